@@ -1,1 +1,72 @@
-fn main() {}
+//! `cargo xtask`: builds what browsers and servers load, runs the demo, runs the tests.
+//!
+//! Everything here prepares what it needs and says so, repeats only what changed, and fails with the next step to take.
+
+mod browser_files;
+mod build_id;
+mod demo;
+mod machine;
+mod packages;
+mod process;
+mod progress;
+mod purity;
+mod shots;
+mod sizes;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask build                                  the browser's files, dist/npm/ and dist/python/, with their sizes
+cargo xtask build --browser-only                   the browser's files alone
+cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
+cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
+                                                   lint core purity page server build e2e
+cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = arguments.split_first() else {
+        println!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    match command.as_str() {
+        "build" => build(rest),
+        "demo" => demo::run(&demo::Options::parse(rest)?),
+        "test" => test::run(&test::Options::parse(rest)?),
+        "shots" => shots::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => bail!("there is no command `{unknown}`\n\n{USAGE}"),
+    }
+}
+
+fn build(arguments: &[String]) -> Result<ExitCode> {
+    let browser_only = match arguments {
+        [] => false,
+        [flag] if flag == "--browser-only" => true,
+        other => bail!("`build` does not know {}\n\n{USAGE}", other.join(" ")),
+    };
+    browser_files::ensure()?;
+    if !browser_only {
+        packages::npm()?;
+        packages::wheel()?;
+    }
+    sizes::check()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,191 @@
+//! From Rust and TypeScript to what browsers load: `dist/browser/`, copied into the Flask extension, which serves it.
+//!
+//! | file | made of |
+//! |---|---|
+//! | `sw.js` | wasm-bindgen's classic-script glue for `sw/`, then the hand-written `sw/sw.js` |
+//! | `sw.wasm` | `sw/` |
+//! | `client.js` | `page/ts/client.ts`, bundled with wasm-bindgen's module for `page/` (imported as `nightferry-wasm`) |
+//! | `client.wasm` | `page/` |
+//! | `client.d.ts`, ... | the declarations of the TypeScript |
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::build_id::build_id;
+use crate::machine::{self, ESBUILD, TSC, WASM_OPT};
+use crate::process::{self, cargo};
+use crate::progress::{Step, step};
+use crate::workspace::{self, dist_browser, prepared, root};
+
+/// The features that rustc lets LLVM use for wasm32-unknown-unknown, which wasm-opt must know of.
+const WASM_FEATURES: &[&str] = &[
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-call-indirect-overlong",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
+
+/// Builds what has changed since the last time.
+pub fn ensure() -> Result<()> {
+    machine::ensure_wasm_target()?;
+    machine::ensure_node_tools()?;
+    let _lock = workspace::lock()?;
+    let stamp = prepared().join("browser.key");
+    let key = key()?;
+    let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
+    if present && machine::is_stamped(&stamp, &key) {
+        return step("browser files (dist/browser/)", || {
+            copy_to_flask()?;
+            Ok(Step::UpToDate)
+        });
+    }
+    if stamp.is_file() {
+        std::fs::remove_file(&stamp)?;
+    }
+    // The wasm carries the id of the sources as cargo found them: what changes meanwhile is built again.
+    loop {
+        let id = build_id(root(), workspace::version())?;
+        let key = self::key()?;
+        build(&id)?;
+        if self::key()? == key {
+            return machine::write_stamp(&stamp, &key);
+        }
+        println!("  the sources changed during the build; building again");
+    }
+}
+
+/// The build id, and this builder's own sources.
+fn key() -> Result<String> {
+    let id = build_id(root(), workspace::version())?;
+    let own = ["browser_files.rs", "build_id.rs"].map(|name| root().join("xtask/src").join(name));
+    let tsconfig = workspace::page().join("tsconfig.json");
+    Ok(format!("{id} {}", machine::key_of(&[&own[0], &own[1], &tsconfig])?))
+}
+
+fn build(id: &str) -> Result<()> {
+    step("Rust to wasm (worker and page)", || {
+        let arguments = ["build", "--profile", "wasm-release", "--target", "wasm32-unknown-unknown"];
+        process::show(cargo(arguments).args(["-p", "nightferry-sw", "-p", "nightferry-page"]))?;
+        Ok(Step::Done)
+    })?;
+    step("wasm-bindgen and wasm-opt", || {
+        bind("nightferry_sw", &prepared().join("sw"), Target::ClassicScript)?;
+        bind("nightferry_page", &prepared().join("page"), Target::Module)?;
+        std::fs::create_dir_all(dist_browser())?;
+        optimize(&prepared().join("sw/nightferry_sw_bg.wasm"), &dist_browser().join("sw.wasm"))?;
+        optimize(&prepared().join("page/nightferry_page_bg.wasm"), &dist_browser().join("client.wasm"))?;
+        Ok(Step::Done)
+    })?;
+    step("JavaScript (esbuild, tsc)", || {
+        worker_script(id)?;
+        client_module(id)?;
+        declarations()?;
+        copy_to_flask()?;
+        Ok(Step::Done)
+    })
+}
+
+enum Target {
+    ClassicScript,
+    Module,
+}
+
+fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
+    let wasm =
+        workspace::cargo_target().join("wasm32-unknown-unknown/wasm-release").join(crate_name).with_extension("wasm");
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(&wasm).out_name(crate_name).omit_default_module_path(true).remove_producers_section(true);
+    match target {
+        Target::ClassicScript => bindgen.no_modules(true)?.typescript(false),
+        Target::Module => bindgen.web(true)?.typescript(true),
+    };
+    bindgen.generate(into).with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))
+}
+
+fn optimize(from: &Path, to: &Path) -> Result<()> {
+    let mut wasm_opt = machine::node_tool(WASM_OPT);
+    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).arg("--strip-debug").arg("--strip-producers");
+    process::quiet(&mut wasm_opt)
+}
+
+/// `sw.js` is one classic script without `import`s: the glue's `wasm_bindgen`, then the listeners that use it.
+fn worker_script(id: &str) -> Result<()> {
+    let glue = std::fs::read_to_string(prepared().join("sw/nightferry_sw.js"))?;
+    let listeners = root().join("sw/sw.js");
+    let listeners = std::fs::read_to_string(&listeners).context("sw/sw.js is missing")?;
+    let joined = prepared().join("sw/joined.js");
+    std::fs::write(&joined, format!("{glue}\n{listeners}"))?;
+    let mut esbuild = esbuild(id, "sw/sw.js and sw/src/");
+    esbuild.arg(&joined).arg(format!("--outfile={}", dist_browser().join("sw.js").display()));
+    process::quiet(&mut esbuild)
+}
+
+fn client_module(id: &str) -> Result<()> {
+    let entry = workspace::page().join("ts/client.ts");
+    if !entry.is_file() {
+        bail!("page/ts/client.ts is missing");
+    }
+    let mut esbuild = esbuild(id, "page/ts/ and page/src/");
+    esbuild.args(["--bundle", "--format=esm"]).arg(wasm_alias()).arg(&entry);
+    esbuild.arg(format!("--outfile={}", dist_browser().join("client.js").display()));
+    process::quiet(&mut esbuild)
+}
+
+/// What `import ... from "nightferry-wasm"` means; page/tsconfig.json says the same to TypeScript.
+pub fn wasm_alias() -> String {
+    format!("--alias:nightferry-wasm={}", prepared().join("page/nightferry_page.js").display())
+}
+
+/// `__NIGHTFERRY_BUILD__`, as esbuild replaces it in every script.
+pub fn define_build(id: &str) -> String {
+    format!("--define:__NIGHTFERRY_BUILD__={id:?}")
+}
+
+fn esbuild(id: &str, sources: &str) -> std::process::Command {
+    let mut esbuild = machine::node_tool(ESBUILD);
+    esbuild.args(["--minify", "--target=es2022", "--charset=utf8", "--legal-comments=inline", "--log-level=warning"]);
+    esbuild.arg(define_build(id));
+    esbuild.arg(format!("--banner:js=/*! Nightferry {id}, generated from {sources}; MIT OR Apache-2.0 */"));
+    esbuild
+}
+
+fn declarations() -> Result<()> {
+    let mut tsc = machine::node_tool(TSC);
+    tsc.args(["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir"]);
+    let into = prepared().join("types");
+    if into.is_dir() {
+        std::fs::remove_dir_all(&into)?;
+    }
+    process::quiet(tsc.arg(&into))?;
+    for entry in std::fs::read_dir(&into)? {
+        let from = entry?.path();
+        let is_test = from.to_string_lossy().ends_with(".test.d.ts");
+        if let (true, false, Some(name)) = (from.is_file(), is_test, from.file_name()) {
+            std::fs::copy(&from, dist_browser().join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The extension carries the files in its package, so that installing it is the whole server side.
+fn copy_to_flask() -> Result<()> {
+    let package = root().join("server/src/flask_nightferry");
+    if !package.is_dir() {
+        println!("  server/src/flask_nightferry/ is missing, so the files stay in dist/browser/ alone");
+        return Ok(());
+    }
+    let into: PathBuf = package.join("browser");
+    std::fs::create_dir_all(&into)?;
+    for name in DOWNLOADED {
+        std::fs::copy(dist_browser().join(name), into.join(name))?;
+    }
+    Ok(())
+}

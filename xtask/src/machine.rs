@@ -1,0 +1,220 @@
+//! What this machine needs: each `ensure_*` looks, prepares what is missing, and is quick when nothing is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::build_id::Fnv;
+use crate::process::{self, command};
+use crate::progress::{Step, step};
+use crate::workspace;
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Rust's standard library for wasm.
+pub fn ensure_wasm_target() -> Result<()> {
+    step("Rust's wasm target", || {
+        let sysroot = process::text(&mut command("rustc", ["--print", "sysroot"]))?;
+        if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir() {
+            return Ok(Step::UpToDate);
+        }
+        process::show(&mut command("rustup", ["target", "add", WASM])).with_context(|| {
+            format!("Rust cannot compile to {WASM}; with rustup: `rustup target add {WASM}`, else install your system's package for it")
+        })?;
+        Ok(Step::Done)
+    })
+}
+
+/// esbuild, TypeScript, Biome and binaryen in page/node_modules, exactly as page/package-lock.json says.
+pub fn ensure_node_tools() -> Result<()> {
+    step("Node tools (npm ci in page/)", || {
+        let _lock = workspace::lock()?;
+        let page = workspace::page();
+        let key = key_of(&[&page.join("package-lock.json"), &page.join("package.json")])?;
+        let stamp = page.join("node_modules/.nightferry");
+        if is_stamped(&stamp, &key) {
+            return Ok(Step::UpToDate);
+        }
+        let version = process::text(&mut command("node", ["--version"]))
+            .context("Node is missing; install Node 20 or later from https://nodejs.org")?;
+        let major: u32 = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        if major < 20 {
+            bail!("Node {} is too old; install Node 20 or later from https://nodejs.org", version.trim());
+        }
+        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+        process::quiet(command(npm, ["ci", "--no-audit", "--no-fund"]).current_dir(&page))
+            .context("the Node tools could not be installed; check the network, then run the command again")?;
+        write_stamp(&stamp, &key)?;
+        Ok(Step::Done)
+    })
+}
+
+/// One of the Node tools, run by Node in page/.
+pub fn node_tool(script: &str) -> Command {
+    let page = workspace::page();
+    let mut node = command("node", [page.join("node_modules").join(script)]);
+    node.current_dir(page);
+    node
+}
+
+pub const ESBUILD: &str = "esbuild/bin/esbuild";
+pub const TSC: &str = "typescript/bin/tsc";
+pub const BIOME: &str = "@biomejs/biome/bin/biome";
+pub const WASM_OPT: &str = "binaryen/bin/wasm-opt";
+
+/// The Python environment with the Flask extension installed from server/, editable.
+#[derive(Clone, Copy)]
+pub enum Python {
+    /// What serving takes.
+    Serve,
+    /// That, and the linters and test tools of server's `dev` extra.
+    Develop,
+}
+
+pub fn ensure_python(what: Python) -> Result<()> {
+    step("Python environment (target/nightferry/venv)", || {
+        let _lock = workspace::lock()?;
+        let project = workspace::root().join("server/pyproject.toml");
+        if !project.is_file() {
+            bail!("server/pyproject.toml is missing, so there is no Flask extension to install");
+        }
+        let venv = venv();
+        let key = key_of(&[&project])?;
+        let serve = venv.join(".nightferry-serve");
+        let develop = venv.join(".nightferry-develop");
+        let ready = is_stamped(&develop, &key) || (matches!(what, Python::Serve) && is_stamped(&serve, &key));
+        if ready && python().is_file() {
+            return Ok(Step::UpToDate);
+        }
+        if !python().is_file() {
+            create_venv(&venv)?;
+        }
+        let (package, stamp) = match what {
+            Python::Serve => ("server", serve),
+            Python::Develop => ("server[dev]", develop),
+        };
+        process::quiet(&mut pip(["install", "--editable", package]))
+            .context("the Flask extension could not be installed; check the network, then run the command again")?;
+        write_stamp(&stamp, &key)?;
+        Ok(Step::Done)
+    })
+}
+
+fn create_venv(venv: &Path) -> Result<()> {
+    let python = process::find(&["python3", "python"]).context("Python is missing; install Python 3.11 or later")?;
+    let check = "import sys; sys.exit(sys.version_info < (3, 11))";
+    process::quiet(&mut command(&python, ["-c", check]))
+        .with_context(|| format!("{} is too old; install Python 3.11 or later", python.display()))?;
+    process::quiet(command(&python, ["-m", "venv", "--clear"]).arg(venv))
+        .context("Python's venv module does not work; on Debian or Ubuntu: `apt-get install python3-venv`")
+}
+
+/// The environment's Python.
+pub fn python() -> PathBuf {
+    venv_tool("python")
+}
+
+/// A program that a package of the environment brought.
+pub fn venv_tool(name: &str) -> PathBuf {
+    if cfg!(windows) { venv().join("Scripts").join(name).with_extension("exe") } else { venv().join("bin").join(name) }
+}
+
+pub fn pip<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut pip = command(python(), ["-m", "pip", "--disable-pip-version-check", "--quiet"]);
+    pip.args(arguments);
+    pip
+}
+
+fn venv() -> PathBuf {
+    workspace::prepared().join("venv")
+}
+
+/// Chromium or Chrome, and the chromedriver that belongs to it.
+pub struct Chromium {
+    pub browser: PathBuf,
+    pub driver: PathBuf,
+}
+
+const INSTALL: &str = "apt-get install chromium chromium-driver";
+
+/// An installed pair is used (`CHROMIUM` and `CHROMEDRIVER` choose one); where there is none, root installs Debian's packages.
+pub fn ensure_chromium() -> Result<Chromium> {
+    let mut found = None;
+    step("Chromium and chromedriver", || {
+        if let Some(chromium) = find_chromium() {
+            check_versions(&chromium)?;
+            found = Some(chromium);
+            return Ok(Step::UpToDate);
+        }
+        let apt_get = process::find(&["apt-get"]);
+        if apt_get.is_none() || !is_root() {
+            bail!(
+                "Chromium or chromedriver is missing. On Debian or Ubuntu: `sudo {INSTALL}`. Elsewhere install Chrome and the \
+                 chromedriver of the same version; CHROMIUM and CHROMEDRIVER may name them."
+            );
+        }
+        println!("  {INSTALL}");
+        process::quiet(&mut command("apt-get", ["update"]))?;
+        let arguments = ["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"];
+        process::quiet(command("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+            .with_context(|| format!("installing failed; type `{INSTALL}` to see why"))?;
+        let chromium = find_chromium().context("apt-get installed Chromium, yet it is not in PATH; set CHROMIUM and CHROMEDRIVER")?;
+        check_versions(&chromium)?;
+        found = Some(chromium);
+        Ok(Step::Done)
+    })?;
+    found.context("no Chromium")
+}
+
+fn find_chromium() -> Option<Chromium> {
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    let browser = named("CHROMIUM")
+        .or_else(|| process::find(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]))
+        .or_else(|| mac.is_file().then_some(mac))?;
+    let driver = named("CHROMEDRIVER").or_else(|| process::find(&["chromedriver"]))?;
+    Some(Chromium { browser, driver })
+}
+
+fn check_versions(chromium: &Chromium) -> Result<()> {
+    let major = |program: &Path| -> Result<String> {
+        let text = process::text(&mut command(program, ["--version"]))?;
+        let version = text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+        Ok(version.unwrap_or(&text).split('.').next().unwrap_or_default().to_string())
+    };
+    let (browser, driver) = (major(&chromium.browser)?, major(&chromium.driver)?);
+    if browser != driver {
+        bail!(
+            "{} is version {browser}, {} is version {driver}: install the chromedriver of the same version, or name a pair with \
+             CHROMIUM and CHROMEDRIVER",
+            chromium.browser.display(),
+            chromium.driver.display()
+        );
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    process::text(&mut command("id", ["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
+/// A short key of these files' content. A missing file counts as empty.
+pub fn key_of(files: &[&Path]) -> Result<String> {
+    let mut hash = Fnv::default();
+    for file in files {
+        let content = if file.is_file() { std::fs::read(file)? } else { Vec::new() };
+        hash.write(&(content.len() as u64).to_le_bytes());
+        hash.write(&content);
+    }
+    Ok(format!("{:016x}", hash.0))
+}
+
+/// Whether the work that `stamp` stands for was done for this `key`.
+pub fn is_stamped(stamp: &Path, key: &str) -> bool {
+    std::fs::read_to_string(stamp).is_ok_and(|stamped| stamped == key)
+}
+
+pub fn write_stamp(stamp: &Path, key: &str) -> Result<()> {
+    std::fs::write(stamp, key).with_context(|| format!("{} could not be written", stamp.display()))
+}

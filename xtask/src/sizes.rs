@@ -1,0 +1,80 @@
+//! What a browser downloads, measured and held to limits. One KB is 1,024 bytes.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// The most that these files together may weigh after brotli, in KB.
+struct Limit {
+    what: &'static str,
+    files: &'static [&'static str],
+    brotli_kb: usize,
+}
+
+const LIMITS: &[Limit] = &[
+    Limit { what: "worker wasm", files: &["sw.wasm"], brotli_kb: 75 },
+    Limit { what: "page client", files: &["client.wasm", "client.js"], brotli_kb: 16 },
+];
+
+/// Prints the sizes of `dist/browser/`, and fails above a limit.
+pub fn check() -> Result<()> {
+    let mut files: Vec<_> = std::fs::read_dir(workspace::dist_browser())
+        .context("there is no dist/browser/; run `cargo xtask build`")?
+        .collect::<Result<Vec<_>, _>>()?;
+    files.retain(|file| ["js", "wasm"].iter().any(|kind| file.path().extension().is_some_and(|is| is == *kind)));
+    files.sort_by_key(std::fs::DirEntry::file_name);
+
+    println!("\n{:<16}{:>12}{:>12}{:>12}", "dist/browser/", "raw", "gzip", "brotli");
+    let mut compressed = Vec::new();
+    for file in files {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let content = std::fs::read(file.path())?;
+        let brotli = brotli(&content)?;
+        println!("{name:<16}{:>12}{:>12}{:>12}", kb(content.len()), kb(gzip(&content)?), kb(brotli));
+        compressed.push((name, brotli));
+    }
+
+    let mut above = Vec::new();
+    println!();
+    for limit in LIMITS {
+        let size: usize =
+            compressed.iter().filter(|(name, _)| limit.files.contains(&name.as_str())).map(|(_, size)| size).sum();
+        let line = format!(
+            "{} ({}): {} brotli, limit {} KB (1 KB = 1,024 bytes)",
+            limit.what,
+            limit.files.join(" + "),
+            kb(size),
+            limit.brotli_kb
+        );
+        println!("{line}");
+        if size > limit.brotli_kb * 1024 {
+            above.push(line);
+        }
+    }
+    if !above.is_empty() {
+        bail!(
+            "above the limit: {}\nLook for what grew with `twiggy top` on the wasm, or `esbuild --analyze` on the JavaScript.",
+            above.join("; ")
+        );
+    }
+    Ok(())
+}
+
+fn kb(bytes: usize) -> String {
+    format!("{:.1} KB", bytes as f64 / 1024.0)
+}
+
+fn gzip(content: &[u8]) -> Result<usize> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?.len())
+}
+
+fn brotli(content: &[u8]) -> Result<usize> {
+    let mut compressed = Vec::new();
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    brotli::BrotliCompress(&mut &content[..], &mut compressed, &parameters)?;
+    Ok(compressed.len())
+}
