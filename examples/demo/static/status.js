@@ -1,0 +1,154 @@
+// The header and the bar at the bottom: is there a connection, what waits, what went wrong, and "Sync now".
+
+import { byId, setIcon, setText } from "./dom.js";
+import { at, count, since } from "./format.js";
+import { announce } from "./notices.js";
+
+/**
+ * @typedef {import("./store.js").Status} Status
+ * @typedef {import("./notices.js").ErrorBanner} ErrorBanner
+ */
+
+const CONNECTION = {
+  unknown: { text: "Connecting…", icon: "unknown" },
+  online: { text: "Online", icon: "online" },
+  "local-only": { text: "Local only", icon: "local" },
+};
+const LONG_SYNC = 20;
+
+export class StatusView {
+  #connection = byId("connection", HTMLElement);
+  #connectionText = byId("connection-text", HTMLElement);
+  #pending = byId("pending", HTMLElement);
+  #detail = byId("sync-detail", HTMLElement);
+  #lastSync = byId("last-sync", HTMLElement);
+  #progress = byId("progress", HTMLProgressElement);
+  #button = byId("sync-now", HTMLButtonElement);
+  #buttonText = byId("sync-now-text", HTMLElement);
+  #bar = byId("bar", HTMLElement);
+  /** @type {Status | null} */
+  #status = null;
+  #said = "";
+  #busy = false;
+
+  /**
+   * @param {ErrorBanner} banner
+   * @param {() => Promise<unknown>} sync
+   */
+  constructor(banner, sync) {
+    this.banner = banner;
+    this.sync = sync;
+    this.#button.addEventListener("click", () => void this.syncNow());
+    setInterval(() => this.#drawTime(), 5000);
+  }
+
+  /** @param {Status} status */
+  show(status) {
+    this.#status = status;
+    const { connection, pending, error, progress, syncStatus } = status;
+    const known = CONNECTION[connection] ?? CONNECTION.unknown;
+
+    this.#connection.dataset.connection = connection;
+    setText(this.#connectionText, known.text);
+    setIcon(this.#connection.querySelector("svg"), known.icon);
+
+    this.#pending.dataset.count = String(pending);
+    setText(this.#pending, pending ? `${count(pending, "change")} to send` : "");
+
+    this.#button.disabled = this.#busy || !status.enabled;
+    this.#button.classList.toggle("is-busy", this.#busy || syncStatus === "syncing");
+
+    const long = progress !== null && progress.total >= LONG_SYNC;
+    this.#progress.hidden = !long;
+    if (long) {
+      this.#progress.max = progress.total;
+      this.#progress.value = progress.done;
+    }
+
+    const sentence = describe(status);
+    setText(this.#detail, sentence);
+    this.#bar.dataset.tone = error && connection !== "local-only" ? "error" : connection;
+    this.#drawTime();
+
+    // Without a connection an error is nothing to act on: the bar says what happens. With one, it is.
+    if (error && connection !== "local-only") {
+      this.banner.show("The last sync did not work", `${error} ${nextStep(pending)}`);
+    } else this.banner.clear();
+
+    this.#say(status, known.text);
+  }
+
+  async syncNow() {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#button.disabled = true;
+    this.#button.classList.add("is-busy");
+    setText(this.#buttonText, "Syncing…");
+    let result = "Synced";
+    try {
+      await this.sync();
+      const status = this.#status;
+      if (status?.connection === "local-only") result = "No answer";
+      else if (status?.syncStatus === "error") result = "Not synced";
+    } catch (error) {
+      result = "Not synced";
+      const connection = this.#status?.connection;
+      if (connection !== "local-only") {
+        this.banner.show("Sync now did not work", `${messageOf(error)} ${nextStep(this.#status?.pending ?? 0)}`);
+      } else result = "No answer";
+    }
+    setText(this.#buttonText, result);
+    announce(result === "No answer" ? "The server does not answer. Changes are kept on this device." : result);
+    setTimeout(() => {
+      this.#busy = false;
+      setText(this.#buttonText, "Sync now");
+      if (this.#status) this.show(this.#status);
+    }, 1400);
+  }
+
+  #drawTime() {
+    const time = this.#status?.lastSyncTime ?? null;
+    setText(this.#lastSync, time === null ? "" : `Last sync ${since(time)}`);
+    this.#lastSync.title = time === null ? "" : at(time);
+  }
+
+  /**
+   * Only what matters is read aloud, and once: not every change of a count.
+   * @param {Status} status
+   * @param {string} text
+   */
+  #say({ connection, error }, text) {
+    const key = `${connection} ${error ?? ""}`;
+    if (key === this.#said) return;
+    const first = this.#said === "";
+    this.#said = key;
+    if (!first || connection === "local-only") {
+      announce(connection === "local-only" ? `${text}. Changes are kept on this device.` : text);
+    }
+  }
+}
+
+/** @param {Status} status */
+function describe({ enabled, connection, pending, progress, syncStatus, error }) {
+  if (!enabled) return "Keeping files is switched off.";
+  if (connection === "local-only") {
+    const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
+    return `The server does not answer. Go on working: ${kept} kept on this device and sent once it is back.`;
+  }
+  if (progress) return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
+  if (connection === "unknown") return "Looking for the server… Changes are kept on this device.";
+  if (error) return `The last sync did not work: ${error}`;
+  if (pending) return syncStatus === "syncing" ? `Sending ${count(pending, "change")}…` : `${count(pending, "change")} kept here, about to be sent.`;
+  return "Everything is on the server.";
+}
+
+/** @param {number} pending */
+function nextStep(pending) {
+  const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; ` : "Nothing is lost; ";
+  return `${kept}it is tried again by itself, or at once with “Sync now”.`;
+}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
