@@ -1,0 +1,17 @@
+"""The server side of Nightferry as a Flask extension.
+
+    from flask import Flask
+    from flask_nightferry import Nightferry, Principal
+
+    app = Flask(__name__)
+    nightferry = Nightferry(app, authenticate=lambda request: Principal(tenant="", user="ann"))
+
+See README.md for the configuration, and ``api.py`` for the path of a request through this package.
+"""
+
+from .auth import Principal
+from .config import ConfigurationError
+from .extension import Nightferry
+from .hooks import Change, Refused, item_applied
+
+__all__ = ["Change", "ConfigurationError", "Nightferry", "Principal", "Refused", "item_applied"]

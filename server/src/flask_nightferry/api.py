@@ -1,0 +1,163 @@
+"""The routes: from a request to `push` or `pull` and back to an answer.
+
+A request passes, in this order: anonymous mode's rule, the origin, who it is, the body's type, size and syntax, the
+message's form, the principal that it names. Only then the database is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, request
+from sqlalchemy import literal, select
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from . import wire
+from .auth import Principal, allowed_origin, principal_of, require_local, require_origin
+from .errors import ApiError, internal
+from .state import State, state_of
+from .files import browser_file
+from .hooks import Change, item_applied
+from .http import answer, read_json
+from .pull import pull
+from .push import push
+
+logger = logging.getLogger("flask_nightferry")
+
+CORS_MAX_AGE_SECONDS = 600
+
+
+def make_blueprint(url_prefix: str) -> Blueprint:
+    """The routes of one app."""
+    routes = Blueprint("nightferry", __name__, url_prefix=url_prefix, cli_group="nightferry")
+    routes.post("/push")(push_view)
+    routes.post("/pull")(pull_view)
+    routes.get("/health")(health_view)
+    routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
+    routes.register_error_handler(Exception, error_response)
+    routes.after_request(add_cors_headers)
+    return routes
+
+
+def push_view() -> Response:
+    """`POST /push`."""
+    state = state_of(current_app)
+    principal = _admit(state)
+    message = wire.push_request(read_json(request))
+    _require_principal(principal, message.principal)
+    state.make_ready(current_app)
+    results, changes = push(state.store, state.hooks, principal, message, now=time.time_ns() // 1_000_000)
+    _signal(changes)
+    return _reply(principal, results=results)
+
+
+def pull_view() -> Response:
+    """`POST /pull`."""
+    state = state_of(current_app)
+    principal = _admit(state)
+    message = wire.pull_request(read_json(request))
+    if message.principal is not None:
+        _require_principal(principal, message.principal)
+    state.make_ready(current_app)
+    return _reply(principal, **pull(state.store, principal, message))
+
+
+def health_view() -> Response:
+    """`GET /health`: whether a push would find its database. Asks for no sign-in and tells nothing else."""
+    state = state_of(current_app)
+    if state.anonymous:
+        require_local(request)
+    state.make_ready(current_app)
+    with state.store.read() as connection:
+        connection.execute(select(literal(1)))
+    return answer(request, {"protocol": wire.PROTOCOL, "status": "ok"})
+
+
+def file_view(stem: str, extension: str) -> Response:
+    """`GET /sw.js` and the browser's other files."""
+    if state_of(current_app).anonymous:
+        require_local(request)
+    return browser_file(request, f"{stem}.{extension}")
+
+
+def error_response(error: Exception) -> Response:
+    """What the API answers to whatever went wrong."""
+    response = answer(request, (known := _as_api_error(error)).body(), known.status)
+    response.headers.extend(known.headers)
+    return response
+
+
+def refuse_unknown_routes() -> Response | None:
+    """Before each request of the app: answer what is below the prefix and has no route in the API's own form."""
+    failure = request.routing_exception
+    prefix = state_of(current_app).config.url_prefix
+    if not isinstance(failure, NotFound | MethodNotAllowed) or not request.path.startswith(f"{prefix}/"):
+        return None
+    return error_response(failure)
+
+
+def add_cors_headers(response: Response) -> Response:
+    """Let pages of the configured other origins read the answer. Without such origins there are no CORS headers."""
+    origins = state_of(current_app).config.origins
+    if not origins:
+        return response
+    response.vary.add("Origin")
+    if allowed_origin(request, origins) is None:
+        return response
+    response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Encoding, Content-Type"
+        response.headers["Access-Control-Max-Age"] = str(CORS_MAX_AGE_SECONDS)
+    return response
+
+
+def _admit(state: State) -> Principal:
+    if state.anonymous:
+        require_local(request)
+    require_origin(request, state.config.origins)
+    return principal_of(request, state.authenticate)
+
+
+def _require_principal(principal: Principal, named: str) -> None:
+    if named != principal.name:
+        raise ApiError(
+            "wrong_principal",
+            "The request was made by another user than the one who is signed in. Nothing was changed.",
+        )
+
+
+def _reply(principal: Principal, **fields: Any) -> Response:
+    return answer(request, {"protocol": wire.PROTOCOL, "principal": principal.name, **fields})
+
+
+def _signal(changes: list[Change]) -> None:
+    # The changes are applied: nothing that a receiver does may turn the answer into a failure.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    for change in changes:
+        for receiver in item_applied.receivers_for(app):
+            try:
+                receiver(app, change=change)
+            except Exception:
+                logger.exception("a receiver of item_applied failed")
+
+
+def _as_api_error(error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted(error.valid_methods or ())
+        named = " and ".join(method for method in allowed if method not in ("HEAD", "OPTIONS"))
+        return ApiError(
+            "method_not_allowed", f"This address answers to {named} only.", {"Allow": ", ".join(allowed)}
+        )
+    if isinstance(error, NotFound):
+        return ApiError("not_found", "There is nothing at this address.")
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return ApiError("invalid_request", "The server could not read the request.")
+    logger.error("a request failed", exc_info=error)
+    return internal()

@@ -1,0 +1,147 @@
+"""A pull: a page of changes behind cursors, in the order (version, slice, id)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+
+from . import strict_json
+from .auth import Principal
+from .cursors import START, Cursor, read_cursor
+from .errors import ApiError
+from .history import History, read_history
+from .schema import items
+from .store import Store
+from .wire import PullRequest
+
+logger = logging.getLogger("flask_nightferry")
+
+#: A page ends after the item that brings its values to this size, so that an answer stays of the size of a request.
+PAGE_BYTES = 4 * 1024 * 1024
+
+#: Rows taken from the database at once: an item may be 4 MiB long.
+_ROWS_AT_ONCE = 20
+
+
+def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, Any]:
+    """The fields of the answer, without protocol and principal. Raises ApiError (`history_changed`, `cursor_expired`)."""
+    cursors = {name: None if text is None else read_cursor(text) for name, text in request.slices.items()}
+    with store.read() as connection:
+        history = read_history(connection, principal.tenant)
+        _require_usable(connection, history, cursors)
+        return _page(connection, history, principal, request, cursors)
+
+
+def _require_usable(connection: Connection, history: History, cursors: Mapping[str, Cursor | None]) -> None:
+    named = {cursor.version for cursor in cursors.values() if cursor is not None} - {0}
+    history.require_known(connection, named)
+    if any(c is not None and c.version <= history.forgotten_through for c in cursors.values()) and (
+        history.forgotten_through
+    ):
+        raise ApiError(
+            "cursor_expired",
+            "The server no longer remembers deletions as old as this cursor. Rebuild with a full pull.",
+        )
+
+
+def _page(
+    connection: Connection,
+    history: History,
+    principal: Principal,
+    request: PullRequest,
+    cursors: Mapping[str, Cursor | None],
+) -> dict[str, Any]:
+    # A slice without a cursor is sent whole as far as the history goes now, however many pages that takes.
+    starts = {
+        name: Cursor(0, None, whole_through=history.last_version) if cursor is None else cursor
+        for name, cursor in cursors.items()
+    }
+    first = all(cursor is None or not cursor.midway for cursor in cursors.values())
+    behind = _behind(principal.tenant, starts, history.last_version)
+
+    changes: list[dict[str, Any]] = []
+    size, more, last = 0, False, None
+    if starts:
+        for row in connection.execute(_query(behind, request.limit)):
+            if len(changes) >= request.limit or size >= PAGE_BYTES:
+                more = True
+                break
+            last = row
+            change = _change(row, starts[row.slice], principal, request.client)
+            if change is not None:
+                changes.append(change)
+                size += len(row.value or "") if "value" in change else 0
+    page: dict[str, Any] = {
+        "cursors": {name: _next(name, start, last, more, history).text() for name, start in starts.items()},
+        "more": more,
+    }
+    if first:
+        page["total"] = (
+            connection.scalar(select(func.count()).select_from(items).where(behind)) if more else len(changes)
+        )
+    return page | {"changes": changes}
+
+
+def _behind(tenant: str, starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
+    slices = [and_(items.c.slice == name, _after(cursor)) for name, cursor in starts.items()]
+    lowest = min((cursor.version for cursor in starts.values()), default=0)
+    # The bounds on the version are what the index is searched with.
+    return and_(items.c.tenant == tenant, items.c.version.between(lowest, last_version), or_(*slices))
+
+
+def _after(cursor: Cursor) -> ColumnElement[bool]:
+    later = items.c.version > cursor.version
+    if cursor.id is None:
+        return later
+    return or_(later, and_(items.c.version == cursor.version, items.c.id > cursor.id))
+
+
+def _query(behind: ColumnElement[bool], limit: int) -> Any:
+    return (
+        select(items)
+        .where(behind)
+        .order_by(items.c.version, items.c.slice, items.c.id)
+        .limit(limit + 1)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+
+
+def _change(row: Row[Any], start: Cursor, principal: Principal, client: str) -> dict[str, Any] | None:
+    change = {"slice": row.slice, "id": row.id, "version": row.version, "at": row.at}
+    own = (row.user, row.client) == (principal.user, client) and row.version > start.whole_through
+    if own:
+        change["own"] = True
+    if row.deleted:
+        change["deleted"] = True
+    elif not own:
+        try:
+            change["value"] = strict_json.checked(strict_json.parse(row.value))
+        except ValueError:
+            # One item that something else wrote must not stop everyone's pull.
+            logger.error(
+                "the stored item %r of slice %s is not strict JSON; it is left out", row.id, row.slice
+            )
+            return None
+    return change
+
+
+def _next(name: str, start: Cursor, last: Row[Any] | None, more: bool, history: History) -> Cursor:
+    """The cursor of the slice `name` behind a page whose last row is `last`."""
+    if not more or last is None:
+        # Not at the last item but at the last transaction: a slice where nothing happens stays within the horizon.
+        return Cursor(history.last_version, None) if history.last_version else START
+    if name == last.slice:
+        reached = (last.version, last.id)
+    else:
+        # The order has slices within a version: those before `last` have been sent in it, those after have not.
+        reached = (last.version, None if name < last.slice else "")
+    if _order(start.version, start.id) > _order(*reached):
+        reached = (start.version, start.id)
+    return Cursor(*reached, whole_through=start.whole_through, midway=True)
+
+
+def _order(version: int, id_: str | None) -> tuple[int, bool, str]:
+    return (version, id_ is None, id_ or "")

@@ -1,0 +1,38 @@
+"""What the extension keeps for one app, in `app.extensions["nightferry"]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from .auth import Authenticate
+from .config import Config
+from .push import Hooks
+from .store import Store
+
+
+@dataclass(frozen=True)
+class State:
+    """One app's configuration, database, and ways to sign in and to validate."""
+
+    config: Config
+    store: Store
+    authenticate: Authenticate | None
+    hooks: Hooks
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether this machine's own browser is answered without signing in."""
+        return self.authenticate is None
+
+    def make_ready(self, app: Flask) -> None:
+        """Before the database is used. Raises ApiError."""
+        wanted = self.config.create_tables
+        self.store.make_ready(app.debug or app.testing or self.anonymous if wanted is None else wanted)
+
+
+def state_of(app: Flask) -> State:
+    """The state of an app that was initialised. Raises KeyError for another."""
+    state: State = app.extensions["nightferry"]
+    return state

@@ -1,0 +1,131 @@
+"""The database: one engine an app, transactions for reading and for writing, and the tables' making.
+
+Faults of the database become ApiError here, and their text goes to the log only: SQLAlchemy's messages hold SQL, values
+and paths.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from . import schema
+from .errors import ApiError, internal, unavailable
+
+logger = logging.getLogger("flask_nightferry")
+
+BUSY_TIMEOUT_MS = 5000
+
+
+class Store:
+    """The tables of one app. Making a store connects to nothing."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.engine: Engine = create_engine(url)
+        if url.get_backend_name() == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._ready = False
+        self._making_ready = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises ApiError (`unavailable`, `internal`)."""
+        with _faults(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it takes effect, or nothing. Raises ApiError (`unavailable`, `internal`).
+
+        In SQLite it holds the one write lock from its beginning, so that it can't fail half-way to take it.
+        """
+        with _faults(), self.engine.connect() as plain:
+            connection = plain.execution_options(nightferry_write=True)
+            with connection.begin():
+                yield connection
+
+    def make_ready(self, create_tables: bool) -> None:
+        """Once a process: look at the tables' format, and make missing tables if wanted. Raises ApiError."""
+        if self._ready:
+            return
+        with self._making_ready, _faults():
+            if not self._ready:
+                self._look_at_tables(create_tables)
+                self._ready = True
+
+    def create_tables(self) -> None:
+        """Make what is missing. Harmless where everything exists, and when two processes do it at once."""
+        if self._url.get_backend_name() == "sqlite":
+            Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+        with self.write() as connection:
+            schema.metadata.create_all(connection)
+            if connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "format")) is None:
+                connection.execute(schema.meta.insert(), {"name": "format", "value": str(schema.FORMAT)})
+
+    def _look_at_tables(self, create_tables: bool) -> None:
+        if create_tables:
+            self.create_tables()
+        elif self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
+            # Opening it would leave an empty file behind.
+            logger.error("there is no database yet; run `flask nightferry init-db`")
+            raise unavailable()
+        with self.engine.connect() as connection:
+            if not inspect(connection).has_table(schema.meta.name):
+                logger.error("the database has no tables yet; run `flask nightferry init-db`")
+                raise unavailable()
+            found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "format"))
+        if found != str(schema.FORMAT):
+            logger.error(
+                "the tables have format %s and this version of flask-nightferry reads %s; update the older of the two",
+                found,
+                schema.FORMAT,
+            )
+            raise unavailable()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's sqlite3 would begin transactions by itself, late and never IMMEDIATE; `_begin_sqlite` does instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS:d}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # An answer says that a change is kept: also after a loss of power.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("nightferry_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except ApiError:
+        raise
+    except OperationalError as fault:
+        # Locked, full, unreachable: what may pass.
+        logger.warning("the database is not available: %s", fault.orig)
+        raise unavailable() from fault
+    except DBAPIError as fault:
+        if fault.connection_invalidated:
+            logger.warning("the connection to the database was lost: %s", fault.orig)
+            raise unavailable() from fault
+        logger.exception("the database failed")
+        raise internal() from fault
+    except (SQLAlchemyError, OSError) as fault:
+        logger.exception("the database failed")
+        raise internal() from fault

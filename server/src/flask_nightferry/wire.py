@@ -1,0 +1,244 @@
+"""The messages of protocol 1: checked requests as dataclasses, and the fields of the answers.
+
+A request whose envelope can't be read is refused as a whole (`invalid_request`). A mutation that names its item but is
+not usable otherwise becomes a `BadMutation`: it is rejected alone, and the others of its push apply.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from . import strict_json
+from .errors import ApiError
+
+PROTOCOL = 1
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_ID_BYTES = 1000
+MAX_MUTATIONS = 500
+MAX_PATCH_OPERATIONS = 10_000
+MAX_SLICES = 200
+MAX_PAGE = 1000
+DEFAULT_PAGE = 500
+
+_SLICE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
+_TOKEN = re.compile(r"[!-~]{1,100}")
+_POINTER = re.compile(r"(/([^~/]|~[01])*)*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One operation on one item, against the version `base` (None: the sender knows of no such item)."""
+
+    slice: str
+    id: str
+    op: str  # "put" | "patch" | "delete"
+    base: int | None
+    at: int  # epoch milliseconds, by the device's clock
+    value: Any = None  # of a put
+    patch: tuple[dict[str, Any], ...] = ()  # of a patch: JSON Patch operations
+
+
+@dataclass(frozen=True)
+class BadMutation:
+    """A mutation that is rejected whatever the server holds."""
+
+    slice: str
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class PushRequest:
+    client: str
+    principal: str
+    n: int  # the client's count of pushes
+    tag: str  # random, tells two pushes with one n apart
+    mutations: tuple[Mutation | BadMutation, ...]
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    client: str
+    principal: str | None
+    slices: dict[str, str | None]  # slice -> cursor
+    limit: int
+
+
+def push_request(message: Any) -> PushRequest:
+    """Check the body of a push. Raises ApiError."""
+    fields = _envelope(message)
+    principal = fields.get("principal")
+    if principal is None:
+        raise ApiError(
+            "principal_required",
+            "A push names the principal that earlier answers gave. Pull first, with no slices if you like, and take "
+            "the principal from the answer.",
+        )
+    entries = fields.get("mutations")
+    if not isinstance(entries, list):
+        raise _invalid("mutations must be an array.")
+    if len(entries) > MAX_MUTATIONS:
+        raise ApiError(
+            "too_large", f"A push holds at most {MAX_MUTATIONS} mutations. Send fewer changes at once."
+        )
+    request = PushRequest(
+        client=_token(fields, "client"),
+        principal=_string(principal, "principal"),
+        n=_count(fields.get("n"), "n"),
+        tag=_token(fields, "tag"),
+        mutations=tuple(_mutation(entry, f"mutations[{index}]") for index, entry in enumerate(entries)),
+    )
+    _require_distinct_items(request.mutations)
+    return request
+
+
+def pull_request(message: Any) -> PullRequest:
+    """Check the body of a pull. Raises ApiError."""
+    fields = _envelope(message)
+    principal = fields.get("principal")
+    slices = _object(fields.get("slices"), "slices")
+    if len(slices) > MAX_SLICES:
+        raise ApiError("too_large", f"A pull asks for at most {MAX_SLICES} slices.")
+    for name, cursor in slices.items():
+        if not _SLICE.fullmatch(name):
+            raise _invalid("slices has a name that no slice can have; it must match [A-Za-z][A-Za-z0-9_-]*.")
+        if cursor is not None and not isinstance(cursor, str):
+            raise _invalid(f"slices.{name} must be a cursor or null.")
+    limit = fields.get("limit")
+    limit = DEFAULT_PAGE if limit is None else _count(limit, "limit")
+    if limit < 1:
+        raise _invalid("limit must be at least 1.")
+    return PullRequest(
+        client=_token(fields, "client"),
+        principal=None if principal is None else _string(principal, "principal"),
+        slices=dict(slices),
+        limit=min(limit, MAX_PAGE),
+    )
+
+
+def _envelope(message: Any) -> dict[str, Any]:
+    fields = _object(message, "The body")
+    protocol = fields.get("protocol")
+    if not _is_count(protocol):
+        raise _invalid("protocol must be a number.")
+    if protocol != PROTOCOL:
+        raise ApiError(
+            "unsupported_protocol",
+            f"This server speaks protocol {PROTOCOL}; the request says {protocol}. Update flask-nightferry on the "
+            "server, or reload the page to get the client that fits it.",
+        )
+    return fields
+
+
+def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
+    fields = _object(entry, where)
+    slice_ = _string(fields.get("slice"), f"{where}.slice")
+    id_ = _string(fields.get("id"), f"{where}.id")
+
+    def bad(code: str, message: str) -> BadMutation:
+        return BadMutation(slice_, id_, code, message)
+
+    if not _SLICE.fullmatch(slice_):
+        return bad("invalid_slice", "The slice's name must match [A-Za-z][A-Za-z0-9_-]*.")
+    if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
+        return bad("invalid_id", f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8.")
+    op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
+    if op not in ("put", "patch", "delete"):
+        return bad("invalid_mutation", "op must be put, patch or delete.")
+    if "base" not in fields or not (base is None or _is_count(base)):
+        return bad("invalid_mutation", "base must be a version or null.")
+    if not isinstance(at, int) or not _is_count(at):
+        return bad("invalid_mutation", "at must be the time in epoch milliseconds.")
+    try:
+        if op == "put":
+            if "value" not in fields:
+                return bad("invalid_mutation", "A put needs a value.")
+            value = strict_json.checked(fields["value"])
+            strict_json.sized_text_of(value)
+            return Mutation(slice_, id_, op, base, at, value=value)
+        if op == "patch":
+            if base is None:
+                return bad("invalid_mutation", "A patch needs the version that it was made against as base.")
+            return Mutation(slice_, id_, op, base, at, patch=_patch(fields.get("patch")))
+    except strict_json.RefusedValue as refusal:
+        code = "too_large" if refusal.reason == "too_large" else "invalid_value"
+        return bad(code, f"The {refusal}")
+    except _BadPatch as refusal:
+        return bad("invalid_patch", str(refusal))
+    return Mutation(slice_, id_, op, base, at)
+
+
+class _BadPatch(ValueError):
+    pass
+
+
+def _patch(entries: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(entries, list) or len(entries) > MAX_PATCH_OPERATIONS:
+        raise _BadPatch(f"A patch is an array of at most {MAX_PATCH_OPERATIONS} operations.")
+    return tuple(_patch_operation(entry, index) for index, entry in enumerate(entries))
+
+
+def _patch_operation(entry: Any, index: int) -> dict[str, Any]:
+    if not isinstance(entry, dict) or entry.get("op") not in ("add", "remove", "replace"):
+        raise _BadPatch(f"Operation {index} of the patch must be add, remove or replace.")
+    path = entry.get("path")
+    if not isinstance(path, str) or not _POINTER.fullmatch(path):
+        raise _BadPatch(f"The path of operation {index} of the patch must be a JSON Pointer.")
+    path = strict_json.well_formed(path)
+    if "__proto__" in path.split("/"):
+        raise strict_json.RefusedValue("proto_key", path)
+    if entry["op"] == "remove":
+        return {"op": "remove", "path": path}
+    if "value" not in entry:
+        raise _BadPatch(f"Operation {index} of the patch needs a value.")
+    return {"op": entry["op"], "path": path, "value": strict_json.checked(entry["value"])}
+
+
+def _require_distinct_items(mutations: tuple[Mutation | BadMutation, ...]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for index, mutation in enumerate(mutations):
+        item = (mutation.slice, mutation.id)
+        if item in seen:
+            raise _invalid(f"mutations[{index}] is a second mutation of one item; a push holds one of each.")
+        seen.add(item)
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, strict_json.DuplicateKey):
+        raise ApiError("invalid_json", f"{where} is not strict JSON: a key occurs twice in it.")
+    if not isinstance(value, dict):
+        raise _invalid(f"{where} must be an object.")
+    if "__proto__" in value:
+        raise ApiError("invalid_json", f"{where} holds the key __proto__, which is not allowed.")
+    return value
+
+
+def _string(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise _invalid(f"{where} must be a string.")
+    return strict_json.well_formed(value)
+
+
+def _token(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise _invalid(f"{name} must be a string of 1 to 100 printable ASCII characters without spaces.")
+    return value
+
+
+def _count(value: Any, where: str) -> int:
+    if not _is_count(value):
+        raise _invalid(f"{where} must be an integer from 0 to 2^53 - 1.")
+    return int(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= strict_json.MAX_INTEGER
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError("invalid_request", message)
