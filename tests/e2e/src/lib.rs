@@ -1,0 +1,52 @@
+//! The harness of the end-to-end tests: a real Chromium, and a real Flask that fails on demand.
+//!
+//! ```no_run
+//! # use nightferry_e2e::*;
+//! # use serde_json::json;
+//! # async fn example() -> anyhow::Result<()> {
+//! let server = Server::start().await?;
+//! let profile = Profile::fresh()?;
+//! let browser = Browser::start(&profile).await?;
+//! let tab = browser.tab();
+//! tab.goto(&server.url("/__test__/page")).await?;
+//! tab.wait_until("window.nf").await?;
+//!
+//! server.fault(&[Fault::on("/nightferry/push").times(1).drop_answer()])?;
+//! tab.eval::<()>("await nf.register({slices: {files: {syncToFlask: true}}});").await?;
+//! tab.eval::<()>("nf.dispatch({type: 'files/addItem', payload: {id: 'a', text: 'hello'}});").await?;
+//! server.wait_for_items("files", |files| files.get("a") == Some(&json!({"id": "a", "text": "hello"}))).await?;
+//! assert_eq!(server.requests("/nightferry/push")?.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Server`] is Flask in a process of its own, with the demo's app: stopped, killed, paused, started again on the same port and data; it
+//!   logs every request, and [`Fault`]s are made there.
+//! - [`Browser`] runs on a [`Profile`], a folder that outlives it, so that a browser can be closed (or killed) and started again with its data.
+//! - [`Tab`] runs JavaScript in a page, [`Worker`] in a service worker; neither changes which tab is visible.
+//!
+//! Every wait is for a state, with a deadline and an error that says what was there instead. Everything ends when it is dropped, and
+//! also when the test's process dies. Each test starts its own server, profile and browser; they share nothing but one chromedriver.
+//!
+//! Chromium, chromedriver and Python come from `CHROMIUM`, `CHROMEDRIVER` and `NIGHTFERRY_PYTHON`, which `cargo xtask test e2e` sets.
+
+mod browser;
+mod chromedriver;
+mod devtools;
+mod fault;
+mod server;
+mod tab;
+mod wait;
+
+pub use browser::{Browser, Profile, Worker};
+pub use fault::Fault;
+pub use server::{Request, Server};
+pub use tab::Tab;
+pub use wait::{DEADLINE, eventually};
+
+use std::path::Path;
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/e2e is two folders below the root")
+}

@@ -1,0 +1,295 @@
+"""The server of the end-to-end tests: the demo's app, real and whole, behind a layer that logs, and that fails on demand.
+
+``app.py --port 20001 --data FOLDER`` serves until it is stopped, or until its standard input ends (its test has died). Beside the app:
+
+- ``/__test__/blank``   a page that loads nothing
+- ``/__test__/page``    a page with Nightferry's client as ``window.nf``, and nothing else
+- ``/__test__/items``   what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
+- ``/__test__/log``     every other request so far (``FOLDER/requests.jsonl``)
+- ``/__test__/fault``   the faults in force (``FOLDER/faults.json``): POST a list to set them, GET to read them
+
+Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
+
+A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so, ``times`` often (null: until
+it is removed). The kinds:
+
+- ``silent``  the request is taken and never answered; nothing happens
+- ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
+- ``html``    answered with an HTML page and status 200; nothing happens
+- ``late``    answered after ``seconds``; the effect is at once
+- ``drop``    the effect happens, and the connection is closed without an answer
+- ``cut``     the effect happens, and the connection is closed in the middle of the answer
+- ``twice``   the effect is asked for twice, as a network that repeats a request would; the second answer is sent
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Request, Response
+from werkzeug.serving import make_server
+from werkzeug.test import Client, run_wsgi_app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BLANK = "<!doctype html><meta charset=utf-8><title>blank</title>"
+
+PAGE = """<!doctype html><meta charset=utf-8><title>page</title>
+<script>
+window.errors = [];
+addEventListener("error", (event) => errors.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => errors.push(String(event.reason?.message ?? event.reason)));
+</script>
+<script type="module">
+window.nf = await import("/nightferry/client.js");
+</script>
+"""
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+def make_app(data: Path) -> Flask:
+    """The demo's app, which has the extension and the static files of a real page."""
+    sys.path.insert(0, str(ROOT / "examples" / "demo"))
+    from app import create_app
+
+    return create_app(data)
+
+
+class Log:
+    """One line when a request arrives, one when it is answered; the same ``key`` joins them."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lock = threading.Lock()
+
+    def write(self, **entry: Any) -> None:
+        line = json.dumps({**entry, "at": time.time() * 1000})
+        with self.lock, self.file.open("a", encoding="utf-8") as out:
+            out.write(line + "\n")
+
+    def read(self) -> list[Any]:
+        if not self.file.is_file():
+            return []
+        return [json.loads(line) for line in self.file.read_text("utf-8").splitlines()]
+
+
+class Faults:
+    """The list of faults, in a file that tests write whole."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lock = threading.Lock()
+
+    def read(self) -> list[dict[str, Any]]:
+        try:
+            return json.loads(self.file.read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+
+    def write(self, faults: list[dict[str, Any]]) -> None:
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(faults), "utf-8")
+        part.replace(self.file)
+
+    def take(self, path: str) -> dict[str, Any] | None:
+        """The fault that meets this request, counted down."""
+        with self.lock:
+            faults = self.read()
+            for fault in faults:
+                if path.startswith(fault["path"]) and fault.get("times") != 0:
+                    if fault.get("times"):
+                        fault["times"] -= 1
+                        self.write(faults)
+                    return fault
+        return None
+
+    def holds(self, fault: dict[str, Any]) -> bool:
+        """Whether a silent fault is still in force: a test that clears the list lets its connections go."""
+        return any(other.get("id") == fault.get("id") for other in self.read())
+
+
+class Layer:
+    """WSGI middleware between the network and the app."""
+
+    def __init__(self, app: Flask, data: Path) -> None:
+        self.app = app
+        self.log = Log(data / "requests.jsonl")
+        self.faults = Faults(data / "faults.json")
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith("/__test__/"):
+            return self.control(path.removeprefix("/__test__/"), environ)(environ, start_response)
+        if environ.get("HTTP_UPGRADE"):
+            self.log.write(key=uuid.uuid4().hex, event="arrived", method="GET", path=path, body=None)
+            return self.app(environ, start_response)
+        return self.serve(path, environ, start_response)
+
+    def control(self, name: str, environ: Environ) -> Response:
+        request = Request(environ)
+        if name == "blank":
+            return Response(BLANK, mimetype="text/html")
+        if name == "page":
+            return Response(PAGE, mimetype="text/html")
+        if name == "items":
+            return json_response(self.items())
+        if name == "log":
+            return json_response(self.log.read())
+        if name == "fault":
+            if request.method == "POST":
+                self.faults.write(request.get_json(force=True))
+            return json_response(self.faults.read())
+        return Response("not found", status=404)
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """A pull of every slice that was ever pushed, as a client of its own, past log and faults."""
+        pushed = {
+            mutation["slice"]
+            for entry in self.log.read()
+            if entry["event"] == "arrived" and entry["path"].endswith("/push") and isinstance(entry["body"], dict)
+            for mutation in entry["body"].get("mutations", [])
+        }
+        held: dict[str, dict[str, Any]] = {name: {} for name in sorted(pushed)}
+        cursors: dict[str, Any] = dict.fromkeys(held)
+        client = Client(self.app, Response)
+        principal = None
+        while cursors:
+            body = {"protocol": 1, "client": "e2e-reader", "slices": cursors}
+            if principal is not None:
+                body["principal"] = principal
+            answer = client.post(
+                "/nightferry/pull", json=body, base_url="http://127.0.0.1/", environ_base={"REMOTE_ADDR": "127.0.0.1"}
+            )
+            if answer.status_code != 200:
+                raise RuntimeError(f"the pull was answered with {answer.status}: {answer.get_data(as_text=True)}")
+            page = answer.get_json()
+            principal = page["principal"]
+            for change in page["changes"]:
+                if change.get("deleted"):
+                    held[change["slice"]].pop(change["id"], None)
+                else:
+                    held[change["slice"]][change["id"]] = change["value"]
+            cursors |= page["cursors"]
+            if not page["more"]:
+                break
+        return held
+
+    def serve(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = read_body(environ)
+        fault = self.faults.take(path)
+        key = uuid.uuid4().hex
+        kind = fault["kind"] if fault else None
+        self.log.write(
+            key=key,
+            event="arrived",
+            method=environ["REQUEST_METHOD"],
+            path=path,
+            query=environ.get("QUERY_STRING", ""),
+            body=decoded(body, environ.get("HTTP_CONTENT_ENCODING")),
+            fault=kind,
+        )
+        if kind == "silent":
+            while self.faults.holds(fault):
+                time.sleep(0.05)
+            hang_up(environ)
+        if kind == "status":
+            answer = Response(fault.get("body") or "made to fail", status=fault["status"], mimetype="text/plain")
+            if fault.get("retry_after") is not None:
+                answer.headers["Retry-After"] = str(fault["retry_after"])
+            self.log.write(key=key, event="answered", status=fault["status"], answer=None)
+            return answer(environ, start_response)
+        if kind == "html":
+            self.log.write(key=key, event="answered", status=200, answer=None)
+            answer = Response("<!doctype html><title>Sign in</title>Welcome to the hotel's network.", mimetype="text/html")
+            return answer(environ, start_response)
+
+        content, status, headers = self.run(environ, body)
+        if kind == "twice":
+            content, status, headers = self.run(environ, body)
+        self.log.write(
+            key=key,
+            event="answered",
+            status=int(status.split()[0]),
+            answer=decoded(content, headers.get("Content-Encoding")) if headers.get("Content-Type") == "application/json" else None,
+        )
+        if kind == "late":
+            time.sleep(fault["seconds"])
+        if kind == "drop":
+            hang_up(environ)
+        if kind == "cut":
+            lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items() if name != "Content-Length")]
+            head = "\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""])
+            environ["werkzeug.socket"].sendall(head.encode("latin-1") + content[: len(content) // 2])
+            hang_up(environ)
+        start_response(status, headers.to_wsgi_list())
+        return [content]
+
+    def run(self, environ: Environ, body: bytes) -> tuple[bytes, str, Any]:
+        answer, status, headers = run_wsgi_app(self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True)
+        return b"".join(answer), status, headers
+
+
+def read_body(environ: Environ) -> bytes:
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return environ["wsgi.input"].read(int(length))
+    return environ["wsgi.input"].read() if environ.get("wsgi.input_terminated") else b""
+
+
+def decoded(body: bytes, encoding: str | None) -> Any:
+    """For the log: JSON as such, else text."""
+    try:
+        text = (gzip.decompress(body) if encoding == "gzip" else body).decode("utf-8", "replace")
+    except OSError:
+        return repr(body[:200])
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text
+
+
+def json_response(value: Any) -> Response:
+    return Response(json.dumps(value), mimetype="application/json")
+
+
+def hang_up(environ: Environ) -> None:
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("closed on demand")
+
+
+def end_with_the_test() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--port", type=int, required=True)
+    arguments.add_argument("--data", type=Path, required=True)
+    options = arguments.parse_args()
+    options.data.mkdir(parents=True, exist_ok=True)
+
+    server = make_server("127.0.0.1", options.port, Layer(make_app(options.data), options.data), threaded=True)
+    threading.Thread(target=end_with_the_test, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    print("listening", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

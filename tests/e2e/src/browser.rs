@@ -1,0 +1,249 @@
+//! Chromium.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+
+use crate::chromedriver::Chromedriver;
+use crate::devtools::{DevTools, Session};
+use crate::tab::Tab;
+use crate::wait::{DEADLINE, eventually};
+
+/// A user's data folder. It outlives the browsers that use it, and is removed when dropped.
+pub struct Profile(TempDir);
+
+impl Profile {
+    pub fn fresh() -> Result<Profile> {
+        Ok(Profile(TempDir::new()?))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// A headless Chromium. Killed when dropped.
+pub struct Browser {
+    /// Taken when it is closed.
+    driver: Option<WebDriver>,
+    devtools: DevTools,
+    process: Pid,
+    first: Tab,
+    _chromedriver: Arc<Chromedriver>,
+}
+
+/// A running service worker.
+///
+/// While this exists the worker counts as inspected, and the browser does not stop it for being idle; [`Worker::detach`] ends that.
+pub struct Worker {
+    target: String,
+    session: Session,
+}
+
+impl Browser {
+    /// Starts it on this profile, with one blank tab.
+    pub async fn start(profile: &Profile) -> Result<Browser> {
+        Browser::start_with(profile, &[]).await
+    }
+
+    /// The same with more of Chromium's flags.
+    pub async fn start_with(profile: &Profile, flags: &[&str]) -> Result<Browser> {
+        let chromedriver = tokio::task::block_in_place(Chromedriver::shared)?;
+        let mut wanted = DesiredCapabilities::chrome();
+        if let Some(chromium) = std::env::var_os("CHROMIUM") {
+            wanted.set_binary(&chromium.to_string_lossy())?;
+        }
+        let own = ["--headless=new", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"];
+        for flag in own.iter().chain(&["--no-first-run", "--no-sandbox"]).chain(flags) {
+            wanted.add_arg(flag)?;
+        }
+        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        let driver = WebDriver::new(chromedriver.url(), wanted).await.context("Chromium does not start")?;
+        let connected = Browser::connect(&driver).await;
+        match connected {
+            Ok((devtools, process, first)) => {
+                Ok(Browser { driver: Some(driver), devtools, process, first, _chromedriver: chromedriver })
+            }
+            Err(error) => {
+                driver.quit().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(driver: &WebDriver) -> Result<(DevTools, Pid, Tab)> {
+        let address = driver.capabilities().get("goog:chromeOptions").and_then(|options| options["debuggerAddress"].as_str());
+        let address = address.context("chromedriver does not tell the address of the DevTools")?;
+        let version = reqwest::Client::builder().no_proxy().build()?.get(format!("http://{address}/json/version"));
+        let version: Value = version.send().await?.json().await?;
+        let url = version["webSocketDebuggerUrl"].as_str().context("the browser has no DevTools")?;
+        let devtools = DevTools::connect(url).await?;
+        let first = Tab::attach(&devtools, driver.window().await?.to_string()).await?;
+        let processes = devtools.call("SystemInfo.getProcessInfo", json!({})).await?;
+        let browser = processes["processInfo"].as_array().into_iter().flatten().find(|info| info["type"] == "browser");
+        let pid = browser.and_then(|info| info["id"].as_i64()).and_then(|id| Pid::from_raw(id as i32));
+        Ok((devtools, pid.context("the browser has a process")?, first))
+    }
+
+    /// The tab that it started with.
+    pub fn tab(&self) -> Tab {
+        self.first.clone()
+    }
+
+    /// A new, blank tab. It becomes the visible one, and the others hidden, as when a user opens it.
+    pub async fn new_tab(&self) -> Result<Tab> {
+        let handle = self.driver()?.new_tab().await?;
+        Tab::attach(&self.devtools, handle.to_string()).await
+    }
+
+    /// Waits for a running service worker whose script's address contains this, such as `/nightferry/sw.js`.
+    pub async fn worker(&self, script: &str) -> Result<Worker> {
+        eventually(&format!("a service worker of {script}"), DEADLINE, async || {
+            let targets = self.devtools.targets("service_worker").await?;
+            let Some((target, _)) = targets.into_iter().find(|(_, url)| url.contains(script)) else {
+                return Ok(None);
+            };
+            let session = self.devtools.attach(&target).await?;
+            for domain in ["Runtime", "Log", "Network"] {
+                session.call(&format!("{domain}.enable"), json!({})).await?;
+            }
+            Ok(Some(Worker { target, session }))
+        })
+        .await
+    }
+
+    /// The addresses of the service workers that run now.
+    pub async fn running_workers(&self) -> Result<Vec<String>> {
+        Ok(self.devtools.targets("service_worker").await?.into_iter().map(|(_, url)| url).collect())
+    }
+
+    /// Stops every service worker, whatever it does, and returns once each of them is gone. The next event starts it anew.
+    pub async fn stop_all_workers(&self) -> Result<()> {
+        let before = self.devtools.targets("service_worker").await?;
+        self.any_page().await?.call("ServiceWorker.stopAllWorkers", json!({})).await?;
+        eventually("the service workers to stop", DEADLINE, async || {
+            let now = self.devtools.targets("service_worker").await?;
+            Ok((!before.iter().any(|(id, _)| now.iter().any(|(running, _)| running == id))).then_some(()))
+        })
+        .await
+    }
+
+    /// Fires a `sync` event at the worker of this scope (an address that ends in `/`), as the browser does when it is online again.
+    pub async fn fire_background_sync(&self, scope: &str, tag: &str, last_chance: bool) -> Result<()> {
+        let registration = self.registration(scope).await?;
+        let origin = scope.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let params = json!({"origin": origin, "registrationId": registration, "tag": tag, "lastChance": last_chance});
+        self.any_page().await?.call("ServiceWorker.dispatchSyncEvent", params).await?;
+        Ok(())
+    }
+
+    /// Fires a `periodicsync` event at the worker of this scope.
+    pub async fn fire_periodic_sync(&self, scope: &str, tag: &str) -> Result<()> {
+        let registration = self.registration(scope).await?;
+        let origin = scope.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let params = json!({"origin": origin, "registrationId": registration, "tag": tag});
+        self.any_page().await?.call("ServiceWorker.dispatchPeriodicSyncEvent", params).await?;
+        Ok(())
+    }
+
+    /// What pages and attached workers logged and threw, oldest first.
+    pub fn console(&self) -> Vec<String> {
+        self.devtools.console()
+    }
+
+    /// Any method of the DevTools protocol that belongs to the browser as a whole.
+    pub async fn cdp(&self, method: &str, params: Value) -> Result<Value> {
+        self.devtools.call(method, params).await
+    }
+
+    /// The WebDriver session, for what is not here. Its current window is the first tab.
+    pub fn driver(&self) -> Result<&WebDriver> {
+        self.driver.as_ref().context("the browser is closed")
+    }
+
+    /// An ordinary end, as when a user quits. The profile can be started again after.
+    pub async fn close(mut self) -> Result<()> {
+        if let Some(driver) = self.driver.take() {
+            driver.quit().await?;
+        }
+        self.wait_for_the_end().await
+    }
+
+    /// `SIGKILL`, as a crash. The profile can be started again after.
+    pub async fn kill(mut self) -> Result<()> {
+        self.end();
+        self.wait_for_the_end().await
+    }
+
+    async fn wait_for_the_end(&self) -> Result<()> {
+        let gone = async || Ok(rustix::process::test_kill_process(self.process).is_err().then_some(()));
+        eventually("the browser to end", DEADLINE, gone).await
+    }
+
+    fn end(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            // The browser may have ended by itself; chromedriver forgets the session when it ends.
+            let _ = kill_process(self.process, Signal::KILL);
+            let _ = driver.leak();
+        }
+    }
+
+    async fn registration(&self, scope: &str) -> Result<String> {
+        let what = format!("a registration with the scope {scope}");
+        eventually(&what, DEADLINE, async || Ok(self.devtools.registration(scope))).await
+    }
+
+    /// A session with some page: the first tab may have been closed.
+    async fn any_page(&self) -> Result<Session> {
+        let pages = self.devtools.targets("page").await?;
+        if pages.iter().any(|(id, _)| *id == self.first.target) {
+            return Ok(self.first.session.clone());
+        }
+        let Some((id, _)) = pages.first() else { bail!("the browser has no page open") };
+        let session = self.devtools.attach(id).await?;
+        session.call("ServiceWorker.enable", json!({})).await?;
+        Ok(session)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Worker {
+    /// Runs the body of an async function in the worker, and answers what it returns.
+    pub async fn eval<T: DeserializeOwned>(&self, body: &str) -> Result<T> {
+        self.session.eval(body).await
+    }
+
+    /// Any method of the DevTools protocol, on this worker.
+    pub async fn cdp(&self, method: &str, params: Value) -> Result<Value> {
+        self.session.call(method, params).await
+    }
+
+    /// Cuts the worker's own requests off the network, or lets them through again. (On a page this would do nothing to the worker.)
+    pub async fn offline(&self, offline: bool) -> Result<()> {
+        let params = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.cdp("Network.emulateNetworkConditions", params).await.map(drop)
+    }
+
+    /// Whether this very worker still runs.
+    pub async fn is_running(&self) -> Result<bool> {
+        let running = self.session.devtools.targets("service_worker").await?;
+        Ok(running.iter().any(|(target, _)| *target == self.target))
+    }
+
+    /// Lets the browser stop it when it is idle.
+    pub async fn detach(self) -> Result<()> {
+        let params = json!({"sessionId": self.session.id});
+        self.session.devtools.call("Target.detachFromTarget", params).await.map(drop)
+    }
+}

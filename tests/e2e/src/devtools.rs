@@ -1,0 +1,206 @@
+//! The DevTools protocol over the browser's own WebSocket: calls with answers to any target, and events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use futures_util::{SinkExt, StreamExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::Message;
+
+/// A call that takes longer than this has failed: the browser hangs, or the script never settles.
+const CALL: Duration = Duration::from_secs(120);
+
+#[derive(Clone)]
+pub struct DevTools {
+    outgoing: mpsc::UnboundedSender<Message>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    last_id: u64,
+    waiting: BTreeMap<u64, oneshot::Sender<Value>>,
+    /// What pages and workers logged, and what they threw without catching.
+    console: Vec<String>,
+    /// By scope, the id of the registration as `ServiceWorker` methods want it.
+    registrations: BTreeMap<String, String>,
+    closed: bool,
+}
+
+/// A session with one target. Dropping it leaves the session attached; it ends with the target or the browser.
+#[derive(Clone)]
+pub struct Session {
+    pub devtools: DevTools,
+    pub id: String,
+}
+
+impl DevTools {
+    pub async fn connect(url: &str) -> Result<DevTools> {
+        let mut config = tokio_tungstenite::tungstenite::protocol::WebSocketConfig::default();
+        config.max_message_size = None;
+        config.max_frame_size = None;
+        let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
+            .await
+            .with_context(|| format!("{url} does not answer"))?;
+        let (mut sink, mut stream) = socket.split();
+        let (outgoing, mut queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let devtools = DevTools { outgoing, shared };
+        tokio::spawn(async move {
+            while let Some(message) = queue.recv().await {
+                if sink.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let reader = devtools.shared.clone();
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = stream.next().await {
+                if let Ok(value) = message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop)) {
+                    lock(&reader).take(value);
+                }
+            }
+            let mut shared = lock(&reader);
+            shared.closed = true;
+            shared.waiting.clear();
+        });
+        Ok(devtools)
+    }
+
+    /// Calls a method of the browser itself.
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
+        self.call_in(None, method, params).await
+    }
+
+    /// A new session with this target.
+    pub async fn attach(&self, target: &str) -> Result<Session> {
+        let attached = self.call("Target.attachToTarget", json!({"targetId": target, "flatten": true})).await?;
+        let id = attached["sessionId"].as_str().context("a session has an id")?.to_string();
+        Ok(Session { devtools: self.clone(), id })
+    }
+
+    /// The targets of a type, such as `page` or `service_worker`: id and URL.
+    pub async fn targets(&self, kind: &str) -> Result<Vec<(String, String)>> {
+        let targets = self.call("Target.getTargets", json!({})).await?;
+        let all = targets["targetInfos"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        Ok(all
+            .filter(|info| info["type"] == kind)
+            .map(|info| (text(&info["targetId"]), text(&info["url"])))
+            .collect())
+    }
+
+    pub fn console(&self) -> Vec<String> {
+        lock(&self.shared).console.clone()
+    }
+
+    pub fn registration(&self, scope: &str) -> Option<String> {
+        lock(&self.shared).registrations.get(scope).cloned()
+    }
+
+    async fn call_in(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
+        let (sender, receiver) = oneshot::channel();
+        let message = {
+            let mut shared = lock(&self.shared);
+            if shared.closed {
+                bail!("{method}: the browser has ended");
+            }
+            shared.last_id += 1;
+            let id = shared.last_id;
+            shared.waiting.insert(id, sender);
+            match session {
+                Some(session) => json!({"id": id, "method": method, "params": params, "sessionId": session}),
+                None => json!({"id": id, "method": method, "params": params}),
+            }
+        };
+        self.outgoing.send(Message::text(message.to_string())).ok().context("the browser has ended")?;
+        let answer = tokio::time::timeout(CALL, receiver).await;
+        let answer = answer.with_context(|| format!("{method} was not answered"))?;
+        let mut answer = answer.with_context(|| format!("{method}: the browser ended"))?;
+        if let Some(error) = answer.get("error") {
+            bail!("{method} failed: {error}");
+        }
+        Ok(answer["result"].take())
+    }
+}
+
+impl Session {
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
+        self.devtools.call_in(Some(&self.id), method, params).await
+    }
+
+    /// Runs the body of an async function; what it returns comes back as JSON (`undefined` as null).
+    pub async fn eval<T: DeserializeOwned>(&self, body: &str) -> Result<T> {
+        let expression = format!("(async () => {{ {body}\n}})()");
+        let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", params).await?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            bail!("the script threw {}", describe_thrown(thrown));
+        }
+        let value = answer["result"].get("value").cloned().unwrap_or(Value::Null);
+        let shown: String = value.to_string().chars().take(300).collect();
+        serde_json::from_value(value).with_context(|| format!("the script returned {shown}"))
+    }
+}
+
+impl Shared {
+    fn take(&mut self, mut message: Value) {
+        if let Some(id) = message["id"].as_u64() {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                // Nobody waits any more where the call was given up.
+                let _ = waiting.send(message);
+            }
+            return;
+        }
+        let params = message["params"].take();
+        match message["method"].as_str().unwrap_or_default() {
+            "Runtime.consoleAPICalled" => {
+                let arguments: Vec<String> = params["args"].as_array().into_iter().flatten().map(describe).collect();
+                self.console.push(format!("{}: {}", params["type"].as_str().unwrap_or_default(), arguments.join(" ")));
+            }
+            "Runtime.exceptionThrown" => {
+                self.console.push(format!("uncaught: {}", describe_thrown(&params["exceptionDetails"])));
+            }
+            "Log.entryAdded" => {
+                let entry = &params["entry"];
+                let text = |name: &str| entry[name].as_str().unwrap_or_default();
+                self.console.push(format!("{}: {} {}", text("level"), text("text"), text("url")));
+            }
+            "ServiceWorker.workerRegistrationUpdated" => {
+                for registration in params["registrations"].as_array().into_iter().flatten() {
+                    let text = |name: &str| registration[name].as_str().unwrap_or_default().to_string();
+                    if registration["isDeleted"] == true {
+                        self.registrations.remove(&text("scopeURL"));
+                    } else {
+                        self.registrations.insert(text("scopeURL"), text("registrationId"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match (&value["description"], value.get("value")) {
+        (_, Some(Value::String(text))) => text.clone(),
+        (_, Some(other)) => other.to_string(),
+        (Value::String(text), None) => text.clone(),
+        _ => value["type"].to_string(),
+    }
+}
+
+fn describe_thrown(thrown: &Value) -> String {
+    match thrown.get("exception") {
+        Some(exception) => describe(exception),
+        None => thrown["text"].as_str().unwrap_or("something").to_string(),
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

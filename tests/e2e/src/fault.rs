@@ -1,0 +1,88 @@
+//! Faults that the server makes on demand.
+
+use serde_json::{Map, Value, json};
+
+/// A fault in the making: on which path, how often, and (the last call) of which kind.
+///
+/// ```
+/// # use nightferry_e2e::Fault;
+/// let once_cut = Fault::on("/nightferry/push").times(1).cut_answer();
+/// let down = Fault::on("/nightferry/").status(503).retry_after(2);
+/// ```
+///
+/// Of several faults that match a request, the first with times left is taken.
+#[must_use = "a fault does nothing until it is given to Server::fault"]
+#[derive(Clone, Debug)]
+pub struct Fault(Map<String, Value>);
+
+impl Fault {
+    /// Meets every request whose path begins so, until faults are set anew; see [`Fault::times`].
+    pub fn on(path: &str) -> Fault {
+        Fault(Map::new()).with("path", json!(path)).with("times", Value::Null)
+    }
+
+    /// Meets that many requests only.
+    pub fn times(self, times: u32) -> Fault {
+        self.with("times", json!(times))
+    }
+
+    /// Taken and never answered; nothing happens. The connection is closed when the faults are set anew.
+    pub fn silent(self) -> Fault {
+        self.kind("silent")
+    }
+
+    /// Answered with this status and a text; nothing happens.
+    pub fn status(self, status: u16) -> Fault {
+        self.kind("status").with("status", json!(status))
+    }
+
+    /// With [`Fault::status`]: the header `Retry-After`, in seconds.
+    pub fn retry_after(self, seconds: u32) -> Fault {
+        self.with("retry_after", json!(seconds))
+    }
+
+    /// With [`Fault::status`]: the answer's body.
+    pub fn body(self, body: &str) -> Fault {
+        self.with("body", json!(body))
+    }
+
+    /// Answered with an HTML page and status 200, as a captive portal does; nothing happens.
+    pub fn html(self) -> Fault {
+        self.kind("html")
+    }
+
+    /// Takes effect at once and is answered after that many seconds.
+    pub fn late(self, seconds: f64) -> Fault {
+        self.kind("late").with("seconds", json!(seconds))
+    }
+
+    /// Takes effect; the connection is closed without an answer.
+    pub fn drop_answer(self) -> Fault {
+        self.kind("drop")
+    }
+
+    /// Takes effect; the connection is closed in the middle of the answer.
+    pub fn cut_answer(self) -> Fault {
+        self.kind("cut")
+    }
+
+    /// Asks the app twice, as a network that repeats a request would; the second answer is sent.
+    pub fn twice(self) -> Fault {
+        self.kind("twice")
+    }
+
+    pub(crate) fn to_json(&self, id: usize) -> Value {
+        let mut fault = self.0.clone();
+        fault.insert("id".into(), json!(format!("{}-{id}", std::process::id())));
+        Value::Object(fault)
+    }
+
+    fn kind(self, kind: &str) -> Fault {
+        self.with("kind", json!(kind))
+    }
+
+    fn with(mut self, name: &str, value: Value) -> Fault {
+        self.0.insert(name.into(), value);
+        self
+    }
+}

@@ -1,0 +1,303 @@
+//! Flask in a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::wait::{DEADLINE, eventually};
+use crate::{Fault, root};
+
+/// The demo's app on a port and data folder of its own (tests/e2e/app.py): SQLite, anonymous, with the pages
+///
+/// - `/` the demo;
+/// - `/__test__/page` Nightferry's client as `window.nf`, and what went wrong as `window.errors`;
+/// - `/__test__/blank` nothing.
+///
+/// Port and data stay the same however often it is stopped and started. Ends when dropped.
+pub struct Server {
+    port: u16,
+    data: TempDir,
+    process: Mutex<Option<Child>>,
+}
+
+/// A request as the server saw it, `/__test__/` aside.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    /// JSON as such (inflated), anything else as text, no body as null.
+    pub body: Value,
+    /// The kind of the fault that met it.
+    pub fault: Option<String>,
+    /// When it arrived, in epoch milliseconds.
+    pub at: f64,
+    /// Null until it was answered, and where the answer was lost before it had one.
+    pub status: Option<u16>,
+    /// The app's answer if it was JSON, also where the fault kept it from the browser.
+    pub answer: Value,
+}
+
+impl Server {
+    /// Starts Flask, and returns once it listens.
+    pub async fn start() -> Result<Server> {
+        let server = Server { port: free_port()?, data: TempDir::new()?, process: Mutex::new(None) };
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// After [`Server::stop`] or [`Server::kill`]: the same port, the same data.
+    pub async fn start_again(&self) -> Result<()> {
+        if self.pid().is_ok() {
+            bail!("the server runs already");
+        }
+        let child = tokio::task::block_in_place(|| self.spawn())?;
+        *self.process() = Some(child);
+        Ok(())
+    }
+
+    /// An ordinary end. From then on, connections are refused.
+    pub fn stop(&self) -> Result<()> {
+        self.end_by(Signal::TERM)
+    }
+
+    /// `SIGKILL`, in the middle of whatever it does.
+    pub fn kill(&self) -> Result<()> {
+        self.end_by(Signal::KILL)
+    }
+
+    /// `SIGSTOP`: connections are accepted by the system, and nothing is ever answered.
+    pub fn pause(&self) -> Result<()> {
+        Ok(kill_process(self.pid()?, Signal::STOP)?)
+    }
+
+    /// After [`Server::pause`]; requests that came meanwhile are taken up.
+    pub fn resume(&self) -> Result<()> {
+        Ok(kill_process(self.pid()?, Signal::CONT)?)
+    }
+
+    /// `http://127.0.0.1:PORT` and this path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub fn origin(&self) -> String {
+        self.url("")
+    }
+
+    /// The folder of its database, log and faults.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Sets the faults in force, in place of those before; also while the server is stopped.
+    pub fn fault(&self, faults: &[Fault]) -> Result<()> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let faults: Vec<Value> =
+            faults.iter().map(|fault| fault.to_json(COUNT.fetch_add(1, Ordering::Relaxed))).collect();
+        let part = self.data().join("faults.test.part");
+        std::fs::write(&part, serde_json::to_vec(&faults)?)?;
+        Ok(std::fs::rename(part, self.data().join("faults.json"))?)
+    }
+
+    /// No more faults.
+    pub fn heal(&self) -> Result<()> {
+        self.fault(&[])
+    }
+
+    /// The requests so far whose path begins so, in the order of their arrival; over all its lives, and also while it is stopped.
+    pub fn requests(&self, path: &str) -> Result<Vec<Request>> {
+        let lines = match File::open(self.data().join("requests.jsonl")) {
+            Ok(file) => BufReader::new(file).lines().collect::<Result<Vec<_>, _>>()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut requests: Vec<(String, Request)> = Vec::new();
+        for line in lines {
+            // The last line may be half written, by a server that was killed or is writing.
+            let Ok(entry) = serde_json::from_str::<LogLine>(&line) else { continue };
+            match entry.event.as_str() {
+                "arrived" if entry.path.starts_with(path) => requests.push((entry.key.clone(), entry.into_request())),
+                "answered" => {
+                    if let Some((_, request)) = requests.iter_mut().rev().find(|(key, _)| *key == entry.key) {
+                        request.status = entry.status;
+                        request.answer = entry.answer;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(requests.into_iter().map(|(_, request)| request).collect())
+    }
+
+    /// Waits until `done` likes the requests whose path begins so.
+    pub async fn wait_for_requests(&self, path: &str, mut done: impl FnMut(&[Request]) -> bool) -> Result<Vec<Request>> {
+        let what = format!("requests to {path}");
+        let waited = eventually(&what, DEADLINE, async || {
+            let requests = self.requests(path)?;
+            Ok(done(&requests).then_some(requests))
+        });
+        waited.await.with_context(|| format!("the log has {:#?}", self.requests(path).unwrap_or_default()))
+    }
+
+    /// What the server holds of a slice: by id, the value. Read through a pull of its own, past log and faults.
+    pub async fn items(&self, slice: &str) -> Result<BTreeMap<String, Value>> {
+        let mut slices: BTreeMap<String, BTreeMap<String, Value>> =
+            serde_json::from_str(&self.get("/__test__/items").await?)?;
+        Ok(slices.remove(slice).unwrap_or_default())
+    }
+
+    /// Waits until `done` likes what the server holds of a slice.
+    pub async fn wait_for_items(
+        &self,
+        slice: &str,
+        mut done: impl FnMut(&BTreeMap<String, Value>) -> bool,
+    ) -> Result<BTreeMap<String, Value>> {
+        let what = format!("the server's items of {slice}");
+        let mut last = BTreeMap::new();
+        let waited = eventually(&what, DEADLINE, async || {
+            last = self.items(slice).await?;
+            Ok(done(&last).then(|| last.clone()))
+        });
+        waited.await.with_context(|| format!("the server's log:\n{}", self.output()))
+    }
+
+    /// The body of a GET. An answer other than 200 is an error that carries it.
+    pub async fn get(&self, path: &str) -> Result<String> {
+        let answer = client()?.get(self.url(path)).send().await?;
+        let status = answer.status();
+        let body = answer.text().await?;
+        if status != 200 {
+            bail!("GET {path} was answered with {status}: {body}");
+        }
+        Ok(body)
+    }
+
+    /// POSTs JSON as a client of its own would; answers status and body.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let answer = client()?.post(self.url(path)).json(body).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await?))
+    }
+
+    /// What the process wrote, tracebacks included.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.data().join("server.log")).unwrap_or_default()
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let log = OpenOptions::new().create(true).append(true).open(self.data().join("server.log"))?;
+        let mut child = Command::new(python())
+            .arg(root().join("tests/e2e/app.py"))
+            .args(["--port", &self.port.to_string(), "--data"])
+            .arg(self.data())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            // Its end tells the server that this process has died.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} could not be started; run `cargo xtask test e2e`", python().display()))?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        if line.trim() != "listening" {
+            let status = child.wait()?;
+            bail!("tests/e2e/app.py ended ({status}):\n{}", self.output());
+        }
+        Ok(child)
+    }
+
+    fn end_by(&self, signal: Signal) -> Result<()> {
+        kill_process(self.pid()?, signal)?;
+        // A paused process takes SIGTERM only once it goes on.
+        kill_process(self.pid()?, Signal::CONT)?;
+        if let Some(mut child) = self.process().take() {
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        self.process().as_ref().map(Pid::from_child).context("the server is stopped")
+    }
+
+    fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // There is nothing to end where the test stopped it.
+        let _ = self.kill();
+    }
+}
+
+#[derive(Deserialize)]
+struct LogLine {
+    key: String,
+    event: String,
+    at: f64,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    body: Value,
+    fault: Option<String>,
+    status: Option<u16>,
+    #[serde(default)]
+    answer: Value,
+}
+
+impl LogLine {
+    fn into_request(self) -> Request {
+        Request {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            body: self.body,
+            fault: self.fault,
+            at: self.at,
+            status: None,
+            answer: Value::Null,
+        }
+    }
+}
+
+fn python() -> PathBuf {
+    std::env::var_os("NIGHTFERRY_PYTHON")
+        .map_or_else(|| root().join("target/nightferry/venv/bin/python"), PathBuf::from)
+}
+
+fn client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?)
+}
+
+/// A port below the range from which systems take the ports of outgoing connections: while a server is stopped, nobody else gets its port,
+/// and no connection to it reaches itself.
+fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % 100) as u16 * 100;
+    for _ in 0..10_000 {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from 20000 to 29999 is free")
+}
