@@ -10,6 +10,8 @@ import { newId } from "./store.js";
  * @typedef {import("./store.js").Item} Item
  * @typedef {import("./store.js").FileStore} FileStore
  *
+ * @typedef {ReturnType<typeof import("./notices.js").progressCard>} ProgressCard
+ *
  * @typedef {object} Found one file to bring in
  * @property {string} path
  * @property {() => Promise<File>} read
@@ -177,7 +179,7 @@ export async function importFiles(store, finding) {
 }
 
 /**
- * @param {ReturnType<typeof progressCard>} card
+ * @param {ProgressCard} card
  * @param {{added: number, updated: number, unchanged: number, failed: string[], skipped: Map<string, number | null>, left: number}} result
  */
 function finish(card, { added, updated, unchanged, failed, skipped, left }) {

@@ -135,10 +135,11 @@ function describe({ enabled, connection, pending, progress, syncStatus, error })
     const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
     return `The server does not answer. Go on working: ${kept} kept on this device and sent once it is back.`;
   }
-  if (progress) return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
+  if (progress && progress.total >= LONG_SYNC) return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
   if (connection === "unknown") return "Looking for the server… Changes are kept on this device.";
   if (error) return `The last sync did not work: ${error}`;
-  if (pending) return syncStatus === "syncing" ? `Sending ${count(pending, "change")}…` : `${count(pending, "change")} kept here, about to be sent.`;
+  if (pending && syncStatus === "syncing") return `Sending ${count(pending, "change")}…`;
+  if (pending) return `${count(pending, "change")} kept here, about to be sent.`;
   return "Everything is on the server.";
 }
 

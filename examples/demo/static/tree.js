@@ -68,7 +68,7 @@ export class Tree {
     this.store = store;
     this.actions = actions;
     this.space = make("div", "tree-space");
-    this.space.setAttribute("role", "presentation");
+    this.space.setAttribute("role", "none");
     element.append(this.space);
 
     element.addEventListener("scroll", () => this.#draw(), { passive: true });
