@@ -1,7 +1,7 @@
 """The routes: from a request to `push` or `pull` and back to an answer.
 
-A request passes, in this order: anonymous mode's rule, the origin, who it is, the body's type, size and syntax, the
-message's form, the principal that it names. Only then the database is asked.
+A request passes, in this order: anonymous mode's rule, the origin, who it is, the body's type, size and
+syntax, the message's form, the principal that it names. Only then the database is asked.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from . import wire
 from .auth import Principal, allowed_origin, principal_of, require_local, require_origin
 from .errors import ApiError, internal
-from .state import State, state_of
 from .files import browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
 from .pull import pull
 from .push import push
+from .state import State, state_of
 
 logger = logging.getLogger("flask_nightferry")
 
@@ -90,7 +90,7 @@ def error_response(error: Exception) -> Response:
 
 
 def refuse_unknown_routes() -> Response | None:
-    """Before each request of the app: answer what is below the prefix and has no route in the API's own form."""
+    """Before each request of the app: what is below the prefix and has no route gets a JSON answer."""
     failure = request.routing_exception
     prefix = state_of(current_app).config.url_prefix
     if not isinstance(failure, NotFound | MethodNotAllowed) or not request.path.startswith(f"{prefix}/"):
@@ -99,7 +99,7 @@ def refuse_unknown_routes() -> Response | None:
 
 
 def add_cors_headers(response: Response) -> Response:
-    """Let pages of the configured other origins read the answer. Without such origins there are no CORS headers."""
+    """Let pages of the configured other origins read the answer; without such origins, no CORS headers."""
     origins = state_of(current_app).config.origins
     if not origins:
         return response

@@ -1,4 +1,4 @@
-"""Who may use the API: the principal behind a request, the origin of the page, and the rule of anonymous mode."""
+"""Who may use the API: a request's principal, its page's origin, and the rule of anonymous mode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Principal:
     """Who a request is made by. Items belong to the tenant; everyone in it sees and changes the same ones.
 
-    `user` is a stable id, not empty. `tenant` is an id too, and may be `""` where an app has one set of data for all.
+    `user` is a stable id, not empty. `tenant` is an id too, and may be `""` where an app has one set of data
+    for all.
     """
 
     tenant: str
@@ -69,11 +70,12 @@ def principal_of(request: Request, authenticate: Authenticate | None) -> Princip
 
 
 def require_local(request: Request) -> None:
-    """The rule of anonymous mode: this machine's own browser, by a loopback name, through no proxy. Raises ApiError.
+    """The rule of anonymous mode: this machine's own browser, by a loopback name, through no proxy.
 
-    The Host is part of it because a page of another site can have its own name point to this machine.
+    The Host is part of it because a page of another site can have its own name point to this machine. Raises
+    ApiError.
     """
-    forwarded = [name for name in request.headers.keys() if _is_forwarding(name)]
+    forwarded = [name for name, _ in request.headers if _is_forwarding(name)]
     if _is_loopback(request.remote_addr or "") and _is_loopback(_host_name(request.host)) and not forwarded:
         return
     logger.warning(
@@ -84,7 +86,8 @@ def require_local(request: Request) -> None:
     )
     raise ApiError(
         "anonymous_refused",
-        "Anonymous access is for development: it answers a browser on this machine only, addressed as localhost and "
+        "Anonymous access is for development: it answers a browser on this machine only, addressed as "
+        "localhost and "
         "not through a proxy. Configure authenticate to serve others.",
     )
 
@@ -96,7 +99,7 @@ def allowed_origin(request: Request, origins: frozenset[str]) -> str | None:
 
 
 def require_origin(request: Request, origins: frozenset[str]) -> None:
-    """Refuse a request that a page of another origin makes. Programs that are no browser send no `Origin`. Raises ApiError."""
+    """Refuse what a page of another origin asks; programs send no `Origin`. Raises ApiError."""
     origin = request.headers.get("Origin")
     if allowed_origin(request, origins) is not None:
         return
@@ -111,8 +114,8 @@ def require_origin(request: Request, origins: frozenset[str]) -> None:
 
 
 def _is_own_origin(origin: str, request: Request) -> bool:
-    # By host and port. Behind a proxy that ends TLS, this side sees http where the browser sees https; the other
-    # way around would be a page without TLS that uses an API with it.
+    # By host and port. Behind a proxy that ends TLS, this side sees http where the browser sees https; the
+    # other way around would be a page without TLS that uses an API with it.
     try:
         parts = urlsplit(origin.lower())
         host = urlsplit(f"//{request.host.lower()}")

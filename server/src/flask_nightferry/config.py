@@ -29,13 +29,15 @@ class ConfigurationError(RuntimeError):
 class Config:
     """What `NIGHTFERRY_*` says, checked."""
 
-    #: `NIGHTFERRY_DATABASE_URL`, an SQLAlchemy URL; a relative SQLite file is below the app's instance folder.
+    #: `NIGHTFERRY_DATABASE_URL`, an SQLAlchemy URL; a relative SQLite file is below the app's instance
+    #: folder.
     database_url: URL
     #: `NIGHTFERRY_URL_PREFIX`: where the API and the browser's files are, without a slash at the end.
     url_prefix: str
     #: `NIGHTFERRY_ALLOW_ANONYMOUS`: answer this machine's own browser without signing in. For development.
     allow_anonymous: bool
-    #: `NIGHTFERRY_CREATE_TABLES`: make missing tables on first use. None: in debug, testing and anonymous mode.
+    #: `NIGHTFERRY_CREATE_TABLES`: make missing tables on first use. None: in debug, testing and anonymous
+    #: mode.
     create_tables: bool | None
     #: `NIGHTFERRY_ORIGINS`: other origins whose pages may use the API, such as `https://app.example`.
     origins: frozenset[str]
@@ -99,6 +101,7 @@ def _origin(value: Any) -> str:
         or f"{parts.scheme}://{parts.netloc}" != value
     ):
         raise ConfigurationError(
-            f"NIGHTFERRY_ORIGINS holds {value!r}. An origin is a scheme and a host, such as https://app.example."
+            f"NIGHTFERRY_ORIGINS holds {value!r}. An origin is a scheme and a host, such as "
+            f"https://app.example."
         )
     return str(value).lower()

@@ -16,7 +16,8 @@ class Cursor:
 
     version: int  # 0 before the first
     id: str | None  # within that version; "" is before its first item, None behind its last
-    #: Changes up to this version are sent whole, also the client's own: they are part of a pull from the beginning.
+    #: Changes up to this version are sent whole, also the client's own: they are part of a pull from the
+    #: beginning.
     whole_through: int = 0
     #: Whether more pages of the same pull were to follow.
     midway: bool = False
@@ -35,8 +36,8 @@ START = Cursor(version=0, id=None)
 def read_cursor(text: str) -> Cursor:
     """The reverse of `Cursor.text`.
 
-    Raises ApiError `cursor_expired` for any other text: the client then pulls from the beginning, where a plain refusal
-    would leave it stuck for ever.
+    Raises ApiError `cursor_expired` for any other text: the client then pulls from the beginning, where a
+    plain refusal would leave it stuck for ever.
     """
     try:
         if len(text) > 4 * MAX_ID_BYTES * 6:

@@ -1,7 +1,8 @@
 """Every error that the API answers, in one closed table.
 
-An answer is ``{"error": {"code", "message", "retryable"}}``. The message is a sentence for people that says what to do;
-it never holds a path, SQL or the text of an exception. ``retryable`` says whether the very same request may succeed later.
+An answer is ``{"error": {"code", "message", "retryable"}}``. The message is a sentence for people that says
+what to do; it never holds a path, SQL or the text of an exception. ``retryable`` says whether the very same
+request may succeed later.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from .store import Store
 class Nightferry:
     """Nightferry's server side for Flask apps.
 
-    `authenticate(request)` answers the `Principal` behind a request, or None. Give the app here or to `init_app`; one
-    object serves any number of apps and keeps none.
+    `authenticate(request)` answers the `Principal` behind a request, or None. Give the app here or to
+    `init_app`; one object serves any number of apps and keeps none.
     """
 
     def __init__(self, app: Flask | None = None, authenticate: Authenticate | None = None) -> None:
@@ -29,12 +29,14 @@ class Nightferry:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Add the routes and commands to the app, whose configuration is read now. Raises ConfigurationError."""
+        """Add routes and commands to the app, whose configuration is read now. Raises ConfigurationError."""
         config = read_config(app.config, app.instance_path)
         if self._authenticate is None and not config.allow_anonymous:
             raise ConfigurationError(
-                "Nightferry needs to know who makes a request. Pass Nightferry(app, authenticate=...), a function that "
-                "takes the request and answers Principal(tenant, user) or None. For development on this machine "
+                "Nightferry needs to know who makes a request. Pass Nightferry(app, authenticate=...), a "
+                "function that "
+                "takes the request and answers Principal(tenant, user) or None. For development on this "
+                "machine "
                 "alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
             )
         app.extensions["nightferry"] = State(

@@ -1,4 +1,4 @@
-"""The browser's files (`sw.js`, `client.js`, their wasm and maps), served from the folder that the build fills."""
+"""The browser's files (`sw.js`, `client.js`, wasm, maps), served from the folder that the build fills."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def browser_file(request: Request, name: str) -> Response:
-    """The file `name`, or 304 where the browser has it. Raises ApiError (`not_found`, `browser_files_missing`)."""
+    """The file, or 304 where the browser has it. Raises ApiError (`not_found`, `browser_files_missing`)."""
     if not _NAME.fullmatch(name):
         raise ApiError("not_found", "There is nothing at this address.")
     path = FOLDER / name
@@ -53,7 +53,8 @@ def _missing() -> ApiError:
         return ApiError("not_found", "There is nothing at this address.")
     return ApiError(
         "browser_files_missing",
-        "The browser's files are not built. Run `cargo xtask build`, or install flask-nightferry from a wheel.",
+        "The browser's files are not built. Run `cargo xtask build`, or install flask-nightferry from a "
+        "wheel.",
     )
 
 

@@ -1,7 +1,9 @@
-"""Versions. A version names one transaction of a tenant: `max(last + 1, epoch ms x 1024 + random below 1024)`.
+"""Versions. A version names one transaction of a tenant: `max(last + 1, epoch ms x 1024 + random below
+1024)`.
 
-The random part keeps two histories apart that start from one backup: neither gives the versions of the other, so a
-version that a device has seen and this server does not know tells that the server's history is another one.
+The random part keeps two histories apart that start from one backup: neither gives the versions of the other,
+so a version that a device has seen and this server does not know tells that the server's history is another
+one.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ class History:
     forgotten_through: int  # versions up to this one need not be known any more
 
     def next_version(self, connection: Connection, now: int) -> int:
-        """Give this transaction its version. `now` is in epoch ms. The tenant must be locked; call it once a transaction."""
+        """Give this transaction its version; `now` is in epoch ms.
+
+        The tenant must be locked. Call it once a transaction.
+        """
         version = max(self.last_version + 1, now * 1024 + _random.randrange(1024))
         connection.execute(versions.insert(), {"tenant": self.tenant, "version": version})
         connection.execute(
@@ -50,7 +55,8 @@ class History:
         if recent:
             raise ApiError(
                 "history_changed",
-                "The server does not know a version that this device has seen; it was probably restored from a "
+                "The server does not know a version that this device has seen; it was probably restored "
+                "from a "
                 "backup. Rebuild with a full pull.",
             )
 
@@ -63,7 +69,8 @@ def read_history(connection: Connection, tenant: str) -> History:
 def lock_history(connection: Connection, tenant: str) -> History:
     """The tenant's versions, for writing: other writers of this tenant wait until the transaction ends.
 
-    So a version is visible only when all before it are, and a pull never skips a transaction that was still open.
+    So a version is visible only when all before it are, and a pull never skips a transaction that was still
+    open.
     """
     history = _find(connection, tenant, lock=True)
     if history is not None:

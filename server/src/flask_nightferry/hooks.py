@@ -36,7 +36,7 @@ class Change:
 
 
 class Refused(Exception):
-    """Raised by a hook: the mutation is rejected, and the user sees `message`. Others of the push are not concerned."""
+    """Raised by a hook: this mutation alone is rejected, and the user sees `message`."""
 
     def __init__(self, message: str, code: str = "refused") -> None:
         super().__init__(message)
@@ -49,6 +49,6 @@ Hook = Callable[[Change], None]
 
 _signals = Namespace()
 
-#: Sent once for each applied change, after the transaction: `item_applied.connect(fn)`, `fn(app, change=Change)`.
-#: What a receiver raises is logged and changes nothing.
+#: Sent once for each applied change, after the transaction: `item_applied.connect(fn)`, `fn(app,
+#: change=Change)`. What a receiver raises is logged and changes nothing.
 item_applied = _signals.signal("nightferry-item-applied")

@@ -1,6 +1,7 @@
 """What each client was answered last, so that a push whose answer was lost can be sent again without effect.
 
-By client, the latest push (`n`, `tag`) and its answers by item are kept, written in the transaction of the push.
+By client, the latest push (`n`, `tag`) and its answers by item are kept, written in the transaction of the
+push.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ledger:
-    """The answers to one client. A client belongs to one principal; another's client of the same name is another."""
+    """The answers to one client of one principal; another principal's of the same name is another."""
 
     connection: Connection
     principal: Principal
@@ -44,7 +45,8 @@ class Ledger:
         if n <= latest.n:
             raise ApiError(
                 "client_forked",
-                "This client id has sent another push with this number, or a later one. Take a new client id and "
+                "This client id has sent another push with this number, or a later one. Take a new client "
+                "id and "
                 "send again.",
             )
         self.connection.execute(answers.delete().where(self._is_mine(answers)))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select
 
 from . import strict_json
 from .auth import Principal
@@ -19,7 +19,8 @@ from .wire import PullRequest
 
 logger = logging.getLogger("flask_nightferry")
 
-#: A page ends after the item that brings its values to this size, so that an answer stays of the size of a request.
+#: A page ends after the item that brings its values to this size, so that an answer stays of the size of a
+#: request.
 PAGE_BYTES = 4 * 1024 * 1024
 
 #: Rows taken from the database at once: an item may be 4 MiB long.
@@ -27,7 +28,10 @@ _ROWS_AT_ONCE = 20
 
 
 def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, Any]:
-    """The fields of the answer, without protocol and principal. Raises ApiError (`history_changed`, `cursor_expired`)."""
+    """The fields of the answer, without protocol and principal.
+
+    Raises ApiError (`history_changed`, `cursor_expired`).
+    """
     cursors = {name: None if text is None else read_cursor(text) for name, text in request.slices.items()}
     with store.read() as connection:
         history = read_history(connection, principal.tenant)
@@ -89,7 +93,9 @@ def _behind(tenant: str, starts: Mapping[str, Cursor], last_version: int) -> Col
     slices = [and_(items.c.slice == name, _after(cursor)) for name, cursor in starts.items()]
     lowest = min((cursor.version for cursor in starts.values()), default=0)
     # The bounds on the version are what the index is searched with.
-    return and_(items.c.tenant == tenant, items.c.version.between(lowest, last_version), or_(*slices))
+    return and_(
+        items.c.tenant == tenant, items.c.version.between(lowest, last_version), or_(false(), *slices)
+    )
 
 
 def _after(cursor: Cursor) -> ColumnElement[bool]:
@@ -131,12 +137,14 @@ def _change(row: Row[Any], start: Cursor, principal: Principal, client: str) -> 
 def _next(name: str, start: Cursor, last: Row[Any] | None, more: bool, history: History) -> Cursor:
     """The cursor of the slice `name` behind a page whose last row is `last`."""
     if not more or last is None:
-        # Not at the last item but at the last transaction: a slice where nothing happens stays within the horizon.
+        # Not at the last item but at the last transaction: a slice where nothing happens stays within the
+        # horizon.
         return Cursor(history.last_version, None) if history.last_version else START
     if name == last.slice:
         reached = (last.version, last.id)
     else:
-        # The order has slices within a version: those before `last` have been sent in it, those after have not.
+        # The order has slices within a version: those before `last` have been sent in it, those after have
+        # not.
         reached = (last.version, None if name < last.slice else "")
     if _order(start.version, start.id) > _order(*reached):
         reached = (start.version, start.id)

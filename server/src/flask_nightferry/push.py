@@ -1,4 +1,5 @@
-"""A push: each mutation is compared with what the server holds, and applied, answered with a conflict, or rejected.
+"""A push: each mutation is compared with what the server holds, and applied, answered with a conflict, or
+rejected.
 
 Effects and answers are one database transaction, and that transaction has at most one version.
 """
@@ -68,7 +69,10 @@ class Effect:
 def push(
     store: Store, hooks: Hooks, principal: Principal, request: PushRequest, now: int
 ) -> tuple[list[Answer], list[Change]]:
-    """Answer each mutation, in their order, and say what changed. `now` is in epoch ms. Raises ApiError, without effect."""
+    """Answer each mutation, in their order, and say what changed. `now` is in epoch ms.
+
+    Raises ApiError, and then nothing has changed.
+    """
     with store.write() as connection:
         history = lock_history(connection, principal.tenant)
         ledger = Ledger(connection, principal, request.client)
@@ -95,7 +99,8 @@ def decide(mutation: Mutation, row: Row | None) -> Effect | None:
     if mutation.op == "delete":
         if exists and row is not None and mutation.base != row.version:
             raise _Conflict
-        # A tombstone is there already; where there is nothing at all, one is made, to have a version to answer.
+        # A tombstone is there already; where there is nothing at all, one is made, to have a version to
+        # answer.
         return None if row is not None and row.deleted else Effect(deleted=True)
     if mutation.op == "put":
         return _decide_put(mutation, row, exists)

@@ -28,8 +28,8 @@ FORMAT = 1
 class ItemId(TypeDecorator[str]):
     """An item's id, kept as its bytes in UTF-8.
 
-    So that any character is allowed (PostgreSQL's texts have no NUL), and the order is the same in every database
-    whatever its collation: by code point, which is also how Python compares strings.
+    So that any character is allowed (PostgreSQL's texts have no NUL), and the order is the same in every
+    database whatever its collation: by code point, which is also how Python compares strings.
     """
 
     impl = LargeBinary

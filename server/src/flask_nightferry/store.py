@@ -1,7 +1,7 @@
 """The database: one engine an app, transactions for reading and for writing, and the tables' making.
 
-Faults of the database become ApiError here, and their text goes to the log only: SQLAlchemy's messages hold SQL, values
-and paths.
+Faults of the database become ApiError here, and their text goes to the log only: SQLAlchemy's messages hold
+SQL, values and paths.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it takes effect, or nothing. Raises ApiError (`unavailable`, `internal`).
+        """A transaction that writes: all of it takes effect, or nothing. Raises ApiError (`unavailable`,
+        `internal`).
 
         In SQLite it holds the one write lock from its beginning, so that it can't fail half-way to take it.
         """
@@ -86,7 +87,8 @@ class Store:
             found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "format"))
         if found != str(schema.FORMAT):
             logger.error(
-                "the tables have format %s and this version of flask-nightferry reads %s; update the older of the two",
+                "the tables have format %s and this version of flask-nightferry reads %s; update the older "
+                "of the two",
                 found,
                 schema.FORMAT,
             )
@@ -94,7 +96,8 @@ class Store:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Python's sqlite3 would begin transactions by itself, late and never IMMEDIATE; `_begin_sqlite` does instead.
+    # Python's sqlite3 would begin transactions by itself, late and never IMMEDIATE; `_begin_sqlite` does
+    # instead.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS:d}")

@@ -1,8 +1,8 @@
 """JSON as every side of Nightferry reads and writes it: strictly, and as values rather than texts.
 
-Reading has two steps, so that one bad item does not spoil the request around it. `parse` refuses what is not JSON at
-all; `checked` then goes through one value and refuses what Nightferry does not keep, naming the place.
-`tests/wire/values.json` lists examples of both.
+Reading has two steps, so that one bad item does not spoil the request around it. `parse` refuses what is not
+JSON at all; `checked` then goes through one value and refuses what Nightferry does not keep, naming the
+place. `tests/wire/values.json` lists examples of both.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class DuplicateKey:
 def parse(data: bytes | str) -> Any:
     """Read a JSON text in UTF-8.
 
-    What comes back may still hold what `checked` refuses: infinities, too large integers, `DuplicateKey`, lone surrogates.
-    Raises InvalidJson.
+    What comes back may still hold what `checked` refuses: infinities, too large integers, `DuplicateKey`,
+    lone surrogates. Raises InvalidJson.
     """
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
@@ -69,17 +69,17 @@ def parse(data: bytes | str) -> Any:
 
 
 def checked(value: Any) -> Any:
-    """The value in the form that is stored: -0 is 0, 1.0 is 1, lone surrogates are U+FFFD. Raises RefusedValue."""
+    """The value as it is stored: -0 is 0, 1.0 is 1, lone surrogates are U+FFFD. Raises RefusedValue."""
     return _checked(value, "", 1)
 
 
 def text_of(value: Any) -> str:
-    """The value as compact JSON that every strict reader accepts. Raises ValueError for NaN and infinities."""
+    """The value as compact JSON that every strict reader takes. Raises ValueError for NaN and infinities."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def sized_text_of(value: Any) -> str:
-    """As `text_of`, for an item's value. Raises RefusedValue when it takes more than MAX_VALUE_BYTES in UTF-8."""
+    """As `text_of`, for an item. Raises RefusedValue when it takes more than MAX_VALUE_BYTES in UTF-8."""
     text = text_of(value)
     if len(text) * 3 > MAX_VALUE_BYTES and len(text.encode()) > MAX_VALUE_BYTES:
         raise RefusedValue("too_large")

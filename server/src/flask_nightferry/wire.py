@@ -1,7 +1,8 @@
 """The messages of protocol 1: checked requests as dataclasses, and the fields of the answers.
 
-A request whose envelope can't be read is refused as a whole (`invalid_request`). A mutation that names its item but is
-not usable otherwise becomes a `BadMutation`: it is rejected alone, and the others of its push apply.
+A request whose envelope can't be read is refused as a whole (`invalid_request`). A mutation that names its
+item but is not usable otherwise becomes a `BadMutation`: it is rejected alone, and the others of its push
+apply.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def push_request(message: Any) -> PushRequest:
     if principal is None:
         raise ApiError(
             "principal_required",
-            "A push names the principal that earlier answers gave. Pull first, with no slices if you like, and take "
+            "A push names the principal that earlier answers gave. Pull first, with no slices if you like, "
+            "and take "
             "the principal from the answer.",
         )
     entries = fields.get("mutations")
@@ -128,7 +130,8 @@ def _envelope(message: Any) -> dict[str, Any]:
     if protocol != PROTOCOL:
         raise ApiError(
             "unsupported_protocol",
-            f"This server speaks protocol {PROTOCOL}; the request says {protocol}. Update flask-nightferry on the "
+            f"This server speaks protocol {PROTOCOL}; the request says {protocol}. Update flask-nightferry "
+            f"on the "
             "server, or reload the page to get the client that fits it.",
         )
     return fields

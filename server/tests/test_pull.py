@@ -1,0 +1,167 @@
+"""Pages, cursors, own changes, and cursors of another history."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from conftest import Device, delete, error_of, put
+from flask import Flask
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import update
+
+from flask_nightferry import pull, schema
+from flask_nightferry.cursors import Cursor
+from flask_nightferry.state import state_of
+
+
+def names(page: dict) -> list[str]:  # type: ignore[type-arg]
+    return [change["id"] for change in page["changes"]]
+
+
+def test_a_device_learns_its_principal_from_a_pull_of_nothing(app: Flask) -> None:
+    device = Device(app, user="ann/1", tenant="ac%me")
+    body = device.pull_body({})
+    del body["principal"]
+    page = device.post("pull", body).get_json()
+    assert page == {
+        "protocol": 1,
+        "principal": "ac%25me/ann%2F1",
+        "cursors": {},
+        "more": False,
+        "total": 0,
+        "changes": [],
+    }
+
+
+def test_pages_follow_version_slice_and_id(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    phone.push(put("b", 1), put("a", 1), put("z", 1, slice="alpha"), put("a", 1, slice="zeta"))
+    phone.push(put("c", 2), put("y", 2, slice="alpha"))
+    cursors: dict[str, str | None] = {"files": None, "alpha": None, "zeta": None}
+    seen = []
+    totals = []
+    for _ in range(10):
+        page = laptop.pull(cursors, limit=1)
+        seen += [(c["slice"], c["id"]) for c in page["changes"]]
+        totals.append(page.get("total"))
+        cursors = page["cursors"]
+        if not page["more"]:
+            break
+    expected = [("alpha", "z"), ("files", "a"), ("files", "b"), ("zeta", "a"), ("alpha", "y"), ("files", "c")]
+    assert seen == expected
+    assert totals == [6, None, None, None, None, None]
+    page = laptop.pull(cursors)
+    assert (page["changes"], page["more"], page["total"]) == ([], False, 0)
+
+
+def test_a_change_between_two_pages_is_not_skipped(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    [created, *_] = phone.push(*(put(id_, 1) for id_ in "abc"))
+    page = laptop.pull({"files": None}, limit=2)
+    phone.push(put("a", 2, base=created["version"]), delete("b", created["version"]))
+    rest = laptop.pull(page["cursors"])
+    assert [(c["id"], c.get("value"), c.get("deleted")) for c in rest["changes"]] == [
+        ("c", 1, None),
+        ("a", 2, None),
+        ("b", None, True),
+    ]
+
+
+def test_a_slice_pulled_later_starts_at_its_beginning(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    phone.push(put("a", 1), put("m", 1, slice="models"))
+    cursor = laptop.pull({"files": None})["cursors"]["files"]
+    page = laptop.pull({"files": cursor, "models": None})
+    assert [(c["slice"], c["id"]) for c in page["changes"]] == [("models", "m")]
+
+
+def test_own_changes_come_without_value_behind_a_cursor_only(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    cursor = phone.pull()["cursors"]
+    phone.push(*(put(id_, id_) for id_ in "abc"))
+    [page] = [phone.pull(cursor)]
+    assert all(c["own"] is True and "value" not in c for c in page["changes"])
+    assert len(page["changes"]) == 3
+    assert all("own" not in c and "value" in c for c in laptop.pull(cursor)["changes"])
+    # From the beginning everything comes whole, on the pages after the first too.
+    assert phone.everything(limit=1) == {("files", id_): id_ for id_ in "abc"}
+    bob = Device(app, user="bob")  # the same client id, of another user
+    assert all("own" not in change for change in bob.pull(cursor)["changes"])
+
+
+def test_a_page_ends_at_its_size(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "PAGE_BYTES", 100)
+    device = Device(app)
+    device.push(*(put(id_, "x" * 90) for id_ in "abc"))
+    page = Device(app, client="laptop").pull()
+    assert (names(page), page["more"], page["total"]) == (["a", "b"], True, 3)
+
+
+def test_limits_of_a_pull(device: Device) -> None:
+    for limit in (0, -1, 1.5, "1", True):
+        assert error_of(device.post("pull", device.pull_body({}, limit=limit))) == (400, "invalid_request")
+    many = {f"s{i}": None for i in range(201)}
+    assert error_of(device.post("pull", device.pull_body(many))) == (413, "too_large")
+    assert device.post("pull", device.pull_body({f"s{i}": None for i in range(200)})).status_code == 200
+    assert error_of(device.post("pull", device.pull_body({"a b": None}))) == (400, "invalid_request")
+    assert error_of(device.post("pull", device.pull_body({"a": 1}))) == (400, "invalid_request")  # type: ignore[dict-item]
+
+
+def test_a_cursor_of_another_history_is_told_so(device: Device) -> None:
+    device.push(put("a", 1))
+    behind = device.pull()["cursors"]["files"]
+    device.push(put("b", 1))
+    ahead = device.pull()["cursors"]["files"]
+    with state_of(device.http.application).store.write() as connection:  # restored from a backup
+        for table in (schema.items, schema.versions, schema.clients, schema.answers):
+            connection.execute(sql_delete(table))
+        connection.execute(update(schema.tenants).values(last_version=0))
+    for cursor in (behind, ahead):
+        assert error_of(device.post("pull", device.pull_body({"files": cursor}))) == (410, "history_changed")
+    assert device.pull()["changes"] == []
+
+
+def test_a_cursor_behind_the_horizon_has_expired(device: Device) -> None:
+    device.push(put("a", 1))
+    old = device.pull()["cursors"]["files"]
+    [latest] = device.push(put("b", 1))
+    new = device.pull()["cursors"]["files"]
+    with state_of(device.http.application).store.write() as connection:
+        connection.execute(update(schema.tenants).values(forgotten_through=latest["version"] - 1))
+        connection.execute(sql_delete(schema.versions).where(schema.versions.c.version < latest["version"]))
+    assert error_of(device.post("pull", device.pull_body({"files": old}))) == (410, "cursor_expired")
+    assert device.pull({"files": new})["changes"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "?",
+        "é",
+        "null",
+        base64.urlsafe_b64encode(b"[1,2]").decode(),
+        base64.urlsafe_b64encode(b'[2,0,"",0,0]').decode(),
+        base64.urlsafe_b64encode(b'[1,"0","",0,0]').decode(),
+        base64.urlsafe_b64encode(b'[1,0,"\\ud800",0,0]').decode(),
+        base64.urlsafe_b64encode(b"[" * 9000).decode(),
+        base64.urlsafe_b64encode(b"[1,1" + b"0" * 5000 + b',"",0,0]').decode(),
+        "A" * 100_000,
+    ],
+)
+def test_a_cursor_that_can_not_be_read_makes_the_client_start_again(device: Device, text: str) -> None:
+    assert error_of(device.post("pull", device.pull_body({"files": text}))) == (410, "cursor_expired")
+
+
+def test_a_cursor_with_a_huge_version_is_no_fault_of_the_server(device: Device) -> None:
+    for version in (2**53, 2**63, 2**100):
+        response = device.post("pull", device.pull_body({"files": Cursor(version, None).text()}))
+        assert response.status_code == 410
+
+
+def test_a_cursor_carries_the_longest_id(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    ids = ["日" * 333, "\1" * 1000, "x" * 1000]
+    phone.push(*(put(id_, 1) for id_ in ids))
+    assert set(laptop.everything(limit=1)) == {("files", id_) for id_ in ids}
