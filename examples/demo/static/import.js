@@ -183,8 +183,11 @@ export async function importFiles(store, finding) {
  * @param {{added: number, updated: number, unchanged: number, failed: string[], skipped: Map<string, number | null>, left: number}} result
  */
 function finish(card, { added, updated, unchanged, failed, skipped, left }) {
+  let title = `${count(added, "file")} imported`;
+  if (!added && updated) title = `${count(updated, "file")} updated`;
+  else if (!added) title = left ? "Import cancelled" : "Nothing new to import";
   const words = [];
-  if (updated) words.push(`${count(updated, "file")} updated.`);
+  if (added && updated) words.push(`${count(updated, "file")} updated.`);
   if (unchanged) words.push(`${count(unchanged, "file")} already here and the same.`);
   if (left) words.push(`Cancelled: ${count(left, "file")} not imported.`);
   const lists = [];
@@ -198,8 +201,8 @@ function finish(card, { added, updated, unchanged, failed, skipped, left }) {
     const inside = known ? `, ${count(known, "file")}` : "";
     lists.push({ title: `Skipped ${count(skipped.size, "folder")}${inside}`, lines });
   }
-  const empty = !added && !updated && !unchanged && !lists.length && !left;
-  card.finish(empty ? "Nothing to import" : `${count(added, "file")} imported`, empty ? "There is no file in it." : words.join(" "), lists);
+  if (!added && !updated && !unchanged && !lists.length && !left) words.push("There is no file in it.");
+  card.finish(title, words.join(" "), lists);
 }
 
 /**

@@ -70,7 +70,7 @@ async function part(event, path) {
 
 async function copyOf(path) {
   const cache = await caches.open(CACHE);
-  return cache.match(path);
+  return cache.match(path, { ignoreVary: true });
 }
 
 /** The network's answer, unless it fails (a proxy's 502 too) or takes too long. */

@@ -365,7 +365,7 @@ export class Tree {
       else if (row.folder) to(at + 1);
     } else if (event.key === "ArrowLeft") {
       if (row.folder && !this.#collapsed.has(row.path)) this.#toggle(row);
-      else to(rows.findLastIndex((other, index) => index < at && other.level < row.level));
+      else if (row.level > 1) to(rows.findLastIndex((other, index) => index < at && other.level < row.level));
     } else if (event.key === "Enter" || event.key === " ") {
       if (row.folder) this.#toggle(row);
       else if (row.file) this.actions.open(row.file.id);
