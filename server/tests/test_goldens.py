@@ -86,7 +86,7 @@ def shape(value: Any) -> Any:
 
 
 def shapes(rows: list[dict[str, Any]]) -> list[Any]:
-    return sorted((shape(row) for row in rows), key=repr)
+    return sorted((dict(sorted(shape(row).items())) for row in rows), key=repr)
 
 
 def test_the_answers_to_a_push_have_the_form_of_the_golden(make_app: MakeApp) -> None:

@@ -45,13 +45,10 @@ class History:
     def require_known(self, connection: Connection, named: Iterable[int]) -> None:
         """Refuse versions that this history should know and does not. Raises ApiError `history_changed`."""
         recent = {version for version in named if version > self.forgotten_through}
-        if recent:
-            known = connection.scalars(
-                select(versions.c.version).where(
-                    versions.c.tenant == self.tenant, versions.c.version.in_(recent)
-                )
-            )
-            recent -= set(known)
+        possible = [version for version in recent if version <= self.last_version]
+        if possible:
+            query = select(versions.c.version).where(versions.c.tenant == self.tenant)
+            recent -= set(connection.scalars(query.where(versions.c.version.in_(possible))))
         if recent:
             raise ApiError(
                 "history_changed",
