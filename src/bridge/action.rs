@@ -1,0 +1,227 @@
+//! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
+
+use super::config::Slices;
+use crate::json::{Fields, Json, check_item};
+use crate::store::Key;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// An action as a page sends it.
+#[derive(Deserialize)]
+pub struct Action<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "crate::json::present")]
+    pub payload: Option<&'a RawValue>,
+    /// The payload's top-level fields that were `undefined`: an update removes them.
+    #[serde(default)]
+    pub unset: Vec<String>,
+}
+
+/// What an action does to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub key: Key,
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    Put(Json),
+    /// Merges these top-level fields into the item; those of `unset` are removed.
+    Update { fields: Json, unset: Vec<String> },
+    Delete,
+}
+
+/// Why an action does nothing. The page that sent it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadAction {
+    pub code: &'static str,
+    pub message: String,
+}
+
+fn bad<T>(code: &'static str, message: String) -> Result<T, BadAction> {
+    Err(BadAction { code, message })
+}
+
+impl Action<'_> {
+    /// The operations that the action stands for, in order.
+    pub fn operations(&self, slices: &Slices) -> Result<Vec<Operation>, BadAction> {
+        let kind = &*self.kind;
+        let Some((slice, verb)) = kind.rsplit_once('/') else {
+            return bad("bad_action", format!("The action \"{kind}\" was not kept: its type must be slice/verb, such as files/addItem."));
+        };
+        let Some((name, config)) = slices.get_key_value(slice) else {
+            return bad("unknown_slice", format!("The action \"{kind}\" was not kept: there is no slice \"{slice}\". Name it in register({{slices: {{\"{slice}\": {{}}}}}})."));
+        };
+        let Some(payload) = self.payload.map(RawValue::get) else {
+            return bad("bad_action", format!("The action \"{kind}\" was not kept: it has no payload."));
+        };
+        let context = Context { kind, slice: name, payload };
+        if config.single {
+            return context.single(verb);
+        }
+        match verb {
+            "addItems" => context.items(),
+            "updateItem" => context.update(&self.unset),
+            "removeItem" => context.delete(),
+            "addItem" => context.put(payload).map(|operation| vec![operation]),
+            _ if verb.starts_with("save") => context.put(payload).map(|operation| vec![operation]),
+            _ if verb.starts_with("delete") => context.delete(),
+            _ if verb.starts_with("set") => {
+                bad("unsupported_action", format!("The action \"{kind}\" was not kept: replacing a whole slice is not supported yet. Use addItems and removeItem."))
+            }
+            _ => bad("unknown_action", format!("The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save… and delete….")),
+        }
+    }
+}
+
+struct Context<'a> {
+    kind: &'a str,
+    slice: &'a std::rc::Rc<str>,
+    payload: &'a str,
+}
+
+impl Context<'_> {
+    fn key(&self, id: String) -> Key {
+        Key { slice: self.slice.clone(), id: id.into() }
+    }
+
+    fn checked(&self, value: &str) -> Result<(), BadAction> {
+        check_item(value).or_else(|refusal| bad("bad_value", format!("The action \"{}\" was not kept: {refusal}.", self.kind)))
+    }
+
+    fn put(&self, item: &str) -> Result<Operation, BadAction> {
+        let id = self.id_of(item)?;
+        self.checked(item)?;
+        Ok(Operation { key: self.key(id), change: Change::Put(item.into()) })
+    }
+
+    fn items(&self) -> Result<Vec<Operation>, BadAction> {
+        match serde_json::from_str::<Vec<&RawValue>>(self.payload) {
+            Ok(items) => items.into_iter().map(|item| self.put(item.get())).collect(),
+            Err(_) => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
+        }
+    }
+
+    fn update(&self, unset: &[String]) -> Result<Vec<Operation>, BadAction> {
+        let id = self.id_of(self.payload)?;
+        self.checked(self.payload)?;
+        let change = Change::Update { fields: self.payload.into(), unset: unset.to_vec() };
+        Ok(vec![Operation { key: self.key(id), change }])
+    }
+
+    fn delete(&self) -> Result<Vec<Operation>, BadAction> {
+        let id = match id_text(self.payload) {
+            Some(id) => self.limited(id)?,
+            None => self.id_of(self.payload)?,
+        };
+        Ok(vec![Operation { key: self.key(id), change: Change::Delete }])
+    }
+
+    fn single(&self, verb: &str) -> Result<Vec<Operation>, BadAction> {
+        if !verb.starts_with("set") && !verb.starts_with("save") {
+            return bad("unknown_action", format!("The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.", self.kind, self.slice));
+        }
+        self.checked(self.payload)?;
+        Ok(vec![Operation { key: self.key("value".into()), change: Change::Put(self.payload.into()) }])
+    }
+
+    fn id_of(&self, item: &str) -> Result<String, BadAction> {
+        match Fields::parse(item).and_then(|fields| id_text(fields.get("id")?)) {
+            Some(id) => self.limited(id),
+            None => bad("missing_id", format!("The action \"{}\" was not kept: its payload must be an object with an \"id\" that is a string or a number.", self.kind)),
+        }
+    }
+
+    fn limited(&self, id: String) -> Result<String, BadAction> {
+        match id.len() {
+            1..=1000 => Ok(id),
+            length => bad("bad_id", format!("The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.", self.kind)),
+        }
+    }
+}
+
+/// `String(id)` of JavaScript, for an id given as JSON text: a string or a finite number.
+fn id_text(json: &str) -> Option<String> {
+    if json.starts_with('"') {
+        return serde_json::from_str(json).ok();
+    }
+    let number: f64 = serde_json::from_str(json).ok()?;
+    Some(match number.abs() {
+        0.0 => "0".into(),
+        small if small < 1e-6 => format!("{number:e}"),
+        large if large >= 1e21 => format!("{number:e}").replace('e', "e+"),
+        _ => number.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::config::register;
+
+    fn slices() -> Slices {
+        let registered = serde_json::from_str(r#"{"files":{},"theme":{"single":true}}"#).unwrap();
+        register(&Slices::new(), &registered).unwrap()
+    }
+
+    fn run(action: &str) -> Result<Vec<Operation>, BadAction> {
+        serde_json::from_str::<Action>(action).unwrap().operations(&slices())
+    }
+
+    #[test]
+    fn names_of_the_mission_page() {
+        let item = r#"{"id":"a","x":1}"#;
+        for verb in ["addItem", "saveFile", "saveModel"] {
+            let done = run(&format!(r#"{{"type":"files/{verb}","payload":{item}}}"#)).unwrap();
+            assert_eq!(done, [Operation { key: Key::new("files", "a"), change: Change::Put(item.into()) }]);
+        }
+        for payload in [r#""a""#, r#"{"id":"a"}"#] {
+            for verb in ["removeItem", "deleteFile"] {
+                let done = run(&format!(r#"{{"type":"files/{verb}","payload":{payload}}}"#)).unwrap();
+                assert_eq!(done, [Operation { key: Key::new("files", "a"), change: Change::Delete }]);
+            }
+        }
+        assert_eq!(run(r#"{"type":"files/addItems","payload":[{"id":1},{"id":2}]}"#).unwrap().len(), 2);
+        let done = run(r#"{"type":"theme/setTheme","payload":"dark"}"#).unwrap();
+        assert_eq!(done, [Operation { key: Key::new("theme", "value"), change: Change::Put("\"dark\"".into()) }]);
+        let done = run(r#"{"type":"files/updateItem","payload":{"id":"a","x":null},"unset":["y"]}"#).unwrap();
+        assert_eq!(done[0].change, Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()] });
+    }
+
+    /// f14: any string or finite number is an id.
+    #[test]
+    fn f14_any_id() {
+        for (json, id) in [
+            (r#""a:/?#% é\u0000""#, "a:/?#% é\0"),
+            ("0", "0"),
+            ("-0", "0"),
+            ("-7.5", "-7.5"),
+            ("1e-7", "1e-7"),
+            ("1e21", "1e+21"),
+            ("123456789012", "123456789012"),
+        ] {
+            assert_eq!(id_text(json).as_deref(), Some(id));
+        }
+        assert_eq!(id_text("null"), None);
+        assert_eq!(id_text("{}"), None);
+    }
+
+    #[test]
+    fn bad_actions_say_what_to_do() {
+        for (action, code) in [
+            (r#"{"type":"addItem","payload":{"id":1}}"#, "bad_action"),
+            (r#"{"type":"nope/addItem","payload":{"id":1}}"#, "unknown_slice"),
+            (r#"{"type":"files/addItem"}"#, "bad_action"),
+            (r#"{"type":"files/addItem","payload":{"name":"x"}}"#, "missing_id"),
+            (r#"{"type":"files/addItem","payload":{"id":null}}"#, "missing_id"),
+            (r#"{"type":"files/addItem","payload":{"id":""}}"#, "bad_id"),
+            (r#"{"type":"files/frob","payload":{"id":1}}"#, "unknown_action"),
+            (r#"{"type":"files/addItem","payload":{"id":1,"x":9007199254740993}}"#, "bad_value"),
+        ] {
+            assert_eq!(run(action).unwrap_err().code, code, "{action}");
+        }
+    }
+}

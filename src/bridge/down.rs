@@ -1,0 +1,139 @@
+//! Worker → page. Every message is a JSON object with `v`, `kind` and, where it is for one page, `page`.
+
+use super::{BRIDGE, status::Status};
+use crate::json::{Json, Writer, quoted};
+use crate::store::Key;
+use std::rc::Rc;
+
+/// Who is to hear a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    All,
+    /// The pages of these ids.
+    Pages(Vec<Rc<str>>),
+}
+
+impl To {
+    pub fn page(page: &str) -> Self {
+        To::Pages(vec![page.into()])
+    }
+}
+
+/// Who made a change that pages are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Tab,
+    Server,
+    Rollback,
+}
+
+/// How far a change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Only on this device.
+    Local,
+    /// On its way to the server.
+    Sending,
+    /// The server has it, or the slice does not go there.
+    Synced,
+}
+
+fn message(kind: &str) -> Writer {
+    let mut out = Writer::object();
+    out.number("v", BRIDGE).string("kind", kind);
+    out
+}
+
+/// A worker has started: pages send again what was not acknowledged.
+pub fn hello() -> String {
+    message("hello").end()
+}
+
+/// The slices are declared and their stores exist.
+pub fn registered(request: u64, epoch: &str) -> String {
+    message("registered").number("request", request).string("epoch", epoch).string("build", crate::BUILD).end()
+}
+
+/// Everything of the page up to `n` is durable.
+pub fn ack(n: u64) -> String {
+    message("ack").number("n", n).end()
+}
+
+/// Something is missing before what arrived: the page goes on from `n`.
+pub fn expected(n: u64) -> String {
+    message("expected").number("n", n).end()
+}
+
+/// The database is another than the page knew: it registers again.
+pub fn stale() -> String {
+    message("stale").end()
+}
+
+/// A request is done.
+pub fn done(request: u64) -> String {
+    message("done").number("request", request).end()
+}
+
+/// A request failed, or (without one) something of the page's was not taken.
+pub fn failed(request: Option<u64>, code: &str, text: &str) -> String {
+    message("failed").number_or_null("request", request).string("code", code).string("message", text).end()
+}
+
+/// An action, or something in the database, could not be used. Nothing else is affected.
+pub fn warning(code: &str, text: &str) -> String {
+    message("warning").string("code", code).string("message", text).end()
+}
+
+pub fn status(status: &Status) -> String {
+    message("status").raw("status", &status.to_json()).end()
+}
+
+/// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
+/// `puts` and `deletes` and wins over them.
+pub fn rows(request: u64, slice: &str, position: u64, newer: &[(Key, Option<Json>)]) -> String {
+    let mut out = message("rows");
+    out.number("request", request).string("slice", slice).number("position", position);
+    changes(&mut out, newer);
+    out.end()
+}
+
+/// Items that changed, for the pages that did not make the change.
+pub fn changed(slice: &str, position: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
+    let origin = match origin {
+        Origin::Tab => "tab",
+        Origin::Server => "server",
+        Origin::Rollback => "rollback",
+    };
+    let mut out = message("changed");
+    out.string("slice", slice).number("position", position).string("origin", origin);
+    changes(&mut out, items);
+    out.end()
+}
+
+fn changes(out: &mut Writer, items: &[(Key, Option<Json>)]) {
+    let puts = items.iter().filter_map(|(key, value)| {
+        let mut put = Writer::object();
+        put.string("id", &key.id).raw("value", value.as_ref()?);
+        Some(put.end())
+    });
+    out.array("puts", puts);
+    let deletes = items.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| quoted(&key.id));
+    out.array("deletes", deletes);
+}
+
+/// How far changes have come; with `reset`, of all items that the server does not have.
+pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
+    let items = items.iter().map(|(key, progress)| {
+        let state = match progress {
+            Progress::Local => "local",
+            Progress::Sending => "sending",
+            Progress::Synced => "synced",
+        };
+        let mut item = Writer::object();
+        item.string("id", &key.id).string("state", state);
+        item.end()
+    });
+    let mut out = message("pending");
+    out.string("slice", slice).bool("reset", reset).array("changes", items);
+    out.end()
+}

@@ -1,0 +1,66 @@
+//! The state of the whole, as every page sees it.
+
+use crate::json::{Json, Writer};
+
+/// What the last attempt to reach the server showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Connection {
+    /// No request was answered or failed yet.
+    #[default]
+    Unknown,
+    Online,
+    /// The server can't be reached: changes are kept on this device.
+    LocalOnly,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncStatus {
+    #[default]
+    Idle,
+    Syncing,
+    Success,
+    Error,
+}
+
+/// Posted to every page when it changes, at most ten times a second.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    pub connection: Connection,
+    pub sync: SyncStatus,
+    /// What went wrong last and what to do next; `None` once it went right.
+    pub error: Option<String>,
+    /// When the server last acknowledged everything asked of it, in epoch ms.
+    pub last_sync_time: Option<u64>,
+    /// Items with a change that the server has not acknowledged, or that is not in its slice's store yet.
+    pub pending: usize,
+    /// Items in conflict.
+    pub conflicts: usize,
+    /// While changes are being sent: how many were acknowledged, of how many.
+    pub progress: Option<(usize, usize)>,
+}
+
+impl Status {
+    pub fn to_json(&self) -> Json {
+        let connection = match self.connection {
+            Connection::Unknown => "unknown",
+            Connection::Online => "online",
+            Connection::LocalOnly => "local-only",
+        };
+        let sync = match self.sync {
+            SyncStatus::Idle => "idle",
+            SyncStatus::Syncing => "syncing",
+            SyncStatus::Success => "success",
+            SyncStatus::Error => "error",
+        };
+        let mut out = Writer::object();
+        out.bool("enabled", true).string("connection", connection);
+        out.bool("flaskConnected", self.connection == Connection::Online).string("syncStatus", sync);
+        out.string_or_null("error", self.error.as_deref()).number_or_null("lastSyncTime", self.last_sync_time);
+        out.number("pending", self.pending as u64).number("conflicts", self.conflicts as u64);
+        match self.progress {
+            Some((done, total)) => out.raw("progress", &format!("{{\"done\":{done},\"total\":{total}}}")),
+            None => out.raw("progress", "null"),
+        };
+        out.end().into()
+    }
+}

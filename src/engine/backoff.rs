@@ -1,0 +1,29 @@
+//! How long to wait after a failure: exponential, with full jitter.
+
+use super::entropy::Entropy;
+
+const FIRST_MS: u64 = 1_000;
+const MOST_MS: u64 = 15_000;
+const LEAST_MS: u64 = 100;
+
+/// The wait after `failures` failures in a row, in ms; at least `retry_after` where the server named one.
+pub fn delay(failures: u32, retry_after: Option<u64>, entropy: &mut Entropy) -> u64 {
+    let ceiling = FIRST_MS.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(MOST_MS);
+    let jittered = LEAST_MS + entropy.next() % (ceiling - LEAST_MS);
+    // A server may ask for a day; an hour is as long as we take its word.
+    jittered.max(retry_after.unwrap_or(0).min(3_600_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_jitters_and_obeys() {
+        let mut entropy = Entropy(7);
+        let mut most = |failures| (0..200).map(|_| delay(failures, None, &mut entropy)).max().unwrap();
+        assert!(most(1) <= 1_000 && most(3) > 1_000 && most(3) <= 4_000);
+        assert!(most(60) > 8_000 && most(60) <= MOST_MS);
+        assert_eq!(delay(1, Some(20_000), &mut Entropy(1)), 20_000);
+    }
+}

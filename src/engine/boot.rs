@@ -1,0 +1,203 @@
+//! Starting: from what the store has to a running engine.
+
+use super::entropy::Entropy;
+use super::fold::Fold;
+use super::items::Items;
+use super::journal::{Journal, Record};
+use super::lane::Lane;
+use super::outbox::Outbox;
+use super::reports::Reports;
+use super::{Engine, Input, Moment, Output, Phase, Purpose};
+use crate::bridge::config::{SliceConfig, register};
+use crate::bridge::down::{self, To};
+use crate::json::Writer;
+use crate::store::{
+    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError, Wanted, Write,
+};
+use serde::Deserialize;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Why the engine does not start. The database is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootError {
+    pub code: &'static str,
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+struct MarkRow {
+    n: u64,
+    at: u64,
+}
+
+impl Engine {
+    /// An engine over what the store has.
+    pub fn new(moment: Moment, snapshot: Snapshot) -> Result<Engine, BootError> {
+        let mut entropy = Entropy(moment.entropy);
+        let meta: BTreeMap<String, String> = snapshot.meta.into_iter().collect();
+        check_schema(&meta)?;
+        let fresh = !meta.contains_key("epoch");
+        let text = |name: &str| meta.get(name).and_then(|json| serde_json::from_str::<String>(json).ok());
+        let number = |name: &str| meta.get(name).and_then(|json| serde_json::from_str::<u64>(json).ok());
+        let mut engine = Engine {
+            now: moment.now,
+            epoch: text("epoch").unwrap_or_else(|| entropy.id()),
+            lane: Lane {
+                client: text("client").unwrap_or_else(|| entropy.id()),
+                n: number("n").unwrap_or(0),
+                principal: text("principal"),
+                push: meta.get("push").and_then(|json| serde_json::from_str::<Push>(json).ok()),
+                ..Lane::default()
+            },
+            entropy,
+            last: 0,
+            outputs: VecDeque::new(),
+            phase: Phase::Running,
+            deferred: VecDeque::new(),
+            open: BTreeMap::new(),
+            fresh,
+            stores: snapshot.stores.into_iter().collect(),
+            slices: read_slices(meta.get("slices"))?,
+            journal: Journal::default(),
+            fold: Fold::default(),
+            items: Items::default(),
+            committer: Default::default(),
+            outbox: Outbox::default(),
+            conflicts: BTreeMap::new(),
+            settlement: None,
+            urgent_through: 0,
+            waiters: Vec::new(),
+            pages: Default::default(),
+            reports: Reports::default(),
+        };
+        for (key, row) in snapshot.conflicts {
+            if let Some(row) = ConflictRow::read(&row) {
+                engine.conflicts.insert(key, row);
+            }
+        }
+        engine.journal.recover_last(number("position").unwrap_or(0));
+        for (name, row) in &meta {
+            if let (Some(page), Ok(mark)) = (name.strip_prefix("page:"), serde_json::from_str::<MarkRow>(row)) {
+                engine.journal.recover_mark(page, mark.n, mark.at);
+            }
+        }
+        let mut aside = engine.recover_outbox(snapshot.outbox);
+        aside.extend(engine.recover_journal(snapshot.journal));
+        aside.extend(engine.journal.expire_marks(moment.now));
+        if !aside.is_empty() {
+            engine.store(Purpose::Note, aside);
+        }
+        engine.post(To::All, down::hello());
+        engine.load_outbox();
+        if engine.phase == Phase::Running {
+            engine.handle(moment, Input::Wake);
+        }
+        Ok(engine)
+    }
+
+    fn recover_outbox(&mut self, rows: Vec<(u64, String)>) -> Vec<Write> {
+        let mut aside = Vec::new();
+        let sent: Vec<u64> = self.lane.push.iter().flat_map(|push| &push.entries).map(|entry| entry.0).collect();
+        for (seq, text) in rows {
+            let Some(row) = OutboxRow::read(&text) else {
+                aside.extend(self.set_aside(OUTBOX, seq, &text));
+                continue;
+            };
+            let key = row.key();
+            self.fold.skip(&key, row.position);
+            let item = self.items.change(&key);
+            if sent.contains(&seq) { item.in_flight = Some(seq) } else { item.unsent = Some(seq) }
+            self.outbox.put(seq, row);
+        }
+        aside
+    }
+
+    fn recover_journal(&mut self, rows: Vec<(u64, String)>) -> Vec<Write> {
+        let mut aside = Vec::new();
+        for (position, text) in rows {
+            self.journal.recover_last(position);
+            match serde_json::from_str::<JournalRow>(&text) {
+                Ok(row) => self.journal.recover(Record {
+                    position,
+                    page: row.page.into(),
+                    n: row.n,
+                    at: row.at,
+                    seen: row.seen.get().into(),
+                    text: row.text.into(),
+                }),
+                Err(_) => aside.extend(self.set_aside(JOURNAL, position, &text)),
+            }
+        }
+        aside
+    }
+
+    /// Moves a row that can't be read out of the way, to where a person can look at it. Nothing is deleted.
+    pub(super) fn set_aside(&mut self, store: &str, number: u64, row: &str) -> [Write; 2] {
+        let name = format!("unreadable:{store}:{number}");
+        let text = format!(
+            "A record of {store} (number {number}) cannot be read, so the changes in it have no effect. It is kept as {name} in _meta of this site's database; everything else goes on."
+        );
+        self.reports.notice = Some(text.clone());
+        self.post(To::All, down::warning("unreadable_record", &text));
+        let mut kept = Writer::object();
+        kept.number("at", self.now).string("row", row);
+        [Write::meta(&name, kept.end()), Write::delete(store, RowKey::Number(number))]
+    }
+
+    /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
+    fn load_outbox(&mut self) {
+        let wanted: BTreeMap<_, _> = self
+            .outbox
+            .rows()
+            .filter_map(|(_, row)| Some((row.key(), self.slices.get(&row.slice)?.store.clone())))
+            .collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let load = self.number();
+        self.phase = Phase::Loading(load);
+        let wanted = wanted.into_iter().map(|(key, store)| Wanted { key, store }).collect();
+        self.outputs.push_back(Output::Load { load, wanted });
+    }
+
+    pub(super) fn loaded_outbox(&mut self, result: Result<Vec<Loaded>, StoreError>) {
+        match result {
+            Ok(rows) => {
+                for row in rows {
+                    self.items.insert(row);
+                }
+                self.phase = Phase::Running;
+            }
+            Err(error) => {
+                self.storage_failed(&error);
+                self.load_outbox();
+            }
+        }
+    }
+}
+
+fn check_schema(meta: &BTreeMap<String, String>) -> Result<(), BootError> {
+    match meta.get("schema").map(|json| serde_json::from_str::<u64>(json)) {
+        None => Ok(()),
+        Some(Ok(schema)) if schema <= SCHEMA => Ok(()),
+        Some(Ok(schema)) => Err(BootError {
+            code: "newer_schema",
+            message: format!(
+                "This browser's data was written by a newer version of the app (format {schema}; this one reads {SCHEMA}). Reload to get the newer version. Nothing was changed."
+            ),
+        }),
+        Some(Err(_)) => Err(BootError {
+            code: "unreadable_database",
+            message: "The format of this browser's data cannot be read (_meta.schema). Nothing was changed; report this with a copy of the database.".into(),
+        }),
+    }
+}
+
+fn read_slices(json: Option<&String>) -> Result<crate::bridge::config::Slices, BootError> {
+    let Some(json) = json else { return Ok(Default::default()) };
+    let read = serde_json::from_str::<BTreeMap<String, SliceConfig>>(json).map_err(|error| error.to_string());
+    read.and_then(|slices| register(&Default::default(), &slices)).map_err(|reason| BootError {
+        code: "unreadable_database",
+        message: format!("The stored configuration of slices cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
+    })
+}

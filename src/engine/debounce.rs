@@ -1,0 +1,63 @@
+//! When items fall quiet: one deadline an item, in one table (f36).
+
+use crate::store::Key;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Default)]
+pub struct Debounce {
+    due: BTreeMap<Key, u64>,
+    order: BTreeSet<(u64, Key)>,
+}
+
+impl Debounce {
+    /// (Re)starts the item's timer.
+    pub fn set(&mut self, key: &Key, at: u64) {
+        if let Some(before) = self.due.insert(key.clone(), at) {
+            self.order.remove(&(before, key.clone()));
+        }
+        self.order.insert((at, key.clone()));
+    }
+
+    /// Makes every waiting item due.
+    pub fn expire_all(&mut self, now: u64) {
+        let keys: Vec<Key> = self.due.iter().filter(|(_, at)| **at > now).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.set(&key, now);
+        }
+    }
+
+    /// The next deadline.
+    pub fn next(&self) -> Option<u64> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// Items that are due, the longest waiting first.
+    pub fn due(&self, now: u64) -> impl Iterator<Item = &Key> {
+        self.order.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
+    }
+
+    pub fn remove(&mut self, key: &Key) {
+        if let Some(at) = self.due.remove(key) {
+            self.order.remove(&(at, key.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_item_has_its_own_timer() {
+        let (a, b) = (Key::new("s", "a"), Key::new("s", "b"));
+        let mut debounce = Debounce::default();
+        debounce.set(&a, 10);
+        debounce.set(&b, 20);
+        debounce.set(&a, 30);
+        assert_eq!(debounce.next(), Some(20));
+        assert_eq!(debounce.due(20).collect::<Vec<_>>(), [&b]);
+        debounce.remove(&b);
+        debounce.expire_all(5);
+        assert_eq!(debounce.due(5).collect::<Vec<_>>(), [&a]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Random numbers from the entropy that came with an input: splitmix64, so that a run can be repeated exactly.
+
+pub struct Entropy(pub u64);
+
+impl Entropy {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// 128 random bits as 32 hexadecimal digits.
+    pub fn id(&mut self) -> String {
+        format!("{:016x}{:016x}", self.next(), self.next())
+    }
+}

@@ -1,0 +1,258 @@
+//! The journal: what pages sent, durable before it is acknowledged, kept until every item in it is committed.
+//!
+//! # Invariants
+//!
+//! - Positions are taken in the order of arrival and take effect in that order.
+//! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
+//! - Records are trimmed from the front only, and only once every item in them is committed.
+
+use crate::json::{Json, Writer};
+use crate::store::{JOURNAL, JournalHead, Row, RowKey, Write};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// How long a page's mark is kept after its last message, in ms: 30 days.
+const MARK_MS: u64 = 30 * 24 * 3_600_000;
+
+/// A burst that was accepted.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub position: u64,
+    pub page: Rc<str>,
+    pub n: u64,
+    pub at: u64,
+    /// What the page had seen, see [`JournalHead`].
+    pub seen: Json,
+    pub text: Rc<str>,
+}
+
+/// How far a page's messages have come.
+#[derive(Debug, Default, Clone, Copy)]
+struct Mark {
+    durable: u64,
+    accepted: u64,
+    at: u64,
+}
+
+/// What becomes of a burst that arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    Accepted,
+    /// It is durable already: acknowledge it again.
+    Repeated,
+    /// It is on its way already.
+    Known,
+    /// Messages before it are missing, from this one on.
+    Gap(u64),
+}
+
+#[derive(Debug, Default)]
+pub struct Journal {
+    last: u64,
+    /// Accepted, not in a transaction yet.
+    queue: Vec<Record>,
+    /// In the open transaction.
+    writing: Vec<Record>,
+    /// Durable, not folded into items yet.
+    pub unfolded: VecDeque<Record>,
+    /// Records on disk, each with its page's mark and the number of items still to commit; `None` before folding.
+    open: VecDeque<(u64, Rc<str>, u64, Option<usize>)>,
+    /// Records up to here are done with but still on disk.
+    trimmable: Option<u64>,
+    /// Marks of pages whose records were trimmed, to be written with the trim.
+    unwritten_marks: BTreeMap<Rc<str>, u64>,
+    marks: BTreeMap<Rc<str>, Mark>,
+}
+
+impl Journal {
+    /// The newest position.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes up a record that was on disk at start.
+    pub fn recover(&mut self, record: Record) {
+        self.last = self.last.max(record.position);
+        self.open.push_back((record.position, record.page.clone(), record.n, None));
+        let mark = self.marks.entry(record.page.clone()).or_default();
+        mark.durable = mark.durable.max(record.n);
+        mark.accepted = mark.durable;
+        mark.at = mark.at.max(record.at);
+        self.unfolded.push_back(record);
+    }
+
+    /// Takes up a page's mark that was on disk at start.
+    pub fn recover_mark(&mut self, page: &str, n: u64, at: u64) {
+        let mark = self.marks.entry(page.into()).or_default();
+        *mark = Mark { durable: n.max(mark.durable), accepted: n.max(mark.durable), at: at.max(mark.at) };
+    }
+
+    /// The position after which numbering goes on.
+    pub fn recover_last(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    pub fn arrive(&mut self, now: u64, page: &str, n: u64, seen: Json, text: &str) -> Arrival {
+        let page: Rc<str> = page.into();
+        let mark = self.marks.entry(page.clone()).or_default();
+        mark.at = now;
+        if n <= mark.durable {
+            return Arrival::Repeated;
+        }
+        if n <= mark.accepted {
+            return Arrival::Known;
+        }
+        if n != mark.accepted + 1 {
+            return Arrival::Gap(mark.accepted + 1);
+        }
+        mark.accepted = n;
+        self.last += 1;
+        self.queue.push(Record { position: self.last, page, n, at: now, seen, text: text.into() });
+        Arrival::Accepted
+    }
+
+    /// The highest number of a page that is durable.
+    pub fn durable(&self, page: &str) -> u64 {
+        self.marks.get(page).map_or(0, |mark| mark.durable)
+    }
+
+    /// The writes that make the queue durable, in one transaction; one at a time.
+    pub fn append(&mut self) -> Option<Vec<Write>> {
+        if self.queue.is_empty() || !self.writing.is_empty() {
+            return None;
+        }
+        self.writing = std::mem::take(&mut self.queue);
+        let put = |record: &Record| {
+            let head = JournalHead { page: record.page.clone(), n: record.n, at: record.at, seen: record.seen.clone() };
+            Write::Put {
+                store: JOURNAL.into(),
+                key: RowKey::Number(record.position),
+                row: Row::WithText { head: head.to_json(), text: record.text.clone() },
+            }
+        };
+        Some(self.writing.iter().map(put).collect())
+    }
+
+    /// The transaction of [`Journal::append`] finished. The pages to acknowledge, each with its highest number.
+    pub fn appended(&mut self) -> BTreeMap<Rc<str>, u64> {
+        let mut acknowledged = BTreeMap::new();
+        for record in std::mem::take(&mut self.writing) {
+            if let Some(mark) = self.marks.get_mut(&record.page) {
+                mark.durable = mark.durable.max(record.n);
+            }
+            acknowledged.insert(record.page.clone(), record.n);
+            self.open.push_back((record.position, record.page.clone(), record.n, None));
+            self.unfolded.push_back(record);
+        }
+        acknowledged
+    }
+
+    /// The transaction failed: nothing of it, nor of what came after, was taken. The pages have it still and will send
+    /// it again; those to tell.
+    pub fn append_failed(&mut self) -> Vec<Rc<str>> {
+        let mut pages: Vec<Rc<str>> = self.writing.drain(..).chain(self.queue.drain(..)).map(|record| record.page).collect();
+        pages.sort_unstable();
+        pages.dedup();
+        for page in &pages {
+            if let Some(mark) = self.marks.get_mut(page) {
+                mark.accepted = mark.durable;
+            }
+        }
+        pages
+    }
+
+    /// A record was folded into `items` items.
+    pub fn folded(&mut self, position: u64, items: usize) {
+        if let Some(record) = self.open.iter_mut().find(|record| record.0 == position) {
+            record.3 = Some(items);
+        }
+        self.advance();
+    }
+
+    /// Whether every record up to `position` has taken effect on what readers see.
+    pub fn folded_through(&self, position: u64) -> bool {
+        let first = self.open.iter().find(|record| record.3.is_none()).map(|record| record.0);
+        let first = first.or(self.writing.first().or(self.queue.first()).map(|record| record.position));
+        first.is_none_or(|first| first > position)
+    }
+
+    /// Items made of records of these positions were committed.
+    pub fn committed<'a>(&mut self, positions: impl Iterator<Item = &'a u64>) {
+        let first = self.open.front().map_or(0, |record| record.0);
+        for position in positions {
+            // Positions of open records are consecutive but for what was set aside, so this is nearly an index.
+            let guess = position.saturating_sub(first) as usize;
+            let exact = self.open.get(guess).is_some_and(|record| record.0 == *position);
+            let index = if exact { Some(guess) } else { self.open.iter().position(|record| record.0 == *position) };
+            if let Some((.., Some(left))) = index.and_then(|index| self.open.get_mut(index)) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while let Some((position, page, n, Some(0))) = self.open.front() {
+            self.trimmable = Some(*position);
+            self.unwritten_marks.insert(page.clone(), *n);
+            self.open.pop_front();
+        }
+    }
+
+    /// Whether every record up to `position` is folded and committed.
+    pub fn done_through(&self, position: u64) -> bool {
+        let waiting = self.writing.iter().chain(&self.queue);
+        self.open.front().is_none_or(|record| record.0 > position)
+            && waiting.map(|record| record.position).all(|waiting| waiting > position)
+    }
+
+    /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
+    /// finishes go too.
+    pub fn trim(&self, now: u64, committing: &BTreeMap<u64, usize>, writes: &mut Vec<Write>) {
+        let mut through = self.trimmable;
+        let mut marks = self.unwritten_marks.clone();
+        for (position, page, n, left) in &self.open {
+            if left.is_none_or(|left| left > committing.get(position).copied().unwrap_or(0)) {
+                break;
+            }
+            through = Some(*position);
+            marks.insert(page.clone(), *n);
+        }
+        let Some(through) = through else { return };
+        writes.push(Write::Trim { store: JOURNAL.into(), through });
+        // Positions go on from here even when the journal is empty.
+        writes.push(Write::meta("position", format!("{through}")));
+        for (page, n) in &marks {
+            let mut out = Writer::object();
+            out.number("n", *n).number("at", now);
+            writes.push(Write::meta(&format!("page:{page}"), out.end()));
+        }
+    }
+
+    /// A transaction with a trim through `position` finished.
+    pub fn trimmed(&mut self, through: u64) {
+        if self.trimmable.is_some_and(|trimmable| trimmable <= through) {
+            self.trimmable = None;
+            self.unwritten_marks.clear();
+        }
+    }
+
+    /// Whether finished records wait on disk for a transaction to remove them.
+    pub fn wants_trim(&self) -> bool {
+        self.trimmable.is_some()
+    }
+
+    /// The `_meta` rows of pages not heard of for so long that they are gone.
+    pub fn expire_marks(&mut self, now: u64) -> Vec<Write> {
+        let gone = |mark: &Mark| mark.at + MARK_MS < now;
+        let expired: Vec<Rc<str>> = self.marks.iter().filter(|(_, mark)| gone(mark)).map(|(page, _)| page.clone()).collect();
+        for page in &expired {
+            self.marks.remove(page);
+        }
+        expired.iter().map(|page| Write::delete(crate::store::META, RowKey::Text(format!("page:{page}").into()))).collect()
+    }
+
+    pub fn idle(&self) -> bool {
+        self.queue.is_empty() && self.writing.is_empty() && self.unfolded.is_empty()
+    }
+}

@@ -1,0 +1,241 @@
+//! The lane to the server: one request in flight, ever. It learns whose the device is, sends numbered pushes, and waits
+//! after failures.
+//!
+//! ```text
+//!            no principal yet             outbox has rows
+//!   Idle ──────────────────────► Asking    ┌────────────► Preparing ──stored──► Sending
+//!    ▲ ▲                           │       │                                       │
+//!    │ └───────answered────────────┘       │   failed: Idle, not before retry_at   │ answered
+//!    └──────────────stored──────────── Settling ◄──────────────────────────────────┘
+//! ```
+
+use super::backoff;
+use super::entropy::Entropy;
+use super::io::{Answer, Unreachable};
+use super::items::Items;
+use super::outbox::Outbox;
+use crate::protocol::{self, MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS, Mutation, PushAnswer};
+use crate::store::{Key, Push, StoreError};
+use std::collections::BTreeSet;
+
+/// A request may take this long, and a ms more for every [`BYTES_PER_MS`] of its body.
+const TIMEOUT_MS: u64 = 10_000;
+const BYTES_PER_MS: u64 = 50;
+/// The wait where only a person can help: the wrong user, a refusal of the whole request.
+const PAUSE_MS: u64 = 60_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum State {
+    #[default]
+    Idle,
+    /// Asking for the principal, or whether the server is there.
+    Asking { request: u64, deadline: u64 },
+    /// The push is being written down before its first send.
+    Preparing { txn: u64 },
+    Sending { request: u64, deadline: u64 },
+    /// The answers are being stored.
+    Settling { txn: u64 },
+}
+
+#[derive(Debug, Default)]
+pub struct Lane {
+    pub state: State,
+    /// The device's name at the server, and the count of its pushes.
+    pub client: String,
+    pub n: u64,
+    /// Whose the device is.
+    pub principal: Option<String>,
+    /// The push whose answer is not stored yet.
+    pub push: Option<Push>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Not before this, after a failure.
+    pub retry_at: Option<u64>,
+    /// Someone wants to know whether the server is there, even if there is nothing to send.
+    pub contact: bool,
+}
+
+/// What the lane would do next.
+pub enum Step {
+    Nothing,
+    /// Send this GET or POST.
+    Ask { path: &'static str, body: Option<String> },
+    /// Write this push down.
+    Prepare(Push),
+    /// Send the push that is written down.
+    Send { body: String },
+}
+
+/// How a request failed, for the next attempt and for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub message: String,
+    /// Nothing answered, or nothing that speaks for the server.
+    pub unreachable: bool,
+    /// The server knows another device by this name.
+    pub forked: bool,
+    /// Trying again soon helps nothing.
+    pub pause: bool,
+    pub retry_after: Option<u64>,
+}
+
+impl Failure {
+    fn new(message: String) -> Self {
+        Failure { message, unreachable: false, forked: false, pause: false, retry_after: None }
+    }
+}
+
+impl Failure {
+    /// The device's own database failed: nothing was sent.
+    pub fn storage(error: &StoreError) -> Self {
+        Failure::new(format!("Sending waits, because the browser's database failed: {}.", error.message))
+    }
+}
+
+impl Lane {
+    pub fn step(&self, now: u64, tag: &mut Entropy, items: &Items, outbox: &Outbox, conflicts: &BTreeSet<Key>) -> Step {
+        if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
+            return Step::Nothing;
+        }
+        let waiting = || outbox.sendable(items, conflicts, MAX_PUSH_OPERATIONS, MAX_PUSH_BYTES);
+        match (&self.push, &self.principal) {
+            (push, None) if push.is_some() || self.contact || !waiting().is_empty() => {
+                Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }
+            }
+            (_, None) => Step::Nothing,
+            (Some(push), Some(principal)) => Step::Send { body: self.body(push, principal, outbox) },
+            (None, Some(_)) => {
+                let entries = waiting();
+                if entries.is_empty() {
+                    return if self.contact { Step::Ask { path: "/health", body: None } } else { Step::Nothing };
+                }
+                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref().map(|sync| sync.version);
+                let entries = entries.into_iter().map(|seq| (seq, base(seq))).collect();
+                Step::Prepare(Push { n: self.n + 1, tag: tag.id(), entries })
+            }
+        }
+    }
+
+    fn body(&self, push: &Push, principal: &str, outbox: &Outbox) -> String {
+        let rows = push.entries.iter().filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
+        let mutations: Vec<Mutation> = rows
+            .map(|(row, base)| Mutation { slice: &row.slice, id: &row.id, base, value: row.value.as_deref(), at: row.at })
+            .collect();
+        protocol::push_request(&self.client, principal, push.n, &push.tag, &mutations)
+    }
+
+    /// When a request of `bytes`, sent now, is given up.
+    pub fn deadline(now: u64, bytes: usize) -> u64 {
+        now + TIMEOUT_MS + bytes as u64 / BYTES_PER_MS
+    }
+
+    /// A request failed.
+    pub fn fail(&mut self, now: u64, failure: &Failure, entropy: &mut Entropy) {
+        self.state = State::Idle;
+        self.failures += 1;
+        let wait = if failure.pause { PAUSE_MS } else { backoff::delay(self.failures, failure.retry_after, entropy) };
+        self.retry_at = Some(now + if failure.forked { 0 } else { wait });
+    }
+
+    /// A request was answered as it should be.
+    pub fn succeed(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+        self.contact = false;
+    }
+
+    /// The request in flight and when it is given up.
+    pub fn in_flight(&self) -> Option<(u64, u64)> {
+        match self.state {
+            State::Asking { request, deadline } | State::Sending { request, deadline } => Some((request, deadline)),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the answer to a push.
+pub fn read_push(answer: Result<Answer, Unreachable>, push: &Push, outbox: &Outbox) -> Result<PushAnswer, Failure> {
+    let body = accept(answer, "/push")?;
+    let read = protocol::read_push(&body).map_err(|unreadable| Failure::new(unreadable.0))?;
+    let answered = |row: &crate::store::OutboxRow| {
+        read.results.iter().any(|result| *result.slice == *row.slice && *result.id == *row.id)
+    };
+    if push.entries.iter().filter_map(|(seq, _)| outbox.get(*seq)).all(answered) {
+        return Ok(read);
+    }
+    Err(Failure::new("The answer to a push left out some of its changes. They are kept and sent again; the server's log may say more.".into()))
+}
+
+/// Reads the answer to the first pull: the principal.
+pub fn read_principal(answer: Result<Answer, Unreachable>) -> Result<String, Failure> {
+    let body = accept(answer, "/pull")?;
+    protocol::read_pull(&body).map(|pull| pull.principal).map_err(|unreadable| Failure::new(unreadable.0))
+}
+
+pub fn read_health(answer: Result<Answer, Unreachable>) -> Result<(), Failure> {
+    accept(answer, "/health").map(drop)
+}
+
+/// The body of a good answer. Whether a bad one may be tried again is decided here, and only here.
+fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Failure> {
+    let answer = answer.map_err(|error| Failure {
+        unreachable: true,
+        ..Failure::new(format!("The server cannot be reached ({}). Changes are kept on this device and are sent when it is back.", error.0))
+    })?;
+    let json = answer.content_type == "application/json";
+    if answer.status == 200 && json {
+        return Ok(answer.body);
+    }
+    if answer.status == 200 {
+        return Err(Failure {
+            unreachable: true,
+            ..Failure::new(format!(
+                "{path} answered with {} instead of JSON, so this is not Nightferry's API. Check the api option of register() and any proxy in between; changes are kept.",
+                if answer.content_type.is_empty() { "no content type" } else { &answer.content_type }
+            ))
+        });
+    }
+    let error = if json { protocol::read_error(&answer.body) } else { None };
+    let (code, message) = match &error {
+        Some(error) => (error.code.as_str(), error.message.clone()),
+        None => ("", format!("{path} answered with status {}.", answer.status)),
+    };
+    let again = matches!(answer.status, 408 | 425 | 429 | 500..=599);
+    let forked = code == "client_forked";
+    Err(Failure {
+        unreachable: matches!(answer.status, 500..=599),
+        forked,
+        pause: !again && !forked,
+        retry_after: answer.retry_after,
+        message: format!("{message} Changes are kept on this device."),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, content_type: &str, body: &str) -> Result<Answer, Unreachable> {
+        Ok(Answer { status, content_type: content_type.into(), retry_after: None, body: body.into() })
+    }
+
+    #[test]
+    fn answers_are_classified() {
+        let json = "application/json";
+        let refused = r#"{"error":{"code":"client_forked","message":"Take a new id.","retryable":false}}"#;
+        assert!(accept(answer(200, json, "{}"), "/push").is_ok());
+        assert!(accept(answer(409, json, refused), "/push").unwrap_err().forked);
+        for status in [408, 425, 429, 500, 503] {
+            assert!(!accept(answer(status, json, ""), "/push").unwrap_err().pause, "{status}");
+        }
+        for status in [400, 401, 403, 404, 413] {
+            assert!(accept(answer(status, json, ""), "/push").unwrap_err().pause, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_html_page_with_status_200_is_no_success() {
+        let failure = accept(answer(200, "text/html", "<h1>Log in</h1>"), "/push").unwrap_err();
+        assert!(failure.message.contains("text/html") && failure.message.contains("api option"), "{failure:?}");
+    }
+}

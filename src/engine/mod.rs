@@ -1,0 +1,225 @@
+//! The engine: everything that the worker decides. See the [crate's documentation](crate) for its control loop.
+//!
+//! The path of an action: a page's burst arrives ([`pages`]), is made durable and acknowledged ([`journal`]), folded
+//! into items ([`fold`]), waits until they are quiet ([`debounce`]), is committed with its outbox row ([`commit`]),
+//! sent ([`lane`]), and its answer stored ([`settle`]). [`Engine`] owns the parts and only routes between them.
+
+mod backoff;
+mod boot;
+mod commit;
+mod debounce;
+mod entropy;
+mod fold;
+mod io;
+mod items;
+mod journal;
+mod lane;
+mod outbox;
+mod pages;
+mod reports;
+mod server;
+mod settle;
+mod work;
+
+pub use boot::BootError;
+pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
+
+use crate::bridge::config::Slices;
+use crate::bridge::down::{self, To};
+use crate::store::{ConflictRow, Key, StoreError, Write};
+use commit::Committer;
+use entropy::Entropy;
+use fold::Fold;
+use items::Items;
+use journal::Journal;
+use lane::Lane;
+use outbox::Outbox;
+use pages::{Registration, Waiter};
+use reports::Reports;
+use settle::Settlement;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+/// The worker's state machine for one database.
+pub struct Engine {
+    now: u64,
+    entropy: Entropy,
+    /// The last number given to a transaction, load or request.
+    last: u64,
+    outputs: VecDeque<Output>,
+    phase: Phase,
+    /// Inputs that arrived while the phase could not take them.
+    deferred: VecDeque<Input>,
+    /// What each open transaction is for.
+    open: BTreeMap<u64, Purpose>,
+
+    /// Names this database: new with each one.
+    epoch: String,
+    /// The database is new: its identity is written with the first registration.
+    fresh: bool,
+    stores: BTreeSet<String>,
+    slices: Slices,
+    journal: Journal,
+    fold: Fold,
+    items: Items,
+    committer: Committer,
+    outbox: Outbox,
+    conflicts: BTreeMap<Key, ConflictRow>,
+    lane: Lane,
+    settlement: Option<Settlement>,
+    /// Records up to this position are committed without waiting for quiet.
+    urgent_through: u64,
+    waiters: Vec<Waiter>,
+    /// Pages heard in this worker's life.
+    pages: BTreeSet<Rc<str>>,
+    reports: Reports,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// The items of the outbox are being read.
+    Loading(u64),
+    Running,
+    /// Object stores are being added for a registration.
+    Migrating(Registration),
+}
+
+/// What an open transaction is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Purpose {
+    Journal,
+    Commit,
+    Trim(u64),
+    Register(Registration),
+    Prepare,
+    Settle,
+    /// Something that is written again when it fails to be, or matters little.
+    Note,
+}
+
+impl Engine {
+    /// Takes an input. What is to be done about it is polled afterwards.
+    pub fn handle(&mut self, moment: Moment, input: Input) {
+        self.now = self.now.max(moment.now);
+        self.entropy = Entropy(moment.entropy);
+        self.route(input);
+        while self.phase == Phase::Running {
+            match self.deferred.pop_front() {
+                Some(input) => self.route(input),
+                None => break,
+            }
+        }
+        if self.phase == Phase::Running {
+            self.advance();
+        }
+    }
+
+    /// The next thing to do; [`Output::Wait`] once there is nothing more.
+    pub fn poll(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.deadline()))
+    }
+
+    /// Whether the worker has to be kept alive: something is being done, or will be within `within` ms.
+    pub fn busy(&self, within: u64) -> bool {
+        let soon = self.deadline().is_some_and(|deadline| deadline.at <= self.now + within);
+        let unsent = self.lane.push.is_some() || self.items.len() > 0;
+        self.phase != Phase::Running
+            || !self.open.is_empty()
+            || self.fold.loading.is_some()
+            || !self.journal.idle()
+            || self.lane.state != lane::State::Idle
+            || (soon && (unsent || !self.reports.is_quiet()))
+    }
+
+    fn route(&mut self, input: Input) {
+        match (&self.phase, input) {
+            (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == load => self.loaded_outbox(result),
+            (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
+            (Phase::Running, input) => self.take(input),
+            (_, Input::Wake) => {}
+            (_, input) => self.deferred.push_back(input),
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Message(text) => self.hear(&text),
+            Input::Stored { txn, result } => self.stored(txn, result),
+            Input::Loaded { load, result } => self.loaded(load, result),
+            Input::Answered { request, answer } => self.answered(request, answer),
+            Input::Migrated(_) | Input::Wake => {}
+        }
+    }
+
+    fn stored(&mut self, txn: u64, result: Result<(), StoreError>) {
+        let Some(purpose) = self.open.remove(&txn) else { return };
+        if let Err(error) = &result {
+            self.storage_failed(error);
+        } else {
+            self.reports.storage_error = None;
+        }
+        match purpose {
+            Purpose::Journal => self.appended(result),
+            Purpose::Commit => self.committed(txn, result),
+            Purpose::Trim(through) if result.is_ok() => self.journal.trimmed(through),
+            Purpose::Register(registration) => self.registered(registration, result),
+            Purpose::Prepare => self.prepared(result),
+            Purpose::Settle => self.settled(result),
+            Purpose::Trim(_) | Purpose::Note => {}
+        }
+    }
+
+    fn storage_failed(&mut self, error: &StoreError) {
+        self.reports.storage_error = Some(if error.full {
+            "There is no room left to keep changes in this browser. Free some disk space; what was acknowledged is kept and the rest is tried again.".into()
+        } else {
+            format!("The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.", error.message)
+        });
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn store(&mut self, purpose: Purpose, writes: Vec<Write>) -> u64 {
+        let txn = self.number();
+        self.open.insert(txn, purpose);
+        self.outputs.push_back(Output::Store { txn, writes });
+        txn
+    }
+
+    fn post(&mut self, to: To, message: String) {
+        self.outputs.push_back(Output::Post { to, message });
+    }
+
+    /// Tells the pages of items that changed, by slice.
+    fn tell_changed(&mut self, origin: down::Origin, except: Option<&str>, items: Vec<(Key, Option<crate::json::Json>)>) {
+        let others: Vec<Rc<str>> = self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
+        if others.is_empty() {
+            return;
+        }
+        let mut slices: BTreeMap<Rc<str>, Vec<_>> = BTreeMap::new();
+        for item in items {
+            slices.entry(item.0.slice.clone()).or_default().push(item);
+        }
+        for (slice, items) in slices {
+            let message = down::changed(&slice, self.journal.last(), origin, &items);
+            self.post(To::Pages(others.clone()), message);
+        }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let at = |at: Option<u64>, reason| at.map(|at| Deadline { at, reason });
+        let due = self.items.debounce.next();
+        let commit = match self.committer.retry_at {
+            Some(retry) if due.is_some_and(|due| due <= retry) => at(Some(retry), Reason::CommitRetry),
+            // What is due and has not begun waits for an open transaction, not for a time.
+            _ => at(due.filter(|due| *due > self.now), Reason::Debounce),
+        };
+        let timeout = at(self.lane.in_flight().map(|(_, deadline)| deadline), Reason::RequestTimeout);
+        let backoff = at(self.lane.retry_at.filter(|at| *at > self.now), Reason::Backoff);
+        let report = at(self.reports.due(), Reason::Report);
+        [commit, timeout, backoff, report].into_iter().flatten().min()
+    }
+}

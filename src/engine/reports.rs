@@ -1,0 +1,98 @@
+//! What pages are told of the whole: the status, and how far items are. At most ten times a second.
+
+use super::{Engine, lane};
+use crate::bridge::down::{self, To};
+use crate::bridge::status::{Connection, Status, SyncStatus};
+use crate::store::Key;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+const EVERY_MS: u64 = 100;
+
+#[derive(Debug, Default)]
+pub struct Reports {
+    pub connection: Connection,
+    /// The database's last failure, the server's, and what else a person should know.
+    pub storage_error: Option<String>,
+    pub lane_error: Option<String>,
+    pub notice: Option<String>,
+    pub last_sync_time: Option<u64>,
+    /// Changes acknowledged since the outbox was last empty.
+    pub acknowledged: usize,
+    /// Slices whose items' progress some page wants to hear.
+    pub watched: BTreeSet<Rc<str>>,
+    posted: Option<Status>,
+    posted_at: u64,
+    /// There is something to post, but not yet.
+    waiting: bool,
+}
+
+impl Reports {
+    /// Posts the status again, though it may be the same: someone new is listening.
+    pub fn repeat(&mut self) {
+        self.posted = None;
+    }
+
+    pub fn due(&self) -> Option<u64> {
+        self.waiting.then_some(self.posted_at + EVERY_MS)
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        !self.waiting
+    }
+}
+
+impl Engine {
+    /// The state of the whole.
+    pub fn status(&self) -> Status {
+        let reports = &self.reports;
+        let pending = self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
+        let error = reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
+        let sync = match self.lane.state {
+            lane::State::Sending { .. } | lane::State::Preparing { .. } | lane::State::Settling { .. } => SyncStatus::Syncing,
+            _ if error.is_some() => SyncStatus::Error,
+            _ if reports.last_sync_time.is_some() => SyncStatus::Success,
+            _ => SyncStatus::Idle,
+        };
+        Status {
+            connection: reports.connection,
+            sync,
+            error: error.cloned(),
+            last_sync_time: reports.last_sync_time,
+            pending,
+            conflicts: self.conflicts.len(),
+            progress: (pending > 0).then_some((reports.acknowledged, reports.acknowledged + pending)),
+        }
+    }
+
+    pub(super) fn report(&mut self) {
+        let status = self.status();
+        if status.pending == 0 {
+            self.reports.acknowledged = 0;
+        }
+        let watched = |key: &Key| self.reports.watched.contains(&key.slice) && self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+        self.items.touched.retain(watched);
+        if self.reports.posted.as_ref() == Some(&status) && self.items.touched.is_empty() {
+            self.reports.waiting = false;
+            return;
+        }
+        if self.reports.posted.is_some() && self.now < self.reports.posted_at + EVERY_MS {
+            self.reports.waiting = true;
+            return;
+        }
+        self.reports.waiting = false;
+        self.reports.posted_at = self.now;
+        if self.reports.posted.as_ref() != Some(&status) {
+            self.post(To::All, down::status(&status));
+            self.reports.posted = Some(status);
+        }
+        let mut slices: BTreeMap<Rc<str>, Vec<_>> = BTreeMap::new();
+        for key in std::mem::take(&mut self.items.touched) {
+            let progress = self.items.progress(&key);
+            slices.entry(key.slice.clone()).or_default().push((key, progress));
+        }
+        for (slice, items) in slices {
+            self.post(To::All, down::pending(&slice, false, &items));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The lane's work: asking, preparing, sending, settling.
+
+use super::lane::{self, Failure, Lane, State, Step};
+use super::settle::Settlement;
+use super::{Engine, Output, Purpose};
+use crate::bridge::down::{self, Origin, To};
+use crate::bridge::status::Connection;
+use crate::json::quoted;
+use crate::protocol::{MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS};
+use crate::store::{Key, Push, StoreError, Write};
+use std::collections::BTreeSet;
+
+impl Engine {
+    pub(super) fn send(&mut self) {
+        if let Some((request, deadline)) = self.lane.in_flight()
+            && deadline <= self.now
+        {
+            self.outputs.push_back(Output::Cancel { request });
+            let failure = super::Unreachable("no answer in time".into());
+            self.answered(request, Err(failure));
+        }
+        let conflicts: BTreeSet<Key> = self.conflicts.keys().cloned().collect();
+        match self.lane.step(self.now, &mut self.entropy, &self.items, &self.outbox, &conflicts) {
+            Step::Nothing => {}
+            Step::Ask { path, body } => {
+                let (request, deadline) = self.request(path, body);
+                self.lane.state = State::Asking { request, deadline };
+            }
+            Step::Prepare(push) => self.prepare(push, Vec::new()),
+            Step::Send { body } => {
+                let (request, deadline) = self.request("/push", Some(body));
+                self.lane.state = State::Sending { request, deadline };
+            }
+        }
+    }
+
+    fn request(&mut self, path: &'static str, body: Option<String>) -> (u64, u64) {
+        let request = self.number();
+        let deadline = Lane::deadline(self.now, body.as_ref().map_or(0, String::len));
+        self.outputs.push_back(Output::Request { request, path, body });
+        (request, deadline)
+    }
+
+    /// Writes a push down before it is sent for the first time.
+    fn prepare(&mut self, push: Push, mut writes: Vec<Write>) {
+        for (seq, _) in &push.entries {
+            if let Some(row) = self.outbox.get(*seq) {
+                let item = self.items.change(&row.key());
+                item.in_flight = Some(*seq);
+                item.unsent = item.unsent.filter(|unsent| unsent != seq);
+            }
+        }
+        self.lane.n = push.n;
+        writes.push(Write::meta("push", push.to_json()));
+        writes.push(Write::meta("n", format!("{}", push.n)));
+        self.lane.push = Some(push);
+        let txn = self.store(Purpose::Prepare, writes);
+        self.lane.state = State::Preparing { txn };
+    }
+
+    pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
+        self.lane.state = State::Idle;
+        if let (Err(error), Some(push)) = (result, &self.lane.push) {
+            // Not written, so not sent: written again after a while, as it is.
+            let push = push.clone();
+            self.lane.push = None;
+            for (seq, _) in &push.entries {
+                if let Some(row) = self.outbox.get(*seq) {
+                    let item = self.items.change(&row.key());
+                    item.in_flight = None;
+                    item.unsent = item.unsent.or(Some(*seq));
+                }
+            }
+            self.failed(Failure::storage(&error));
+        }
+    }
+
+    pub(super) fn answered(&mut self, request: u64, answer: Result<super::Answer, super::Unreachable>) {
+        match self.lane.state {
+            State::Asking { request: asked, .. } if asked == request => self.told(answer),
+            State::Sending { request: sent, .. } if sent == request => {
+                let Some(push) = self.lane.push.clone() else { return };
+                match lane::read_push(answer, &push, &self.outbox) {
+                    Ok(answer) => {
+                        let settlement =
+                            Settlement::new(&push, answer, &self.items, &self.outbox, &self.slices, self.now);
+                        let writes = settlement.writes.clone();
+                        self.settlement = Some(settlement);
+                        let txn = self.store(Purpose::Settle, writes);
+                        self.lane.state = State::Settling { txn };
+                    }
+                    Err(failure) if failure.forked => self.forked(push, failure),
+                    Err(failure) => self.failed(failure),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, answer: Result<super::Answer, super::Unreachable>) {
+        let principal = match self.lane.principal {
+            Some(_) => lane::read_health(answer).map(|()| None),
+            None => lane::read_principal(answer).map(Some),
+        };
+        match principal {
+            Ok(principal) => {
+                self.lane.state = State::Idle;
+                if let Some(principal) = principal {
+                    self.store(Purpose::Note, vec![Write::meta("principal", quoted(&principal))]);
+                    self.lane.principal = Some(principal);
+                }
+                self.reached();
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    /// The server knows another device by this one's name, as after a copied profile: take a new name and send the
+    /// same again. What the server had taken already it recognises by its value.
+    fn forked(&mut self, push: Push, failure: Failure) {
+        self.failed(failure);
+        self.lane.client = self.entropy.id();
+        let renamed = vec![Write::meta("client", quoted(&self.lane.client))];
+        let push = Push { n: 1, tag: self.entropy.id(), entries: push.entries };
+        self.prepare(push, renamed);
+    }
+
+    pub(super) fn settled(&mut self, result: Result<(), StoreError>) {
+        self.lane.state = State::Idle;
+        let Some(settlement) = self.settlement.take() else { return };
+        if let Err(error) = result {
+            return self.failed(Failure::storage(&error));
+        }
+        self.lane.push = None;
+        let told = settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts);
+        self.reports.acknowledged += told.acknowledged;
+        self.reached();
+        self.tell_changed(Origin::Server, None, told.from_server);
+        self.tell_changed(Origin::Rollback, None, told.rolled_back);
+        for reason in told.reasons {
+            self.post(To::All, down::warning("not_applied", &reason));
+            self.reports.notice = Some(reason);
+        }
+    }
+
+    fn reached(&mut self) {
+        self.lane.succeed();
+        self.reports.connection = Connection::Online;
+        self.reports.lane_error = None;
+        if self.synced() {
+            self.reports.last_sync_time = Some(self.now);
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        self.lane.fail(self.now, &failure, &mut self.entropy);
+        self.lane.contact = true;
+        self.reports.connection = if failure.unreachable { Connection::LocalOnly } else { Connection::Online };
+        self.fail_syncs(&failure.message);
+        self.reports.lane_error = (!failure.forked).then_some(failure.message);
+    }
+
+    /// Whether the server has acknowledged all that it can be sent.
+    pub(super) fn synced(&self) -> bool {
+        let conflicts: BTreeSet<Key> = self.conflicts.keys().cloned().collect();
+        self.lane.state == State::Idle
+            && !self.lane.contact
+            && self.lane.push.is_none()
+            && self.outbox.sendable(&self.items, &conflicts, MAX_PUSH_OPERATIONS, MAX_PUSH_BYTES).is_empty()
+    }
+}

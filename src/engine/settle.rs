@@ -1,0 +1,184 @@
+//! Settling: what the server's answers to a push do to items. The changes are worked out first, stored in one
+//! transaction, and taken over in memory once that is durable.
+
+use super::items::Items;
+use super::outbox::Outbox;
+use crate::bridge::config::Slices;
+use crate::json::{Json, equal};
+use crate::protocol::{PushAnswer, Verdict};
+use crate::store::{
+    CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow, Write,
+};
+use std::collections::BTreeMap;
+
+/// What one answer comes to.
+#[derive(Debug)]
+struct Outcome {
+    seq: u64,
+    key: Key,
+    sync: Option<SyncRow>,
+    /// The value that the slice's store gets, where that changes.
+    value: Option<Option<Json>>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Applied,
+    Conflict(ConflictRow),
+    Rejected(String),
+}
+
+/// The answers to a push, worked out.
+#[derive(Debug)]
+pub struct Settlement {
+    outcomes: Vec<Outcome>,
+    pub writes: Vec<Write>,
+}
+
+/// What pages are to be told once a settlement is durable.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Values that the server made different.
+    pub from_server: Vec<(Key, Option<Json>)>,
+    /// Refused changes that were undone.
+    pub rolled_back: Vec<(Key, Option<Json>)>,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+    pub acknowledged: usize,
+}
+
+impl Settlement {
+    pub fn new(push: &Push, answer: PushAnswer, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) -> Self {
+        let mut verdicts: BTreeMap<Key, Verdict> = BTreeMap::new();
+        for result in answer.results {
+            verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
+        }
+        let mut settlement = Settlement { outcomes: Vec::new(), writes: vec![Write::delete(META, RowKey::Text("push".into()))] };
+        for (seq, _) in &push.entries {
+            let Some(row) = outbox.get(*seq) else { continue };
+            let Some(verdict) = verdicts.remove(&row.key()) else { continue };
+            settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, now);
+        }
+        settlement
+    }
+
+    #[allow(clippy::too_many_arguments)] // one row, its verdict, and what they are read against
+    fn take(&mut self, seq: u64, row: &OutboxRow, verdict: Verdict, tag: &str, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) {
+        let key = row.key();
+        let Some(item) = items.get(&key) else { return };
+        let newer_committed = item.unsent.is_some() || item.committing.is_some();
+        let newer = newer_committed || item.pending.is_some();
+        let item_key = RowKey::Item(key.clone());
+        let mut outcome = Outcome { seq, key: key.clone(), sync: item.sync.clone(), value: None, kind: Kind::Applied };
+        match verdict {
+            Verdict::Applied { version, value } => {
+                self.applied(&mut outcome, row, version, value, newer, newer_committed);
+            }
+            // The other side made the same change: there is nothing to decide.
+            Verdict::Conflict { version: Some(version), value: Some(value), .. } if same(&row.value, &value) => {
+                self.applied(&mut outcome, row, version, None, newer, newer_committed);
+            }
+            Verdict::Conflict { version, value, at } => {
+                // A newer change behind this one stays in the outbox, unsent while the conflict is open, and is the
+                // local side.
+                let local = item.unsent.and_then(|seq| outbox.get(seq)).unwrap_or(row);
+                let conflict = ConflictRow {
+                    id: format!("{tag}-{seq}"),
+                    base: item.sync.as_ref().and_then(|sync| sync.base.clone()),
+                    local: local.value.clone(),
+                    remote: value,
+                    local_at: local.at,
+                    remote_at: at,
+                    version,
+                };
+                self.writes.push(Write::put(CONFLICTS, item_key, conflict.to_json()));
+                outcome.kind = Kind::Conflict(conflict);
+            }
+            Verdict::Rejected { code, message } => {
+                let rejected = RejectedRow {
+                    id: &format!("{tag}-{seq}"),
+                    slice: &key.slice,
+                    item_id: &key.id,
+                    value: row.value.as_deref(),
+                    code: &code,
+                    message: &message,
+                    at: now,
+                };
+                self.writes.push(Write::put(REJECTED, item_key.clone(), rejected.to_json()));
+                if !newer {
+                    outcome.value = Some(outcome.sync.as_mut().and_then(|sync| sync.base.take()));
+                    if let Some(sync) = &outcome.sync {
+                        self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
+                    }
+                }
+                outcome.kind = Kind::Rejected(format!(
+                    "The server refused a change of {} \"{}\": {message} The change was undone and is kept under _rejected.",
+                    key.slice, key.id
+                ));
+            }
+        }
+        if let (Some(value), Some(slice)) = (&outcome.value, slices.get(&key.slice)) {
+            let id = RowKey::Text(key.id.clone());
+            self.writes.push(match value {
+                Some(value) => Write::put(&slice.store, id, value.clone()),
+                None => Write::delete(&slice.store, id),
+            });
+        }
+        self.writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
+        self.outcomes.push(outcome);
+    }
+
+    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool, newer_committed: bool) {
+        let item_key = RowKey::Item(outcome.key.clone());
+        let server = value.clone().or_else(|| row.value.clone());
+        if row.value.is_none() && value.is_none() {
+            outcome.sync = None;
+            self.writes.push(Write::delete(SYNC, item_key));
+        } else {
+            let sync = SyncRow { version, position: row.position, base: server.filter(|_| newer_committed) };
+            self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
+            outcome.sync = Some(sync);
+        }
+        if value.is_some() && !newer {
+            outcome.value = Some(value);
+        }
+    }
+
+    /// Takes the settlement over, once it is durable.
+    pub fn apply(self, items: &mut Items, outbox: &mut Outbox, conflicts: &mut BTreeMap<Key, ConflictRow>) -> Told {
+        let mut told = Told::default();
+        for outcome in self.outcomes {
+            outbox.remove(outcome.seq);
+            let item = items.change(&outcome.key);
+            item.in_flight = None;
+            item.sync = outcome.sync;
+            if let Some(value) = &outcome.value {
+                item.stored = value.clone();
+            }
+            match outcome.kind {
+                Kind::Applied => {
+                    told.acknowledged += 1;
+                    told.from_server.extend(outcome.value.map(|value| (outcome.key.clone(), value)));
+                }
+                Kind::Conflict(row) => {
+                    told.reasons.push(format!(
+                        "{} \"{}\" was changed here and elsewhere; both sides are kept until the conflict is resolved.",
+                        outcome.key.slice, outcome.key.id
+                    ));
+                    conflicts.insert(outcome.key.clone(), row);
+                }
+                Kind::Rejected(reason) => {
+                    told.reasons.push(reason);
+                    told.rolled_back.extend(outcome.value.map(|value| (outcome.key.clone(), value)));
+                }
+            }
+            items.settle(&outcome.key);
+        }
+        told
+    }
+}
+
+fn same(local: &Option<Json>, remote: &Json) -> bool {
+    local.as_ref().is_some_and(|local| equal(local, remote))
+}

@@ -1,0 +1,163 @@
+//! What the engine does on its own after every input: append, fold, commit, trim, send, answer, report.
+
+use super::commit::trim_of;
+use super::fold::{self, Folded};
+use super::{Engine, Output, Purpose, backoff};
+use crate::bridge::down::{self, Origin, To};
+use crate::store::{JOURNAL, Loaded, StoreError};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+impl Engine {
+    pub(super) fn advance(&mut self) {
+        if let Some(writes) = self.journal.append() {
+            self.store(Purpose::Journal, writes);
+        }
+        self.parse();
+        self.fold_ready();
+        self.commit();
+        self.trim();
+        self.send();
+        self.answer_waiters();
+        self.report();
+    }
+
+    pub(super) fn appended(&mut self, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                for (page, n) in self.journal.appended() {
+                    self.post(To::page(&page), down::ack(n));
+                }
+            }
+            Err(error) => {
+                for page in self.journal.append_failed() {
+                    let text = format!("Changes could not be kept yet: {}. The page holds them and tries again.", error.message);
+                    self.post(To::page(&page), down::failed(None, "storage", &text));
+                }
+                self.fail_flushes(&error);
+            }
+        }
+    }
+
+    /// Reads the actions of records that became durable.
+    fn parse(&mut self) {
+        while let Some(record) = self.journal.unfolded.pop_front() {
+            match fold::parse(record, &self.slices) {
+                Ok((parsed, bad)) => {
+                    for reason in bad {
+                        self.post(To::page(&parsed.record.page), down::warning(reason.code, &reason.message));
+                    }
+                    self.fold.queue.push_back(parsed);
+                }
+                Err(record) => {
+                    let aside = self.set_aside(JOURNAL, record.position, &record.text);
+                    self.store(Purpose::Note, aside.into());
+                    self.journal.folded(record.position, 0);
+                }
+            }
+        }
+    }
+
+    /// Folds records whose items are known; asks for the items of the others.
+    fn fold_ready(&mut self) {
+        if self.fold.loading.is_some() || self.fold.queue.is_empty() {
+            return;
+        }
+        let wanted = self.fold.wanted(&self.items, &self.slices);
+        if !wanted.is_empty() {
+            let load = self.number();
+            self.fold.loading = Some(load);
+            self.outputs.push_back(Output::Load { load, wanted });
+        }
+        self.fold_known();
+    }
+
+    fn fold_known(&mut self) {
+        while let Some(parsed) = self.fold.ready(&self.items) {
+            let urgent = parsed.record.position <= self.urgent_through;
+            let Folded { changed, missing } = self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices);
+            self.journal.folded(parsed.record.position, changed.len());
+            for key in &missing {
+                let text = format!("An update of {} \"{}\" was not kept: there is no such item. Add it first.", key.slice, key.id);
+                self.post(To::page(&parsed.record.page), down::warning("missing_item", &text));
+            }
+            let page: Rc<str> = parsed.record.page.clone();
+            let values = changed.iter().map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
+            let values = values.collect();
+            self.tell_changed(Origin::Tab, Some(&page), values);
+            for operation in &parsed.operations {
+                // An item loaded for an operation that came to nothing; one that a later record needs is read again.
+                self.items.settle(&operation.key);
+            }
+        }
+    }
+
+    pub(super) fn loaded(&mut self, load: u64, result: Result<Vec<Loaded>, StoreError>) {
+        if self.fold.loading != Some(load) {
+            return;
+        }
+        self.fold.loading = None;
+        match result {
+            Ok(rows) => {
+                for row in rows {
+                    if let Some(sync) = row.sync.as_deref().and_then(crate::store::SyncRow::read) {
+                        self.fold.skip(&row.key, sync.position);
+                    }
+                    self.items.insert(row);
+                }
+                self.fold_known();
+            }
+            Err(error) => self.storage_failed(&error),
+        }
+    }
+
+    fn commit(&mut self) {
+        // While answers are being stored, what they say of an item must not change under them.
+        while self.settlement.is_none() {
+            let txn = self.last + 1;
+            let id = self.entropy.id();
+            let started = self.committer.start(
+                txn,
+                self.now,
+                &mut self.items,
+                &self.slices,
+                &mut self.outbox,
+                &mut self.conflicts,
+                &self.journal,
+                &id,
+            );
+            match started {
+                Some(writes) => self.store(Purpose::Commit, writes),
+                None => break,
+            };
+        }
+    }
+
+    pub(super) fn committed(&mut self, txn: u64, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                for key in self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal) {
+                    self.items.settle(&key);
+                }
+            }
+            Err(error) => {
+                let retry_at = self.now + backoff::delay(self.committer.failures() + 1, None, &mut self.entropy);
+                self.committer.failed(txn, retry_at, &mut self.items);
+                self.fail_flushes(&error);
+            }
+        }
+    }
+
+    /// Removes finished records that no commit took along.
+    fn trim(&mut self) {
+        let trimming = self.open.values().any(|purpose| matches!(purpose, Purpose::Trim(_)));
+        if trimming || self.committer.is_open() || !self.journal.wants_trim() || self.committer.retry_at.is_some() {
+            return;
+        }
+        let mut writes = Vec::new();
+        self.journal.trim(self.now, &BTreeMap::new(), &mut writes);
+        if let Some(through) = trim_of(&writes) {
+            self.store(Purpose::Trim(through), writes);
+        }
+    }
+}

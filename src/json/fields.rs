@@ -1,0 +1,87 @@
+//! An object's top-level fields, its values left as text.
+
+use super::{Json, Writer};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The fields of one JSON object in their order, each value as the text that it was.
+pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Fields<'a> {
+    /// Reads an object; anything else is `None`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// Gives a field a value: in its place if it is there, at the end otherwise.
+    pub fn set(&mut self, name: Cow<'a, str>, value: &'a str) {
+        match self.0.iter_mut().find(|(key, _)| *key == name) {
+            Some(slot) => slot.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(key, _)| key != name);
+    }
+
+    /// The object's text again.
+    pub fn to_json(&self) -> Json {
+        let mut out = Writer::object();
+        for (key, value) in &self.0 {
+            out.raw(key, value);
+        }
+        out.end().into()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(Cow<'de, str>, &'de str)>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    fields.push((key.0, map.next_value::<&'de RawValue>()?.get()));
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object).map(Fields)
+    }
+}
+
+/// For serde: a value that is there, `null` included, is `Some`. (serde's own `Option` reads `null` as nothing.)
+pub fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// A key that borrows from the text where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merges_fields_and_keeps_the_rest_as_text() {
+        let mut fields = Fields::parse(r#"{"id": 1.50, "b":{"x" : [1]},"\u0063":null}"#).unwrap();
+        fields.set("b".into(), "2");
+        fields.set("d".into(), "\"e\"");
+        fields.remove("c");
+        assert_eq!(&*fields.to_json(), r#"{"id":1.50,"b":2,"d":"e"}"#);
+        assert_eq!(fields.get("id"), Some("1.50"));
+        assert!(Fields::parse("[]").is_none());
+    }
+}

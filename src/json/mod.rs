@@ -1,0 +1,24 @@
+//! JSON values as Nightferry understands them. Values cross the core as text; they are parsed only to check, to merge
+//! fields or to compare.
+
+mod check;
+mod fields;
+mod value;
+mod write;
+
+pub use check::{Refusal, check, check_item};
+pub use fields::{Fields, present};
+pub use value::equal;
+pub use write::{Writer, quoted};
+
+use std::rc::Rc;
+
+/// The text of one JSON value.
+pub type Json = Rc<str>;
+
+/// The deepest nesting of arrays and objects in a value.
+pub const MAX_DEPTH: usize = 100;
+/// The largest item, in bytes of JSON text.
+pub const MAX_ITEM_BYTES: usize = 4 * 1024 * 1024;
+/// The largest integer that every side can hold: 2^53 - 1.
+pub const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;

@@ -1,0 +1,114 @@
+//! Writes JSON objects whose values are mostly texts already.
+
+use std::fmt::Write;
+
+/// Writes one JSON object, field by field.
+pub struct Writer(String);
+
+impl Writer {
+    pub fn object() -> Self {
+        Writer(String::from("{"))
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        quote(&mut self.0, key);
+        self.0.push(':');
+    }
+
+    /// A value that is JSON text already.
+    pub fn raw(&mut self, key: &str, json: &str) -> &mut Self {
+        self.key(key);
+        self.0.push_str(json);
+        self
+    }
+
+    pub fn string(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key);
+        quote(&mut self.0, value);
+        self
+    }
+
+    pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
+        self.key(key);
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    pub fn bool(&mut self, key: &str, value: bool) -> &mut Self {
+        self.raw(key, if value { "true" } else { "false" })
+    }
+
+    /// A string, or null.
+    pub fn string_or_null(&mut self, key: &str, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => self.string(key, value),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    /// A number, or null.
+    pub fn number_or_null(&mut self, key: &str, value: Option<u64>) -> &mut Self {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    /// An array of values that are JSON text already.
+    pub fn array<T: AsRef<str>>(&mut self, key: &str, items: impl IntoIterator<Item = T>) -> &mut Self {
+        self.key(key);
+        let mut before = '[';
+        for item in items {
+            self.0.push(before);
+            self.0.push_str(item.as_ref());
+            before = ',';
+        }
+        self.0.push_str(if before == '[' { "[]" } else { "]" });
+        self
+    }
+
+    pub fn end(&mut self) -> String {
+        self.0.push('}');
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// `text` as a JSON string, quotes included.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    quote(&mut out, text);
+    out
+}
+
+fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_json() {
+        let mut out = Writer::object();
+        out.string("a\"", "b\\\n\u{1}é").number("n", 7).array("l", ["1", "{}"]).array::<&str>("e", []).string_or_null("z", None);
+        let text = out.end();
+        assert_eq!(text, "{\"a\\\"\":\"b\\\\\\n\\u0001é\",\"n\":7,\"l\":[1,{}],\"e\":[],\"z\":null}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    }
+}

@@ -1,0 +1,25 @@
+//! What worker and server say to each other: JSON over HTTP, protocol 1. Every message has a golden example in
+//! `tests/wire/`, which the server's tests read too.
+
+mod error;
+mod pull;
+mod push;
+
+pub use error::{ServerError, read_error};
+pub use pull::{PullAnswer, identify_request, read_pull};
+pub use push::{Mutation, PushAnswer, PushResult, Verdict, push_request, read_push};
+
+/// The wire's version. A server that speaks another answers `unsupported_protocol`.
+pub const PROTOCOL: u64 = 1;
+/// The most operations in one push.
+pub const MAX_PUSH_OPERATIONS: usize = 500;
+/// The size at which a push is full, in bytes of values. One larger item still goes, alone.
+pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
+
+/// An answer that was not what the protocol says. It reads as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(pub String);
+
+fn read<'a, T: serde::Deserialize<'a>>(what: &str, body: &'a str) -> Result<T, Unreadable> {
+    serde_json::from_str(body).map_err(|error| Unreadable(format!("the answer to the {what} cannot be read: {error}")))
+}

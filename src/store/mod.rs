@@ -1,0 +1,124 @@
+//! The contract with the database: what is read at start, what one transaction writes, and the rows of the system
+//! stores. The worker keeps it with IndexedDB, tests keep it with [`MemoryStore`].
+
+mod memory;
+mod rows;
+
+pub use memory::MemoryStore;
+pub use rows::{ConflictRow, JournalHead, JournalRow, OutboxRow, Push, RejectedRow, SyncRow};
+
+use crate::json::Json;
+use std::rc::Rc;
+
+/// The stores beside the slices' own.
+pub const SYSTEM_STORES: [&str; 7] = [JOURNAL, OUTBOX, SYNC, CONFLICTS, REJECTED, HELD, META];
+/// Position → one burst of actions as a page posted it.
+pub const JOURNAL: &str = "_journal";
+/// Sequence number → a change that the server has not acknowledged.
+pub const OUTBOX: &str = "_outbox";
+/// `[slice, id]` → what is known of the server's side of an item.
+pub const SYNC: &str = "_sync";
+/// `[slice, id]` → both sides of a conflict.
+pub const CONFLICTS: &str = "_conflicts";
+/// `[slice, id]` → a change that the server refused.
+pub const REJECTED: &str = "_rejected";
+/// `[slice, id]` → the operations of a disabled slice.
+pub const HELD: &str = "_held";
+/// Name → settings, identities and marks.
+pub const META: &str = "_meta";
+
+/// The format on disk that this code reads and writes, kept as `_meta.schema`.
+pub const SCHEMA: u64 = 1;
+
+/// An item: a slice's name and an id in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub slice: Rc<str>,
+    pub id: Rc<str>,
+}
+
+impl Key {
+    pub fn new(slice: &str, id: &str) -> Self {
+        Key { slice: slice.into(), id: id.into() }
+    }
+}
+
+/// A key in a store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    Number(u64),
+    Text(Rc<str>),
+    Item(Key),
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A JSON value, stored as the browser's own value (an object, a string, ...).
+    Json(Json),
+    /// A JSON object with one more property, `text`, that is kept as a string and never parsed by the store.
+    WithText { head: Json, text: Rc<str> },
+}
+
+/// One step of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    Put { store: Rc<str>, key: RowKey, row: Row },
+    Delete { store: Rc<str>, key: RowKey },
+    /// Deletes all rows with a number up to and including `through`.
+    Trim { store: Rc<str>, through: u64 },
+}
+
+impl Write {
+    pub fn put(store: &str, key: RowKey, row: impl Into<Json>) -> Self {
+        Write::Put { store: store.into(), key, row: Row::Json(row.into()) }
+    }
+    pub fn delete(store: &str, key: RowKey) -> Self {
+        Write::Delete { store: store.into(), key }
+    }
+    pub fn meta(name: &str, value: impl Into<Json>) -> Self {
+        Write::put(META, RowKey::Text(name.into()), value)
+    }
+    /// The store that it touches.
+    pub fn store(&self) -> &str {
+        match self {
+            Write::Put { store, .. } | Write::Delete { store, .. } | Write::Trim { store, .. } => store,
+        }
+    }
+}
+
+/// Why the database did not do what it was asked. Nothing of the transaction took effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreError {
+    /// Whether the disk or the origin's quota is full.
+    pub full: bool,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// What the engine is told at start: every row of the system stores that it keeps in memory, as JSON text. A journal
+/// row has its burst as the property `text`.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The names of all object stores.
+    pub stores: Vec<String>,
+    pub journal: Vec<(u64, String)>,
+    pub outbox: Vec<(u64, String)>,
+    pub conflicts: Vec<(Key, String)>,
+    pub meta: Vec<(String, String)>,
+}
+
+/// One item as it was read: its value and its `_sync` row, where there are any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub key: Key,
+    pub value: Option<Json>,
+    pub sync: Option<String>,
+}
+
+/// An item to read, with the object store of its slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub key: Key,
+    pub store: Rc<str>,
+}
