@@ -10,8 +10,9 @@ import json
 import os
 from pathlib import Path
 
-import flask_nightferry
 from flask import Flask, Response
+
+import flask_nightferry
 from flask_nightferry import Nightferry
 
 HERE = Path(__file__).resolve().parent
@@ -56,8 +57,8 @@ def create_app(data_dir: str | os.PathLike[str] | None = None) -> Flask:
 
     @app.get("/shell-sw.js")
     def shell_worker() -> Response:
-        # Served from the root, because a worker's scope is the folder that it comes from; and with the list of what it
-        # keeps and a digest of all that, so that a change of any of these files reaches the offline copy too.
+        # Served from the root, because a worker's scope is the folder that it comes from; and with the list
+        # of what it keeps and a digest of all that, so that a change of any reaches the offline copy too.
         script = f"const SHELL = {json.dumps(shell())};\n" + (STATIC / "shell-sw.js").read_text("utf-8")
         response = Response(script, mimetype="text/javascript")
         response.headers["Cache-Control"] = "no-cache"

@@ -21,9 +21,19 @@ const banner = new ErrorBanner();
 
 keepShell();
 try {
-  await start(await import(CLIENT));
+  await start(await load());
 } catch (error) {
   refuse(error);
+}
+
+/** @returns {Promise<Client>} */
+async function load() {
+  try {
+    return await import(CLIENT);
+  } catch (error) {
+    const next = "See whether the server runs and has Nightferry's browser files, then open this page again.";
+    throw Object.assign(new Error(`${CLIENT} did not load. ${next}`, { cause: error }), { code: "client_missing" });
+  }
 }
 
 /** @param {Client} client */
@@ -63,7 +73,9 @@ function run(store, status) {
     tree.show(id);
     draw("file");
     if (remember && another) history.pushState({ id }, "", toHash(item.path));
+    // On a phone the keyboard comes up when one asks for it.
     if (focus && matchMedia("(pointer: fine)").matches) editor.focus();
+    else if (focus) byId("file-name", HTMLElement).focus();
   }
 
   function close({ history: remember = true } = {}) {
@@ -177,6 +189,13 @@ function run(store, status) {
     });
   }
 
+  /** @param {string[]} ids */
+  function sayRefused(ids) {
+    const [path] = ids.map((id) => store.get(id)?.path).filter(Boolean);
+    const what = ids.length === 1 ? `a change of ${path ?? "a file"}` : `changes of ${count(ids.length, "file")}`;
+    toast(`The server refused ${what}. It is undone here; the console says why.`, { ms: 20_000 });
+  }
+
   /**
    * @param {string} problem
    * @param {() => void} change
@@ -262,6 +281,7 @@ function run(store, status) {
   const drawSoon = throttle(() => draw(), 100);
   store.listen((change) => {
     if (change.structure || change.ids.size) drawSoon();
+    if (change.origin === "rollback") sayRefused([...change.ids]);
     const item = editor.item;
     if (item && change.structure && change.ids.has(item.id) && store.get(item.id) && fromHash(location.hash) !== item.path) {
       history.replaceState({ id: item.id }, "", toHash(item.path));

@@ -43,6 +43,8 @@ export function toast(text, { action, ms = 8000, testid = "toast" } = {}) {
  * @param {() => void} cancel
  */
 export function progressCard(title, cancel) {
+  // What became of an earlier import has been read by now.
+  for (const finished of document.querySelectorAll('[data-testid="import-card"][data-done]')) finished.remove();
   const { card, body, close, closer } = makeCard("import-card");
   const heading = make("h2", "", title);
   const text = make("p");

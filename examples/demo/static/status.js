@@ -2,7 +2,7 @@
 
 import { byId, setIcon, setText } from "./dom.js";
 import { at, count, since } from "./format.js";
-import { announce } from "./notices.js";
+import { announce, toast } from "./notices.js";
 
 /**
  * @typedef {import("./store.js").Status} Status
@@ -29,6 +29,8 @@ export class StatusView {
   /** @type {Status | null} */
   #status = null;
   #said = "";
+  /** @type {Set<string>} */
+  #warned = new Set();
   #busy = false;
 
   /**
@@ -76,6 +78,7 @@ export class StatusView {
     } else this.banner.clear();
 
     this.#say(status, known.text);
+    this.#warn(status.warnings ?? []);
   }
 
   async syncNow() {
@@ -104,6 +107,13 @@ export class StatusView {
       setText(this.#buttonText, "Sync now");
       if (this.#status) this.show(this.#status);
     }, 1400);
+  }
+
+  /** Shows each warning once. @param {unknown[]} warnings */
+  #warn(warnings) {
+    const now = new Set(warnings.map(messageOf));
+    for (const text of now) if (!this.#warned.has(text)) toast(text, { ms: 20_000, testid: "warning" });
+    this.#warned = now;
   }
 
   #drawTime() {
@@ -151,5 +161,6 @@ function nextStep(pending) {
 
 /** @param {unknown} error */
 export function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+  const message = /** @type {{message?: unknown} | null} */ (error)?.message;
+  return typeof message === "string" ? message : String(error);
 }
