@@ -14,6 +14,12 @@ const CONNECTION = {
   online: { text: "Online", icon: "online" },
   "local-only": { text: "Local only", icon: "local" },
 };
+const FEEDBACK = {
+  Synced: "Synced.",
+  "No answer": "The server does not answer. Changes are kept on this device.",
+  "Not synced": "The sync did not work. Changes are kept on this device.",
+};
+/** A sync of so many changes shows how far it has come. */
 const LONG_SYNC = 20;
 
 export class StatusView {
@@ -32,6 +38,8 @@ export class StatusView {
   /** @type {Set<string>} */
   #warned = new Set();
   #busy = false;
+  /** What the button does just now; a phone has no room for it on the button. */
+  #feedback = "";
 
   /**
    * @param {ErrorBanner} banner
@@ -67,8 +75,7 @@ export class StatusView {
       this.#progress.value = progress.done;
     }
 
-    const sentence = describe(status);
-    setText(this.#detail, sentence);
+    setText(this.#detail, this.#feedback || describe(status));
     this.#bar.dataset.tone = error && connection !== "local-only" ? "error" : connection;
     this.#drawTime();
 
@@ -87,6 +94,9 @@ export class StatusView {
     this.#button.disabled = true;
     this.#button.classList.add("is-busy");
     setText(this.#buttonText, "Syncing…");
+    this.#feedback = "Syncing…";
+    setText(this.#detail, this.#feedback);
+    /** @type {keyof typeof FEEDBACK} */
     let result = "Synced";
     try {
       await this.sync();
@@ -101,12 +111,15 @@ export class StatusView {
       } else result = "No answer";
     }
     setText(this.#buttonText, result);
-    announce(result === "No answer" ? "The server does not answer. Changes are kept on this device." : result);
+    this.#feedback = FEEDBACK[result];
+    setText(this.#detail, this.#feedback);
+    announce(this.#feedback);
     setTimeout(() => {
       this.#busy = false;
+      this.#feedback = "";
       setText(this.#buttonText, "Sync now");
       if (this.#status) this.show(this.#status);
-    }, 1400);
+    }, 1600);
   }
 
   /** Shows each warning once. @param {unknown[]} warnings */
