@@ -1,0 +1,321 @@
+//! The page's side of the conversation: what was sent and not acknowledged is kept, and sent again to a worker that
+//! was restarted or does not answer. No I/O: the page crate posts what comes out and reports what it hears.
+//!
+//! Bursts are opaque here (`P`), so that a page never copies them.
+
+use super::BRIDGE;
+use crate::json::{Json, Writer};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
+const PATIENCE_MS: u64 = 1_000;
+const MOST_PATIENCE_MS: u64 = 10_000;
+/// How often the page wakes the worker while something is unfinished, in ms.
+const HEARTBEAT_MS: u64 = 10_000;
+
+/// A message to post to the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message<P> {
+    Text(String),
+    /// `before`, the burst, and a closing brace.
+    Burst { before: String, burst: P },
+}
+
+#[derive(Debug)]
+pub struct Session<P> {
+    page: String,
+    slices: Json,
+    /// The database that the page's changes are for; `None` until registered.
+    epoch: Option<String>,
+    registering: Option<u64>,
+    last_request: u64,
+    last_n: u64,
+    /// Bursts that are not acknowledged, by their number.
+    bursts: VecDeque<(u64, P)>,
+    /// Requests that are not answered, by their number.
+    requests: BTreeMap<u64, String>,
+    /// Slices whose items' progress the page wants to hear.
+    watched: Vec<String>,
+    /// The newest position seen, by slice.
+    seen: BTreeMap<String, u64>,
+    /// Whether the worker has something unfinished, by its last status.
+    unfinished: bool,
+    /// When to send again, and after how long then.
+    again_at: Option<u64>,
+    patience: u64,
+    heartbeat_at: Option<u64>,
+}
+
+impl<P: Clone> Session<P> {
+    /// A session of the page `page` (a random id of its life) that declares `slices`, a JSON object.
+    pub fn new(page: &str, slices: &str) -> Self {
+        Session {
+            page: page.into(),
+            slices: slices.into(),
+            epoch: None,
+            registering: None,
+            last_request: 0,
+            last_n: 0,
+            bursts: VecDeque::new(),
+            requests: BTreeMap::new(),
+            watched: Vec::new(),
+            seen: BTreeMap::new(),
+            unfinished: false,
+            again_at: None,
+            patience: PATIENCE_MS,
+            heartbeat_at: None,
+        }
+    }
+
+    fn message(&self, kind: &str) -> Writer {
+        let mut out = Writer::object();
+        out.number("v", BRIDGE).string("kind", kind).string("page", &self.page);
+        out
+    }
+
+    fn arm(&mut self, now: u64) {
+        self.again_at.get_or_insert(now + self.patience);
+    }
+
+    /// Declares the slices; the number of the request that `registered` or `failed` will answer.
+    pub fn register(&mut self, now: u64) -> (u64, Message<P>) {
+        self.last_request += 1;
+        let request = self.last_request;
+        let text = self.message("register").number("request", request).raw("slices", &self.slices).end();
+        self.registering = Some(request);
+        self.requests.insert(request, text.clone());
+        self.arm(now);
+        (request, Message::Text(text))
+    }
+
+    /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
+    pub fn burst(&mut self, now: u64, burst: P) -> Option<Message<P>> {
+        self.last_n += 1;
+        self.bursts.push_back((self.last_n, burst.clone()));
+        self.arm(now);
+        self.stamped(self.last_n, burst)
+    }
+
+    fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
+        let mut out = self.message("actions");
+        out.string("epoch", self.epoch.as_ref()?).number("n", n);
+        let mut seen = Writer::object();
+        for (slice, position) in &self.seen {
+            seen.number(slice, *position);
+        }
+        out.raw("seen", &seen.end()).raw("actions", "");
+        let mut before = out.end();
+        before.pop();
+        Some(Message::Burst { before, burst })
+    }
+
+    /// Asks something of the worker: `flush`, `sync`, or `hydrate` with a slice.
+    pub fn request(&mut self, now: u64, kind: &str, slice: Option<&str>) -> (u64, Message<P>) {
+        self.last_request += 1;
+        let mut out = self.message(kind);
+        out.number("request", self.last_request);
+        if let Some(slice) = slice {
+            out.string("slice", slice);
+        }
+        let text = out.end();
+        self.requests.insert(self.last_request, text.clone());
+        self.arm(now);
+        (self.last_request, Message::Text(text))
+    }
+
+    /// Tells the worker something that needs no answer: `ping`, `online`.
+    pub fn tell(&self, kind: &str) -> Message<P> {
+        Message::Text(self.message(kind).end())
+    }
+
+    /// Asks for the progress of a slice's items, from now on.
+    pub fn watch(&mut self, slice: &str) -> Message<P> {
+        if !self.watched.iter().any(|watched| watched == slice) {
+            self.watched.push(slice.into());
+        }
+        self.watching(slice)
+    }
+
+    fn watching(&self, slice: &str) -> Message<P> {
+        Message::Text(self.message("pending").string("slice", slice).end())
+    }
+
+    /// The worker registered the page for the database `epoch`: what waits is sent.
+    pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
+        self.answered(request);
+        self.registering = None;
+        self.epoch = Some(epoch.into());
+        self.everything(now, 0)
+    }
+
+    /// A request is answered, one way or the other.
+    pub fn answered(&mut self, request: u64) {
+        self.requests.remove(&request);
+        self.patience = PATIENCE_MS;
+        self.rest();
+    }
+
+    /// Everything up to `n` is durable.
+    pub fn acknowledged(&mut self, n: u64) {
+        while self.bursts.front().is_some_and(|burst| burst.0 <= n) {
+            self.bursts.pop_front();
+        }
+        self.patience = PATIENCE_MS;
+        self.again_at = None;
+        self.rest();
+    }
+
+    fn rest(&mut self) {
+        if self.bursts.is_empty() && self.requests.is_empty() {
+            self.again_at = None;
+        }
+    }
+
+    /// The worker lacks what comes before: send from `n` on.
+    pub fn expected(&mut self, now: u64, n: u64) -> Vec<Message<P>> {
+        self.everything(now, n)
+    }
+
+    /// The worker was restarted: it knows nothing of the page, and may not have got what was sent last.
+    pub fn hello(&mut self, now: u64) -> Vec<Message<P>> {
+        let mut messages = self.everything(now, 0);
+        messages.extend(self.watched.iter().map(|slice| self.watching(slice)));
+        messages.push(self.tell("ping"));
+        messages
+    }
+
+    /// The database is another than the page knew: register anew, then what is unacknowledged is sent again.
+    pub fn stale(&mut self, now: u64) -> Vec<Message<P>> {
+        if self.registering.is_some() {
+            return Vec::new();
+        }
+        self.epoch = None;
+        vec![self.register(now).1]
+    }
+
+    /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach.
+    pub fn status(&mut self, now: u64, unfinished: bool) {
+        self.unfinished = unfinished;
+        self.heartbeat_at = unfinished.then_some(now + HEARTBEAT_MS);
+    }
+
+    /// The page has applied a slice's changes up to `position`.
+    pub fn saw(&mut self, slice: &str, position: u64) {
+        let seen = self.seen.entry(slice.into()).or_default();
+        *seen = position.max(*seen);
+    }
+
+    fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
+        let requests = self.requests.values().cloned().map(Message::Text);
+        let bursts = self.bursts.iter().filter(|burst| burst.0 >= from);
+        // Bursts first: a flush that waits is for what was dispatched before it.
+        let messages: Vec<_> =
+            bursts.filter_map(|(n, burst)| self.stamped(*n, burst.clone())).chain(requests).collect();
+        self.again_at = None;
+        if !messages.is_empty() || !self.bursts.is_empty() {
+            self.arm(now);
+        }
+        messages
+    }
+
+    /// When to call [`Session::tick`].
+    pub fn deadline(&self) -> Option<u64> {
+        self.again_at.into_iter().chain(self.heartbeat_at).min()
+    }
+
+    /// What is to be sent again by now.
+    pub fn tick(&mut self, now: u64) -> Vec<Message<P>> {
+        let mut messages = Vec::new();
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.patience = (self.patience * 2).min(MOST_PATIENCE_MS);
+            messages = self.everything(now, 0);
+        }
+        if self.heartbeat_at.is_some_and(|at| at <= now) {
+            self.heartbeat_at = self.unfinished.then_some(now + HEARTBEAT_MS);
+            messages.push(self.tell("ping"));
+        }
+        messages
+    }
+
+    /// Whether everything that was sent is acknowledged and answered.
+    pub fn at_rest(&self) -> bool {
+        self.bursts.is_empty() && self.requests.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::up::{Body, Up};
+
+    fn text(message: &Message<String>) -> String {
+        match message {
+            Message::Text(text) => text.clone(),
+            Message::Burst { before, burst } => format!("{before}{burst}}}"),
+        }
+    }
+
+    fn ns(messages: &[Message<String>]) -> Vec<u64> {
+        let n = |message| match Up::read(&text(message)).unwrap().body {
+            Body::Actions { n, .. } => Some(n),
+            _ => None,
+        };
+        messages.iter().filter_map(n).collect()
+    }
+
+    fn session() -> Session<String> {
+        let mut session = Session::new("p", r#"{"files":{}}"#);
+        let (request, message) = session.register(0);
+        assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
+        session.registered(0, request, "e");
+        session
+    }
+
+    #[test]
+    fn what_is_dispatched_before_registration_is_sent_after_it() {
+        let mut session = Session::new("p", "{}");
+        assert_eq!(session.burst(0, "[1]".into()), None);
+        let (request, _) = session.register(0);
+        assert_eq!(session.burst(0, "[2]".into()), None);
+        let sent = session.registered(5, request, "e");
+        assert_eq!(ns(&sent), [1, 2]);
+        let Body::Actions { epoch, actions, .. } = Up::read(&text(&sent[1])).unwrap().body else { panic!() };
+        assert_eq!((&*epoch, &*actions), ("e", "[2]"));
+    }
+
+    #[test]
+    fn unacknowledged_bursts_go_again_to_a_restarted_or_silent_worker() {
+        let mut session = session();
+        for n in 1..=3 {
+            session.burst(0, format!("[{n}]")).unwrap();
+        }
+        session.acknowledged(1);
+        assert_eq!(ns(&session.hello(10)), [2, 3]);
+        assert_eq!(ns(&session.expected(10, 3)), [3]);
+        assert_eq!(session.tick(500), []);
+        let at = session.deadline().unwrap();
+        assert_eq!(ns(&session.tick(at)), [2, 3]);
+        assert!(session.deadline().unwrap() > at + 1_000, "patience grows");
+        session.acknowledged(3);
+        assert_eq!((session.deadline(), session.at_rest()), (None, true));
+    }
+
+    #[test]
+    fn a_stale_page_registers_once_and_sends_again() {
+        let mut session = session();
+        session.burst(0, "[1]".into());
+        session.burst(0, "[2]".into());
+        let messages = session.stale(1);
+        assert_eq!((messages.len(), session.stale(1).len()), (1, 0));
+        assert_eq!(ns(&session.registered(2, 2, "other")), [1, 2]);
+    }
+
+    #[test]
+    fn heartbeats_only_while_something_is_unfinished() {
+        let mut session = session();
+        session.status(0, true);
+        assert_eq!(session.tick(10_000).len(), 1);
+        session.status(10_001, false);
+        assert_eq!(session.deadline(), None);
+    }
+}
