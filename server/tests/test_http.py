@@ -278,6 +278,12 @@ def test_f43_a_body_without_a_length_is_limited_too(device: Device) -> None:
     assert error_of(response) == (413, "too_large")
 
 
+def test_f43_the_limit_of_the_app_holds_too(make_app: MakeApp) -> None:
+    device = Device(make_app(MAX_CONTENT_LENGTH=300))
+    assert device.push(put("a", 1))[0]["status"] == "applied"
+    assert error_of(device.post("push", device.push_body(put("b", "x" * 300)))) == (413, "too_large")
+
+
 def test_f43_an_item_over_the_limit_is_rejected_alone(device: Device) -> None:
     limit = strict_json.MAX_VALUE_BYTES
     fits, too_long = "x" * (limit - 2), "x" * (limit - 1)

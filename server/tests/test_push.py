@@ -10,6 +10,16 @@ from conftest import Device, delete, error_of, patch, put
 from flask import Flask
 
 
+def test_f43_a_patch_has_1000_operations_at_most(device: Device) -> None:
+    [created, _] = device.push(put("a", []), put("b", []))
+    grow = {"op": "add", "path": "/-", "value": 0}
+    results = device.push(
+        patch("a", created["version"], *[grow] * 1001), patch("b", created["version"], *[grow] * 1000)
+    )
+    assert [r.get("code") for r in results] == ["invalid_patch", None]
+    assert "1000" in results[0]["message"]
+
+
 def statuses(results: list[dict[str, Any]]) -> list[str]:
     return [result["status"] for result in results]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Device, MakeApp, authenticate, error_of, put
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from flask_nightferry import Nightferry, push
 from flask_nightferry.state import state_of
@@ -126,7 +126,6 @@ def test_a_pull_reads_by_its_index(app: Flask) -> None:
     device = Device(app)
     device.push(*(put(str(i), i) for i in range(50)))
     statements: list[tuple[str, Any]] = []
-    from sqlalchemy import event
 
     @event.listens_for(state_of(app).store.engine, "before_cursor_execute")
     def note(_c: Any, _cu: Any, statement: str, parameters: Any, _x: Any, _m: bool) -> None:

@@ -16,13 +16,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from . import schema
 from .errors import ApiError, internal, unavailable
 
 logger = logging.getLogger("flask_nightferry")
 
+#: How long a request waits for another's transaction, and for a free connection.
 BUSY_TIMEOUT_MS = 5000
+POOL_TIMEOUT_SECONDS = 5
 
 
 class Store:
@@ -30,7 +33,7 @@ class Store:
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self.engine: Engine = create_engine(url)
+        self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS)
         if url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -122,6 +125,9 @@ def _faults() -> Iterator[None]:
     except OperationalError as fault:
         # Locked, full, unreachable: what may pass.
         logger.warning("the database is not available: %s", fault.orig)
+        raise unavailable() from fault
+    except PoolTimeoutError as fault:
+        logger.warning("no connection to the database came free within %d s", POOL_TIMEOUT_SECONDS)
         raise unavailable() from fault
     except DBAPIError as fault:
         if fault.connection_invalidated:

@@ -19,7 +19,8 @@ PROTOCOL = 1
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_ID_BYTES = 1000
 MAX_MUTATIONS = 500
-MAX_PATCH_OPERATIONS = 10_000
+#: Each may move all elements of a long array while others wait. A put is the better mutation beyond.
+MAX_PATCH_OPERATIONS = 1000
 MAX_SLICES = 200
 MAX_PAGE = 1000
 DEFAULT_PAGE = 500
