@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, Request
+from sqlalchemy import create_engine
 from werkzeug.test import TestResponse
 
 from flask_nightferry import Nightferry, Principal
+from flask_nightferry.schema import metadata
+from flask_nightferry.state import state_of
+
+#: Another database to run the suite on, which is emptied by every test.
+DATABASE_URL = os.environ.get("NIGHTFERRY_TEST_DATABASE_URL")
+
+sqlite_only = pytest.mark.skipif(DATABASE_URL is not None, reason="is about the SQLite file")
 
 WIRE = Path(__file__).parents[2] / "tests" / "wire"
 
@@ -110,16 +119,26 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def make_app(tmp_path: Path) -> MakeApp:
+def make_app(tmp_path: Path) -> Iterator[MakeApp]:
     """Makes an app over the test's own database; keywords are options."""
+    database = {}
+    if DATABASE_URL is not None:
+        database = {"NIGHTFERRY_DATABASE_URL": DATABASE_URL}
+        engine = create_engine(DATABASE_URL)
+        metadata.drop_all(engine)
+        engine.dispose()
+    apps = []
 
     def make(nightferry: Nightferry | None = None, **options: Any) -> Flask:
         app = Flask("tests", instance_path=str(tmp_path / "instance"))
-        app.config.update({"NIGHTFERRY_CREATE_TABLES": True} | options)
+        app.config.update({"NIGHTFERRY_CREATE_TABLES": True} | database | options)
         (nightferry or Nightferry(authenticate=authenticate)).init_app(app)
+        apps.append(app)
         return app
 
-    return make
+    yield make
+    for app in apps:
+        state_of(app).store.engine.dispose()
 
 
 @pytest.fixture

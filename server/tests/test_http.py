@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Device, MakeApp, error_of, golden, put
+from conftest import Device, MakeApp, error_of, golden, put, sqlite_only
 from flask import Flask
 
 from flask_nightferry import Nightferry, store, strict_json, wire
@@ -48,15 +48,17 @@ def test_f40_what_is_strict_json_comes_out_as_it_went_in(device: Device, case: d
     assert strict_json.same(found, strict_json.checked(strict_json.parse(case["equals"])))
 
 
+@sqlite_only
 def test_f40_a_stored_nan_stops_no_pull_and_no_push(device: Device, caplog: pytest.LogCaptureFixture) -> None:
-    device.push(put("a", 1), put("b", 2))
+    device.push(put("a", 1), put("b", 2), put("c", 3))
     file = state_of(device.http.application).config.database_url.database
     with sqlite3.connect(str(file)) as database:
         database.execute("UPDATE nightferry_items SET value = 'NaN' WHERE CAST(id AS TEXT) = 'a'")
     database.close()
-    assert device.everything() == {("files", "b"): 2}
+    for limit in (1, 2, 3, 500):
+        assert device.everything(limit=limit) == {("files", "b"): 2, ("files", "c"): 3}
     assert "not strict JSON" in caplog.text
-    [a, b] = device.push(put("a", 5), put("c", 1))
+    [a, b] = device.push(put("a", 5), put("d", 1))
     assert (a["status"], a["code"], b["status"]) == ("rejected", "unreadable", "applied")
 
 
@@ -192,6 +194,7 @@ def locked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     other.close()
 
 
+@sqlite_only
 def test_f42_a_locked_database_is_503_and_tells_nothing(
     locked: Device, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -203,6 +206,7 @@ def test_f42_a_locked_database_is_503_and_tells_nothing(
     assert locked.pull()["total"] == 1  # reading goes on
 
 
+@sqlite_only
 @pytest.mark.parametrize("ruin", ["drop", "garbage", "folder"])
 def test_f42_nothing_internal_in_any_answer(
     app: Flask, tmp_path: Path, ruin: str, caplog: pytest.LogCaptureFixture

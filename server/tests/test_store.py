@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Device, MakeApp, authenticate, error_of, put
+from conftest import Device, MakeApp, authenticate, error_of, put, sqlite_only
 from flask import Flask
 from sqlalchemy import event, text
 
@@ -109,6 +109,7 @@ def test_effects_and_answers_are_one_transaction(device: Device, monkeypatch: py
     assert results[0]["status"] == "applied"
 
 
+@sqlite_only
 def test_sqlite_is_prepared(app: Flask) -> None:
     store = state_of(app).store
     store.create_tables()
@@ -122,6 +123,7 @@ def test_sqlite_is_prepared(app: Flask) -> None:
             assert connection.scalar(text(f"PRAGMA {pragma}")) == value
 
 
+@sqlite_only
 def test_a_pull_reads_by_its_index(app: Flask) -> None:
     device = Device(app)
     device.push(*(put(str(i), i) for i in range(50)))
@@ -189,6 +191,7 @@ def test_many_first_requests_at_once(app: Flask) -> None:
         assert set(threads.map(work, range(8))) == {"applied"}
 
 
+@sqlite_only
 def test_tables_of_a_newer_format_are_left_alone(
     app: Flask, make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:

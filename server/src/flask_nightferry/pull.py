@@ -69,15 +69,16 @@ def _page(
     changes: list[dict[str, Any]] = []
     size, more, last = 0, False, None
     if starts:
-        for row in connection.execute(_query(behind, request.limit)):
-            if len(changes) >= request.limit or size >= PAGE_BYTES:
-                more = True
-                break
-            last = row
-            change = _change(row, starts[row.slice], principal, request.client)
-            if change is not None:
-                changes.append(change)
-                size += len(row.value or "") if "value" in change else 0
+        with connection.execute(_query(behind, request.limit)) as rows:
+            for count, row in enumerate(rows):
+                if count >= request.limit or size >= PAGE_BYTES:
+                    more = True
+                    break
+                last = row
+                change = _change(row, starts[row.slice], principal, request.client)
+                if change is not None:
+                    changes.append(change)
+                    size += len(row.value or "") if "value" in change else 0
     page: dict[str, Any] = {
         "cursors": {name: _next(name, start, last, more, history).text() for name, start in starts.items()},
         "more": more,
