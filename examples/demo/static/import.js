@@ -25,7 +25,7 @@ import { newId } from "./store.js";
 const SKIP = new Set([".git", "node_modules", "target"]);
 const CHUNK_ITEMS = 200;
 const CHUNK_BYTES = 1024 * 1024;
-const READERS = 8;
+const READERS = 16;
 
 /**
  * From a file input: with a folder chosen, each file knows its path below it.
@@ -141,8 +141,13 @@ export async function importFiles(store, finding) {
   };
 
   let done = 0;
+  let drawn = 0;
   for await (const { path, file, read, error } of readAhead(files, () => cancelled)) {
-    card.progress(++done, files.length, `${done.toLocaleString("en")} of ${count(files.length, "file")}`);
+    done++;
+    if (performance.now() - drawn > 100) {
+      card.progress(done, files.length, `${done.toLocaleString("en")} of ${count(files.length, "file")}`);
+      drawn = performance.now();
+    }
     if (error !== undefined) {
       failed.push(`${path}: it could not be read (${messageOf(error)})`);
       continue;
