@@ -361,7 +361,7 @@ def test_surrogates_in_ids_become_replacement_characters(device: Device) -> None
     assert (result["id"], result["status"]) == ("a\ufffd", "applied")
 
 
-def test_answers_are_not_cached(device: Device) -> None:
+def test_f44_answers_may_not_be_cached(device: Device) -> None:
     for response in (
         device.post("push", device.push_body()),
         device.post("pull", device.pull_body({})),

@@ -87,8 +87,7 @@ def require_local(request: Request) -> None:
     raise ApiError(
         "anonymous_refused",
         "Anonymous access is for development: it answers a browser on this machine only, addressed as "
-        "localhost and "
-        "not through a proxy. Configure authenticate to serve others.",
+        "localhost and not through a proxy. Configure authenticate to serve others.",
     )
 
 

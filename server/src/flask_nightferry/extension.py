@@ -33,11 +33,9 @@ class Nightferry:
         config = read_config(app.config, app.instance_path)
         if self._authenticate is None and not config.allow_anonymous:
             raise ConfigurationError(
-                "Nightferry needs to know who makes a request. Pass Nightferry(app, authenticate=...), a "
-                "function that "
-                "takes the request and answers Principal(tenant, user) or None. For development on this "
-                "machine "
-                "alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
+                "Nightferry needs to know who makes a request. Pass Nightferry(app, authenticate=...), "
+                "a function that takes the request and answers Principal(tenant, user) or None. "
+                "For development on this machine alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
             )
         app.extensions["nightferry"] = State(
             config, Store(config.database_url), self._authenticate, self._hooks

@@ -53,8 +53,7 @@ class History:
             raise ApiError(
                 "history_changed",
                 "The server does not know a version that this device has seen; it was probably restored "
-                "from a "
-                "backup. Rebuild with a full pull.",
+                "from a backup. Rebuild with a full pull.",
             )
 
 

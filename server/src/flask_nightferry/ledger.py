@@ -46,8 +46,7 @@ class Ledger:
             raise ApiError(
                 "client_forked",
                 "This client id has sent another push with this number, or a later one. Take a new client "
-                "id and "
-                "send again.",
+                "id and send again.",
             )
         self.connection.execute(answers.delete().where(self._is_mine(answers)))
         self.connection.execute(

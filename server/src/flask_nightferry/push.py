@@ -1,5 +1,4 @@
-"""A push: each mutation is compared with what the server holds, and applied, answered with a conflict, or
-rejected.
+"""A push: each mutation is compared with what the server holds, and applied, in conflict, or rejected.
 
 Effects and answers are one database transaction, and that transaction has at most one version.
 """
@@ -11,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -48,7 +48,7 @@ class Row:
     deleted: bool
     at: int
 
-    @property
+    @cached_property
     def value(self) -> Any:
         """Raises Rejected, where something else than Nightferry wrote the row."""
         try:
@@ -99,8 +99,7 @@ def decide(mutation: Mutation, row: Row | None) -> Effect | None:
     if mutation.op == "delete":
         if exists and row is not None and mutation.base != row.version:
             raise _Conflict
-        # A tombstone is there already; where there is nothing at all, one is made, to have a version to
-        # answer.
+        # Where there is nothing at all, a tombstone is made, to have a version to answer.
         return None if row is not None and row.deleted else Effect(deleted=True)
     if mutation.op == "put":
         return _decide_put(mutation, row, exists)
@@ -216,9 +215,9 @@ class _Batch:
             slice=mutation.slice,
             id=mutation.id,
             op="delete" if effect.deleted else "put",
-            # A hook may change it in place.
+            # A hook may change them in place.
             value=copy.deepcopy(effect.value) if self.hooks.get(mutation.slice) else effect.value,
-            before=before,
+            before=copy.deepcopy(before) if self.hooks.get(mutation.slice) else before,
             at=min(mutation.at, self.now),
         )
 

@@ -68,7 +68,7 @@ class Store:
                 self._ready = True
 
     def create_tables(self) -> None:
-        """Make what is missing. Harmless where everything exists, and when two processes do it at once."""
+        """Make what is missing. Harmless where everything exists; in SQLite also when two processes do it."""
         if self._url.get_backend_name() == "sqlite":
             Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
         with self.write() as connection:

@@ -78,8 +78,7 @@ def push_request(message: Any) -> PushRequest:
         raise ApiError(
             "principal_required",
             "A push names the principal that earlier answers gave. Pull first, with no slices if you like, "
-            "and take "
-            "the principal from the answer.",
+            "and take the principal from the answer.",
         )
     entries = fields.get("mutations")
     if not isinstance(entries, list):
@@ -132,8 +131,7 @@ def _envelope(message: Any) -> dict[str, Any]:
         raise ApiError(
             "unsupported_protocol",
             f"This server speaks protocol {PROTOCOL}; the request says {protocol}. Update flask-nightferry "
-            f"on the "
-            "server, or reload the page to get the client that fits it.",
+            "on the server, or reload the page to get the client that fits it.",
         )
     return fields
 
