@@ -1,0 +1,49 @@
+//! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`hear`] and
+//! [`wake`]; [`worker`] is the driver's loop; [`database`] is IndexedDB, [`network`] is HTTP.
+
+mod database;
+mod network;
+mod platform;
+mod worker;
+
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Settles the events that were waiting for this instance (sw.js).
+    #[wasm_bindgen(js_name = __nightferry_panic)]
+    fn panicked(message: &str);
+}
+
+/// A panic costs the instance, not the worker: the next event gets a fresh one, which reads everything from the
+/// database.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        wasm_bindgen::handler::schedule_reinit();
+        panicked(&info.to_string());
+    }));
+}
+
+/// A page posted `data`. Settles when there is nothing left to do, or soon enough for the browser.
+#[wasm_bindgen]
+pub async fn hear(name: String, api: String, data: JsValue) {
+    // Something other than text can't be ours; the engine says so to whoever listens.
+    let text = data.as_string().unwrap_or_default();
+    worker::handle(name, api, Some(text)).await;
+}
+
+/// The browser woke the worker.
+#[wasm_bindgen]
+pub async fn wake(name: String, api: String) {
+    worker::handle(name, api, None).await;
+}
+
+/// Panics, so that tests can see what a panic costs. Only a script of this very worker can call it.
+#[wasm_bindgen]
+pub fn panic_for_tests() {
+    #[allow(clippy::panic)]
+    {
+        panic!("asked for by a test");
+    }
+}

@@ -1,0 +1,69 @@
+//! What the browser lends the engine: the clock, randomness, and ears in the pages.
+
+use js_sys::{JSON, JsString, Reflect, Uint8Array};
+use nightferry::bridge::down::To;
+use nightferry::engine::Moment;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use web_sys::BroadcastChannel;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn random_values(into: &Uint8Array) -> Uint8Array;
+}
+
+pub fn moment() -> Moment {
+    let bytes = random_values(&Uint8Array::new_with_length(8)).to_vec();
+    let entropy = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Moment { now: js_sys::Date::now() as u64, entropy }
+}
+
+/// Posts to pages: one channel for all of them, and one for each that asked. Channels reach hidden pages and need no
+/// acquaintance, so they work for a worker that has just been started.
+pub struct Pages {
+    name: String,
+    channels: RefCell<BTreeMap<Rc<str>, BroadcastChannel>>,
+}
+
+impl Pages {
+    pub fn new(name: &str) -> Self {
+        Pages { name: format!("nightferry:{name}"), channels: RefCell::default() }
+    }
+
+    pub fn post(&self, to: &To, message: &str) {
+        if let Ok(message) = JSON::parse(message) {
+            self.post_value(to, &message);
+        }
+    }
+
+    /// Posts items read from a store under a message's head: `ids` and `values` side by side.
+    pub fn post_rows(&self, to: &To, head: &str, ids: &JsValue, values: &JsValue) {
+        if let Ok(message) = JSON::parse(head) {
+            let _ = Reflect::set(&message, &JsString::from("ids"), ids);
+            let _ = Reflect::set(&message, &JsString::from("values"), values);
+            self.post_value(to, &message);
+        }
+    }
+
+    fn post_value(&self, to: &To, message: &JsValue) {
+        match to {
+            To::All => self.post_to("".into(), message),
+            To::Pages(pages) => pages.iter().for_each(|page| self.post_to(page.clone(), message)),
+        }
+    }
+
+    fn post_to(&self, page: Rc<str>, message: &JsValue) {
+        let mut channels = self.channels.borrow_mut();
+        if !channels.contains_key(&page) {
+            let name = if page.is_empty() { self.name.clone() } else { format!("{}:{page}", self.name) };
+            let Ok(channel) = BroadcastChannel::new(&name) else { return };
+            channels.insert(page.clone(), channel);
+        }
+        if let Some(channel) = channels.get(&page) {
+            let _ = channel.post_message(message);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The driver's loop: inputs into the engine, outputs performed, events held open while there is work.
+
+use crate::database::{self, Database};
+use crate::network;
+use crate::platform::{Pages, moment};
+use futures_util::future::{FutureExt, LocalBoxFuture, Shared, select};
+use gloo_timers::callback::Timeout;
+use gloo_timers::future::TimeoutFuture;
+use nightferry::bridge::down::{self, To};
+use nightferry::engine::{Deadline, Engine, Input, Output};
+use nightferry::store::{SYNC, StoreError, Wanted, Write};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tokio::sync::oneshot;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::AbortController;
+
+/// Work that is due within this is waited for; what is due later is begun by another event.
+const SOON_MS: u64 = 20_000;
+/// The longest that one event is held open for.
+const HOLD_MS: u32 = 25_000;
+
+type Boot = Shared<LocalBoxFuture<'static, Result<Rc<Worker>, String>>>;
+
+thread_local! {
+    static WORKER: RefCell<Option<Boot>> = const { RefCell::new(None) };
+}
+
+/// Handles an event: a page's text, or a wake. Done when there is no work left, or after [`HOLD_MS`].
+pub async fn handle(name: String, api: String, text: Option<String>) {
+    let boot = WORKER.with_borrow_mut(|worker| {
+        worker.get_or_insert_with(|| Worker::boot(name.clone(), api).boxed_local().shared()).clone()
+    });
+    match boot.await {
+        Ok(worker) => {
+            worker.input(text.map_or(Input::Wake, Input::Message));
+            worker.rest().await;
+        }
+        Err(reason) => {
+            // The next event tries again: whatever was wrong may have passed.
+            WORKER.set(None);
+            Pages::new(&name).post(&To::All, &down::failed(None, "worker_failed", &reason));
+        }
+    }
+}
+
+struct Worker {
+    name: String,
+    api: String,
+    engine: RefCell<Engine>,
+    /// `None` while stores are being added.
+    database: RefCell<Option<Database>>,
+    pages: Pages,
+    timer: RefCell<Option<(Deadline, Timeout)>>,
+    requests: RefCell<BTreeMap<u64, AbortController>>,
+    /// Whether the engine's outputs are being performed further up the stack.
+    pumping: Cell<bool>,
+    resting: RefCell<Vec<oneshot::Sender<()>>>,
+}
+
+impl Worker {
+    async fn boot(name: String, api: String) -> Result<Rc<Worker>, String> {
+        let database = Database::open(&name, &[]).await.map_err(cannot_open)?;
+        let snapshot = database.snapshot().await.map_err(cannot_open)?;
+        let engine = Engine::new(moment(), snapshot).map_err(|error| error.message)?;
+        let worker = Rc::new(Worker {
+            pages: Pages::new(&name),
+            name,
+            api,
+            engine: RefCell::new(engine),
+            database: RefCell::new(Some(database)),
+            timer: RefCell::default(),
+            requests: RefCell::default(),
+            pumping: Cell::default(),
+            resting: RefCell::default(),
+        });
+        worker.pump();
+        Ok(worker)
+    }
+
+    fn input(self: &Rc<Self>, input: Input) {
+        self.engine.borrow_mut().handle(moment(), input);
+        self.pump();
+    }
+
+    /// Performs outputs until the engine waits.
+    fn pump(self: &Rc<Self>) {
+        if self.pumping.replace(true) {
+            return;
+        }
+        loop {
+            let output = self.engine.borrow_mut().poll();
+            match output {
+                Output::Wait(deadline) => {
+                    self.arm(deadline);
+                    break;
+                }
+                output => self.perform(output),
+            }
+        }
+        self.pumping.set(false);
+        if !self.engine.borrow().busy(SOON_MS) {
+            for resting in self.resting.take() {
+                let _ = resting.send(());
+            }
+        }
+    }
+
+    /// Until there is no work left, or this event has been held for long enough.
+    async fn rest(&self) {
+        if self.engine.borrow().busy(SOON_MS) {
+            let (sender, receiver) = oneshot::channel();
+            self.resting.borrow_mut().push(sender);
+            select(receiver, TimeoutFuture::new(HOLD_MS)).await;
+        }
+    }
+
+    fn arm(self: &Rc<Self>, deadline: Option<Deadline>) {
+        let mut timer = self.timer.borrow_mut();
+        if timer.as_ref().map(|timer| timer.0) == deadline {
+            return;
+        }
+        *timer = deadline.map(|deadline| {
+            let worker = self.clone();
+            let wait = deadline.at.saturating_sub(moment().now).min(u64::from(u32::MAX >> 1)) as u32;
+            let timeout = Timeout::new(wait, move || {
+                worker.timer.take();
+                worker.input(Input::Wake);
+            });
+            (deadline, timeout)
+        });
+    }
+
+    fn perform(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Post { to, message } => self.pages.post(&to, &message),
+            Output::Store { txn, writes } => self.store(txn, writes),
+            Output::Load { load, wanted } => self.load(load, wanted),
+            Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
+            Output::Migrate { stores } => self.migrate(stores),
+            Output::Request { request, path, body } => self.request(request, path, body),
+            Output::Cancel { request } => {
+                if let Some(controller) = self.requests.borrow_mut().remove(&request) {
+                    controller.abort();
+                }
+            }
+            Output::Wait(_) => {}
+        }
+    }
+
+    /// Begins a transaction now, and reopens the database first if its connection was lost.
+    fn begin<T>(&self, begin: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match &*self.database.borrow() {
+            Some(database) => begin(database),
+            None => Err(StoreError { full: false, message: "the database is being opened again".into() }),
+        }
+    }
+
+    fn store(self: &Rc<Self>, txn: u64, writes: Vec<Write>) {
+        let begun = self.begin(|database| database.begin(&writes));
+        let worker = self.clone();
+        spawn_local(async move {
+            let result = match begun {
+                Ok(transaction) => database::write(transaction, writes).await,
+                Err(error) => worker.reopen(error).await,
+            };
+            worker.input(Input::Stored { txn, result });
+        });
+    }
+
+    fn load(self: &Rc<Self>, load: u64, wanted: Vec<Wanted>) {
+        let mut stores: Vec<&str> = wanted.iter().map(|wanted| &*wanted.store).chain([SYNC]).collect();
+        stores.sort_unstable();
+        stores.dedup();
+        let begun = self.begin(|database| database.begin_reading(&stores));
+        let worker = self.clone();
+        spawn_local(async move {
+            let result = match begun {
+                Ok(transaction) => database::load(transaction, wanted).await,
+                Err(error) => worker.reopen(error).await.map(|()| Vec::new()),
+            };
+            worker.input(Input::Loaded { load, result });
+        });
+    }
+
+    fn rows(self: &Rc<Self>, to: To, request: u64, head: String, store: &Rc<str>) {
+        let begun = self.begin(|database| database.begin_reading(&[store]));
+        let (worker, store) = (self.clone(), store.clone());
+        spawn_local(async move {
+            let result = match begun {
+                Ok(transaction) => database::items(transaction, &store).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok((ids, values)) => worker.pages.post_rows(&to, &head, &ids, &values),
+                Err(error) => worker.pages.post(&to, &down::failed(Some(request), "storage", &error.message)),
+            }
+        });
+    }
+
+    fn migrate(self: &Rc<Self>, stores: Vec<Rc<str>>) {
+        let closed = self.database.take();
+        let worker = self.clone();
+        spawn_local(async move {
+            if let Some(database) = closed {
+                database.close();
+            }
+            let result = worker.open(&stores).await;
+            worker.input(Input::Migrated(result));
+        });
+    }
+
+    async fn open(&self, stores: &[Rc<str>]) -> Result<(), StoreError> {
+        let database = Database::open(&self.name, stores).await?;
+        self.database.replace(Some(database));
+        Ok(())
+    }
+
+    /// A connection that was lost never comes back: a new one is opened for the next try. This one has failed.
+    async fn reopen<T>(&self, error: StoreError) -> Result<T, StoreError> {
+        if let Some(database) = self.database.take() {
+            database.close();
+        }
+        self.open(&[]).await?;
+        Err(error)
+    }
+
+    fn request(self: &Rc<Self>, request: u64, path: &'static str, body: Option<String>) {
+        let Ok(controller) = AbortController::new() else { return };
+        let signal = controller.signal();
+        self.requests.borrow_mut().insert(request, controller);
+        let (worker, url) = (self.clone(), format!("{}{path}", self.api));
+        spawn_local(async move {
+            let answer = network::request(&url, body, &signal).await;
+            if worker.requests.borrow_mut().remove(&request).is_some() {
+                worker.input(Input::Answered { request, answer });
+            }
+        });
+    }
+}
+
+fn cannot_open(error: StoreError) -> String {
+    format!("Nightferry could not open this site's database ({}). Close other tabs of this site and reload; changes wait in the page.", error.message)
+}
