@@ -2,10 +2,10 @@
 // microtask and posted.
 
 import init, { type Client, connect } from "nightferry-wasm";
-import type { Action, Change, ItemProgress, NightferryError, RegisterOptions, Registration, Status } from "./types.ts";
-import { checkSize, encode } from "./value.ts";
+import type { Action, Change, ItemProgress, NightferryError, RegisterOptions, Registration, Status } from "./types.js";
+import { checkSize, encode } from "./value.js";
 
-export type * from "./types.ts";
+export type * from "./types.js";
 
 type Rows = { ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
 type Message =

@@ -50,18 +50,20 @@ pub fn ensure_node_tools() -> Result<()> {
     })
 }
 
-/// One of the Node tools, run by Node in page/.
-pub fn node_tool(script: &str) -> Command {
+/// One of the Node tools, run in page/. By the name that npm gives it, because a package may put a native program in
+/// the place of its script when it is installed.
+pub fn node_tool(name: &str) -> Command {
     let page = workspace::page();
-    let mut node = command("node", [page.join("node_modules").join(script)]);
-    node.current_dir(page);
-    node
+    let file = if cfg!(windows) { format!("{name}.cmd") } else { name.to_string() };
+    let mut tool = command(page.join("node_modules/.bin").join(file), [""; 0]);
+    tool.current_dir(page);
+    tool
 }
 
-pub const ESBUILD: &str = "esbuild/bin/esbuild";
-pub const TSC: &str = "typescript/bin/tsc";
-pub const BIOME: &str = "@biomejs/biome/bin/biome";
-pub const WASM_OPT: &str = "binaryen/bin/wasm-opt";
+pub const ESBUILD: &str = "esbuild";
+pub const TSC: &str = "tsc";
+pub const BIOME: &str = "biome";
+pub const WASM_OPT: &str = "wasm-opt";
 
 /// The Python environment with the Flask extension installed from server/, editable.
 #[derive(Clone, Copy)]
