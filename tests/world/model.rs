@@ -37,7 +37,7 @@ pub fn histories(log: &[Burst]) -> Histories {
         match verb {
             "addItems" => payload.as_array().expect("items").iter().for_each(|item| put(&mut histories, slice, item)),
             "addItem" => put(&mut histories, slice, payload),
-            "removeItem" => states(&mut histories, slice, payload).push(None),
+            "removeItem" => states(&mut histories, slice, payload.get("id").unwrap_or(payload)).push(None),
             "updateItem" => {
                 let states = states(&mut histories, slice, &payload["id"]);
                 let Some(Some(Value::Object(mut item))) = states.last().cloned() else { continue };
@@ -105,7 +105,13 @@ impl World {
         for key in touched {
             let mut states = histories.get(&key).unwrap_or(&none).iter();
             for (_, value) in self.server.effects.iter().filter(|effect| effect.0 == key) {
-                assert!(states.any(|state| state == value), "{key:?} became {value:?} on the server, again or out of order");
+                let all = self.server.effects.iter().filter(|effect| effect.0 == key).map(|effect| &effect.1);
+                assert!(
+                    states.any(|state| state == value),
+                    "{key:?} became {value:?} on the server, again or out of order: {:?} there, {:?} here",
+                    all.collect::<Vec<_>>(),
+                    histories.get(&key)
+                );
             }
         }
     }

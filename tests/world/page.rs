@@ -146,6 +146,11 @@ impl Page {
         assert!(self.acknowledged <= durable, "{} was acknowledged up to {}, but durable is {durable}", self.id, self.acknowledged);
     }
 
+    /// How many of its requests wait for an answer.
+    pub fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
     /// The answer to a request, if it came: its kind.
     pub fn answer(&self, request: u64) -> Option<&str> {
         self.answers.get(&request)?["kind"].as_str()

@@ -1,0 +1,66 @@
+//! P1, P2, P3: the worker dies at every boundary, and what was acknowledged is there after, once, in order.
+
+mod world;
+
+use serde_json::json;
+use world::World;
+use world::server::Fault;
+
+/// A hot item and a cold one in the same records, creations, updates, deletes, re-creations, two pages, a slice that
+/// stays here.
+fn run(mut world: World) -> World {
+    let slices = r#"{"files":{"debounceMs":50,"maxWaitMs":200},"theme":{"single":true,"syncToFlask":false,"debounceMs":20}}"#;
+    world.open_page(slices);
+    world.open_page(slices);
+    world.burst(0, &[
+        ("files/addItem", json!({"id": "hot", "x": 0})),
+        ("files/addItem", json!({"id": "cold", "x": 0})),
+        ("files/addItem", json!({"id": "gone", "x": 0})),
+        ("files/addItem", json!({"id": "never"})),
+        ("theme/setTheme", json!("dark")),
+    ]);
+    world.dispatch(1, "files/removeItem", json!("never"));
+    for x in 1..6 {
+        world.burst(0, &[("files/updateItem", json!({"id": "hot", "x": x})), ("files/updateItem", json!({"id": "other", "y": x}))]);
+        world.run_for(30);
+    }
+    world.dispatch(1, "files/removeItem", json!("gone"));
+    world.run_for(100);
+    world.burst(1, &[("files/addItem", json!({"id": "gone", "x": 2})), ("theme/setTheme", json!(null))]);
+    world.run_for(90);
+    world.burst(0, &[("files/removeItem", json!({"id": "hot"})), ("files/updateItem", json!({"id": "cold", "x": 7}))]);
+    let flush = world.ask(0, "flush");
+    world.run_for(5);
+    world.dispatch(1, "files/addItem", json!({"id": "hot", "x": 9}));
+    world.settle();
+    assert_eq!(world.pages[0].answer(flush), Some("done"));
+    world
+}
+
+fn every_boundary(faults: &[Fault]) {
+    for seed in [1, 2] {
+        let world = |kill_at| {
+            let mut world = World::new(seed);
+            world.server.faults = faults.to_vec().into();
+            world.kill_at = kill_at;
+            run(world)
+        };
+        let undisturbed = world(None);
+        undisturbed.check_converged(&["theme"]);
+        assert!(undisturbed.boundary > 100);
+        for boundary in 1..=undisturbed.boundary {
+            println!("seed {seed}, killed at boundary {boundary}");
+            world(Some(boundary)).check_converged(&["theme"]);
+        }
+    }
+}
+
+#[test]
+fn killed_at_every_boundary() {
+    every_boundary(&[]);
+}
+
+#[test]
+fn killed_at_every_boundary_while_answers_are_lost() {
+    every_boundary(&[Fault::AnswerLost, Fault::Nothing, Fault::AnswerLost, Fault::Internal, Fault::AnswerSwallowed]);
+}
