@@ -4,6 +4,7 @@
 
 - ``/__test__/blank``   a page that loads nothing
 - ``/__test__/page``    a page with Nightferry's client as ``window.nf``, and nothing else
+- ``/__test__/worker.js`` a service worker that does nothing
 - ``/__test__/items``   what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``     every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``   the faults in force (``FOLDER/faults.json``): POST a list to set them, GET to read them
@@ -146,6 +147,8 @@ class Layer:
             return Response(BLANK, mimetype="text/html")
         if name == "page":
             return Response(PAGE, mimetype="text/html")
+        if name == "worker.js":
+            return Response("addEventListener('sync', () => {});", mimetype="text/javascript")
         if name == "items":
             return json_response(self.items())
         if name == "log":

@@ -33,6 +33,8 @@ const WASM_FEATURES: &[&str] = &[
 
 const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
 
+const DECLARED: &str = "client.d.ts";
+
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
     machine::ensure_wasm_target()?;
@@ -40,7 +42,7 @@ pub fn ensure() -> Result<()> {
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
-    let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
+    let present = DOWNLOADED.iter().chain(&[DECLARED]).all(|name| dist_browser().join(name).is_file());
     if present && machine::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
@@ -112,7 +114,7 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
 
 fn optimize(from: &Path, to: &Path) -> Result<()> {
     let mut wasm_opt = machine::node_tool(WASM_OPT);
-    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).arg("--strip-debug").arg("--strip-producers");
+    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
     process::quiet(&mut wasm_opt)
 }
 
@@ -157,18 +159,19 @@ fn esbuild(id: &str, sources: &str) -> std::process::Command {
     esbuild
 }
 
+/// The types of the page's API. What only tests use stays out.
 fn declarations() -> Result<()> {
-    let mut tsc = machine::node_tool(TSC);
-    tsc.args(["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir"]);
     let into = prepared().join("types");
     if into.is_dir() {
         std::fs::remove_dir_all(&into)?;
     }
+    let mut tsc = machine::node_tool(TSC);
+    tsc.args(["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir"]);
     process::quiet(tsc.arg(&into))?;
-    for entry in std::fs::read_dir(&into)? {
+    // tsc repeats the folders as they are seen from the workspace's root.
+    for entry in std::fs::read_dir(into.join("page/ts"))? {
         let from = entry?.path();
-        let is_test = from.to_string_lossy().ends_with(".test.d.ts");
-        if let (true, false, Some(name)) = (from.is_file(), is_test, from.file_name()) {
+        if let (true, Some(name)) = (from.is_file(), from.file_name()) {
             std::fs::copy(&from, dist_browser().join(name))?;
         }
     }

@@ -99,7 +99,9 @@ impl Browser {
     /// A new, blank tab. It becomes the visible one, and the others hidden, as when a user opens it.
     pub async fn new_tab(&self) -> Result<Tab> {
         let handle = self.driver()?.new_tab().await?;
-        Tab::attach(&self.devtools, handle.to_string()).await
+        let tab = Tab::attach(&self.devtools, handle.to_string()).await?;
+        tab.show().await?;
+        Ok(tab)
     }
 
     /// Waits for a running service worker whose script's address contains this, such as `/nightferry/sw.js`.
@@ -177,7 +179,11 @@ impl Browser {
 
     /// `SIGKILL`, as a crash. The profile can be started again after.
     pub async fn kill(mut self) -> Result<()> {
-        self.end();
+        kill_process(self.process, Signal::KILL)?;
+        if let Some(driver) = self.driver.take() {
+            // chromedriver collects the dead process; that the browser does not answer is no news.
+            let _ = driver.quit().await;
+        }
         self.wait_for_the_end().await
     }
 

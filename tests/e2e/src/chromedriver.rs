@@ -38,7 +38,7 @@ impl Chromedriver {
         let mut process = Command::new("sh")
             .args(["-c", UNTIL_WE_DIE])
             .arg(&program)
-            .args(["--port=0", "--log-level=OFF"])
+            .arg("--port=0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
 
 /// A call that takes longer than this has failed: the browser hangs, or the script never settles.
-const CALL: Duration = Duration::from_secs(120);
+const CALL: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub struct DevTools {

@@ -1,6 +1,6 @@
 //! The harness does what it says; and an example of its use.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, eventually};
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ async fn a_new_tab_hides_the_first() -> Result<()> {
     first.goto(&server.url("/__test__/blank")).await?;
     let second = browser.new_tab().await?;
     second.goto(&server.url("/__test__/blank?second")).await?;
-    first.wait_until("document.visibilityState === 'hidden'").await?;
+    first.wait_until("document.visibilityState === 'hidden'").await.context("after a new tab was opened")?;
     let at: String = first.eval("return location.search;").await?;
     assert_eq!(at, "", "each tab runs its own scripts");
     first.show().await?;
@@ -144,7 +144,6 @@ async fn a_profile_outlives_its_browser() -> Result<()> {
     browser.close().await
 }
 
-/// On the demo's own app-shell worker, which is there in any case.
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_are_reached_and_stopped() -> Result<()> {
     let server = Server::start().await?;
@@ -152,14 +151,15 @@ async fn workers_are_reached_and_stopped() -> Result<()> {
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
     tab.goto(&server.url("/__test__/blank")).await?;
-    tab.eval::<()>("await navigator.serviceWorker.register('/shell-sw.js'); await navigator.serviceWorker.ready;").await?;
-    let worker = browser.worker("/shell-sw.js").await?;
+    tab.eval::<()>("await navigator.serviceWorker.register('worker.js'); await navigator.serviceWorker.ready;").await?;
+    let worker = browser.worker("/__test__/worker.js").await?;
     let scope: String = worker.eval("return registration.scope;").await?;
-    assert_eq!(scope, server.url("/"));
+    assert_eq!(scope, server.url("/__test__/"));
     browser.stop_all_workers().await?;
     assert!(!worker.is_running().await?);
 
-    browser.fire_background_sync(&server.url("/"), "any", false).await?;
-    let woken = async || Ok((browser.running_workers().await? == [server.url("/shell-sw.js")]).then_some(()));
+    browser.fire_background_sync(&scope, "any", false).await?;
+    let script = server.url("/__test__/worker.js");
+    let woken = async || Ok((browser.running_workers().await? == [script.as_str()]).then_some(()));
     eventually("the worker to be woken by a sync event", DEADLINE, woken).await
 }
