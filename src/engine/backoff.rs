@@ -14,6 +14,39 @@ pub fn delay(failures: u32, retry_after: Option<u64>, entropy: &mut Entropy) -> 
     jittered.max(retry_after.unwrap_or(0).min(3_600_000))
 }
 
+/// Something that failed and is tried again.
+#[derive(Debug, Default)]
+pub struct Retry {
+    failures: u32,
+    at: Option<u64>,
+}
+
+impl Retry {
+    pub fn failed(&mut self, now: u64, entropy: &mut Entropy) {
+        self.failures += 1;
+        self.at = Some(now + delay(self.failures, None, entropy));
+    }
+
+    pub fn succeeded(&mut self) {
+        *self = Retry::default();
+    }
+
+    /// The next attempt is made now.
+    pub fn hurry(&mut self) {
+        self.at = None;
+    }
+
+    /// Whether it is too early for the next attempt.
+    pub fn waits(&self, now: u64) -> bool {
+        self.at.is_some_and(|at| at > now)
+    }
+
+    /// When to try again, if that is still to come.
+    pub fn next(&self, now: u64) -> Option<u64> {
+        self.at.filter(|at| *at > now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Starting: from what the store has to a running engine.
 
+use super::backoff::Retry;
 use super::entropy::Entropy;
 use super::fold::Fold;
 use super::items::Items;
@@ -7,7 +8,7 @@ use super::journal::{Journal, Record};
 use super::lane::Lane;
 use super::outbox::Outbox;
 use super::reports::Reports;
-use super::{Engine, Input, Moment, Output, Phase, Purpose};
+use super::{Engine, Input, Moment, Output, Phase};
 use crate::bridge::config::{SliceConfig, register};
 use crate::bridge::down::{self, To};
 use crate::json::Writer;
@@ -47,6 +48,7 @@ impl Engine {
                 n: number("n").unwrap_or(0),
                 principal: text("principal"),
                 push: meta.get("push").and_then(|json| serde_json::from_str::<Push>(json).ok()),
+                written: meta.contains_key("push"),
                 ..Lane::default()
             },
             entropy,
@@ -62,6 +64,9 @@ impl Engine {
             fold: Fold::default(),
             items: Items::default(),
             committer: Default::default(),
+            writing: Retry::default(),
+            reading: Retry::default(),
+            owed: Vec::new(),
             outbox: Outbox::default(),
             conflicts: BTreeMap::new(),
             settlement: None,
@@ -84,9 +89,7 @@ impl Engine {
         let mut aside = engine.recover_outbox(snapshot.outbox);
         aside.extend(engine.recover_journal(snapshot.journal));
         aside.extend(engine.journal.expire_marks(moment.now));
-        if !aside.is_empty() {
-            engine.store(Purpose::Note, aside);
-        }
+        engine.owed = aside;
         engine.post(To::All, down::hello());
         engine.load_outbox();
         if engine.phase == Phase::Running {
@@ -106,7 +109,13 @@ impl Engine {
             let key = row.key();
             self.fold.skip(&key, row.position);
             let item = self.items.change(&key);
-            if sent.contains(&seq) { item.in_flight = Some(seq) } else { item.unsent = Some(seq) }
+            if sent.contains(&seq) {
+                item.in_flight = Some(seq);
+            } else if let Some(older) = item.unsent.replace(seq) {
+                // It was chosen for a push that was never written down, and this one was committed behind it meanwhile.
+                self.outbox.remove(older);
+                aside.push(Write::delete(OUTBOX, RowKey::Number(older)));
+            }
             self.outbox.put(seq, row);
         }
         aside
@@ -145,7 +154,7 @@ impl Engine {
     }
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
-    fn load_outbox(&mut self) {
+    pub(super) fn load_outbox(&mut self) {
         let wanted: BTreeMap<_, _> = self
             .outbox
             .rows()
@@ -155,7 +164,7 @@ impl Engine {
             return;
         }
         let load = self.number();
-        self.phase = Phase::Loading(load);
+        self.phase = Phase::Loading(Some(load));
         let wanted = wanted.into_iter().map(|(key, store)| Wanted { key, store }).collect();
         self.outputs.push_back(Output::Load { load, wanted });
     }
@@ -166,11 +175,13 @@ impl Engine {
                 for row in rows {
                     self.items.insert(row);
                 }
+                self.reading.succeeded();
                 self.phase = Phase::Running;
             }
             Err(error) => {
                 self.storage_failed(&error);
-                self.load_outbox();
+                self.reading.failed(self.now, &mut self.entropy);
+                self.phase = Phase::Loading(None);
             }
         }
     }

@@ -11,8 +11,9 @@ use std::rc::Rc;
 
 /// The most transactions at a time.
 const MAX_OPEN: usize = 4;
-/// Batches that make a backlog, and the size of a transaction that works it off.
-const BACKLOG_BATCHES: usize = 10;
+/// More items than this are a backlog: more than ten batches.
+const BACKLOG: usize = 10 * DEFAULT_BATCH_SIZE;
+/// The size of a transaction that works a backlog off.
 const BACKLOG_BATCH_SIZE: usize = 500;
 /// A transaction takes no further item beyond this, in bytes of values.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -29,18 +30,11 @@ pub struct Batch {
 #[derive(Debug, Default)]
 pub struct Committer {
     open: BTreeMap<u64, Batch>,
-    failures: u32,
-    /// Not before this, after a failure.
-    pub retry_at: Option<u64>,
 }
 
 impl Committer {
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
-    }
-
-    pub fn failures(&self) -> u32 {
-        self.failures
     }
 
     /// The next transaction, if items are due.
@@ -56,7 +50,7 @@ impl Committer {
         journal: &Journal,
         conflict_id: &str,
     ) -> Option<Vec<Write>> {
-        if self.open.len() >= MAX_OPEN || self.retry_at.is_some_and(|at| at > now) {
+        if self.open.len() >= MAX_OPEN {
             return None;
         }
         let keys = next_batch(now, items, slices);
@@ -122,8 +116,6 @@ impl Committer {
     /// A transaction is durable. The items that it wrote.
     pub fn finished(&mut self, txn: u64, items: &mut Items, outbox: &mut Outbox, journal: &mut Journal) -> Vec<Key> {
         let Some(batch) = self.open.remove(&txn) else { return Vec::new() };
-        self.failures = 0;
-        self.retry_at = None;
         for (key, seq, row) in batch.outbox {
             let item = items.change(&key);
             item.unsent = row.is_some().then_some(seq);
@@ -145,11 +137,9 @@ impl Committer {
         batch.keys
     }
 
-    /// A transaction failed: its items wait again, and what came after stays on top.
-    pub fn failed(&mut self, txn: u64, retry_at: u64, items: &mut Items) {
+    /// A transaction failed: its items are due again, and what came after stays on top.
+    pub fn failed(&mut self, txn: u64, now: u64, items: &mut Items) {
         let Some(batch) = self.open.remove(&txn) else { return };
-        self.failures += 1;
-        self.retry_at = Some(retry_at);
         for key in batch.keys {
             let item = items.change(&key);
             let Some(mut back) = item.committing.take() else { continue };
@@ -160,7 +150,7 @@ impl Committer {
                 }
                 None => back,
             });
-            items.debounce.set(&key, retry_at);
+            items.debounce.set(&key, now);
         }
     }
 }
@@ -179,7 +169,8 @@ fn next_batch(now: u64, items: &Items, slices: &Slices) -> Vec<Key> {
     let Some(first) = items.debounce.due(now).find(free) else { return Vec::new() };
     let name: Rc<str> = first.slice.clone();
     let of_slice = || items.debounce.due(now).filter(free).filter(|key| key.slice == name);
-    let size = slices.get(&name).map_or(DEFAULT_BATCH_SIZE, |slice| batch_size(slice, of_slice().count()));
+    let due = of_slice().take(BACKLOG + 1).count();
+    let size = slices.get(&name).map_or(DEFAULT_BATCH_SIZE, |slice| batch_size(slice, due));
     let mut bytes = 0;
     let fits = |key: &&Key| {
         let before = bytes;
@@ -192,7 +183,7 @@ fn next_batch(now: u64, items: &Items, slices: &Slices) -> Vec<Key> {
 fn batch_size(slice: &Slice, due: usize) -> usize {
     match slice.batch_size {
         Some(size) => size,
-        None if due > BACKLOG_BATCHES * DEFAULT_BATCH_SIZE => BACKLOG_BATCH_SIZE,
+        None if due > BACKLOG => BACKLOG_BATCH_SIZE,
         None => DEFAULT_BATCH_SIZE,
     }
 }

@@ -79,8 +79,8 @@ pub struct Deadline {
 pub enum Reason {
     /// An item falls quiet.
     Debounce,
-    /// A transaction failed and is tried again.
-    CommitRetry,
+    /// The database failed and is tried again.
+    StorageRetry,
     /// A request has had its time.
     RequestTimeout,
     /// A failed request is tried again.

@@ -47,6 +47,8 @@ pub struct Lane {
     pub principal: Option<String>,
     /// The push whose answer is not stored yet.
     pub push: Option<Push>,
+    /// Whether it is written down: it is not sent before.
+    pub written: bool,
     /// Failures in a row.
     pub failures: u32,
     /// Not before this, after a failure.
@@ -70,8 +72,8 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub message: String,
-    /// Nothing answered, or nothing that speaks for the server.
-    pub unreachable: bool,
+    /// Whether something answered that speaks for the server; `None` where it was not asked.
+    pub answered: Option<bool>,
     /// The server knows another device by this name.
     pub forked: bool,
     /// Trying again soon helps nothing.
@@ -81,14 +83,15 @@ pub struct Failure {
 
 impl Failure {
     fn new(message: String) -> Self {
-        Failure { message, unreachable: false, forked: false, pause: false, retry_after: None }
+        Failure { message, answered: Some(true), forked: false, pause: false, retry_after: None }
     }
 }
 
 impl Failure {
     /// The device's own database failed: nothing was sent.
     pub fn storage(error: &StoreError) -> Self {
-        Failure::new(format!("Sending waits, because the browser's database failed: {}.", error.message))
+        let message = format!("Sending waits, because the browser's database failed: {}.", error.message);
+        Failure { answered: None, ..Failure::new(message) }
     }
 }
 
@@ -103,6 +106,7 @@ impl Lane {
                 Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }
             }
             (_, None) => Step::Nothing,
+            (Some(push), Some(_)) if !self.written => Step::Prepare(push.clone()),
             (Some(push), Some(principal)) => Step::Send { body: self.body(push, principal, outbox) },
             (None, Some(_)) => {
                 let entries = waiting();
@@ -179,7 +183,7 @@ pub fn read_health(answer: Result<Answer, Unreachable>) -> Result<(), Failure> {
 /// The body of a good answer. Whether a bad one may be tried again is decided here, and only here.
 fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Failure> {
     let answer = answer.map_err(|error| Failure {
-        unreachable: true,
+        answered: Some(false),
         ..Failure::new(format!("The server cannot be reached ({}). Changes are kept on this device and are sent when it is back.", error.0))
     })?;
     let json = answer.content_type == "application/json";
@@ -188,7 +192,7 @@ fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Fai
     }
     if answer.status == 200 {
         return Err(Failure {
-            unreachable: true,
+            answered: Some(false),
             ..Failure::new(format!(
                 "{path} answered with {} instead of JSON, so this is not Nightferry's API. Check the api option of register() and any proxy in between; changes are kept.",
                 if answer.content_type.is_empty() { "no content type" } else { &answer.content_type }
@@ -203,7 +207,7 @@ fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Fai
     let again = matches!(answer.status, 408 | 425 | 429 | 500..=599);
     let forked = code == "client_forked";
     Err(Failure {
-        unreachable: matches!(answer.status, 500..=599),
+        answered: Some(!matches!(answer.status, 500..=599)),
         forked,
         pause: !again && !forked,
         retry_after: answer.retry_after,

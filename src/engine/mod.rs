@@ -27,6 +27,7 @@ pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
 use crate::bridge::config::Slices;
 use crate::bridge::down::{self, To};
 use crate::store::{ConflictRow, Key, StoreError, Write};
+use backoff::Retry;
 use commit::Committer;
 use entropy::Entropy;
 use fold::Fold;
@@ -63,6 +64,11 @@ pub struct Engine {
     fold: Fold,
     items: Items,
     committer: Committer,
+    /// The next attempt, after a transaction or a read failed.
+    writing: Retry,
+    reading: Retry,
+    /// Writes that stand on their own: tried until they succeed, and sending waits for them.
+    owed: Vec<Write>,
     outbox: Outbox,
     conflicts: BTreeMap<Key, ConflictRow>,
     lane: Lane,
@@ -77,11 +83,13 @@ pub struct Engine {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
-    /// The items of the outbox are being read.
-    Loading(u64),
+    /// The items of the outbox are being read; `None` after a failure, until it is tried again.
+    Loading(Option<u64>),
     Running,
     /// Object stores are being added for a registration.
     Migrating(Registration),
+    /// A registration is being stored. Nothing may build on it before that, and it builds on nothing half done.
+    Registering(u64, Registration),
 }
 
 /// What an open transaction is for.
@@ -90,11 +98,10 @@ enum Purpose {
     Journal,
     Commit,
     Trim(u64),
-    Register(Registration),
     Prepare,
     Settle,
-    /// Something that is written again when it fails to be, or matters little.
-    Note,
+    /// Writes that stand on their own.
+    Owed(Vec<Write>),
 }
 
 impl Engine {
@@ -133,9 +140,11 @@ impl Engine {
 
     fn route(&mut self, input: Input) {
         match (&self.phase, input) {
-            (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == load => self.loaded_outbox(result),
-            (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
             (Phase::Running, input) => self.take(input),
+            (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == Some(load) => self.loaded_outbox(result),
+            (Phase::Loading(None), Input::Wake) if !self.reading.waits(self.now) => self.load_outbox(),
+            (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
+            (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => self.registered(result),
             (_, Input::Wake) => {}
             (_, input) => self.deferred.push_back(input),
         }
@@ -161,11 +170,10 @@ impl Engine {
         match purpose {
             Purpose::Journal => self.appended(result),
             Purpose::Commit => self.committed(txn, result),
-            Purpose::Trim(through) if result.is_ok() => self.journal.trimmed(through),
-            Purpose::Register(registration) => self.registered(registration, result),
+            Purpose::Trim(through) => self.trimmed(through, result),
             Purpose::Prepare => self.prepared(result),
             Purpose::Settle => self.settled(result),
-            Purpose::Trim(_) | Purpose::Note => {}
+            Purpose::Owed(writes) => self.paid(writes, result),
         }
     }
 
@@ -211,15 +219,16 @@ impl Engine {
 
     fn deadline(&self) -> Option<Deadline> {
         let at = |at: Option<u64>, reason| at.map(|at| Deadline { at, reason });
-        let due = self.items.debounce.next();
-        let commit = match self.committer.retry_at {
-            Some(retry) if due.is_some_and(|due| due <= retry) => at(Some(retry), Reason::CommitRetry),
-            // What is due and has not begun waits for an open transaction, not for a time.
-            _ => at(due.filter(|due| *due > self.now), Reason::Debounce),
-        };
+        let reading = at(self.reading.next(self.now), Reason::StorageRetry);
+        if self.phase != Phase::Running {
+            return reading;
+        }
+        let writing = at(self.writing.next(self.now), Reason::StorageRetry);
+        // What is due and has not begun waits for an open transaction, not for a time.
+        let debounce = at(self.items.debounce.next().filter(|due| *due > self.now), Reason::Debounce);
         let timeout = at(self.lane.in_flight().map(|(_, deadline)| deadline), Reason::RequestTimeout);
         let backoff = at(self.lane.retry_at.filter(|at| *at > self.now), Reason::Backoff);
         let report = at(self.reports.due(), Reason::Report);
-        [commit, timeout, backoff, report].into_iter().flatten().min()
+        [reading, writing, debounce, timeout, backoff, report].into_iter().flatten().min()
     }
 }

@@ -1,7 +1,7 @@
 //! What pages ask, and when they are answered.
 
 use super::journal::Arrival;
-use super::{Engine, Output, Phase, Purpose};
+use super::{Engine, Output, Phase};
 use crate::bridge::config::{self, Slices};
 use crate::bridge::down::{self, To};
 use crate::bridge::up::{Body, Up};
@@ -99,13 +99,13 @@ impl Engine {
                 self.stores.extend(registration.slices.values().map(|slice| slice.store.to_string()));
                 self.configure(registration);
             }
-            Err(error) => self.registered(registration, Err(error)),
+            Err(error) => self.register_failed(&registration, &error),
         }
     }
 
     fn configure(&mut self, registration: Registration) {
         if registration.slices == self.slices && !self.fresh {
-            return self.registered(registration, Ok(()));
+            return self.confirm(&registration);
         }
         let mut writes = vec![Write::meta("slices", config::to_json(&registration.slices))];
         if self.fresh {
@@ -113,24 +113,32 @@ impl Engine {
             writes.push(Write::meta("epoch", quoted(&self.epoch)));
             writes.push(Write::meta("client", quoted(&self.lane.client)));
         }
-        self.slices = registration.slices.clone();
-        self.store(Purpose::Register(registration), writes);
+        let txn = self.number();
+        self.outputs.push_back(Output::Store { txn, writes });
+        self.phase = Phase::Registering(txn, registration);
     }
 
-    pub(super) fn registered(&mut self, registration: Registration, result: Result<(), StoreError>) {
-        let to = To::page(&registration.page);
+    pub(super) fn registered(&mut self, result: Result<(), StoreError>) {
+        let Phase::Registering(_, registration) = std::mem::replace(&mut self.phase, Phase::Running) else { return };
         match result {
             Ok(()) => {
                 self.fresh = false;
-                self.lane.contact = true;
-                self.post(to, down::registered(registration.request, &self.epoch.clone()));
-                self.reports.repeat();
+                self.slices = registration.slices.clone();
+                self.confirm(&registration);
             }
-            Err(error) => {
-                let text = format!("register() could not prepare the browser's database: {}. Close other tabs of this site and reload.", error.message);
-                self.post(to, down::failed(Some(registration.request), "storage", &text));
-            }
+            Err(error) => self.register_failed(&registration, &error),
         }
+    }
+
+    fn confirm(&mut self, registration: &Registration) {
+        self.lane.contact = true;
+        self.post(To::page(&registration.page), down::registered(registration.request, &self.epoch));
+        self.reports.repeat();
+    }
+
+    fn register_failed(&mut self, registration: &Registration, error: &StoreError) {
+        let text = format!("register() could not prepare the browser's database: {}. Close other tabs of this site and reload.", error.message);
+        self.post(To::page(&registration.page), down::failed(Some(registration.request), "storage", &text));
     }
 
     fn actions(&mut self, page: &Rc<str>, epoch: &str, n: u64, seen: Json, text: &str) {
@@ -163,7 +171,8 @@ impl Engine {
     fn wait_for(&mut self, page: Rc<str>, request: u64, wants: Wants) {
         let position = self.journal.last();
         self.urgent_through = position;
-        self.committer.retry_at = None;
+        self.writing.hurry();
+        self.reading.hurry();
         self.items.debounce.expire_all(self.now);
         self.waiters.push(Waiter { page, request, position, wants });
     }
@@ -190,7 +199,7 @@ impl Engine {
 
     /// Tells those who wait for the database that it failed. The changes are kept.
     pub(super) fn fail_flushes(&mut self, error: &StoreError) {
-        self.fail_waiters("storage", &error.message, |wants| *wants != Wants::Sync);
+        self.fail_waiters("storage", &error.message, |wants| *wants == Wants::Flush);
     }
 
     /// Tells those who wait for the server that it failed. The changes are kept.

@@ -26,7 +26,9 @@ impl Engine {
                 let (request, deadline) = self.request(path, body);
                 self.lane.state = State::Asking { request, deadline };
             }
-            Step::Prepare(push) => self.prepare(push, Vec::new()),
+            // What is owed may be about rows of the outbox.
+            Step::Prepare(_) if self.owes() => {}
+            Step::Prepare(push) => self.prepare(push),
             Step::Send { body } => {
                 let (request, deadline) = self.request("/push", Some(body));
                 self.lane.state = State::Sending { request, deadline };
@@ -42,7 +44,7 @@ impl Engine {
     }
 
     /// Writes a push down before it is sent for the first time.
-    fn prepare(&mut self, push: Push, mut writes: Vec<Write>) {
+    fn prepare(&mut self, push: Push) {
         for (seq, _) in &push.entries {
             if let Some(row) = self.outbox.get(*seq) {
                 let item = self.items.change(&row.key());
@@ -51,27 +53,25 @@ impl Engine {
             }
         }
         self.lane.n = push.n;
-        writes.push(Write::meta("push", push.to_json()));
-        writes.push(Write::meta("n", format!("{}", push.n)));
+        let mut writes = vec![
+            Write::meta("push", push.to_json()),
+            Write::meta("n", format!("{}", push.n)),
+            Write::meta("client", quoted(&self.lane.client)),
+        ];
+        // What was sent under a name is never sent under another one, even if the note of that name failed.
+        writes.extend(self.lane.principal.iter().map(|principal| Write::meta("principal", quoted(principal))));
         self.lane.push = Some(push);
+        self.lane.written = false;
         let txn = self.store(Purpose::Prepare, writes);
         self.lane.state = State::Preparing { txn };
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
         self.lane.state = State::Idle;
-        if let (Err(error), Some(push)) = (result, &self.lane.push) {
-            // Not written, so not sent: written again after a while, as it is.
-            let push = push.clone();
-            self.lane.push = None;
-            for (seq, _) in &push.entries {
-                if let Some(row) = self.outbox.get(*seq) {
-                    let item = self.items.change(&row.key());
-                    item.in_flight = None;
-                    item.unsent = item.unsent.or(Some(*seq));
-                }
-            }
-            self.failed(Failure::storage(&error));
+        match result {
+            Ok(()) => self.lane.written = true,
+            // Not written, so not sent: written again after a while, as it is. Newer changes may be behind it already.
+            Err(error) => self.failed(Failure::storage(&error)),
         }
     }
 
@@ -89,7 +89,7 @@ impl Engine {
                         let txn = self.store(Purpose::Settle, writes);
                         self.lane.state = State::Settling { txn };
                     }
-                    Err(failure) if failure.forked => self.forked(push, failure),
+                    Err(failure) if failure.forked => self.forked(push, &failure),
                     Err(failure) => self.failed(failure),
                 }
             }
@@ -106,7 +106,7 @@ impl Engine {
             Ok(principal) => {
                 self.lane.state = State::Idle;
                 if let Some(principal) = principal {
-                    self.store(Purpose::Note, vec![Write::meta("principal", quoted(&principal))]);
+                    self.owed.push(Write::meta("principal", quoted(&principal)));
                     self.lane.principal = Some(principal);
                 }
                 self.reached();
@@ -117,12 +117,15 @@ impl Engine {
 
     /// The server knows another device by this one's name, as after a copied profile: take a new name and send the
     /// same again. What the server had taken already it recognises by its value.
-    fn forked(&mut self, push: Push, failure: Failure) {
-        self.failed(failure);
+    fn forked(&mut self, push: Push, failure: &Failure) {
+        self.lane.fail(self.now, failure, &mut self.entropy);
         self.lane.client = self.entropy.id();
-        let renamed = vec![Write::meta("client", quoted(&self.lane.client))];
-        let push = Push { n: 1, tag: self.entropy.id(), entries: push.entries };
-        self.prepare(push, renamed);
+        self.lane.push = Some(Push { n: 1, tag: self.entropy.id(), entries: push.entries });
+        self.lane.written = false;
+    }
+
+    fn owes(&self) -> bool {
+        !self.owed.is_empty() || self.open.values().any(|purpose| matches!(purpose, Purpose::Owed(_)))
     }
 
     pub(super) fn settled(&mut self, result: Result<(), StoreError>) {
@@ -155,9 +158,13 @@ impl Engine {
     fn failed(&mut self, failure: Failure) {
         self.lane.fail(self.now, &failure, &mut self.entropy);
         self.lane.contact = true;
-        self.reports.connection = if failure.unreachable { Connection::LocalOnly } else { Connection::Online };
+        match failure.answered {
+            Some(true) => self.reports.connection = Connection::Online,
+            Some(false) => self.reports.connection = Connection::LocalOnly,
+            None => {}
+        }
         self.fail_syncs(&failure.message);
-        self.reports.lane_error = (!failure.forked).then_some(failure.message);
+        self.reports.lane_error = Some(failure.message);
     }
 
     /// Whether the server has acknowledged all that it can be sent.

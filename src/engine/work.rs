@@ -2,9 +2,9 @@
 
 use super::commit::trim_of;
 use super::fold::{self, Folded};
-use super::{Engine, Output, Purpose, backoff};
+use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
-use crate::store::{JOURNAL, Loaded, StoreError};
+use crate::store::{JOURNAL, Loaded, StoreError, Write};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -14,9 +14,14 @@ impl Engine {
             self.store(Purpose::Journal, writes);
         }
         self.parse();
-        self.fold_ready();
-        self.commit();
-        self.trim();
+        if !self.reading.waits(self.now) {
+            self.fold_ready();
+        }
+        if !self.writing.waits(self.now) {
+            self.pay();
+            self.commit();
+            self.trim();
+        }
         self.send();
         self.answer_waiters();
         self.report();
@@ -51,7 +56,7 @@ impl Engine {
                 }
                 Err(record) => {
                     let aside = self.set_aside(JOURNAL, record.position, &record.text);
-                    self.store(Purpose::Note, aside.into());
+                    self.owed.extend(aside);
                     self.journal.folded(record.position, 0);
                 }
             }
@@ -99,6 +104,7 @@ impl Engine {
         self.fold.loading = None;
         match result {
             Ok(rows) => {
+                self.reading.succeeded();
                 for row in rows {
                     if let Some(sync) = row.sync.as_deref().and_then(crate::store::SyncRow::read) {
                         self.fold.skip(&row.key, sync.position);
@@ -107,7 +113,11 @@ impl Engine {
                 }
                 self.fold_known();
             }
-            Err(error) => self.storage_failed(&error),
+            Err(error) => {
+                self.storage_failed(&error);
+                self.reading.failed(self.now, &mut self.entropy);
+                self.fail_flushes(&error);
+            }
         }
     }
 
@@ -136,22 +146,45 @@ impl Engine {
     pub(super) fn committed(&mut self, txn: u64, result: Result<(), StoreError>) {
         match result {
             Ok(()) => {
+                self.writing.succeeded();
                 for key in self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal) {
                     self.items.settle(&key);
                 }
             }
             Err(error) => {
-                let retry_at = self.now + backoff::delay(self.committer.failures() + 1, None, &mut self.entropy);
-                self.committer.failed(txn, retry_at, &mut self.items);
+                self.writing.failed(self.now, &mut self.entropy);
+                self.committer.failed(txn, self.now, &mut self.items);
                 self.fail_flushes(&error);
             }
+        }
+    }
+
+    pub(super) fn trimmed(&mut self, through: u64, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => self.journal.trimmed(through),
+            Err(_) => self.writing.failed(self.now, &mut self.entropy),
+        }
+    }
+
+    /// Writes what stands on its own.
+    fn pay(&mut self) {
+        if !self.owed.is_empty() {
+            let writes = std::mem::take(&mut self.owed);
+            self.store(Purpose::Owed(writes.clone()), writes);
+        }
+    }
+
+    pub(super) fn paid(&mut self, writes: Vec<Write>, result: Result<(), StoreError>) {
+        if result.is_err() {
+            self.writing.failed(self.now, &mut self.entropy);
+            self.owed.splice(0..0, writes);
         }
     }
 
     /// Removes finished records that no commit took along.
     fn trim(&mut self) {
         let trimming = self.open.values().any(|purpose| matches!(purpose, Purpose::Trim(_)));
-        if trimming || self.committer.is_open() || !self.journal.wants_trim() || self.committer.retry_at.is_some() {
+        if trimming || self.committer.is_open() || !self.journal.wants_trim() {
             return;
         }
         let mut writes = Vec::new();
