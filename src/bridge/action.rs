@@ -46,8 +46,8 @@ fn bad<T>(code: &'static str, message: String) -> Result<T, BadAction> {
 }
 
 impl Action<'_> {
-    /// The operations that the action stands for, in order.
-    pub fn operations(&self, slices: &Slices) -> Result<Vec<Operation>, BadAction> {
+    /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
+    pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
         let Some((slice, verb)) = kind.rsplit_once('/') else {
             return bad("bad_action", format!("The action \"{kind}\" was not kept: its type must be slice/verb, such as files/addItem."));
@@ -60,21 +60,25 @@ impl Action<'_> {
         };
         let context = Context { kind, slice: name, payload };
         if config.single {
-            return context.single(verb);
+            return context.single(verb).map(one);
         }
         match verb {
             "addItems" => context.items(),
-            "updateItem" => context.update(&self.unset),
-            "removeItem" => context.delete(),
-            "addItem" => context.put(payload).map(|operation| vec![operation]),
-            _ if verb.starts_with("save") => context.put(payload).map(|operation| vec![operation]),
-            _ if verb.starts_with("delete") => context.delete(),
+            "updateItem" => context.update(&self.unset).map(one),
+            "removeItem" => context.delete().map(one),
+            "addItem" => context.put(payload).map(one),
+            _ if verb.starts_with("save") => context.put(payload).map(one),
+            _ if verb.starts_with("delete") => context.delete().map(one),
             _ if verb.starts_with("set") => {
                 bad("unsupported_action", format!("The action \"{kind}\" was not kept: replacing a whole slice is not supported yet. Use addItems and removeItem."))
             }
             _ => bad("unknown_action", format!("The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save… and delete….")),
         }
     }
+}
+
+fn one(operation: Operation) -> Vec<Result<Operation, BadAction>> {
+    vec![Ok(operation)]
 }
 
 struct Context<'a> {
@@ -98,34 +102,34 @@ impl Context<'_> {
         Ok(Operation { key: self.key(id), change: Change::Put(item.into()) })
     }
 
-    fn items(&self) -> Result<Vec<Operation>, BadAction> {
+    fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         match serde_json::from_str::<Vec<&RawValue>>(self.payload) {
-            Ok(items) => items.into_iter().map(|item| self.put(item.get())).collect(),
+            Ok(items) => Ok(items.into_iter().map(|item| self.put(item.get())).collect()),
             Err(_) => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
         }
     }
 
-    fn update(&self, unset: &[String]) -> Result<Vec<Operation>, BadAction> {
+    fn update(&self, unset: &[String]) -> Result<Operation, BadAction> {
         let id = self.id_of(self.payload)?;
         self.checked(self.payload)?;
         let change = Change::Update { fields: self.payload.into(), unset: unset.to_vec() };
-        Ok(vec![Operation { key: self.key(id), change }])
+        Ok(Operation { key: self.key(id), change })
     }
 
-    fn delete(&self) -> Result<Vec<Operation>, BadAction> {
+    fn delete(&self) -> Result<Operation, BadAction> {
         let id = match id_text(self.payload) {
             Some(id) => self.limited(id)?,
             None => self.id_of(self.payload)?,
         };
-        Ok(vec![Operation { key: self.key(id), change: Change::Delete }])
+        Ok(Operation { key: self.key(id), change: Change::Delete })
     }
 
-    fn single(&self, verb: &str) -> Result<Vec<Operation>, BadAction> {
+    fn single(&self, verb: &str) -> Result<Operation, BadAction> {
         if !verb.starts_with("set") && !verb.starts_with("save") {
             return bad("unknown_action", format!("The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.", self.kind, self.slice));
         }
         self.checked(self.payload)?;
-        Ok(vec![Operation { key: self.key("value".into()), change: Change::Put(self.payload.into()) }])
+        Ok(Operation { key: self.key("value".into()), change: Change::Put(self.payload.into()) })
     }
 
     fn id_of(&self, item: &str) -> Result<String, BadAction> {
@@ -168,7 +172,7 @@ mod tests {
     }
 
     fn run(action: &str) -> Result<Vec<Operation>, BadAction> {
-        serde_json::from_str::<Action>(action).unwrap().operations(&slices())
+        serde_json::from_str::<Action>(action).unwrap().operations(&slices())?.into_iter().collect()
     }
 
     #[test]

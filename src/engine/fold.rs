@@ -4,7 +4,7 @@ use super::items::{Items, Pending};
 use super::journal::Record;
 use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Json, well_formed};
 use crate::store::{Key, Wanted};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,7 +18,9 @@ pub struct Parsed {
 
 /// Reads a record's actions. Bad ones are returned beside it; `None` where the text is no burst at all.
 pub fn parse(record: Record, slices: &Slices) -> Result<(Parsed, Vec<BadAction>), Record> {
-    let Ok(actions) = serde_json::from_str::<Vec<&RawValue>>(&record.text) else {
+    let text = well_formed(&record.text);
+    let Ok(actions) = serde_json::from_str::<Vec<&RawValue>>(&text) else {
+        drop(text);
         return Err(record);
     };
     let (mut operations, mut bad) = (Vec::new(), Vec::new());
@@ -28,10 +30,14 @@ pub fn parse(record: Record, slices: &Slices) -> Result<(Parsed, Vec<BadAction>)
             message: format!("An action was not kept, because it cannot be read ({error}). An action is an object with a type that is a string."),
         });
         match read.and_then(|action| action.operations(slices)) {
-            Ok(more) => operations.extend(more),
+            Ok(more) => more.into_iter().for_each(|operation| match operation {
+                Ok(operation) => operations.push(operation),
+                Err(reason) => bad.push(reason),
+            }),
             Err(reason) => bad.push(reason),
         }
     }
+    drop(text);
     Ok((Parsed { record, operations }, bad))
 }
 

@@ -46,6 +46,9 @@ pub enum Arrival {
     Gap(u64),
 }
 
+/// A record on disk: its position, its page's mark, and the number of items still to commit; `None` before folding.
+type Open = (u64, Rc<str>, u64, Option<usize>);
+
 #[derive(Debug, Default)]
 pub struct Journal {
     last: u64,
@@ -55,8 +58,7 @@ pub struct Journal {
     writing: Vec<Record>,
     /// Durable, not folded into items yet.
     pub unfolded: VecDeque<Record>,
-    /// Records on disk, each with its page's mark and the number of items still to commit; `None` before folding.
-    open: VecDeque<(u64, Rc<str>, u64, Option<usize>)>,
+    open: VecDeque<Open>,
     /// Records up to here are done with but still on disk.
     trimmable: Option<u64>,
     /// Marks of pages whose records were trimmed, to be written with the trim.
@@ -163,7 +165,7 @@ impl Journal {
 
     /// A record was folded into `items` items.
     pub fn folded(&mut self, position: u64, items: usize) {
-        if let Some(record) = self.open.iter_mut().find(|record| record.0 == position) {
+        if let Some(record) = self.open(position) {
             record.3 = Some(items);
         }
         self.advance();
@@ -178,17 +180,17 @@ impl Journal {
 
     /// Items made of records of these positions were committed.
     pub fn committed<'a>(&mut self, positions: impl Iterator<Item = &'a u64>) {
-        let first = self.open.front().map_or(0, |record| record.0);
         for position in positions {
-            // Positions of open records are consecutive but for what was set aside, so this is nearly an index.
-            let guess = position.saturating_sub(first) as usize;
-            let exact = self.open.get(guess).is_some_and(|record| record.0 == *position);
-            let index = if exact { Some(guess) } else { self.open.iter().position(|record| record.0 == *position) };
-            if let Some((.., Some(left))) = index.and_then(|index| self.open.get_mut(index)) {
+            if let Some((.., Some(left))) = self.open(*position) {
                 *left = left.saturating_sub(1);
             }
         }
         self.advance();
+    }
+
+    fn open(&mut self, position: u64) -> Option<&mut Open> {
+        let index = self.open.binary_search_by_key(&position, |record| record.0).ok()?;
+        self.open.get_mut(index)
     }
 
     fn advance(&mut self) {

@@ -14,9 +14,10 @@ use super::entropy::Entropy;
 use super::io::{Answer, Unreachable};
 use super::items::Items;
 use super::outbox::Outbox;
-use crate::protocol::{self, MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS, Mutation, PushAnswer};
-use crate::store::{Key, Push, StoreError};
-use std::collections::BTreeSet;
+use crate::bridge::config::Slices;
+use crate::protocol::{self, Mutation, PushAnswer};
+use crate::store::{ConflictRow, Key, Push, StoreError};
+use std::collections::BTreeMap;
 
 /// A request may take this long, and a ms more for every [`BYTES_PER_MS`] of its body.
 const TIMEOUT_MS: u64 = 10_000;
@@ -96,11 +97,19 @@ impl Failure {
 }
 
 impl Lane {
-    pub fn step(&self, now: u64, tag: &mut Entropy, items: &Items, outbox: &Outbox, conflicts: &BTreeSet<Key>) -> Step {
+    pub fn step(
+        &self,
+        now: u64,
+        tag: &mut Entropy,
+        items: &Items,
+        slices: &Slices,
+        outbox: &Outbox,
+        conflicts: &BTreeMap<Key, ConflictRow>,
+    ) -> Step {
         if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
             return Step::Nothing;
         }
-        let waiting = || outbox.sendable(items, conflicts, MAX_PUSH_OPERATIONS, MAX_PUSH_BYTES);
+        let waiting = || outbox.sendable(items, slices, conflicts);
         match (&self.push, &self.principal) {
             (push, None) if push.is_some() || self.contact || !waiting().is_empty() => {
                 Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }

@@ -2,8 +2,10 @@
 //! never changed; newer changes of its item form one row behind it.
 
 use super::items::Items;
-use crate::store::{Key, OutboxRow};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::bridge::config::Slices;
+use crate::protocol::{MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS};
+use crate::store::{ConflictRow, Key, OutboxRow};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -36,19 +38,22 @@ impl Outbox {
         self.rows.iter().map(|(seq, row)| (*seq, row))
     }
 
-    /// The rows to send next, oldest first: at most `operations` and about `bytes`, none of an item in flight, in an
-    /// open transaction or in conflict.
-    pub fn sendable(&self, items: &Items, conflicts: &BTreeSet<Key>, operations: usize, bytes: usize) -> Vec<u64> {
+    /// The rows to send next, oldest first, as many as a push takes: none of an item in flight, in an open transaction
+    /// or in conflict, and of a slice that does not go to the server only deletions of what it has.
+    pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &BTreeMap<Key, ConflictRow>) -> Vec<u64> {
         let mut size = 0;
         let mut chosen = Vec::new();
         for (seq, row) in &self.rows {
             let key = row.key();
-            let free = items.get(&key).is_some_and(|item| item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none());
-            if !free || conflicts.contains(&key) {
+            let Some(item) = items.get(&key) else { continue };
+            let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();
+            let leaves = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask)
+                || (row.value.is_none() && item.sync.is_some());
+            if !free || !leaves || conflicts.contains_key(&key) {
                 continue;
             }
             size += row.value.as_ref().map_or(0, |value| value.len()) + row.id.len();
-            if chosen.len() == operations || (size > bytes && !chosen.is_empty()) {
+            if chosen.len() == MAX_PUSH_OPERATIONS || (size > MAX_PUSH_BYTES && !chosen.is_empty()) {
                 break;
             }
             chosen.push(*seq);

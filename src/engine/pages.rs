@@ -67,7 +67,7 @@ impl Engine {
                 self.lane.contact = true;
                 self.lane.retry_at = None;
             }
-            Body::Ping => {}
+            Body::Ping => self.reports.repeat(),
         }
         if is_new {
             self.reports.repeat();

@@ -6,9 +6,7 @@ use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
 use crate::bridge::status::Connection;
 use crate::json::quoted;
-use crate::protocol::{MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS};
-use crate::store::{Key, Push, StoreError, Write};
-use std::collections::BTreeSet;
+use crate::store::{Push, StoreError, Write};
 
 impl Engine {
     pub(super) fn send(&mut self) {
@@ -19,8 +17,8 @@ impl Engine {
             let failure = super::Unreachable("no answer in time".into());
             self.answered(request, Err(failure));
         }
-        let conflicts: BTreeSet<Key> = self.conflicts.keys().cloned().collect();
-        match self.lane.step(self.now, &mut self.entropy, &self.items, &self.outbox, &conflicts) {
+        let Engine { lane, entropy, items, slices, outbox, conflicts, .. } = self;
+        match lane.step(self.now, entropy, items, slices, outbox, conflicts) {
             Step::Nothing => {}
             Step::Ask { path, body } => {
                 let (request, deadline) = self.request(path, body);
@@ -140,6 +138,7 @@ impl Engine {
         self.reached();
         self.tell_changed(Origin::Server, None, told.from_server);
         self.tell_changed(Origin::Rollback, None, told.rolled_back);
+        self.reports.notice = None;
         for reason in told.reasons {
             self.post(To::All, down::warning("not_applied", &reason));
             self.reports.notice = Some(reason);
@@ -169,10 +168,9 @@ impl Engine {
 
     /// Whether the server has acknowledged all that it can be sent.
     pub(super) fn synced(&self) -> bool {
-        let conflicts: BTreeSet<Key> = self.conflicts.keys().cloned().collect();
         self.lane.state == State::Idle
             && !self.lane.contact
             && self.lane.push.is_none()
-            && self.outbox.sendable(&self.items, &conflicts, MAX_PUSH_OPERATIONS, MAX_PUSH_BYTES).is_empty()
+            && self.outbox.sendable(&self.items, &self.slices, &self.conflicts).is_empty()
     }
 }

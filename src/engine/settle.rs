@@ -67,28 +67,29 @@ impl Settlement {
     fn take(&mut self, seq: u64, row: &OutboxRow, verdict: Verdict, tag: &str, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) {
         let key = row.key();
         let Some(item) = items.get(&key) else { return };
-        let newer_committed = item.unsent.is_some() || item.committing.is_some();
-        let newer = newer_committed || item.pending.is_some();
+        let newer = item.unsent.is_some() || item.committing.is_some() || item.pending.is_some();
         let item_key = RowKey::Item(key.clone());
         let mut outcome = Outcome { seq, key: key.clone(), sync: item.sync.clone(), value: None, kind: Kind::Applied };
         match verdict {
             Verdict::Applied { version, value } => {
-                self.applied(&mut outcome, row, version, value, newer, newer_committed);
+                self.applied(&mut outcome, row, version, value, newer);
             }
             // The other side made the same change: there is nothing to decide.
             Verdict::Conflict { version: Some(version), value: Some(value), .. } if same(&row.value, &value) => {
-                self.applied(&mut outcome, row, version, None, newer, newer_committed);
+                self.applied(&mut outcome, row, version, None, newer);
             }
             Verdict::Conflict { version, value, at } => {
                 // A newer change behind this one stays in the outbox, unsent while the conflict is open, and is the
-                // local side.
-                let local = item.unsent.and_then(|seq| outbox.get(seq)).unwrap_or(row);
+                // local side. One that is not committed yet becomes it with its commit.
+                let unsent = item.unsent.and_then(|seq| outbox.get(seq)).unwrap_or(row);
+                let unsent = (unsent.value.clone(), unsent.at);
+                let (local, local_at) = item.committing.as_ref().map_or(unsent, |newer| (newer.value.clone(), newer.at));
                 let conflict = ConflictRow {
                     id: format!("{tag}-{seq}"),
                     base: item.sync.as_ref().and_then(|sync| sync.base.clone()),
-                    local: local.value.clone(),
+                    local,
                     remote: value,
-                    local_at: local.at,
+                    local_at,
                     remote_at: at,
                     version,
                 };
@@ -108,7 +109,8 @@ impl Settlement {
                 self.writes.push(Write::put(REJECTED, item_key.clone(), rejected.to_json()));
                 if !newer {
                     outcome.value = Some(outcome.sync.as_mut().and_then(|sync| sync.base.take()));
-                    if let Some(sync) = &outcome.sync {
+                    if let Some(sync) = &mut outcome.sync {
+                        sync.position = row.position;
                         self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
                     }
                 }
@@ -129,14 +131,14 @@ impl Settlement {
         self.outcomes.push(outcome);
     }
 
-    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool, newer_committed: bool) {
+    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool) {
         let item_key = RowKey::Item(outcome.key.clone());
         let server = value.clone().or_else(|| row.value.clone());
         if row.value.is_none() && value.is_none() {
             outcome.sync = None;
             self.writes.push(Write::delete(SYNC, item_key));
         } else {
-            let sync = SyncRow { version, position: row.position, base: server.filter(|_| newer_committed) };
+            let sync = SyncRow { version, position: row.position, base: server.filter(|_| newer) };
             self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
             outcome.sync = Some(sync);
         }

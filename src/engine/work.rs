@@ -78,6 +78,7 @@ impl Engine {
     }
 
     fn fold_known(&mut self) {
+        let mut folded = Vec::new();
         while let Some(parsed) = self.fold.ready(&self.items) {
             let urgent = parsed.record.position <= self.urgent_through;
             let Folded { changed, missing } = self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices);
@@ -90,10 +91,12 @@ impl Engine {
             let values = changed.iter().map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
             let values = values.collect();
             self.tell_changed(Origin::Tab, Some(&page), values);
-            for operation in &parsed.operations {
-                // An item loaded for an operation that came to nothing; one that a later record needs is read again.
-                self.items.settle(&operation.key);
-            }
+            folded.extend(parsed.operations);
+        }
+        // Items loaded for operations that came to nothing. Not sooner: records that were read together are folded
+        // together, so that nothing is committed of a state that a later one of them ends.
+        for operation in folded {
+            self.items.settle(&operation.key);
         }
     }
 

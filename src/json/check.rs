@@ -17,7 +17,8 @@ impl fmt::Display for Refusal {
 
 /// Checks that `text` is one JSON value within the limits: depth, integers, key names, no key twice.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let mut de = serde_json::Deserializer::from_str(text);
+    let text = super::well_formed(text);
+    let mut de = serde_json::Deserializer::from_str(&text);
     // The depth is limited below; serde_json's own limit of 128 lies beyond it.
     let result = Check { depth: 0, name: None }.deserialize(&mut de).and_then(|()| de.end());
     result.map_err(|error| {

@@ -3,11 +3,13 @@
 
 mod check;
 mod fields;
+mod surrogates;
 mod value;
 mod write;
 
 pub use check::{Refusal, check, check_item};
 pub use fields::{Fields, present};
+pub use surrogates::well_formed;
 pub use value::equal;
 pub use write::{Writer, quoted};
 
