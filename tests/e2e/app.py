@@ -1,18 +1,19 @@
-"""The server of the end-to-end tests: the demo's app, real and whole, behind a layer that logs, and that fails on demand.
+"""The server of the end-to-end tests: the demo's app, whole, behind a layer that logs, and that fails on demand.
 
-``app.py --port 20001 --data FOLDER`` serves until it is stopped, or until its standard input ends (its test has died). Beside the app:
+``app.py --port 20001 --data FOLDER`` serves until it is stopped, or until its standard input ends (its test has
+died). Beside the app:
 
-- ``/__test__/blank``   a page that loads nothing
-- ``/__test__/page``    a page with Nightferry's client as ``window.nf``, and nothing else
-- ``/__test__/worker.js`` a service worker that does nothing
-- ``/__test__/items``   what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
-- ``/__test__/log``     every other request so far (``FOLDER/requests.jsonl``)
-- ``/__test__/fault``   the faults in force (``FOLDER/faults.json``): POST a list to set them, GET to read them
+- ``/__test__/blank``      a page that loads nothing
+- ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
+- ``/__test__/worker.js``  a service worker that does nothing
+- ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
+- ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
+- ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST a list to set them, GET to read them
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
-A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so, ``times`` often (null: until
-it is removed). The kinds:
+A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so, as often
+as ``times`` says (null: until it is removed). The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
@@ -20,7 +21,7 @@ it is removed). The kinds:
 - ``late``    answered after ``seconds``; the effect is at once
 - ``drop``    the effect happens, and the connection is closed without an answer
 - ``cut``     the effect happens, and the connection is closed in the middle of the answer
-- ``twice``   the effect is asked for twice, as a network that repeats a request would; the second answer is sent
+- ``twice``   the effect is asked for twice, as a network that repeats requests would; the second answer is sent
 """
 
 from __future__ import annotations
@@ -164,7 +165,9 @@ class Layer:
         pushed = {
             mutation["slice"]
             for entry in self.log.read()
-            if entry["event"] == "arrived" and entry["path"].endswith("/push") and isinstance(entry["body"], dict)
+            if entry["event"] == "arrived"
+            and entry["path"].endswith("/push")
+            and isinstance(entry["body"], dict)
             for mutation in entry["body"].get("mutations", [])
         }
         held: dict[str, dict[str, Any]] = {name: {} for name in sorted(pushed)}
@@ -176,10 +179,15 @@ class Layer:
             if principal is not None:
                 body["principal"] = principal
             answer = client.post(
-                "/nightferry/pull", json=body, base_url="http://127.0.0.1/", environ_base={"REMOTE_ADDR": "127.0.0.1"}
+                "/nightferry/pull",
+                json=body,
+                base_url="http://127.0.0.1/",
+                environ_base={"REMOTE_ADDR": "127.0.0.1"},
             )
             if answer.status_code != 200:
-                raise RuntimeError(f"the pull was answered with {answer.status}: {answer.get_data(as_text=True)}")
+                raise RuntimeError(
+                    f"the pull was answered with {answer.status}: {answer.get_data(as_text=True)}"
+                )
             page = answer.get_json()
             principal = page["principal"]
             for change in page["changes"]:
@@ -211,14 +219,18 @@ class Layer:
                 time.sleep(0.05)
             hang_up(environ)
         if kind == "status":
-            answer = Response(fault.get("body") or "made to fail", status=fault["status"], mimetype="text/plain")
+            answer = Response(
+                fault.get("body") or "made to fail", status=fault["status"], mimetype="text/plain"
+            )
             if fault.get("retry_after") is not None:
                 answer.headers["Retry-After"] = str(fault["retry_after"])
             self.log.write(key=key, event="answered", status=fault["status"], answer=None)
             return answer(environ, start_response)
         if kind == "html":
             self.log.write(key=key, event="answered", status=200, answer=None)
-            answer = Response("<!doctype html><title>Sign in</title>Welcome to the hotel's network.", mimetype="text/html")
+            answer = Response(
+                "<!doctype html><title>Sign in</title>Welcome to the hotel's network.", mimetype="text/html"
+            )
             return answer(environ, start_response)
 
         content, status, headers = self.run(environ, body)
@@ -228,14 +240,19 @@ class Layer:
             key=key,
             event="answered",
             status=int(status.split()[0]),
-            answer=decoded(content, headers.get("Content-Encoding")) if headers.get("Content-Type") == "application/json" else None,
+            answer=decoded(content, headers.get("Content-Encoding"))
+            if headers.get("Content-Type") == "application/json"
+            else None,
         )
         if kind == "late":
             time.sleep(fault["seconds"])
         if kind == "drop":
             hang_up(environ)
         if kind == "cut":
-            lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items() if name != "Content-Length")]
+            lines = [
+                f"HTTP/1.1 {status}",
+                *(f"{name}: {value}" for name, value in headers.items() if name != "Content-Length"),
+            ]
             head = "\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""])
             environ["werkzeug.socket"].sendall(head.encode("latin-1") + content[: len(content) // 2])
             hang_up(environ)
@@ -243,7 +260,9 @@ class Layer:
         return [content]
 
     def run(self, environ: Environ, body: bytes) -> tuple[bytes, str, Any]:
-        answer, status, headers = run_wsgi_app(self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True)
+        answer, status, headers = run_wsgi_app(
+            self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True
+        )
         return b"".join(answer), status, headers
 
 
@@ -287,7 +306,9 @@ def main() -> None:
     options = arguments.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
 
-    server = make_server("127.0.0.1", options.port, Layer(make_app(options.data), options.data), threaded=True)
+    server = make_server(
+        "127.0.0.1", options.port, Layer(make_app(options.data), options.data), threaded=True
+    )
     threading.Thread(target=end_with_the_test, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     print("listening", flush=True)

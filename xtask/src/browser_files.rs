@@ -82,8 +82,14 @@ fn build(id: &str) -> Result<()> {
         bind("nightferry_sw", &prepared().join("sw"), Target::ClassicScript)?;
         bind("nightferry_page", &prepared().join("page"), Target::Module)?;
         std::fs::create_dir_all(dist_browser())?;
-        optimize(&prepared().join("sw/nightferry_sw_bg.wasm"), &dist_browser().join("sw.wasm"))?;
-        optimize(&prepared().join("page/nightferry_page_bg.wasm"), &dist_browser().join("client.wasm"))?;
+        // wasm-opt from npm uses one core.
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                optimize(&prepared().join("sw/nightferry_sw_bg.wasm"), &dist_browser().join("sw.wasm"))
+            });
+            optimize(&prepared().join("page/nightferry_page_bg.wasm"), &dist_browser().join("client.wasm"))?;
+            worker.join().unwrap_or_else(|_| bail!("wasm-opt's thread panicked"))
+        })?;
         Ok(Step::Done)
     })?;
     step("JavaScript (esbuild, tsc)", || {
@@ -101,10 +107,16 @@ enum Target {
 }
 
 fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
-    let wasm =
-        workspace::cargo_target().join("wasm32-unknown-unknown/wasm-release").join(crate_name).with_extension("wasm");
+    let wasm = workspace::cargo_target()
+        .join("wasm32-unknown-unknown/wasm-release")
+        .join(crate_name)
+        .with_extension("wasm");
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(&wasm).out_name(crate_name).omit_default_module_path(true).remove_producers_section(true);
+    bindgen
+        .input_path(&wasm)
+        .out_name(crate_name)
+        .omit_default_module_path(true)
+        .remove_producers_section(true);
     match target {
         Target::ClassicScript => bindgen.no_modules(true)?.typescript(false),
         Target::Module => bindgen.web(true)?.typescript(true),
@@ -114,7 +126,11 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
 
 fn optimize(from: &Path, to: &Path) -> Result<()> {
     let mut wasm_opt = machine::node_tool(WASM_OPT);
-    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
+    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args([
+        "--strip-debug",
+        "--strip-producers",
+        "--strip-target-features",
+    ]);
     process::quiet(&mut wasm_opt)
 }
 
@@ -153,7 +169,13 @@ pub fn define_build(id: &str) -> String {
 
 fn esbuild(id: &str, sources: &str) -> std::process::Command {
     let mut esbuild = machine::node_tool(ESBUILD);
-    esbuild.args(["--minify", "--target=es2022", "--charset=utf8", "--legal-comments=inline", "--log-level=warning"]);
+    esbuild.args([
+        "--minify",
+        "--target=es2022",
+        "--charset=utf8",
+        "--legal-comments=inline",
+        "--log-level=warning",
+    ]);
     esbuild.arg(define_build(id));
     esbuild.arg(format!("--banner:js=/*! Nightferry {id}, generated from {sources}; MIT OR Apache-2.0 */"));
     esbuild

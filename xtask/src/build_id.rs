@@ -7,8 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Files and folders, relative to the workspace, whose content decides the id.
-pub const SOURCES: &[&str] =
-    &["Cargo.toml", "Cargo.lock", "src", "sw", "page/Cargo.toml", "page/src", "page/ts", "page/package-lock.json"];
+pub const SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "sw",
+    "page/Cargo.toml",
+    "page/src",
+    "page/ts",
+    "page/package-lock.json",
+];
 
 /// The id of what stands in the workspace at `root` now, such as `0.1.0-9c1185a5c5e9`.
 pub fn build_id(root: &Path, version: &str) -> io::Result<String> {

@@ -24,7 +24,10 @@ impl Options {
         let mut options = Options { port: 5000, open: true };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
-            match argument.split_once('=').map_or((argument.as_str(), None), |(name, value)| (name, Some(value))) {
+            match argument
+                .split_once('=')
+                .map_or((argument.as_str(), None), |(name, value)| (name, Some(value)))
+            {
                 ("--no-open", None) => options.open = false,
                 ("--port", value) => {
                     let value = value.or_else(|| arguments.next().map(String::as_str));
@@ -51,7 +54,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let flask = Flask::start(options.port)?;
     flask.end_with_ctrl_c()?;
     let url = format!("http://127.0.0.1:{}/", options.port);
-    println!("\nReady after {}. The demo is at\n\n    {url}\n\nCtrl-C ends it.\n", seconds(started.elapsed()));
+    println!(
+        "\nReady after {}. The demo is at\n\n    {url}\n\nCtrl-C ends it.\n",
+        seconds(started.elapsed())
+    );
     if options.open {
         open_browser(&url);
     }
@@ -80,14 +86,25 @@ impl Flask {
         if !app.is_file() {
             bail!("examples/demo/app.py is missing");
         }
-        let data = std::env::var_os("NIGHTFERRY_DEMO_DATA").map_or(workspace::prepared().join("demo"), PathBuf::from);
+        let data = std::env::var_os("NIGHTFERRY_DEMO_DATA")
+            .map_or(workspace::prepared().join("demo"), PathBuf::from);
         std::fs::create_dir_all(&data)?;
         let mut flask = None;
         step(&format!("Flask (examples/demo/app.py, data in {})", shown(&data)), || {
             let port_text = port.to_string();
             let mut serve = command(machine::python(), ["-m", "flask", "--app"]);
-            serve.arg(&app).args(["run", "--no-reload", "--no-debugger", "--with-threads", "--host", "127.0.0.1"]);
-            serve.args(["--port", &port_text]).env("NIGHTFERRY_DEMO_DATA", &data).env("PYTHONUNBUFFERED", "1");
+            serve.arg(&app).args([
+                "run",
+                "--no-reload",
+                "--no-debugger",
+                "--with-threads",
+                "--host",
+                "127.0.0.1",
+            ]);
+            serve
+                .args(["--port", &port_text])
+                .env("NIGHTFERRY_DEMO_DATA", &data)
+                .env("PYTHONUNBUFFERED", "1");
             let mut child = serve.stdin(Stdio::null()).spawn().context("Flask could not be started")?;
             wait_until_it_answers(port, &mut child)?;
             flask = Some(Flask(Arc::new(Mutex::new(child))));

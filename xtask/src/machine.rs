@@ -38,13 +38,15 @@ pub fn ensure_node_tools() -> Result<()> {
         }
         let version = process::text(&mut command("node", ["--version"]))
             .context("Node is missing; install Node 20 or later from https://nodejs.org")?;
-        let major: u32 = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        let major: u32 =
+            version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
         if major < 20 {
             bail!("Node {} is too old; install Node 20 or later from https://nodejs.org", version.trim());
         }
         let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        process::quiet(command(npm, ["ci", "--no-audit", "--no-fund"]).current_dir(&page))
-            .context("the Node tools could not be installed; check the network, then run the command again")?;
+        process::quiet(command(npm, ["ci", "--no-audit", "--no-fund"]).current_dir(&page)).context(
+            "the Node tools could not be installed; check the network, then run the command again",
+        )?;
         write_stamp(&stamp, &key)?;
         Ok(Step::Done)
     })
@@ -96,15 +98,17 @@ pub fn ensure_python(what: Python) -> Result<()> {
             Python::Serve => ("server", serve),
             Python::Develop => ("server[dev]", develop),
         };
-        process::quiet(&mut pip(["install", "--editable", package]))
-            .context("the Flask extension could not be installed; check the network, then run the command again")?;
+        process::quiet(&mut pip(["install", "--editable", package])).context(
+            "the Flask extension could not be installed; check the network, then run the command again",
+        )?;
         write_stamp(&stamp, &key)?;
         Ok(Step::Done)
     })
 }
 
 fn create_venv(venv: &Path) -> Result<()> {
-    let python = process::find(&["python3", "python"]).context("Python is missing; install Python 3.11 or later")?;
+    let python =
+        process::find(&["python3", "python"]).context("Python is missing; install Python 3.11 or later")?;
     let check = "import sys; sys.exit(sys.version_info < (3, 11))";
     process::quiet(&mut command(&python, ["-c", check]))
         .with_context(|| format!("{} is too old; install Python 3.11 or later", python.display()))?;
@@ -119,7 +123,11 @@ pub fn python() -> PathBuf {
 
 /// A program that a package of the environment brought.
 pub fn venv_tool(name: &str) -> PathBuf {
-    if cfg!(windows) { venv().join("Scripts").join(name).with_extension("exe") } else { venv().join("bin").join(name) }
+    if cfg!(windows) {
+        venv().join("Scripts").join(name).with_extension("exe")
+    } else {
+        venv().join("bin").join(name)
+    }
 }
 
 pub fn pip<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
@@ -161,7 +169,8 @@ pub fn ensure_chromium() -> Result<Chromium> {
         let arguments = ["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"];
         process::quiet(command("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive"))
             .with_context(|| format!("installing failed; type `{INSTALL}` to see why"))?;
-        let chromium = find_chromium().context("apt-get installed Chromium, yet it is not in PATH; set CHROMIUM and CHROMEDRIVER")?;
+        let chromium = find_chromium()
+            .context("apt-get installed Chromium, yet it is not in PATH; set CHROMIUM and CHROMEDRIVER")?;
         check_versions(&chromium)?;
         found = Some(chromium);
         Ok(Step::Done)
@@ -173,7 +182,15 @@ fn find_chromium() -> Option<Chromium> {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
     let mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
     let browser = named("CHROMIUM")
-        .or_else(|| process::find(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]))
+        .or_else(|| {
+            process::find(&[
+                "chromium",
+                "chromium-browser",
+                "google-chrome",
+                "google-chrome-stable",
+                "chrome",
+            ])
+        })
         .or_else(|| mac.is_file().then_some(mac))?;
     let driver = named("CHROMEDRIVER").or_else(|| process::find(&["chromedriver"]))?;
     Some(Chromium { browser, driver })
@@ -182,7 +199,8 @@ fn find_chromium() -> Option<Chromium> {
 fn check_versions(chromium: &Chromium) -> Result<()> {
     let major = |program: &Path| -> Result<String> {
         let text = process::text(&mut command(program, ["--version"]))?;
-        let version = text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+        let version =
+            text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
         Ok(version.unwrap_or(&text).split('.').next().unwrap_or_default().to_string())
     };
     let (browser, driver) = (major(&chromium.browser)?, major(&chromium.driver)?);

@@ -61,7 +61,8 @@ pub fn wheel() -> Result<()> {
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|kind| kind == "whl"))
             .context("pip made no wheel of server/")?;
-        let content = process::text(process::command(machine::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
+        let content =
+            process::text(process::command(machine::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
         for name in ["sw.js", "sw.wasm", "client.js", "client.wasm"] {
             if !content.contains(&format!("flask_nightferry/browser/{name}")) {
                 bail!(

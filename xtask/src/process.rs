@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail};
 use crate::workspace;
 
 /// A command that runs in the workspace's root.
-pub fn command<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = A>) -> Command {
+pub fn command<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(workspace::root());
     command

@@ -23,7 +23,9 @@ pub fn check() -> Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(workspace::dist_browser())
         .context("there is no dist/browser/; run `cargo xtask build`")?
         .collect::<Result<Vec<_>, _>>()?;
-    files.retain(|file| ["js", "wasm"].iter().any(|kind| file.path().extension().is_some_and(|is| is == *kind)));
+    files.retain(|file| {
+        ["js", "wasm"].iter().any(|kind| file.path().extension().is_some_and(|is| is == *kind))
+    });
     files.sort_by_key(std::fs::DirEntry::file_name);
 
     println!("\n{:<16}{:>12}{:>12}{:>12}", "dist/browser/", "raw", "gzip", "brotli");
@@ -39,8 +41,11 @@ pub fn check() -> Result<()> {
     let mut above = Vec::new();
     println!();
     for limit in LIMITS {
-        let size: usize =
-            compressed.iter().filter(|(name, _)| limit.files.contains(&name.as_str())).map(|(_, size)| size).sum();
+        let size: usize = compressed
+            .iter()
+            .filter(|(name, _)| limit.files.contains(&name.as_str()))
+            .map(|(_, size)| size)
+            .sum();
         let line = format!(
             "{} ({}): {} brotli, limit {} KB (1 KB = 1,024 bytes)",
             limit.what,

@@ -20,8 +20,16 @@ struct Suite {
 /// In the order in which they run.
 const SUITES: &[Suite] = &[
     Suite { name: "lint", what: "formatters and linters of the three languages", run: lint },
-    Suite { name: "core", what: "the core's tests, and the native ones of worker, page and xtask", run: core },
-    Suite { name: "purity", what: "the core has no I/O, clock, randomness or browser types", run: purity::check },
+    Suite {
+        name: "core",
+        what: "the core's tests, and the native ones of worker, page and xtask",
+        run: core,
+    },
+    Suite {
+        name: "purity",
+        what: "the core has no I/O, clock, randomness or browser types",
+        run: purity::check,
+    },
     Suite { name: "page", what: "the page's TypeScript", run: page },
     Suite { name: "server", what: "the Flask extension", run: server },
     Suite { name: "build", what: "the browser's files and their sizes", run: build },
@@ -88,7 +96,8 @@ fn summary(results: &[(&str, Result<()>, Duration)], total: Duration) -> ExitCod
         let reason = result.as_ref().err().map(|error| format!("  {error}")).unwrap_or_default();
         println!("{name:<8} {verdict} {:>9}{}", seconds(*time), reason.lines().next().unwrap_or_default());
     }
-    let failed: Vec<&str> = results.iter().filter(|(_, result, _)| result.is_err()).map(|(name, ..)| *name).collect();
+    let failed: Vec<&str> =
+        results.iter().filter(|(_, result, _)| result.is_err()).map(|(name, ..)| *name).collect();
     if !failed.is_empty() {
         println!("again, those alone: cargo xtask test {}", failed.join(" "));
     }
@@ -111,7 +120,16 @@ fn lint() -> Result<()> {
     };
     run("cargo fmt", cargo(["fmt", "--all", "--check"]));
     run("cargo clippy", cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    let wasm = ["clippy", "--quiet", "--target", "wasm32-unknown-unknown", "-p", "nightferry-sw", "-p", "nightferry-page"];
+    let wasm = [
+        "clippy",
+        "--quiet",
+        "--target",
+        "wasm32-unknown-unknown",
+        "-p",
+        "nightferry-sw",
+        "-p",
+        "nightferry-page",
+    ];
     let mut clippy_wasm = cargo(wasm);
     clippy_wasm.args(["--", "-D", "warnings"]);
     run("cargo clippy (wasm)", clippy_wasm);
@@ -180,7 +198,9 @@ fn find_tests(folder: &Path, tests: &mut Vec<PathBuf>) -> Result<()> {
 
 fn server() -> Result<()> {
     machine::ensure_python(Python::Develop)?;
-    process::show(command(machine::python(), ["-m", "pytest", "-q"]).current_dir(workspace::root().join("server")))
+    process::show(
+        command(machine::python(), ["-m", "pytest", "-q"]).current_dir(workspace::root().join("server")),
+    )
 }
 
 fn build() -> Result<()> {

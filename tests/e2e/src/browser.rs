@@ -59,7 +59,8 @@ impl Browser {
         if let Some(chromium) = std::env::var_os("CHROMIUM") {
             wanted.set_binary(&chromium.to_string_lossy())?;
         }
-        let own = ["--headless=new", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"];
+        let own =
+            ["--headless=new", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"];
         for flag in own.iter().chain(&["--no-first-run", "--no-sandbox"]).chain(flags) {
             wanted.add_arg(flag)?;
         }
@@ -78,15 +79,20 @@ impl Browser {
     }
 
     async fn connect(driver: &WebDriver) -> Result<(DevTools, Pid, Tab)> {
-        let address = driver.capabilities().get("goog:chromeOptions").and_then(|options| options["debuggerAddress"].as_str());
+        let address = driver
+            .capabilities()
+            .get("goog:chromeOptions")
+            .and_then(|options| options["debuggerAddress"].as_str());
         let address = address.context("chromedriver does not tell the address of the DevTools")?;
-        let version = reqwest::Client::builder().no_proxy().build()?.get(format!("http://{address}/json/version"));
+        let version =
+            reqwest::Client::builder().no_proxy().build()?.get(format!("http://{address}/json/version"));
         let version: Value = version.send().await?.json().await?;
         let url = version["webSocketDebuggerUrl"].as_str().context("the browser has no DevTools")?;
         let devtools = DevTools::connect(url).await?;
         let first = Tab::attach(&devtools, driver.window().await?.to_string()).await?;
         let processes = devtools.call("SystemInfo.getProcessInfo", json!({})).await?;
-        let browser = processes["processInfo"].as_array().into_iter().flatten().find(|info| info["type"] == "browser");
+        let browser =
+            processes["processInfo"].as_array().into_iter().flatten().find(|info| info["type"] == "browser");
         let pid = browser.and_then(|info| info["id"].as_i64()).and_then(|id| Pid::from_raw(id as i32));
         Ok((devtools, pid.context("the browser has a process")?, first))
     }
@@ -140,7 +146,8 @@ impl Browser {
     pub async fn fire_background_sync(&self, scope: &str, tag: &str, last_chance: bool) -> Result<()> {
         let registration = self.registration(scope).await?;
         let origin = scope.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        let params = json!({"origin": origin, "registrationId": registration, "tag": tag, "lastChance": last_chance});
+        let params =
+            json!({"origin": origin, "registrationId": registration, "tag": tag, "lastChance": last_chance});
         self.any_page().await?.call("ServiceWorker.dispatchSyncEvent", params).await?;
         Ok(())
     }
@@ -237,7 +244,8 @@ impl Worker {
 
     /// Cuts the worker's own requests off the network, or lets them through again. (On a page this would do nothing to the worker.)
     pub async fn offline(&self, offline: bool) -> Result<()> {
-        let params = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        let params =
+            json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
         self.cdp("Network.emulateNetworkConditions", params).await.map(drop)
     }
 

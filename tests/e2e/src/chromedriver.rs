@@ -34,7 +34,8 @@ impl Chromedriver {
     }
 
     fn start() -> Result<Chromedriver> {
-        let program = std::env::var_os("CHROMEDRIVER").map_or_else(|| PathBuf::from("chromedriver"), PathBuf::from);
+        let program =
+            std::env::var_os("CHROMEDRIVER").map_or_else(|| PathBuf::from("chromedriver"), PathBuf::from);
         let mut process = Command::new("sh")
             .args(["-c", UNTIL_WE_DIE])
             .arg(&program)
@@ -46,13 +47,17 @@ impl Chromedriver {
         let mut stdout = BufReader::new(process.stdout.take().context("stdout is piped")?);
         let mut line = String::new();
         while stdout.read_line(&mut line)? > 0 {
-            let port = line.trim().trim_end_matches('.').rsplit_once("successfully on port ").map(|(_, port)| port);
+            let port =
+                line.trim().trim_end_matches('.').rsplit_once("successfully on port ").map(|(_, port)| port);
             if let Some(port) = port {
                 return Ok(Chromedriver { port: port.parse()?, process, _stdout: stdout });
             }
             line.clear();
         }
-        bail!("{} does not start; run `cargo xtask test e2e`, which installs it, or set CHROMEDRIVER", program.display())
+        bail!(
+            "{} does not start; run `cargo xtask test e2e`, which installs it, or set CHROMEDRIVER",
+            program.display()
+        )
     }
 }
 

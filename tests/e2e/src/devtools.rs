@@ -60,7 +60,9 @@ impl DevTools {
         let reader = devtools.shared.clone();
         tokio::spawn(async move {
             while let Some(Ok(message)) = stream.next().await {
-                if let Ok(value) = message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop)) {
+                if let Ok(value) =
+                    message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop))
+                {
                     lock(&reader).take(value);
                 }
             }
@@ -78,7 +80,8 @@ impl DevTools {
 
     /// A new session with this target.
     pub async fn attach(&self, target: &str) -> Result<Session> {
-        let attached = self.call("Target.attachToTarget", json!({"targetId": target, "flatten": true})).await?;
+        let attached =
+            self.call("Target.attachToTarget", json!({"targetId": target, "flatten": true})).await?;
         let id = attached["sessionId"].as_str().context("a session has an id")?.to_string();
         Ok(Session { devtools: self.clone(), id })
     }
@@ -159,8 +162,13 @@ impl Shared {
         let params = message["params"].take();
         match message["method"].as_str().unwrap_or_default() {
             "Runtime.consoleAPICalled" => {
-                let arguments: Vec<String> = params["args"].as_array().into_iter().flatten().map(describe).collect();
-                self.console.push(format!("{}: {}", params["type"].as_str().unwrap_or_default(), arguments.join(" ")));
+                let arguments: Vec<String> =
+                    params["args"].as_array().into_iter().flatten().map(describe).collect();
+                self.console.push(format!(
+                    "{}: {}",
+                    params["type"].as_str().unwrap_or_default(),
+                    arguments.join(" ")
+                ));
             }
             "Runtime.exceptionThrown" => {
                 self.console.push(format!("uncaught: {}", describe_thrown(&params["exceptionDetails"])));

@@ -128,7 +128,9 @@ impl Server {
             // The last line may be half written, by a server that was killed or is writing.
             let Ok(entry) = serde_json::from_str::<LogLine>(&line) else { continue };
             match entry.event.as_str() {
-                "arrived" if entry.path.starts_with(path) => requests.push((entry.key.clone(), entry.into_request())),
+                "arrived" if entry.path.starts_with(path) => {
+                    requests.push((entry.key.clone(), entry.into_request()))
+                }
                 "answered" => {
                     if let Some((_, request)) = requests.iter_mut().rev().find(|(key, _)| *key == entry.key) {
                         request.status = entry.status;
@@ -142,7 +144,11 @@ impl Server {
     }
 
     /// Waits until `done` likes the requests whose path begins so.
-    pub async fn wait_for_requests(&self, path: &str, mut done: impl FnMut(&[Request]) -> bool) -> Result<Vec<Request>> {
+    pub async fn wait_for_requests(
+        &self,
+        path: &str,
+        mut done: impl FnMut(&[Request]) -> bool,
+    ) -> Result<Vec<Request>> {
         let what = format!("requests to {path}");
         let waited = eventually(&what, DEADLINE, async || {
             let requests = self.requests(path)?;
@@ -208,7 +214,9 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .with_context(|| format!("{} could not be started; run `cargo xtask test e2e`", python().display()))?;
+            .with_context(|| {
+                format!("{} could not be started; run `cargo xtask test e2e`", python().display())
+            })?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;

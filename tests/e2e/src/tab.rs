@@ -74,10 +74,14 @@ impl Tab {
     pub async fn wait_until_within(&self, expression: &str, deadline: Duration) -> Result<()> {
         let body = format!("return Boolean({expression});");
         let what = format!("`{expression}`");
-        let waited = eventually(&what, deadline, async || Ok(self.eval::<bool>(&body).await?.then_some(()))).await;
+        let waited =
+            eventually(&what, deadline, async || Ok(self.eval::<bool>(&body).await?.then_some(()))).await;
         waited.with_context(|| {
             let console = self.session.devtools.console();
-            format!("the consoles' last lines:\n  {}", console[console.len().saturating_sub(15)..].join("\n  "))
+            format!(
+                "the consoles' last lines:\n  {}",
+                console[console.len().saturating_sub(15)..].join("\n  ")
+            )
         })
     }
 
@@ -150,9 +154,13 @@ impl Tab {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.cdp("Emulation.setDeviceMetricsOverride", size).await?;
         // Two frames: one in which the new size and colours are laid out, one in which they are there.
-        self.eval::<()>("await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));").await?;
+        self.eval::<()>(
+            "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));",
+        )
+        .await?;
         let shot = self.cdp("Page.captureScreenshot", json!({"format": "png"})).await?;
-        let png = thirtyfour::support::base64_decode(shot["data"].as_str().context("a screenshot has data")?)?;
+        let png =
+            thirtyfour::support::base64_decode(shot["data"].as_str().context("a screenshot has data")?)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }

@@ -25,7 +25,9 @@ pub async fn eventually<T>(
         }
         if started.elapsed() > deadline {
             match looked {
-                Err(error) => bail!("waited {} s for {what}; the last look failed: {error:#}", deadline.as_secs_f32()),
+                Err(error) => {
+                    bail!("waited {} s for {what}; the last look failed: {error:#}", deadline.as_secs_f32())
+                }
                 _ => bail!("waited {} s for {what}", deadline.as_secs_f32()),
             }
         }

@@ -72,13 +72,16 @@ async fn faults_are_made_as_asked() -> Result<()> {
     server.fault(&[Fault::on(health).silent()])?;
     let url = server.url(health);
     let asked = tokio::spawn(async move { reqwest::get(url).await.is_ok() });
-    server.wait_for_requests(health, |all| all.iter().any(|one| one.fault.as_deref() == Some("silent"))).await?;
+    server
+        .wait_for_requests(health, |all| all.iter().any(|one| one.fault.as_deref() == Some("silent")))
+        .await?;
     assert!(!asked.is_finished());
     server.heal()?;
     assert!(!asked.await?, "a healed connection is closed, not answered");
 
     let kinds: Vec<_> = server.requests(health)?.into_iter().map(|request| request.fault).collect();
-    let expected = [Some("status"), None, Some("html"), Some("drop"), Some("silent")].map(|kind| kind.map(String::from));
+    let expected =
+        [Some("status"), None, Some("html"), Some("drop"), Some("silent")].map(|kind| kind.map(String::from));
     assert_eq!(kinds, expected);
     Ok(())
 }
@@ -133,13 +136,15 @@ async fn a_profile_outlives_its_browser() -> Result<()> {
 
     let browser = Browser::start(&profile).await?;
     browser.tab().goto(&server.url("/__test__/blank")).await?;
-    let names: Vec<String> = browser.tab().eval("return (await indexedDB.databases()).map((one) => one.name);").await?;
+    let names: Vec<String> =
+        browser.tab().eval("return (await indexedDB.databases()).map((one) => one.name);").await?;
     assert_eq!(names, ["kept"]);
     browser.kill().await?;
 
     let browser = Browser::start(&profile).await?;
     browser.tab().goto(&server.url("/__test__/blank")).await?;
-    let names: Vec<String> = browser.tab().eval("return (await indexedDB.databases()).map((one) => one.name);").await?;
+    let names: Vec<String> =
+        browser.tab().eval("return (await indexedDB.databases()).map((one) => one.name);").await?;
     assert_eq!(names, ["kept"]);
     browser.close().await
 }
@@ -151,7 +156,10 @@ async fn workers_are_reached_and_stopped() -> Result<()> {
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
     tab.goto(&server.url("/__test__/blank")).await?;
-    tab.eval::<()>("await navigator.serviceWorker.register('worker.js'); await navigator.serviceWorker.ready;").await?;
+    tab.eval::<()>(
+        "await navigator.serviceWorker.register('worker.js'); await navigator.serviceWorker.ready;",
+    )
+    .await?;
     let worker = browser.worker("/__test__/worker.js").await?;
     let scope: String = worker.eval("return registration.scope;").await?;
     assert_eq!(scope, server.url("/__test__/"));
