@@ -1,19 +1,19 @@
-"""The server of the end-to-end tests: the demo's app, whole, behind a layer that logs, and that fails on demand.
+"""The server of the end-to-end tests: the demo's app, whole, behind a layer that logs, and fails on demand.
 
-``app.py --port 20001 --data FOLDER`` serves until it is stopped, or until its standard input ends (its test has
-died). Beside the app:
+``app.py --port 20001 --data FOLDER`` serves until it is stopped, or until its standard input ends (its test
+has died). Beside the app:
 
 - ``/__test__/blank``      a page that loads nothing
 - ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
 - ``/__test__/worker.js``  a service worker that does nothing
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
-- ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST a list to set them, GET to read them
+- ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST a list to set them, GET reads them
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
-A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so, as often
-as ``times`` says (null: until it is removed). The kinds:
+A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
+as often as ``times`` says (null: until it is removed). The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
@@ -21,7 +21,7 @@ as ``times`` says (null: until it is removed). The kinds:
 - ``late``    answered after ``seconds``; the effect is at once
 - ``drop``    the effect happens, and the connection is closed without an answer
 - ``cut``     the effect happens, and the connection is closed in the middle of the answer
-- ``twice``   the effect is asked for twice, as a network that repeats requests would; the second answer is sent
+- ``twice``   the effect is asked for twice, as a network that repeats would; the second answer is sent
 """
 
 from __future__ import annotations

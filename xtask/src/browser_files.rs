@@ -75,7 +75,9 @@ fn key() -> Result<String> {
 fn build(id: &str) -> Result<()> {
     step("Rust to wasm (worker and page)", || {
         let arguments = ["build", "--profile", "wasm-release", "--target", "wasm32-unknown-unknown"];
-        process::show(cargo(arguments).args(["-p", "nightferry-sw", "-p", "nightferry-page"]))?;
+        let mut build = cargo(arguments);
+        build.args(["-p", "nightferry-sw", "-p", "nightferry-page"]);
+        process::show(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_home()))?;
         Ok(Step::Done)
     })?;
     step("wasm-bindgen and wasm-opt", || {
@@ -99,6 +101,15 @@ fn build(id: &str) -> Result<()> {
         copy_to_flask()?;
         Ok(Step::Done)
     })
+}
+
+/// Panic messages name source files: not with the folder of whoever built them, so that all builds are alike.
+fn without_home() -> String {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    cargo_home
+        .map(|home| format!("--remap-path-prefix={}=", home.join("registry/src").display()))
+        .unwrap_or_default()
 }
 
 enum Target {
