@@ -8,7 +8,7 @@ has died). Beside the app:
 - ``/__test__/worker.js``  a service worker that does nothing
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
-- ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST a list to set them, GET reads them
+- ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
