@@ -39,3 +39,255 @@ fn an_action_travels_from_the_page_to_the_server() {
     assert_eq!((&status["pending"], &status["connection"], &status["error"]), (&json!(0), &json!("online"), &Value::Null));
     assert!(status["lastSyncTime"].as_u64().unwrap() > before);
 }
+
+#[test]
+fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
+    let mut world = World::with(2, r#"{"files":{"debounceMs":300,"maxWaitMs":1000}}"#);
+    world.settle();
+    let start = world.now;
+    world.dispatch(0, "files/addItem", json!({"id": "quiet"}));
+    let mut commits = Vec::new();
+    for x in 0..25 {
+        world.dispatch(0, "files/addItem", json!({"id": "hot", "x": x}));
+        world.run_for(100);
+        if world.disk.item("files", "hot").map(|item| item["x"].clone()) != commits.last().map(|(_, x): &(u64, Value)| x.clone()) {
+            commits.push((world.now - start, world.disk.item("files", "hot").unwrap()["x"].clone()));
+        }
+        let quiet = world.disk.item("files", "quiet").is_some();
+        assert_eq!(quiet, world.now - start >= 310, "after {} ms", world.now - start);
+    }
+    let times: Vec<u64> = commits.iter().map(|commit| commit.0).collect();
+    assert_eq!(times.len(), 2, "one commit every second of an item that never falls quiet: {times:?}");
+    assert!(times[0] <= 1_100, "{times:?}");
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn thousand_items_take_few_transactions_and_two_requests() {
+    let mut world = World::with(3, FILES);
+    world.settle();
+    let before = (world.disk.store.transactions, world.server.requests.len(), world.pages[0].heard_of("ack").len());
+    let items: Vec<Value> = (0..1000).map(|id| json!({"id": id, "text": "x".repeat(300)})).collect();
+    world.dispatch(0, "files/addItems", items.into());
+    world.settle();
+    world.check_converged(&[]);
+    assert_eq!(world.pages[0].heard_of("ack").len() - before.2, 1);
+    assert_eq!(world.server.requests.len() - before.1, 2, "500 changes a request");
+    let transactions = world.disk.store.transactions - before.0;
+    assert!(transactions <= 8, "one for the journal, two for 500 items each, two for each push: {transactions}");
+
+    // An explicit batchSize holds.
+    let mut world = World::with(3, r#"{"files":{"batchSize":100}}"#);
+    world.settle();
+    let before = world.disk.store.transactions;
+    world.dispatch(0, "files/addItems", (0..1000).map(|id| json!({"id": id})).collect());
+    world.settle();
+    assert!(world.disk.store.transactions - before >= 10 + 1);
+}
+
+#[test]
+fn f07_flush_resolves_after_the_commit() {
+    let mut world = World::with(4, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    let flush = world.ask(0, "flush");
+    let asked = world.now;
+    world.disk.hold = Some("files");
+    world.run_for(5_000);
+    assert_eq!(world.pages[0].answer(flush), None);
+    assert_eq!(world.disk.item("files", "a"), None);
+    world.release();
+    world.run_until("the flush is answered", |world| world.pages[0].answer(flush).is_some());
+    assert_eq!(world.pages[0].answer(flush), Some("done"));
+    assert!(world.disk.item("files", "a").is_some());
+
+    // It does not wait for quiet, nor for the server.
+    world.server.mode = world::server::Fault::Swallowed;
+    let asked_again = world.now;
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    let flush = world.ask(0, "flush");
+    world.run_until("the flush is answered", |world| world.pages[0].answer(flush).is_some());
+    assert!(world.now - asked_again < 100 && asked_again > asked);
+}
+
+#[test]
+fn f07_flush_rejects_if_the_commit_failed_and_the_data_is_kept() {
+    let mut world = World::with(5, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_until("it is acknowledged", |world| world.pages[0].acknowledged == 1);
+    world.disk.refuse = Some("files");
+    let flush = world.ask(0, "flush");
+    world.run_until("the flush is answered", |world| world.pages[0].answer(flush).is_some());
+    assert_eq!((world.pages[0].answer(flush), &world.pages[0].answers[&flush]["code"]), (Some("failed"), &json!("storage")));
+    world.run_for(60_000);
+    world.disk.refuse = None;
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn sync_resolves_when_the_server_has_everything_and_rejects_when_it_is_away() {
+    let mut world = World::with(6, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    let sync = world.ask(0, "sync");
+    world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
+    assert_eq!(world.pages[0].answer(sync), Some("done"));
+    assert!(world.server.value("files", "a").is_some());
+
+    world.server.mode = world::server::Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    let sync = world.ask(0, "sync");
+    world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
+    assert_eq!(world.pages[0].answers[&sync]["code"], "sync_failed");
+    assert_eq!(world.engine.as_ref().unwrap().status().connection, nightferry::bridge::status::Connection::LocalOnly);
+    world.server.mode = world::server::Fault::Nothing;
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
+    let mut world = World::with(7, FILES);
+    world.open_page(FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "old", "x": 0}));
+    world.settle();
+    world.dispatch(0, "files/addItem", json!({"id": "new", "x": 1}));
+    world.dispatch(1, "files/removeItem", json!("old"));
+    world.run_for(20);
+    let changed = world.pages[1].last("changed");
+    assert_eq!((&changed["origin"], &changed["puts"]), (&json!("tab"), &json!([{"id": "new", "value": {"id": "new", "x": 1}}])));
+    assert_eq!(world.pages[0].last("changed")["deletes"], json!(["old"]));
+    assert_eq!(world.pages[0].heard_of("changed").len(), 1, "a tab does not hear of its own changes");
+
+    // Not committed yet, and a reader sees it all the same.
+    assert!(world.disk.item("files", "new").is_none() && world.disk.item("files", "old").is_some());
+    let hydrate = world.ask(1, "hydrate");
+    world.run_until("the rows are there", |world| world.pages[1].answer(hydrate).is_some());
+    assert_eq!(world.pages[1].answers[&hydrate]["rows"], json!([["new", {"id": "new", "x": 1}]]));
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
+    let mut world = World::with(8, FILES);
+    let epoch = world.pages[0].epoch.clone().unwrap();
+    let burst = |page: &str, epoch: &str, n: u64, x: u64| {
+        json!({"v": 1, "kind": "actions", "page": page, "epoch": epoch, "n": n,
+            "actions": [{"type": "files/addItem", "payload": {"id": "a", "x": x}}]}).to_string()
+    };
+    let page = world.pages[0].id.clone();
+    world.tell(burst(&page, &epoch, 1, 1));
+    world.settle();
+    world.tell(burst(&page, &epoch, 1, 99));
+    world.tell(burst(&page, &epoch, 3, 99));
+    world.tell(burst(&page, "another database", 2, 99));
+    world.settle();
+    let kinds: Vec<_> = world.pages[0].heard.iter().map(|message| (message["kind"].as_str().unwrap(), message["n"].as_u64())).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == ("ack", Some(1))).count(), 2);
+    assert!(kinds.contains(&("expected", Some(2))), "{kinds:?}");
+    assert!(kinds.contains(&("stale", None)), "{kinds:?}");
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], 1);
+
+    // The mark outlives the record and the worker.
+    assert_eq!(world.disk.count("_journal"), 0);
+    world.kill_and_boot();
+    world.tell(burst(&page, &epoch, 1, 99));
+    world.settle();
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], 1);
+}
+
+#[test]
+fn a_slice_added_later_migrates_while_work_goes_on() {
+    let mut world = World::with(9, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_for(100);
+    let both = r#"{"files":{},"models":{"storeName":"my-models"}}"#;
+    world.open_page(both);
+    world.dispatch(1, "models/addItem", json!({"id": "m"}));
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 1}));
+    world.settle();
+    assert_eq!(world.disk.item("my-models", "m"), Some(json!({"id": "m"})));
+    assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 1})));
+    assert_eq!(world.server.value("models", "m"), Some(json!({"id": "m"})));
+}
+
+#[test]
+fn a_registration_that_failed_has_no_effect_and_can_be_repeated() {
+    let mut world = World::with(10, FILES);
+    world.settle();
+    world.disk.refuse = Some("_meta");
+    let register = world.pages[0].configure(r#"{"files":{"debounceMs":5},"models":{}}"#);
+    world.tell(register.clone());
+    world.settle();
+    assert_eq!(world.pages[0].last("failed")["code"], "storage");
+    world.dispatch(0, "models/addItem", json!({"id": "m"}));
+    world.disk.refuse = None;
+    world.settle();
+    assert_eq!(world.pages[0].last("warning")["code"], "unknown_slice");
+    world.tell(register);
+    world.settle();
+    world.kill_and_boot();
+    world.dispatch(0, "models/addItem", json!({"id": "m"}));
+    world.settle();
+    assert_eq!(world.server.value("models", "m"), Some(json!({"id": "m"})));
+}
+
+#[test]
+fn null_values_and_any_id_travel_whole() {
+    let mut world = World::with(11, r#"{"files":{},"theme":{"single":true}}"#);
+    world.dispatch(0, "theme/setTheme", json!(null));
+    let ids = ["a:b/c?d#e%20 f", "日本語", "0", " ", "\u{0}", "\"\\", "__proto__"];
+    for id in ids {
+        world.dispatch(0, "files/addItem", json!({"id": id, "empty": null}));
+    }
+    world.dispatch(0, "files/addItem", json!({"id": 0.5, "x": 1}));
+    world.dispatch(0, "files/updateItem", json!({"id": "0.5", "x": null}));
+    world.settle();
+    assert_eq!(world.disk.item("theme", "value"), Some(json!(null)));
+    assert_eq!(world.server.value("theme", "value"), Some(json!(null)));
+    for id in ids {
+        assert_eq!(world.server.value("files", id), Some(json!({"id": id, "empty": null})), "{id:?}");
+        assert_eq!(world.disk.item("files", id), Some(json!({"id": id, "empty": null})), "{id:?}");
+    }
+    assert_eq!(world.server.value("files", "0.5"), Some(json!({"id": 0.5, "x": null})), "the item's own id stays a number");
+    world.dispatch(0, "theme/setTheme", json!("dark"));
+    world.dispatch(0, "files/removeItem", json!(0.5));
+    world.settle();
+    assert_eq!(world.server.value("theme", "value"), Some(json!("dark")));
+    assert_eq!(world.server.value("files", "0.5"), None);
+}
+
+#[test]
+fn f38_a_local_slice_never_leaves() {
+    let mut world = World::with(12, r#"{"files":{},"secret":{"syncToFlask":false}}"#);
+    world.burst(0, &[("secret/addItem", json!({"id": "a", "x": "hush"})), ("files/addItem", json!({"id": "a"}))]);
+    world.settle();
+    world.burst(0, &[("secret/updateItem", json!({"id": "a", "y": "hush"})), ("secret/addItem", json!({"id": "b", "x": "hush"}))]);
+    world.ask(0, "sync");
+    world.kill_and_boot();
+    world.settle();
+    world.dispatch(0, "secret/removeItem", json!("a"));
+    world.settle();
+    world.check_converged(&["secret"]);
+    let sent = format!("{:?}", world.server.requests);
+    assert!(!sent.contains("hush") && !sent.contains("secret"), "{sent}");
+}
+
+#[test]
+fn f38_a_slice_that_is_switched_off_sends_nothing_that_waits() {
+    let mut world = World::with(13, FILES);
+    world.settle();
+    world.server.mode = world::server::Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": "hush"}));
+    world.run_for(30);
+    let off = world.pages[0].configure(r#"{"files":{"syncToFlask":false}}"#);
+    world.tell(off);
+    world.run_for(1_000);
+    world.server.mode = world::server::Fault::Nothing;
+    world.run_for(60_000);
+    world.ask(0, "sync");
+    world.run_for(60_000);
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": "hush"})));
+    assert!(!format!("{:?}", world.server.requests).contains("hush"));
+}

@@ -99,7 +99,7 @@ impl Envelope<'_> {
                 epoch: self.epoch?,
                 n: self.n?,
                 seen: self.seen.map_or("{}", RawValue::get).into(),
-                actions: self.actions?.get().to_owned(),
+                actions: self.actions.map(RawValue::get).filter(|text| text.starts_with('['))?.to_owned(),
             },
             "flush" => Body::Flush { request: self.request? },
             "sync" => Body::Sync { request: self.request? },

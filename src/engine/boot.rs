@@ -80,7 +80,7 @@ impl Engine {
                 engine.conflicts.insert(key, row);
             }
         }
-        engine.journal.recover_last(number("position").unwrap_or(0));
+        engine.journal.recover_trimmed(number("position").unwrap_or(0));
         for (name, row) in &meta {
             if let (Some(page), Ok(mark)) = (name.strip_prefix("page:"), serde_json::from_str::<MarkRow>(row)) {
                 engine.journal.recover_mark(page, mark.n, mark.at);

@@ -23,7 +23,7 @@ pub struct Pending {
 pub struct Item {
     /// What the slice's object store has.
     pub stored: Option<Json>,
-    /// The item's `_sync` row; `None` where the server has never had it.
+    /// The item's `_sync` row; `None` where the server does not have the item.
     pub sync: Option<SyncRow>,
     /// Not committed yet: waiting to fall quiet.
     pub pending: Option<Pending>,
@@ -87,7 +87,7 @@ impl Items {
     pub fn insert(&mut self, loaded: Loaded) {
         let item = self.items.entry(loaded.key).or_default();
         item.stored = loaded.value;
-        item.sync = loaded.sync.as_deref().and_then(SyncRow::read);
+        item.sync = loaded.sync.as_deref().and_then(SyncRow::read).filter(|sync| sync.version.is_some());
     }
 
     /// Forgets the item if nothing is going on with it.

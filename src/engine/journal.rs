@@ -7,7 +7,7 @@
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
 use crate::json::{Json, Writer};
-use crate::store::{JOURNAL, JournalHead, Row, RowKey, Write};
+use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -61,6 +61,11 @@ pub struct Journal {
     open: VecDeque<Open>,
     /// Records up to here are done with but still on disk.
     trimmable: Option<u64>,
+    /// Records up to here are gone from the disk.
+    trimmed: u64,
+    /// Items that the server does not have, whose `_sync` row keeps a replay from repeating them: it goes when the
+    /// records up to this position go.
+    guards: BTreeMap<Key, u64>,
     /// Marks of pages whose records were trimmed, to be written with the trim.
     unwritten_marks: BTreeMap<Rc<str>, u64>,
     marks: BTreeMap<Rc<str>, Mark>,
@@ -89,9 +94,28 @@ impl Journal {
         *mark = Mark { durable: n.max(mark.durable), accepted: n.max(mark.durable), at: at.max(mark.at) };
     }
 
-    /// The position after which numbering goes on.
+    /// The last position that was trimmed: numbering goes on after it.
+    pub fn recover_trimmed(&mut self, trimmed: u64) {
+        self.trimmed = trimmed;
+        self.recover_last(trimmed);
+    }
+
+    /// A position that was taken.
     pub fn recover_last(&mut self, last: u64) {
         self.last = self.last.max(last);
+    }
+
+    /// Whether the record at `position` may still be on disk.
+    pub fn has(&self, position: u64) -> bool {
+        position > self.trimmed
+    }
+
+    /// The item's `_sync` row is there for replays only, up to this position; or it is not any more.
+    pub fn guarded(&mut self, key: &Key, position: Option<u64>) {
+        match position {
+            Some(position) => self.guards.insert(key.clone(), position),
+            None => self.guards.remove(key),
+        };
     }
 
     pub fn arrive(&mut self, now: u64, page: &str, n: u64, seen: Json, text: &str) -> Arrival {
@@ -222,6 +246,8 @@ impl Journal {
         }
         let Some(through) = through else { return };
         writes.push(Write::Trim { store: JOURNAL.into(), through });
+        let needless = self.guards.iter().filter(|(_, position)| **position <= through);
+        writes.extend(needless.map(|(key, _)| Write::delete(SYNC, RowKey::Item(key.clone()))));
         // Positions go on from here even when the journal is empty.
         writes.push(Write::meta("position", format!("{through}")));
         for (page, n) in &marks {
@@ -233,6 +259,8 @@ impl Journal {
 
     /// A transaction with a trim through `position` finished.
     pub fn trimmed(&mut self, through: u64) {
+        self.trimmed = self.trimmed.max(through);
+        self.guards.retain(|_, position| *position > through);
         if self.trimmable.is_some_and(|trimmable| trimmable <= through) {
             self.trimmable = None;
             self.unwritten_marks.clear();

@@ -122,7 +122,7 @@ impl Lane {
                 if entries.is_empty() {
                     return if self.contact { Step::Ask { path: "/health", body: None } } else { Step::Nothing };
                 }
-                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref().map(|sync| sync.version);
+                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref().and_then(|sync| sync.version);
                 let entries = entries.into_iter().map(|seq| (seq, base(seq))).collect();
                 Step::Prepare(Push { n: self.n + 1, tag: tag.id(), entries })
             }

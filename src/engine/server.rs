@@ -81,7 +81,7 @@ impl Engine {
                 match lane::read_push(answer, &push, &self.outbox) {
                     Ok(answer) => {
                         let settlement =
-                            Settlement::new(&push, answer, &self.items, &self.outbox, &self.slices, self.now);
+                            Settlement::new(&push, answer, &self.items, &self.outbox, &self.slices, &self.journal, self.now);
                         let writes = settlement.writes.clone();
                         self.settlement = Some(settlement);
                         let txn = self.store(Purpose::Settle, writes);
@@ -133,7 +133,7 @@ impl Engine {
             return self.failed(Failure::storage(&error));
         }
         self.lane.push = None;
-        let told = settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts);
+        let told = settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts, &mut self.journal);
         self.reports.acknowledged += told.acknowledged;
         self.reached();
         self.tell_changed(Origin::Server, None, told.from_server);

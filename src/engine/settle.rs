@@ -2,6 +2,7 @@
 //! transaction, and taken over in memory once that is durable.
 
 use super::items::Items;
+use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
 use crate::json::{Json, equal};
@@ -17,6 +18,8 @@ struct Outcome {
     seq: u64,
     key: Key,
     sync: Option<SyncRow>,
+    /// Where the server does not have the item: its `_sync` row guards replays up to this position.
+    guard: Option<u64>,
     /// The value that the slice's store gets, where that changes.
     value: Option<Option<Json>>,
     kind: Kind,
@@ -49,7 +52,15 @@ pub struct Told {
 }
 
 impl Settlement {
-    pub fn new(push: &Push, answer: PushAnswer, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) -> Self {
+    pub fn new(
+        push: &Push,
+        answer: PushAnswer,
+        items: &Items,
+        outbox: &Outbox,
+        slices: &Slices,
+        journal: &Journal,
+        now: u64,
+    ) -> Self {
         let mut verdicts: BTreeMap<Key, Verdict> = BTreeMap::new();
         for result in answer.results {
             verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
@@ -58,25 +69,36 @@ impl Settlement {
         for (seq, _) in &push.entries {
             let Some(row) = outbox.get(*seq) else { continue };
             let Some(verdict) = verdicts.remove(&row.key()) else { continue };
-            settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, now);
+            settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, journal, now);
         }
         settlement
     }
 
     #[allow(clippy::too_many_arguments)] // one row, its verdict, and what they are read against
-    fn take(&mut self, seq: u64, row: &OutboxRow, verdict: Verdict, tag: &str, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) {
+    fn take(
+        &mut self,
+        seq: u64,
+        row: &OutboxRow,
+        verdict: Verdict,
+        tag: &str,
+        items: &Items,
+        outbox: &Outbox,
+        slices: &Slices,
+        journal: &Journal,
+        now: u64,
+    ) {
         let key = row.key();
         let Some(item) = items.get(&key) else { return };
         let newer = item.unsent.is_some() || item.committing.is_some() || item.pending.is_some();
         let item_key = RowKey::Item(key.clone());
-        let mut outcome = Outcome { seq, key: key.clone(), sync: item.sync.clone(), value: None, kind: Kind::Applied };
+        let mut outcome = Outcome { seq, key: key.clone(), sync: item.sync.clone(), guard: None, value: None, kind: Kind::Applied };
         match verdict {
             Verdict::Applied { version, value } => {
-                self.applied(&mut outcome, row, version, value, newer);
+                self.applied(&mut outcome, row, version, value, newer, journal);
             }
             // The other side made the same change: there is nothing to decide.
             Verdict::Conflict { version: Some(version), value: Some(value), .. } if same(&row.value, &value) => {
-                self.applied(&mut outcome, row, version, None, newer);
+                self.applied(&mut outcome, row, version, None, newer, journal);
             }
             Verdict::Conflict { version, value, at } => {
                 // A newer change behind this one stays in the outbox, unsent while the conflict is open, and is the
@@ -109,9 +131,12 @@ impl Settlement {
                 self.writes.push(Write::put(REJECTED, item_key.clone(), rejected.to_json()));
                 if !newer {
                     outcome.value = Some(outcome.sync.as_mut().and_then(|sync| sync.base.take()));
-                    if let Some(sync) = &mut outcome.sync {
-                        sync.position = row.position;
-                        self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
+                    match &mut outcome.sync {
+                        Some(sync) => {
+                            sync.position = row.position;
+                            self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
+                        }
+                        None => self.guard(&mut outcome, row.position, journal),
                     }
                 }
                 outcome.kind = Kind::Rejected(format!(
@@ -131,14 +156,14 @@ impl Settlement {
         self.outcomes.push(outcome);
     }
 
-    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool) {
+    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool, journal: &Journal) {
         let item_key = RowKey::Item(outcome.key.clone());
         let server = value.clone().or_else(|| row.value.clone());
         if row.value.is_none() && value.is_none() {
             outcome.sync = None;
-            self.writes.push(Write::delete(SYNC, item_key));
+            self.guard(outcome, row.position, journal);
         } else {
-            let sync = SyncRow { version, position: row.position, base: server.filter(|_| newer) };
+            let sync = SyncRow { version: Some(version), position: row.position, base: server.filter(|_| newer) };
             self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
             outcome.sync = Some(sync);
         }
@@ -147,14 +172,31 @@ impl Settlement {
         }
     }
 
+    /// The server does not have the item. Its records may be replayed all the same, until they are trimmed.
+    fn guard(&mut self, outcome: &mut Outcome, position: u64, journal: &Journal) {
+        let key = RowKey::Item(outcome.key.clone());
+        outcome.guard = journal.has(position).then_some(position);
+        self.writes.push(match outcome.guard {
+            Some(position) => Write::put(SYNC, key, SyncRow { version: None, position, base: None }.to_json()),
+            None => Write::delete(SYNC, key),
+        });
+    }
+
     /// Takes the settlement over, once it is durable.
-    pub fn apply(self, items: &mut Items, outbox: &mut Outbox, conflicts: &mut BTreeMap<Key, ConflictRow>) -> Told {
+    pub fn apply(
+        self,
+        items: &mut Items,
+        outbox: &mut Outbox,
+        conflicts: &mut BTreeMap<Key, ConflictRow>,
+        journal: &mut Journal,
+    ) -> Told {
         let mut told = Told::default();
         for outcome in self.outcomes {
             outbox.remove(outcome.seq);
             let item = items.change(&outcome.key);
             item.in_flight = None;
             item.sync = outcome.sync;
+            journal.guarded(&outcome.key, outcome.guard);
             if let Some(value) = &outcome.value {
                 item.stored = value.clone();
             }

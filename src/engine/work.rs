@@ -4,7 +4,7 @@ use super::commit::trim_of;
 use super::fold::{self, Folded};
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
-use crate::store::{JOURNAL, Loaded, StoreError, Write};
+use crate::store::{JOURNAL, Loaded, StoreError, SyncRow, Write};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -109,8 +109,11 @@ impl Engine {
             Ok(rows) => {
                 self.reading.succeeded();
                 for row in rows {
-                    if let Some(sync) = row.sync.as_deref().and_then(crate::store::SyncRow::read) {
+                    if let Some(sync) = row.sync.as_deref().and_then(SyncRow::read) {
                         self.fold.skip(&row.key, sync.position);
+                        if sync.version.is_none() {
+                            self.journal.guarded(&row.key, Some(sync.position));
+                        }
                     }
                     self.items.insert(row);
                 }
@@ -187,7 +190,7 @@ impl Engine {
     /// Removes finished records that no commit took along.
     fn trim(&mut self) {
         let trimming = self.open.values().any(|purpose| matches!(purpose, Purpose::Trim(_)));
-        if trimming || self.committer.is_open() || !self.journal.wants_trim() {
+        if trimming || self.settlement.is_some() || self.committer.is_open() || !self.journal.wants_trim() {
             return;
         }
         let mut writes = Vec::new();

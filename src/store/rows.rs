@@ -94,8 +94,9 @@ impl OutboxRow {
 /// What the device knows of the server's side of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncRow {
-    /// The server's version that the local value is based on.
-    pub version: u64,
+    /// The server's version that the local value is based on. `None` where the server does not have the item: then the
+    /// row only keeps a replay of the journal from repeating what is done, and goes with the records.
+    pub version: Option<u64>,
     /// The last journal position that is folded into what the server has.
     pub position: u64,
     /// The server's value at `version`, kept while there are local changes on it.
@@ -104,7 +105,7 @@ pub struct SyncRow {
 
 #[derive(Deserialize)]
 struct SyncBody<'a> {
-    version: u64,
+    version: Option<u64>,
     #[serde(default)]
     position: u64,
     #[serde(borrow, default, deserialize_with = "crate::json::present")]
@@ -114,7 +115,7 @@ struct SyncBody<'a> {
 impl SyncRow {
     pub fn to_json(&self) -> Json {
         let mut out = Writer::object();
-        out.number("version", self.version).number("position", self.position);
+        out.number_or_null("version", self.version).number("position", self.position);
         if let Some(base) = &self.base {
             out.raw("base", base);
         }

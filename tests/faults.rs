@@ -1,0 +1,492 @@
+//! What goes wrong at the server, in the database and in messages, and what must hold all the same.
+
+mod world;
+
+use nightferry::engine::Reason;
+use serde_json::{Value, json};
+use world::World;
+use world::server::Fault;
+
+const FILES: &str = r#"{"files":{}}"#;
+
+/// A world whose server has the item `a` at `{"id":"a","x":0}`.
+fn world_with_a(seed: u64) -> World {
+    let mut world = World::with(seed, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
+    world.settle();
+    world
+}
+
+fn edit(world: &mut World, x: u64) {
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": x}));
+}
+
+/// Runs until a push has reached the server and is not answered yet.
+fn until_pushes(world: &mut World, count: usize) {
+    world.run_until("a push arrives", |world| world.server.pushes().len() == count);
+}
+
+#[test]
+fn f06_silent_server_does_not_block_local_commits() {
+    let mut world = World::with(1, FILES);
+    world.server.mode = Fault::Swallowed;
+    for x in 0..20 {
+        world.dispatch(0, "files/addItem", json!({"id": x % 5, "x": x}));
+        let flush = world.ask(0, "flush");
+        let asked = world.now;
+        world.run_until("the flush is answered", |world| world.pages[0].answer(flush).is_some());
+        assert_eq!(world.pages[0].answer(flush), Some("done"));
+        assert!(world.now - asked < 100);
+        world.run_for(3_000);
+    }
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f09_a_request_is_given_up_in_time_and_tried_again_for_ever() {
+    let mut world = world_with_a(2);
+    world.server.mode = Fault::Swallowed;
+    edit(&mut world, 1);
+    let mut waits = Vec::new();
+    for attempt in 1..=30 {
+        world.run_until("a request is on its way", |world| world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout));
+        let sent = world.now;
+        world.run_until("it is given up", |world| world.cancelled.len() == attempt);
+        assert!((9_000..12_000).contains(&(world.now - sent)), "{} ms", world.now - sent);
+        let given_up = world.now;
+        world.run_until("it is tried again", |world| {
+            world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout) || world.cancelled.len() > attempt
+        });
+        waits.push(world.now - given_up);
+    }
+    assert!(waits[0] <= 1_000, "{waits:?}");
+    assert!(waits.iter().all(|wait| (100..=15_000).contains(wait)), "{waits:?}");
+    assert!(*waits[10..].iter().max().unwrap() > 7_000, "{waits:?}");
+    assert_eq!(world.pages[0].last("status")["status"]["connection"], "local-only");
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_with_the_same_push() {
+    for fault in [Fault::AnswerLost, Fault::AnswerSwallowed, Fault::Internal, Fault::Html] {
+        let mut world = world_with_a(3);
+        world.server.faults.push_back(fault);
+        edit(&mut world, 1);
+        until_pushes(&mut world, 2);
+        // A newer edit must not change what is sent again.
+        edit(&mut world, 2);
+        until_pushes(&mut world, 3);
+        if fault == Fault::AnswerLost {
+            world.kill_and_boot();
+        }
+        world.settle();
+        let pushes = world.server.pushes();
+        assert_eq!(pushes[1], pushes[2], "{fault:?}");
+        assert_eq!(pushes.last().unwrap()["mutations"][0]["value"]["x"], 2);
+        world.check_converged(&[]);
+    }
+}
+
+#[test]
+fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
+    let mut world = world_with_a(4);
+    world.server.faults.push_back(Fault::AnswerSwallowed);
+    edit(&mut world, 1);
+    until_pushes(&mut world, 2);
+    for x in 2..6 {
+        edit(&mut world, x);
+        world.run_for(400);
+    }
+    assert_eq!(world.disk.count("_outbox"), 2, "one in flight, one behind it");
+    world.settle();
+    let pushes = world.server.pushes();
+    let (answered, newest) = (pushes[pushes.len() - 2], pushes[pushes.len() - 1]);
+    assert_eq!((&answered["mutations"][0]["value"]["x"], &newest["mutations"][0]["value"]["x"]), (&json!(1), &json!(5)));
+    assert!(newest["mutations"][0]["base"].as_u64() > answered["mutations"][0]["base"].as_u64());
+    assert_eq!(world.server.effects.len(), 3, "created, 1, 5");
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f04_a_failed_put_then_a_delete_stays_deleted() {
+    let mut world = World::with(5, FILES);
+    world.settle();
+    world.server.faults.extend([Fault::Internal, Fault::AnswerLost]);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": 1}));
+    until_pushes(&mut world, 1);
+    world.dispatch(0, "files/removeItem", json!("a"));
+    world.settle();
+    assert_eq!(world.server.value("files", "a"), None);
+    world.check_converged(&[]);
+
+    // What the server never heard of is not told to it at all.
+    world.server.mode = Fault::Refused;
+    world.run_for(10);
+    let before = world.server.requests.len();
+    world.dispatch(0, "files/addItem", json!({"id": "b", "x": 1}));
+    world.dispatch(0, "files/removeItem", json!("b"));
+    world.run_for(5_000);
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    assert_eq!(world.server.requests.len(), before);
+    assert_eq!(world.disk.count("_outbox"), 0);
+}
+
+#[test]
+fn a_push_that_cannot_be_written_down_is_written_later_as_it_was() {
+    let mut world = world_with_a(6);
+    world.run_for(10);
+    // Everything but commits that touch the slice fails: the push can't be prepared, and newer edits get behind it.
+    edit(&mut world, 1);
+    world.run_until("the edit is committed", |world| world.disk.item("files", "a").unwrap()["x"] == 1);
+    world.disk.hold = Some("_meta");
+    world.run_for(1);
+    edit(&mut world, 2);
+    world.run_for(1_000);
+    world.disk.refuse = Some("_meta");
+    world.release();
+    world.run_for(3_000);
+    edit(&mut world, 3);
+    world.run_for(3_000);
+    world.disk.refuse = None;
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f09_retries_go_on_across_restarts() {
+    let mut world = world_with_a(7);
+    world.server.mode = Fault::Refused;
+    edit(&mut world, 1);
+    for _ in 0..20 {
+        world.run_for(60_000);
+        world.kill_and_boot();
+    }
+    world.server.mode = Fault::Nothing;
+    world.run_for(16_000);
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_conflict_keeps_both_sides_and_stops_nothing_else() {
+    let mut world = world_with_a(8);
+    let version = world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
+    edit(&mut world, 1);
+    world.dispatch(0, "files/addItem", json!({"id": "other"}));
+    world.settle();
+    assert!(world.server.value("files", "other").is_some());
+    assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 1})), "the local value stays visible");
+    let first = world.disk.row("_conflicts");
+    assert_eq!(first["base"], json!({"id": "a", "x": 0}));
+    assert_eq!((&first["local"]["x"], &first["remote"]["x"]), (&json!(1), &json!("theirs")));
+    assert_eq!((&first["version"], &first["remoteAt"]), (&json!(version), &json!(5)));
+    assert_eq!(world.pages[0].last("status")["status"]["conflicts"], 1);
+    assert_eq!((world.disk.count("_outbox"), world.disk.count("_journal")), (0, 0));
+
+    // A later edit is the local side, under a new id, and is not sent; over a restart too.
+    for x in [2, 3] {
+        edit(&mut world, x);
+        world.settle();
+        let renewed = world.disk.row("_conflicts");
+        assert_eq!(renewed["local"]["x"], x);
+        assert_ne!(renewed["id"], first["id"]);
+        world.kill_and_boot();
+    }
+    world.dispatch(0, "files/addItem", json!({"id": "third"}));
+    world.settle();
+    assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
+    assert!(world.server.value("files", "third").is_some());
+}
+
+#[test]
+fn an_edit_made_while_the_conflict_comes_is_its_local_side() {
+    // At any moment after the push left, committed, being committed or only in the journal.
+    for pause in (0..400).step_by(7) {
+        let mut world = world_with_a(9);
+        world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
+        edit(&mut world, 1);
+        world.run_until("the push is written down", |world| world.disk.meta("push").is_some());
+        edit(&mut world, 2);
+        world.server.faults.push_back(Fault::AnswerLost);
+        world.run_for(pause);
+        world.ask(0, "flush");
+        world.settle();
+        let row = world.disk.row("_conflicts");
+        assert_eq!((&row["local"]["x"], &row["remote"]["x"]), (&json!(2), &json!("theirs")), "after {pause} ms");
+        assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2})));
+        assert_eq!(world.server.value("files", "a").unwrap()["x"], "theirs");
+    }
+}
+
+#[test]
+fn f25_an_edit_of_what_was_deleted_elsewhere_is_a_conflict() {
+    let mut world = world_with_a(10);
+    world.server.write("files", "a", None);
+    edit(&mut world, 1);
+    world.settle();
+    let row = world.disk.row("_conflicts");
+    assert_eq!((&row["local"]["x"], row.get("remote")), (&json!(1), None));
+    // And the other way round.
+    let mut world = world_with_a(10);
+    world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
+    world.dispatch(0, "files/removeItem", json!("a"));
+    world.settle();
+    let row = world.disk.row("_conflicts");
+    assert_eq!((row.get("local"), &row["remote"]["x"]), (None, &json!("theirs")));
+}
+
+#[test]
+fn the_same_change_on_both_sides_is_no_conflict() {
+    let mut world = world_with_a(11);
+    world.server.write("files", "a", Some(json!({"x": 1, "id": "a"})));
+    edit(&mut world, 1);
+    world.settle();
+    assert_eq!((world.disk.count("_conflicts"), world.disk.count("_outbox")), (0, 0));
+    edit(&mut world, 2);
+    world.settle();
+    assert_eq!(world.server.value("files", "a").unwrap()["x"], 2);
+}
+
+#[test]
+fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
+    let mut world = world_with_a(12);
+    world.server.refused.extend(["a".into(), "new".into()]);
+    world.burst(0, &[
+        ("files/updateItem", json!({"id": "a", "x": 1})),
+        ("files/addItem", json!({"id": "new"})),
+        ("files/addItem", json!({"id": "fine"})),
+    ]);
+    world.settle();
+    assert!(world.server.value("files", "fine").is_some());
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})), "the change is undone");
+    assert_eq!(world.disk.item("files", "new"), None, "the creation is undone");
+    let changed = world.pages[0].last("changed");
+    assert_eq!((&changed["origin"], &changed["deletes"]), (&json!("rollback"), &json!(["new"])), "the page that made it hears");
+    assert_eq!(changed["puts"], json!([{"id": "a", "value": {"id": "a", "x": 0}}]));
+    assert_eq!(world.disk.count("_rejected"), 2);
+    let (_, row) = world.disk.store.rows("_rejected").next().unwrap();
+    let row: Value = serde_json::from_str(row).unwrap();
+    assert_eq!((&row["itemId"], &row["value"]["x"], &row["message"]), (&json!("a"), &json!(1), &json!("Not this one.")));
+    assert_eq!(world.pages[0].last("warning")["code"], "not_applied");
+    assert_eq!((world.disk.count("_outbox"), world.disk.count("_journal")), (0, 0));
+
+    world.server.refused.clear();
+    edit(&mut world, 2);
+    world.dispatch(0, "files/addItem", json!({"id": "new", "again": true}));
+    world.settle();
+    assert_eq!(world.server.value("files", "a").unwrap()["x"], 2);
+    assert_eq!(world.server.value("files", "new").unwrap()["again"], true);
+    assert_eq!(world.pages[0].last("status")["status"]["error"], Value::Null);
+}
+
+#[test]
+fn a_refused_change_is_not_made_again_by_a_restart() {
+    let mut world = World::with(13, r#"{"files":{"debounceMs":100,"maxWaitMs":100000},"cold":{"debounceMs":60000,"maxWaitMs":60000}}"#);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
+    world.settle();
+    world.server.refused.extend(["a".into(), "new".into()]);
+    // The cold item keeps the record in the journal.
+    world.burst(0, &[
+        ("cold/addItem", json!({"id": "c"})),
+        ("files/updateItem", json!({"id": "a", "x": 1})),
+        ("files/addItem", json!({"id": "new"})),
+    ]);
+    world.run_for(2_000);
+    assert_eq!((world.disk.count("_rejected"), world.disk.count("_journal")), (2, 1));
+    let pushes = world.server.pushes().len();
+    world.kill_and_boot();
+    world.run_for(2_000);
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})));
+    assert_eq!(world.disk.item("files", "new"), None);
+    assert_eq!(world.server.pushes().len(), pushes, "it was refused once, that is enough");
+    world.settle();
+    assert_eq!((world.disk.count("_journal"), world.disk.count("_outbox")), (0, 0));
+    assert_eq!(world.disk.count("_sync"), 2, "a and c: what only guarded the replay is gone with it");
+}
+
+#[test]
+fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
+    let mut world = world_with_a(14);
+    world.server.hooks.insert("a".into(), json!({"id": "a", "x": "by the server"}));
+    edit(&mut world, 1);
+    world.settle();
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
+    assert_eq!(world.pages[0].last("changed")["origin"], "server");
+    // Refused afterwards, an edit that was pending then goes back to the server's value.
+    world.server.faults.push_back(Fault::AnswerLost);
+    edit(&mut world, 2);
+    until_pushes(&mut world, 3);
+    edit(&mut world, 3);
+    world.run_until("the first is settled", |world| world.disk.meta("push").is_none());
+    world.server.refused.insert("a".into());
+    world.settle();
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
+}
+
+#[test]
+fn a_forked_client_takes_a_new_name_and_sends_the_same_again() {
+    let mut world = world_with_a(15);
+    world.server.faults.push_back(Fault::AnswerLost);
+    edit(&mut world, 1);
+    until_pushes(&mut world, 2);
+    let before = world.disk.meta("client").unwrap();
+    world.run_for(50);
+    world.server.faults.push_back(Fault::Forked);
+    let sync = world.ask(0, "sync");
+    world.settle();
+    assert_ne!(world.disk.meta("client").unwrap(), before);
+    let pushes = world.server.pushes();
+    let (first, last) = (pushes[1], pushes[pushes.len() - 1]);
+    assert_eq!((&last["client"], &last["n"]), (&world.disk.meta("client").unwrap(), &json!(1)));
+    assert_eq!(last["mutations"], first["mutations"]);
+    assert_eq!(world.server.effects.len(), 2, "nothing twice");
+    assert_eq!(world.pages[0].answer(sync), Some("done"));
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
+    let mut world = World::with(16, FILES);
+    world.settle();
+    (world.disk.refuse, world.disk.full) = (Some("_journal"), true);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    world.run_for(10_000);
+    assert_eq!(world.pages[0].acknowledged, 0);
+    assert_eq!(world.pages[0].last("failed")["code"], "storage");
+    let error = world.pages[0].last("status")["status"]["error"].as_str().unwrap();
+    assert!(error.contains("no room"), "{error}");
+    world.disk.refuse = None;
+    world.settle();
+    assert_eq!(world.pages[0].acknowledged, 2);
+    assert_eq!(world.pages[0].last("status")["status"]["error"], Value::Null);
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_failing_database_is_tried_again_at_a_pace() {
+    for store in ["", "_sync", "_outbox", "_journal", "_meta", "files"] {
+        let mut world = world_with_a(17);
+        world.server.mode = Fault::Refused;
+        edit(&mut world, 1);
+        world.run_for(2_000);
+        world.disk.refuse = Some(store);
+        world.kill_and_boot();
+        let steps = world.boundary;
+        edit(&mut world, 2);
+        world.run_for(60_000);
+        assert!(world.boundary - steps < 1_500, "{store}: {} in a minute", world.boundary - steps);
+        world.disk.refuse = None;
+        world.server.mode = Fault::Nothing;
+        world.settle();
+        world.check_converged(&[]);
+    }
+}
+
+#[test]
+fn bad_input_is_told_and_stops_nothing() {
+    let mut world = World::with(18, FILES);
+    world.settle();
+    let page = world.pages[0].id.clone();
+    for (text, code) in [
+        ("no JSON".into(), "bad_message"),
+        (json!({"v": 2, "kind": "flush", "page": page, "request": 1}).to_string(), "bridge_version"),
+        (json!({"v": 1, "kind": "dance", "page": page}).to_string(), "bad_message"),
+        (json!({"v": 1, "kind": "hydrate", "page": page, "request": 99, "slice": "nope"}).to_string(), "unknown_slice"),
+        (json!({"v": 1, "kind": "register", "page": page, "request": 98, "slices": {"no good": {}}}).to_string(), "bad_config"),
+        (json!({"v": 1, "kind": "actions", "page": page, "epoch": world.pages[0].epoch, "n": 1, "actions": "x"}).to_string(), "bad_message"),
+    ] {
+        world.tell(text);
+        world.settle();
+        assert_eq!(world.pages[0].last("failed")["code"], code);
+    }
+    let warned = |world: &World| -> Vec<String> {
+        world.pages[0].heard_of("warning").iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+    };
+    world.burst(0, &[
+        ("files/addItem", json!({"id": "a"})),
+        ("addItem", json!({"id": "a"})),
+        ("nope/addItem", json!({"id": "a"})),
+        ("files/addItem", json!({"name": "no id"})),
+        ("files/updateItem", json!({"id": "absent", "x": 1})),
+        ("files/addItems", json!([{"id": "b"}, {"id": ""}, {"id": "c"}])),
+    ]);
+    world.settle();
+    assert_eq!(warned(&world), ["bad_action", "unknown_slice", "missing_id", "bad_id", "missing_item"]);
+    for id in ["a", "b", "c"] {
+        assert!(world.server.value("files", id).is_some(), "{id}");
+    }
+    assert_eq!(world.disk.count("_journal"), 0);
+}
+
+#[test]
+fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
+    let mut world = World::with(19, FILES);
+    world.settle();
+    for id in ["a", "b", "c"] {
+        world.dispatch(0, "files/addItem", json!({"id": id}));
+        world.run_for(20);
+    }
+    world.kill();
+    let mut rows: Vec<_> = world.disk.store.stores.get_mut("_journal").unwrap().values_mut().collect();
+    *rows[1] = r#"{"what":"is this"}"#.into();
+    // Even where the first attempts to set it aside fail.
+    world.disk.refuse = Some("_meta");
+    world.boot();
+    world.run_for(3_000);
+    world.disk.refuse = None;
+    world.settle();
+    let aside = world.disk.store.rows("_meta").find(|(key, _)| format!("{key:?}").contains("unreadable:_journal")).unwrap();
+    assert!(aside.1.contains("is this"));
+    assert!(world.server.value("files", "a").is_some() && world.server.value("files", "c").is_some());
+    assert_eq!(world.disk.count("_journal"), 0);
+    assert!(world.pages[0].heard_of("warning").iter().any(|warning| warning["code"] == "unreadable_record"));
+}
+
+#[test]
+fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
+    let mut world = World::with(20, FILES);
+    world.settle();
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_until("it is acknowledged", |world| world.pages[0].acknowledged == 1);
+    world.kill();
+    for row in world.disk.store.stores.get_mut("_journal").unwrap().values_mut() {
+        *row = "7".into();
+    }
+    world.boot();
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    world.settle();
+    assert!(world.server.value("files", "b").is_some());
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_untouched() {
+    let mut world = world_with_a(21);
+    world.kill();
+    world.disk.store.apply(&[nightferry::store::Write::meta("schema", "99")]).unwrap();
+    let moment = nightferry::engine::Moment { now: world.now, entropy: 1 };
+    let error = nightferry::engine::Engine::new(moment, world.disk.store.snapshot()).err().unwrap();
+    assert_eq!(error.code, "newer_schema");
+}
+
+#[test]
+fn nothing_leaves_under_another_principal() {
+    let mut world = World::with(22, FILES);
+    // The note of whose the device is fails; the push is written down, and its answer is lost.
+    world.server.mode = Fault::Nothing;
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    until_pushes(&mut world, 1);
+    world.kill();
+    world.server.principal = "acme/bob".into();
+    world.boot();
+    world.run_for(300_000);
+    let theirs = world.server.pushes().iter().filter(|push| push["principal"] == "acme/bob").count();
+    assert_eq!(theirs, 0);
+    let status = world.engine.as_ref().unwrap().status();
+    assert!(status.pending == 1 && status.error.is_some(), "{status:?}");
+}
