@@ -3,7 +3,7 @@
 use super::Dice;
 use nightferry::bridge::down::To;
 use nightferry::engine::Input;
-use nightferry::store::{Loaded, MemoryStore, RowKey, StoreError, Wanted, Write};
+use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Write};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -122,11 +122,21 @@ impl Disk {
         self.item("_meta", name)
     }
 
+    pub fn rows_of(&self, store: &str) -> Vec<Value> {
+        self.store.rows(store).map(|(_, row)| serde_json::from_str(row).expect("a row is JSON")).collect()
+    }
+
+    /// The open conflict of an item.
+    pub fn conflict(&self, slice: &str, id: &str) -> Option<Value> {
+        let row = self.store.stores.get("_conflicts")?.get(&RowKey::Item(Key::new(slice, id)))?;
+        Some(serde_json::from_str(row).expect("a row is JSON"))
+    }
+
     /// The only row of a system store.
     pub fn row(&self, store: &str) -> Value {
-        let rows: Vec<_> = self.store.rows(store).collect();
-        let [(_, row)] = rows[..] else { panic!("{store} has {} rows", rows.len()) };
-        serde_json::from_str(row).expect("a row is JSON")
+        let mut rows = self.rows_of(store);
+        assert_eq!(rows.len(), 1, "{store}: {rows:?}");
+        rows.remove(0)
     }
 
     fn apply(&mut self, work: &Work) -> Result<(), StoreError> {

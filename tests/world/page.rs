@@ -142,7 +142,7 @@ impl Page {
 
     /// P1: what was acknowledged is durable.
     pub fn check_acknowledged(&self, log: &[Burst]) {
-        let durable = log.iter().filter(|burst| burst.page == self.id).map(|burst| burst.n).max().unwrap_or(0);
+        let durable = log.iter().rev().find(|burst| burst.page == self.id).map_or(0, |burst| burst.n);
         assert!(self.acknowledged <= durable, "{} was acknowledged up to {}, but durable is {durable}", self.id, self.acknowledged);
     }
 

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 type Key = (String, String);
 
+/// When another device makes its changes, in epoch ms.
+pub const FOREIGN: u64 = 5;
+
 /// What the next request meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -168,8 +171,13 @@ impl Server {
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
         self.version += 1;
-        self.items.insert((slice.into(), id.into()), Row { version: self.version, value, at: 5 });
+        self.items.insert((slice.into(), id.into()), Row { version: self.version, value, at: FOREIGN });
         self.version
+    }
+
+    /// Whether another device changed the item last.
+    pub fn is_foreign(&self, slice: &str, id: &str) -> bool {
+        self.items.get(&(slice.into(), id.into())).is_some_and(|row| row.at == FOREIGN)
     }
 
     pub fn value(&self, slice: &str, id: &str) -> Option<Value> {
