@@ -105,9 +105,9 @@ impl Context<'_> {
     }
 
     fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
-        match serde_json::from_str::<Vec<&RawValue>>(self.payload) {
-            Ok(items) => Ok(items.into_iter().map(|item| self.put(item.get())).collect()),
-            Err(_) => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
+        match elements(self.payload) {
+            Some(items) => Ok(items.into_iter().map(|item| self.put(item)).collect()),
+            None => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
         }
     }
 

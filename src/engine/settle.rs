@@ -9,7 +9,7 @@ use crate::protocol::{PushAnswer, Verdict};
 use crate::store::{
     CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow, Write,
 };
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 /// What one answer comes to.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Told {
 
 impl Settlement {
     pub fn new(push: &Push, answer: PushAnswer, items: &Items, outbox: &Outbox, slices: &Slices, now: u64) -> Self {
-        let mut verdicts: BTreeMap<Key, Verdict> = BTreeMap::new();
+        let mut verdicts: Table<Key, Verdict> = Table::default();
         for result in answer.results {
             verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
         }
@@ -148,7 +148,7 @@ impl Settlement {
     }
 
     /// Takes the settlement over, once it is durable.
-    pub fn apply(self, items: &mut Items, outbox: &mut Outbox, conflicts: &mut BTreeMap<Key, ConflictRow>) -> Told {
+    pub fn apply(self, items: &mut Items, outbox: &mut Outbox, conflicts: &mut Table<Key, ConflictRow>) -> Told {
         let mut told = Told::default();
         for outcome in self.outcomes {
             outbox.remove(outcome.seq);

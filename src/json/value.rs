@@ -8,8 +8,7 @@ pub fn equal(a: &str, b: &str) -> bool {
         return true;
     }
     if let (Some(a), Some(b)) = (Fields::parse(a), Fields::parse(b)) {
-        let same = |(key, a): &(_, &str)| b.get(key).is_some_and(|b| equal(a, b));
-        return a.0.len() == b.0.len() && a.0.iter().all(same);
+        return a.0.len() == b.0.len() && a.0.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)));
     }
     if let (Some(a), Some(b)) = (elements(a), elements(b)) {
         return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b));
