@@ -17,13 +17,14 @@
 //! # Layers
 //!
 //! `engine → bridge → protocol`: the engine speaks to pages through [`bridge`] and to the server through [`protocol`];
-//! [`store`] is the contract with the database, [`json`] the one notion of a value.
+//! [`store`] is the contract with the database, [`json`] the one notion of a value, [`table`] a small map.
 
 pub mod bridge;
 pub mod engine;
 pub mod json;
 pub mod protocol;
 pub mod store;
+pub mod table;
 
 /// Identifies this build; page and worker exchange it. Stamped by `build.rs`.
 pub const BUILD: &str = match option_env!("NIGHTFERRY_BUILD") {

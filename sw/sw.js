@@ -12,21 +12,22 @@ const alone = () => (lock ??= new Promise((granted) => {
   navigator.locks.request(`nightferry:${name}`, () => new Promise(() => granted()));
 }));
 
-// wasm comes from the cache, so that the worker starts while the server is down.
+// wasm comes from the cache, so that the worker starts while the server is down. A panic costs the instance: the next
+// event boots a fresh one from the database.
 let wasm;
-const start = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
-const ready = () => (wasm ??= start().catch((error) => { wasm = undefined; throw error; }));
-
-// A panic settles the events of the instance that died; the next event gets a fresh one, which reads the database.
+let booted;
+const load = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
+const loaded = () => (wasm ??= load().catch((error) => { wasm = undefined; throw error; }));
+const boot = () => alone().then(loaded).then(() => wasm_bindgen.boot(name, settings.get("api") ?? "/nightferry"));
+const ready = () => (booted ??= boot().catch((error) => { booted = undefined; throw error; }));
 let fail;
 let panicked;
 const watch = () => { panicked = new Promise((_, reject) => { fail = reject; }); panicked.catch(() => {}); };
 watch();
-self.__nightferry_panic = (message) => { fail(new Error(message)); watch(); };
+self.__nightferry_panic = (message) => { booted = undefined; fail(new Error(message)); watch(); };
 
-const hold = (event, work) => event.waitUntil(Promise.race([alone().then(ready).then(work), panicked]).catch(
-  (error) => { console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error); }));
-const wake = (event) => hold(event, () => wasm_bindgen.wake(name, settings.get("api") ?? "/nightferry"));
+const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
+const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked]).catch(report));
 
 self.addEventListener("install", (event) =>
   event.waitUntil(Promise.all([caches.open(CACHE).then((cache) => cache.add(WASM)), self.skipWaiting()])));
@@ -34,7 +35,6 @@ self.addEventListener("activate", (event) => {
   const old = (keys) => keys.filter((key) => key.startsWith("nightferry-wasm-") && key !== CACHE);
   event.waitUntil(caches.keys().then((keys) => Promise.all(old(keys).map((key) => caches.delete(key)))));
 });
-self.addEventListener("message", (event) =>
-  hold(event, () => wasm_bindgen.hear(name, settings.get("api") ?? "/nightferry", event.data)));
-self.addEventListener("sync", wake);
-self.addEventListener("periodicsync", wake);
+self.addEventListener("message", (event) => hold(event, () => wasm_bindgen.hear(event.data)));
+self.addEventListener("sync", (event) => hold(event, () => wasm_bindgen.wake()));
+self.addEventListener("periodicsync", (event) => hold(event, () => wasm_bindgen.wake()));

@@ -83,7 +83,7 @@ fn thousand_items_take_few_transactions_and_two_requests() {
     let before = world.disk.store.transactions;
     world.dispatch(0, "files/addItems", (0..1000).map(|id| json!({"id": id})).collect());
     world.settle();
-    assert!(world.disk.store.transactions - before >= 10 + 1);
+    assert!(world.disk.store.transactions - before > 10);
 }
 
 #[test]

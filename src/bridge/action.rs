@@ -1,21 +1,14 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Fields, Json, check_item};
+use crate::json::{Fields, Json, check_item, elements, string};
 use crate::store::Key;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 /// An action as a page sends it.
-#[derive(Deserialize)]
 pub struct Action<'a> {
-    #[serde(borrow, rename = "type")]
-    pub kind: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    pub payload: Option<&'a RawValue>,
+    pub kind: String,
+    pub payload: Option<&'a str>,
     /// The payload's top-level fields that were `undefined`: an update removes them.
-    #[serde(default)]
     pub unset: Vec<String>,
 }
 
@@ -45,17 +38,26 @@ fn bad<T>(code: &'static str, message: String) -> Result<T, BadAction> {
     Err(BadAction { code, message })
 }
 
-impl Action<'_> {
+impl<'a> Action<'a> {
+    pub fn read(text: &'a str) -> Result<Self, BadAction> {
+        let fields = Fields::parse(text).unwrap_or_default();
+        let Some(kind) = fields.string("type") else {
+            return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
+        };
+        let unset = fields.get("unset").and_then(elements).unwrap_or_default();
+        Ok(Action { kind, payload: fields.get("payload"), unset: unset.into_iter().filter_map(string).collect() })
+    }
+
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
         let Some((slice, verb)) = kind.rsplit_once('/') else {
             return bad("bad_action", format!("The action \"{kind}\" was not kept: its type must be slice/verb, such as files/addItem."));
         };
-        let Some((name, config)) = slices.get_key_value(slice) else {
+        let Some((name, config)) = slices.entry(slice) else {
             return bad("unknown_slice", format!("The action \"{kind}\" was not kept: there is no slice \"{slice}\". Name it in register({{slices: {{\"{slice}\": {{}}}}}})."));
         };
-        let Some(payload) = self.payload.map(RawValue::get) else {
+        let Some(payload) = self.payload else {
             return bad("bad_action", format!("The action \"{kind}\" was not kept: it has no payload."));
         };
         let context = Context { kind, slice: name, payload };
@@ -103,9 +105,9 @@ impl Context<'_> {
     }
 
     fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
-        match serde_json::from_str::<Vec<&RawValue>>(self.payload) {
-            Ok(items) => Ok(items.into_iter().map(|item| self.put(item.get())).collect()),
-            Err(_) => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
+        match elements(self.payload) {
+            Some(items) => Ok(items.into_iter().map(|item| self.put(item)).collect()),
+            None => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
         }
     }
 
@@ -147,18 +149,15 @@ impl Context<'_> {
     }
 }
 
-/// `String(id)` of JavaScript, for an id given as JSON text: a string or a finite number.
+/// `String(id)` of JavaScript, for an id given as JSON text: a string or a finite number. What JSON.stringify writes of a
+/// number is `String` of it already.
 fn id_text(json: &str) -> Option<String> {
-    if json.starts_with('"') {
-        return serde_json::from_str(json).ok();
+    match json.as_bytes().first()? {
+        b'"' => string(json),
+        b'-' if json == "-0" => Some("0".into()),
+        b'-' | b'0'..=b'9' => Some(json.into()),
+        _ => None,
     }
-    let number: f64 = serde_json::from_str(json).ok()?;
-    Some(match number.abs() {
-        0.0 => "0".into(),
-        small if small < 1e-6 => format!("{number:e}"),
-        large if large >= 1e21 => format!("{number:e}").replace('e', "e+"),
-        _ => number.to_string(),
-    })
 }
 
 #[cfg(test)]
@@ -167,12 +166,11 @@ mod tests {
     use crate::bridge::config::register;
 
     fn slices() -> Slices {
-        let registered = serde_json::from_str(r#"{"files":{},"theme":{"single":true}}"#).unwrap();
-        register(&Slices::new(), &registered).unwrap()
+        register(&Slices::default(), r#"{"files":{},"theme":{"single":true}}"#).unwrap()
     }
 
     fn run(action: &str) -> Result<Vec<Operation>, BadAction> {
-        serde_json::from_str::<Action>(action).unwrap().operations(&slices())?.into_iter().collect()
+        Action::read(action)?.operations(&slices())?.into_iter().collect()
     }
 
     #[test]
@@ -204,7 +202,7 @@ mod tests {
             ("-0", "0"),
             ("-7.5", "-7.5"),
             ("1e-7", "1e-7"),
-            ("1e21", "1e+21"),
+            ("1e+21", "1e+21"),
             ("123456789012", "123456789012"),
         ] {
             assert_eq!(id_text(json).as_deref(), Some(id));

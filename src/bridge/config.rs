@@ -1,22 +1,8 @@
 //! A slice's configuration, as `register` gives it and `_meta.slices` keeps it.
 
-use crate::json::{Json, Writer};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::json::{Fields, Json, Writer, string};
+use crate::table::Table;
 use std::rc::Rc;
-
-/// What a page says of a slice; a field left out keeps its value or gets the default.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SliceConfig {
-    pub store_name: Option<String>,
-    pub enabled: Option<bool>,
-    pub sync_to_flask: Option<bool>,
-    pub debounce_ms: Option<f64>,
-    pub max_wait_ms: Option<f64>,
-    pub batch_size: Option<f64>,
-    pub single: Option<bool>,
-}
 
 /// A slice's settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +24,7 @@ pub struct Slice {
 pub const DEFAULT_BATCH_SIZE: usize = 10;
 
 /// All slices ever registered, by name.
-pub type Slices = BTreeMap<Rc<str>, Slice>;
+pub type Slices = Table<Rc<str>, Slice>;
 
 impl Slice {
     fn new(store: &str) -> Self {
@@ -46,50 +32,58 @@ impl Slice {
     }
 }
 
-/// The slices with `registered` applied; what is wrong is refused by name and changes nothing.
-pub fn register(slices: &Slices, registered: &BTreeMap<String, SliceConfig>) -> Result<Slices, String> {
+/// The slices with `registered` applied, a JSON object of slices' configurations in which a field left out keeps its
+/// value; what is wrong is refused by name and changes nothing.
+pub fn register(slices: &Slices, registered: &str) -> Result<Slices, String> {
     let mut slices = slices.clone();
-    for (name, config) in registered {
-        check_name("slice", name)?;
-        let known = slices.contains_key(name.as_str());
-        let slice = slices.entry(name.as_str().into()).or_insert_with(|| Slice::new(name));
-        apply(slice, name, config, known)?;
+    let Some(registered) = Fields::parse(registered) else {
+        return Err("slices must be an object of slices' configurations, such as {files: {}}".into());
+    };
+    for (name, config) in registered.0 {
+        check_name("slice", &name)?;
+        let known = slices.get(&*name).is_some();
+        let mut slice = slices.get(&*name).cloned().unwrap_or_else(|| Slice::new(&name));
+        let Some(config) = Fields::parse(config) else {
+            return Err(format!("slices.{name} must be an object, such as {{}}"));
+        };
+        apply(&mut slice, &name, &config, known)?;
+        slices.insert((*name).into(), slice);
     }
-    let mut stores: Vec<&str> = slices.values().map(|slice| &*slice.store).collect();
-    stores.sort_unstable();
-    match stores.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("two slices have the storeName \"{}\"; give each its own", pair[0])),
-        None => Ok(slices),
+    for (name, slice) in slices.iter() {
+        if slices.iter().any(|(other, config)| other != name && config.store == slice.store) {
+            return Err(format!("two slices have the storeName \"{}\"; give each its own", slice.store));
+        }
     }
+    Ok(slices)
 }
 
-fn apply(slice: &mut Slice, name: &str, config: &SliceConfig, known: bool) -> Result<(), String> {
-    if let Some(store) = &config.store_name {
-        check_name("storeName", store)?;
-        if known && *slice.store != **store {
-            return Err(format!("slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet", slice.store));
+fn apply(slice: &mut Slice, name: &str, config: &Fields, known: bool) -> Result<(), String> {
+    for (field, value) in &config.0 {
+        let flag = || value.parse::<bool>().map_err(|_| format!("slices.{name}.{field} is {value}; it must be true or false"));
+        let whole = |from: u64, to: u64| match value.parse::<u64>() {
+            Ok(number) if (from..=to).contains(&number) => Ok(number),
+            _ => Err(format!("slices.{name}.{field} is {value}; it must be a whole number from {from} to {to}")),
+        };
+        match &**field {
+            "storeName" => {
+                let store = string(value).unwrap_or_default();
+                check_name("storeName", &store)?;
+                if known && *slice.store != *store {
+                    return Err(format!("slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet", slice.store));
+                }
+                slice.store = store.into();
+            }
+            "enabled" if !flag()? => {
+                return Err(format!("slices.{name}.enabled: false is not supported yet; leave the slice out instead"));
+            }
+            "enabled" => {}
+            "syncToFlask" => slice.sync_to_flask = flag()?,
+            "single" => slice.single = flag()?,
+            "debounceMs" => slice.debounce_ms = whole(0, 600_000)?,
+            "maxWaitMs" => slice.max_wait_ms = whole(0, 600_000)?,
+            "batchSize" => slice.batch_size = Some(whole(1, 500)? as usize),
+            _ => return Err(format!("slices.{name}.{field} is no setting of a slice; storeName, syncToFlask, debounceMs, maxWaitMs, batchSize and single are")),
         }
-        slice.store = store.as_str().into();
-    }
-    if config.enabled == Some(false) {
-        return Err(format!("slices.{name}.enabled: false is not supported yet; leave the slice out instead"));
-    }
-    if let Some(sync) = config.sync_to_flask {
-        slice.sync_to_flask = sync;
-    }
-    if let Some(single) = config.single {
-        slice.single = single;
-    }
-    let whole = |field: &str, value: Option<f64>, from: f64, to: f64| match value {
-        Some(value) if value.fract() != 0.0 || !(from..=to).contains(&value) => {
-            Err(format!("slices.{name}.{field} is {value}; it must be a whole number from {from} to {to}"))
-        }
-        value => Ok(value.map(|value| value as u64)),
-    };
-    slice.debounce_ms = whole("debounceMs", config.debounce_ms, 0.0, 600_000.0)?.unwrap_or(slice.debounce_ms);
-    slice.max_wait_ms = whole("maxWaitMs", config.max_wait_ms, 0.0, 600_000.0)?.unwrap_or(slice.max_wait_ms);
-    if let Some(size) = whole("batchSize", config.batch_size, 1.0, 500.0)? {
-        slice.batch_size = Some(size as usize);
     }
     Ok(())
 }
@@ -108,7 +102,7 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
 /// The text kept as `_meta.slices`; [`register`] over no slices reads it back.
 pub fn to_json(slices: &Slices) -> Json {
     let mut out = Writer::object();
-    for (name, slice) in slices {
+    for (name, slice) in slices.iter() {
         let mut fields = Writer::object();
         fields.string("storeName", &slice.store).bool("syncToFlask", slice.sync_to_flask).bool("single", slice.single);
         fields.number("debounceMs", slice.debounce_ms).number("maxWaitMs", slice.max_wait_ms);
@@ -125,15 +119,15 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Slices, String> {
-        register(&Slices::new(), &serde_json::from_str(text).unwrap())
+        register(&Slices::default(), text)
     }
 
     #[test]
     fn survives_the_store() {
         let slices = read(r#"{"files":{"debounceMs":5,"batchSize":20},"theme":{"single":true,"syncToFlask":false,"storeName":"ui"}}"#).unwrap();
         assert_eq!(read(&to_json(&slices)).unwrap(), slices);
-        assert_eq!(slices["files"].batch_size, Some(20));
-        assert_eq!(&*slices["theme"].store, "ui");
+        assert_eq!(slices.get("files").unwrap().batch_size, Some(20));
+        assert_eq!(&*slices.get("theme").unwrap().store, "ui");
     }
 
     #[test]

@@ -1,11 +1,7 @@
 //! Page → worker.
 
-use super::{BRIDGE, config::SliceConfig};
-use crate::json::Json;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use super::BRIDGE;
+use crate::json::{Fields, Json};
 
 /// One message of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,10 +13,10 @@ pub struct Up {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// Declares slices. Answered by `registered` or `failed`.
-    Register { request: u64, slices: BTreeMap<String, SliceConfig> },
+    /// Declares slices: a JSON object, see `config`. Answered by `registered` or `failed`.
+    Register { request: u64, slices: Json },
     /// A burst of actions. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, seen: Json, actions: String },
+    Actions { epoch: String, n: u64, seen: Json, actions: Json },
     /// Commits everything that arrived before it. Answered by `done` or `failed`.
     Flush { request: u64 },
     /// Sends everything and waits for the server. Answered by `done` or `failed`.
@@ -44,73 +40,44 @@ pub struct Refused {
     pub message: String,
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    v: u64,
-    page: Option<String>,
-    #[serde(borrow)]
-    kind: Option<Cow<'a, str>>,
-    request: Option<u64>,
-    epoch: Option<String>,
-    n: Option<u64>,
-    #[serde(borrow)]
-    seen: Option<&'a RawValue>,
-    #[serde(borrow)]
-    actions: Option<&'a RawValue>,
-    slice: Option<String>,
-    slices: Option<BTreeMap<String, SliceConfig>>,
-}
-
 impl Up {
     /// Reads a message. One of another version, or one that can't be read, is refused with a sentence.
     pub fn read(text: &str) -> Result<Up, Refused> {
-        let envelope: Envelope = serde_json::from_str(text).map_err(|error| Refused {
-            page: None,
-            code: "bad_message",
-            message: format!("Nightferry's worker could not read a message of this page: {error}. Nothing else is affected."),
-        })?;
-        if envelope.v != BRIDGE {
-            return Err(Refused {
-                page: envelope.page,
-                code: "bridge_version",
-                message: format!(
-                    "This page speaks version {} of Nightferry's messages and the worker version {BRIDGE}. Reload the page; what it has sent before is kept.",
-                    envelope.v
-                ),
-            });
+        let envelope = Fields::parse(text).unwrap_or_default();
+        let page = envelope.string("page");
+        let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
+        match envelope.number("v") {
+            Some(BRIDGE) => {}
+            Some(version) => {
+                return refuse("bridge_version", format!("This page speaks version {version} of Nightferry's messages and the worker version {BRIDGE}. Reload the page; what it has sent before is kept."));
+            }
+            None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
-        let page = envelope.page.clone();
-        match envelope.body() {
-            Some(up) => Ok(up),
-            None => Err(Refused {
-                page,
-                code: "bad_message",
-                message: "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into(),
-            }),
+        match (page.clone(), read_body(&envelope)) {
+            (Some(page), Some(body)) => Ok(Up { page, body }),
+            _ => refuse("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
     }
 }
 
-impl Envelope<'_> {
-    fn body(self) -> Option<Up> {
-        let body = match &*self.kind? {
-            "register" => Body::Register { request: self.request?, slices: self.slices? },
-            "actions" => Body::Actions {
-                epoch: self.epoch?,
-                n: self.n?,
-                seen: self.seen.map_or("{}", RawValue::get).into(),
-                actions: self.actions.map(RawValue::get).filter(|text| text.starts_with('['))?.to_owned(),
-            },
-            "flush" => Body::Flush { request: self.request? },
-            "sync" => Body::Sync { request: self.request? },
-            "hydrate" => Body::Hydrate { request: self.request?, slice: self.slice? },
-            "pending" => Body::Pending { slice: self.slice? },
-            "ping" => Body::Ping,
-            "online" => Body::Online,
-            _ => return None,
-        };
-        Some(Up { page: self.page?, body })
-    }
+fn read_body(envelope: &Fields) -> Option<Body> {
+    let request = envelope.number("request");
+    Some(match &*envelope.string("kind")? {
+        "register" => Body::Register { request: request?, slices: envelope.json("slices")? },
+        "actions" => Body::Actions {
+            epoch: envelope.string("epoch")?,
+            n: envelope.number("n")?,
+            seen: envelope.json("seen").unwrap_or_else(|| "{}".into()),
+            actions: envelope.json("actions").filter(|text| text.starts_with('['))?,
+        },
+        "flush" => Body::Flush { request: request? },
+        "sync" => Body::Sync { request: request? },
+        "hydrate" => Body::Hydrate { request: request?, slice: envelope.string("slice")? },
+        "pending" => Body::Pending { slice: envelope.string("slice")? },
+        "ping" => Body::Ping,
+        "online" => Body::Online,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -3,20 +3,20 @@
 use super::backoff::Retry;
 use super::entropy::Entropy;
 use super::fold::Fold;
-use super::items::Items;
+use super::items::{self, Items};
 use super::journal::{Journal, Record};
 use super::lane::Lane;
 use super::outbox::Outbox;
 use super::reports::Reports;
 use super::{Engine, Input, Moment, Output, Phase};
-use crate::bridge::config::{SliceConfig, register};
+use crate::bridge::config::register;
 use crate::bridge::down::{self, To};
-use crate::json::Writer;
+use crate::json::{Fields, Writer, string};
 use crate::store::{
-    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError, Wanted, Write,
+    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError, Write,
 };
-use serde::Deserialize;
-use std::collections::{BTreeMap, VecDeque};
+use crate::table::Table;
+use std::collections::VecDeque;
 
 /// Why the engine does not start. The database is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,21 +25,18 @@ pub struct BootError {
     pub message: String,
 }
 
-#[derive(Deserialize)]
-struct MarkRow {
-    n: u64,
-    at: u64,
-}
-
 impl Engine {
     /// An engine over what the store has.
     pub fn new(moment: Moment, snapshot: Snapshot) -> Result<Engine, BootError> {
         let mut entropy = Entropy(moment.entropy);
-        let meta: BTreeMap<String, String> = snapshot.meta.into_iter().collect();
+        let mut meta = Table::default();
+        for (name, json) in snapshot.meta {
+            meta.insert(name, json);
+        }
         check_schema(&meta)?;
         let fresh = !meta.contains_key("epoch");
-        let text = |name: &str| meta.get(name).and_then(|json| serde_json::from_str::<String>(json).ok());
-        let number = |name: &str| meta.get(name).and_then(|json| serde_json::from_str::<u64>(json).ok());
+        let text = |name: &str| meta.get(name).and_then(|json| string(json));
+        let number = |name: &str| meta.get(name).and_then(|json| json.parse::<u64>().ok());
         let mut engine = Engine {
             now: moment.now,
             epoch: text("epoch").unwrap_or_else(|| entropy.id()),
@@ -47,7 +44,7 @@ impl Engine {
                 client: text("client").unwrap_or_else(|| entropy.id()),
                 n: number("n").unwrap_or(0),
                 principal: text("principal"),
-                push: meta.get("push").and_then(|json| serde_json::from_str::<Push>(json).ok()),
+                push: meta.get("push").and_then(|json| Push::read(json)),
                 written: meta.contains_key("push"),
                 ..Lane::default()
             },
@@ -56,9 +53,9 @@ impl Engine {
             outputs: VecDeque::new(),
             phase: Phase::Running,
             deferred: VecDeque::new(),
-            open: BTreeMap::new(),
+            open: Table::default(),
             fresh,
-            stores: snapshot.stores.into_iter().collect(),
+            stores: snapshot.stores,
             slices: read_slices(meta.get("slices"))?,
             journal: Journal::default(),
             fold: Fold::default(),
@@ -68,7 +65,7 @@ impl Engine {
             reading: Retry::default(),
             owed: Vec::new(),
             outbox: Outbox::default(),
-            conflicts: BTreeMap::new(),
+            conflicts: Table::default(),
             settlement: None,
             urgent_through: 0,
             waiters: Vec::new(),
@@ -81,9 +78,12 @@ impl Engine {
             }
         }
         engine.journal.recover_trimmed(number("position").unwrap_or(0));
-        for (name, row) in &meta {
-            if let (Some(page), Ok(mark)) = (name.strip_prefix("page:"), serde_json::from_str::<MarkRow>(row)) {
-                engine.journal.recover_mark(page, mark.n, mark.at);
+        for (name, row) in meta.iter() {
+            let mark = || Some((name.strip_prefix("page:")?, Fields::parse(row)?));
+            if let Some((page, mark)) = mark()
+                && let (Some(n), Some(at)) = (mark.number("n"), mark.number("at"))
+            {
+                engine.journal.recover_mark(page, n, at);
             }
         }
         let mut aside = engine.recover_outbox(snapshot.outbox);
@@ -125,16 +125,9 @@ impl Engine {
         let mut aside = Vec::new();
         for (position, text) in rows {
             self.journal.recover_last(position);
-            match serde_json::from_str::<JournalRow>(&text) {
-                Ok(row) => self.journal.recover(Record {
-                    position,
-                    page: row.page.into(),
-                    n: row.n,
-                    at: row.at,
-                    seen: row.seen.get().into(),
-                    text: row.text.into(),
-                }),
-                Err(_) => aside.extend(self.set_aside(JOURNAL, position, &text)),
+            match JournalRow::read(&text) {
+                Some(JournalRow { head, text }) => self.journal.recover(Record { position, head, text }),
+                None => aside.extend(self.set_aside(JOURNAL, position, &text)),
             }
         }
         aside
@@ -155,17 +148,12 @@ impl Engine {
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
     pub(super) fn load_outbox(&mut self) {
-        let wanted: BTreeMap<_, _> = self
-            .outbox
-            .rows()
-            .filter_map(|(_, row)| Some((row.key(), self.slices.get(&row.slice)?.store.clone())))
-            .collect();
+        let wanted = items::wanted(self.outbox.rows().map(|(_, row)| row.key()), &self.slices);
         if wanted.is_empty() {
             return;
         }
         let load = self.number();
         self.phase = Phase::Loading(Some(load));
-        let wanted = wanted.into_iter().map(|(key, store)| Wanted { key, store }).collect();
         self.outputs.push_back(Output::Load { load, wanted });
     }
 
@@ -187,8 +175,8 @@ impl Engine {
     }
 }
 
-fn check_schema(meta: &BTreeMap<String, String>) -> Result<(), BootError> {
-    match meta.get("schema").map(|json| serde_json::from_str::<u64>(json)) {
+fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
+    match meta.get("schema").map(|json| json.parse::<u64>()) {
         None => Ok(()),
         Some(Ok(schema)) if schema <= SCHEMA => Ok(()),
         Some(Ok(schema)) => Err(BootError {
@@ -206,8 +194,7 @@ fn check_schema(meta: &BTreeMap<String, String>) -> Result<(), BootError> {
 
 fn read_slices(json: Option<&String>) -> Result<crate::bridge::config::Slices, BootError> {
     let Some(json) = json else { return Ok(Default::default()) };
-    let read = serde_json::from_str::<BTreeMap<String, SliceConfig>>(json).map_err(|error| error.to_string());
-    read.and_then(|slices| register(&Default::default(), &slices)).map_err(|reason| BootError {
+    register(&Default::default(), json).map_err(|reason| BootError {
         code: "unreadable_database",
         message: format!("The stored configuration of slices cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
     })

@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
 use crate::store::{CONFLICTS, ConflictRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
-use std::collections::BTreeMap;
+use crate::table::Table;
 use std::rc::Rc;
 
 /// The most transactions at a time.
@@ -29,7 +29,7 @@ pub struct Batch {
 
 #[derive(Debug, Default)]
 pub struct Committer {
-    open: BTreeMap<u64, Batch>,
+    open: Table<u64, Batch>,
 }
 
 impl Committer {
@@ -46,7 +46,7 @@ impl Committer {
         items: &mut Items,
         slices: &Slices,
         outbox: &mut Outbox,
-        conflicts: &mut BTreeMap<Key, ConflictRow>,
+        conflicts: &mut Table<Key, ConflictRow>,
         journal: &Journal,
         conflict_id: &str,
     ) -> Option<Vec<Write>> {
@@ -57,13 +57,13 @@ impl Committer {
         let slice = slices.get(&keys.first()?.slice)?.clone();
         let mut writes = Vec::new();
         let mut batch = Batch { keys, outbox: Vec::new(), trimmed: None };
-        let mut positions: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut positions: Table<u64, usize> = Table::default();
         for key in &batch.keys {
             items.debounce.remove(key);
             let item = items.change(key);
             let Some(pending) = item.pending.take() else { continue };
             for position in &pending.positions {
-                *positions.entry(*position).or_default() += 1;
+                *positions.or_insert_with(*position, || 0) += 1;
             }
             let id = RowKey::Text(key.id.clone());
             writes.push(match &pending.value {

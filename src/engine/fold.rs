@@ -1,13 +1,12 @@
 //! Folding: what durable records do to items. An item's operations compose into the one state that it shall have.
 
-use super::items::{Items, Pending};
+use super::items::{self, Items, Pending};
 use super::journal::Record;
 use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
-use crate::json::{Fields, Json, well_formed};
+use crate::json::{Fields, Json, elements, well_formed};
 use crate::store::{Key, Wanted};
-use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// A record whose operations are known.
 #[derive(Debug)]
@@ -19,17 +18,13 @@ pub struct Parsed {
 /// Reads a record's actions. Bad ones are returned beside it; `None` where the text is no burst at all.
 pub fn parse(record: Record, slices: &Slices) -> Result<(Parsed, Vec<BadAction>), Record> {
     let text = well_formed(&record.text);
-    let Ok(actions) = serde_json::from_str::<Vec<&RawValue>>(&text) else {
+    let Some(actions) = elements(&text) else {
         drop(text);
         return Err(record);
     };
     let (mut operations, mut bad) = (Vec::new(), Vec::new());
     for action in actions {
-        let read = serde_json::from_str::<Action>(action.get()).map_err(|error| BadAction {
-            code: "bad_action",
-            message: format!("An action was not kept, because it cannot be read ({error}). An action is an object with a type that is a string."),
-        });
-        match read.and_then(|action| action.operations(slices)) {
+        match Action::read(action).and_then(|action| action.operations(slices)) {
             Ok(more) => more.into_iter().for_each(|operation| match operation {
                 Ok(operation) => operations.push(operation),
                 Err(reason) => bad.push(reason),
@@ -44,7 +39,7 @@ pub fn parse(record: Record, slices: &Slices) -> Result<(Parsed, Vec<BadAction>)
 /// What folding a record came to.
 pub struct Folded {
     /// The items that it changed.
-    pub changed: BTreeSet<Key>,
+    pub changed: Vec<Key>,
     /// Updates of items that do not exist.
     pub missing: Vec<Key>,
 }
@@ -68,10 +63,8 @@ impl Fold {
 
     /// The items that have to be read before the queue can be folded.
     pub fn wanted(&self, items: &Items, slices: &Slices) -> Vec<Wanted> {
-        let keys: BTreeSet<&Key> =
-            self.queue.iter().flat_map(|parsed| &parsed.operations).map(|operation| &operation.key).collect();
-        let wanted = |key: &Key| Some(Wanted { key: key.clone(), store: slices.get(&key.slice)?.store.clone() });
-        keys.into_iter().filter(|key| !items.has(key)).filter_map(wanted).collect()
+        let keys = self.queue.iter().flat_map(|parsed| &parsed.operations).map(|operation| &operation.key);
+        items::wanted(keys.filter(|key| !items.has(key)).cloned(), slices)
     }
 
     /// The first record, if all its items are known.
@@ -86,7 +79,7 @@ impl Fold {
     /// Applies a record. `urgent` makes its items due at once.
     pub fn apply(&self, parsed: &Parsed, urgent: bool, now: u64, items: &mut Items, slices: &Slices) -> Folded {
         let position = parsed.record.position;
-        let mut folded = Folded { changed: BTreeSet::new(), missing: Vec::new() };
+        let mut folded = Folded { changed: Vec::new(), missing: Vec::new() };
         for operation in &parsed.operations {
             let key = &operation.key;
             if self.done.get(key).is_some_and(|done| *done >= position) {
@@ -105,18 +98,18 @@ impl Fold {
                     }
                 },
             };
-            folded.changed.insert(key.clone());
             let item = items.change(key);
             let pending = item.pending.get_or_insert_with(|| Pending {
                 value: None,
-                at: parsed.record.at,
+                at: parsed.record.head.at,
                 since: now,
                 positions: Vec::new(),
             });
             pending.value = value;
-            pending.at = parsed.record.at;
+            pending.at = parsed.record.head.at;
             if pending.positions.last() != Some(&position) {
                 pending.positions.push(position);
+                folded.changed.push(key.clone());
             }
             let since = pending.since;
             let due = match slices.get(&key.slice) {

@@ -2,10 +2,11 @@
 //! An item at rest is not here; the database has it.
 
 use super::debounce::Debounce;
+use crate::bridge::config::Slices;
 use crate::bridge::down::Progress;
 use crate::json::Json;
-use crate::store::{Key, Loaded, SyncRow};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::store::{Key, Loaded, SyncRow, Wanted};
+use std::collections::BTreeMap;
 
 /// A state that an item shall have; `value` is `None` for a deletion.
 #[derive(Debug, Clone)]
@@ -57,12 +58,21 @@ impl Item {
     }
 }
 
+/// What to read for these items, each once.
+pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
+    let mut once: BTreeMap<Key, u64> = BTreeMap::new();
+    for key in keys {
+        once.insert(key, 0);
+    }
+    once.into_keys().filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key })).collect()
+}
+
 #[derive(Debug, Default)]
 pub struct Items {
     items: BTreeMap<Key, Item>,
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
-    pub touched: BTreeSet<Key>,
+    pub touched: BTreeMap<Key, u64>,
 }
 
 impl Items {
@@ -80,7 +90,7 @@ impl Items {
 
     /// The item, for a change; one that is not there is at rest and absent.
     pub fn change(&mut self, key: &Key) -> &mut Item {
-        self.touched.insert(key.clone());
+        self.touched.insert(key.clone(), 0);
         self.items.entry(key.clone()).or_default()
     }
 

@@ -8,6 +8,7 @@
 
 use crate::json::{Json, Writer};
 use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
+use crate::table::Table;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -18,11 +19,7 @@ const MARK_MS: u64 = 30 * 24 * 3_600_000;
 #[derive(Debug, Clone)]
 pub struct Record {
     pub position: u64,
-    pub page: Rc<str>,
-    pub n: u64,
-    pub at: u64,
-    /// What the page had seen, see [`JournalHead`].
-    pub seen: Json,
+    pub head: JournalHead,
     pub text: Rc<str>,
 }
 
@@ -67,8 +64,8 @@ pub struct Journal {
     /// records up to this position go.
     guards: BTreeMap<Key, u64>,
     /// Marks of pages whose records were trimmed, to be written with the trim.
-    unwritten_marks: BTreeMap<Rc<str>, u64>,
-    marks: BTreeMap<Rc<str>, Mark>,
+    unwritten_marks: Table<Rc<str>, u64>,
+    marks: Table<Rc<str>, Mark>,
 }
 
 impl Journal {
@@ -80,17 +77,17 @@ impl Journal {
     /// Takes up a record that was on disk at start.
     pub fn recover(&mut self, record: Record) {
         self.last = self.last.max(record.position);
-        self.open.push_back((record.position, record.page.clone(), record.n, None));
-        let mark = self.marks.entry(record.page.clone()).or_default();
-        mark.durable = mark.durable.max(record.n);
+        self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
+        let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
+        mark.durable = mark.durable.max(record.head.n);
         mark.accepted = mark.durable;
-        mark.at = mark.at.max(record.at);
+        mark.at = mark.at.max(record.head.at);
         self.unfolded.push_back(record);
     }
 
     /// Takes up a page's mark that was on disk at start.
     pub fn recover_mark(&mut self, page: &str, n: u64, at: u64) {
-        let mark = self.marks.entry(page.into()).or_default();
+        let mark = self.marks.or_insert_with(page.into(), Mark::default);
         *mark = Mark { durable: n.max(mark.durable), accepted: n.max(mark.durable), at: at.max(mark.at) };
     }
 
@@ -120,7 +117,7 @@ impl Journal {
 
     pub fn arrive(&mut self, now: u64, page: &str, n: u64, seen: Json, text: &str) -> Arrival {
         let page: Rc<str> = page.into();
-        let mark = self.marks.entry(page.clone()).or_default();
+        let mark = self.marks.or_insert_with(page.clone(), Mark::default);
         mark.at = now;
         if n <= mark.durable {
             return Arrival::Repeated;
@@ -133,7 +130,8 @@ impl Journal {
         }
         mark.accepted = n;
         self.last += 1;
-        self.queue.push(Record { position: self.last, page, n, at: now, seen, text: text.into() });
+        let head = JournalHead { page, n, at: now, seen };
+        self.queue.push(Record { position: self.last, head, text: text.into() });
         Arrival::Accepted
     }
 
@@ -149,25 +147,24 @@ impl Journal {
         }
         self.writing = std::mem::take(&mut self.queue);
         let put = |record: &Record| {
-            let head = JournalHead { page: record.page.clone(), n: record.n, at: record.at, seen: record.seen.clone() };
             Write::Put {
                 store: JOURNAL.into(),
                 key: RowKey::Number(record.position),
-                row: Row::WithText { head: head.to_json(), text: record.text.clone() },
+                row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
             }
         };
         Some(self.writing.iter().map(put).collect())
     }
 
     /// The transaction of [`Journal::append`] finished. The pages to acknowledge, each with its highest number.
-    pub fn appended(&mut self) -> BTreeMap<Rc<str>, u64> {
-        let mut acknowledged = BTreeMap::new();
+    pub fn appended(&mut self) -> Table<Rc<str>, u64> {
+        let mut acknowledged = Table::default();
         for record in std::mem::take(&mut self.writing) {
-            if let Some(mark) = self.marks.get_mut(&record.page) {
-                mark.durable = mark.durable.max(record.n);
+            if let Some(mark) = self.marks.get_mut(&record.head.page) {
+                mark.durable = mark.durable.max(record.head.n);
             }
-            acknowledged.insert(record.page.clone(), record.n);
-            self.open.push_back((record.position, record.page.clone(), record.n, None));
+            acknowledged.insert(record.head.page.clone(), record.head.n);
+            self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
             self.unfolded.push_back(record);
         }
         acknowledged
@@ -176,7 +173,7 @@ impl Journal {
     /// The transaction failed: nothing of it, nor of what came after, was taken. The pages have it still and will send
     /// it again; those to tell.
     pub fn append_failed(&mut self) -> Vec<Rc<str>> {
-        let mut pages: Vec<Rc<str>> = self.writing.drain(..).chain(self.queue.drain(..)).map(|record| record.page).collect();
+        let mut pages: Vec<Rc<str>> = self.writing.drain(..).chain(self.queue.drain(..)).map(|record| record.head.page).collect();
         pages.sort_unstable();
         pages.dedup();
         for page in &pages {
@@ -234,7 +231,7 @@ impl Journal {
 
     /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
     /// finishes go too.
-    pub fn trim(&self, now: u64, committing: &BTreeMap<u64, usize>, writes: &mut Vec<Write>) {
+    pub fn trim(&self, now: u64, committing: &Table<u64, usize>, writes: &mut Vec<Write>) {
         let mut through = self.trimmable;
         let mut marks = self.unwritten_marks.clone();
         for (position, page, n, left) in &self.open {
@@ -250,7 +247,7 @@ impl Journal {
         writes.extend(needless.map(|(key, _)| Write::delete(SYNC, RowKey::Item(key.clone()))));
         // Positions go on from here even when the journal is empty.
         writes.push(Write::meta("position", format!("{through}")));
-        for (page, n) in &marks {
+        for (page, n) in marks.iter() {
             let mut out = Writer::object();
             out.number("n", *n).number("at", now);
             writes.push(Write::meta(&format!("page:{page}"), out.end()));
@@ -263,7 +260,7 @@ impl Journal {
         self.guards.retain(|_, position| *position > through);
         if self.trimmable.is_some_and(|trimmable| trimmable <= through) {
             self.trimmable = None;
-            self.unwritten_marks.clear();
+            self.unwritten_marks = Table::default();
         }
     }
 

@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use crate::bridge::config::Slices;
 use crate::protocol::{self, Mutation, PushAnswer};
 use crate::store::{ConflictRow, Key, Push, StoreError};
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 /// A request may take this long, and a ms more for every [`BYTES_PER_MS`] of its body.
 const TIMEOUT_MS: u64 = 10_000;
@@ -104,7 +104,7 @@ impl Lane {
         items: &Items,
         slices: &Slices,
         outbox: &Outbox,
-        conflicts: &BTreeMap<Key, ConflictRow>,
+        conflicts: &Table<Key, ConflictRow>,
     ) -> Step {
         if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
             return Step::Nothing;

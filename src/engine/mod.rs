@@ -38,7 +38,8 @@ use outbox::Outbox;
 use pages::{Registration, Waiter};
 use reports::Reports;
 use settle::Settlement;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::table::Table;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The worker's state machine for one database.
@@ -52,13 +53,13 @@ pub struct Engine {
     /// Inputs that arrived while the phase could not take them.
     deferred: VecDeque<Input>,
     /// What each open transaction is for.
-    open: BTreeMap<u64, Purpose>,
+    open: Table<u64, Purpose>,
 
     /// Names this database: new with each one.
     epoch: String,
     /// The database is new: its identity is written with the first registration.
     fresh: bool,
-    stores: BTreeSet<String>,
+    stores: Vec<String>,
     slices: Slices,
     journal: Journal,
     fold: Fold,
@@ -70,14 +71,14 @@ pub struct Engine {
     /// Writes that stand on their own: tried until they succeed, and sending waits for them.
     owed: Vec<Write>,
     outbox: Outbox,
-    conflicts: BTreeMap<Key, ConflictRow>,
+    conflicts: Table<Key, ConflictRow>,
     lane: Lane,
     settlement: Option<Settlement>,
     /// Records up to this position are committed without waiting for quiet.
     urgent_through: u64,
     waiters: Vec<Waiter>,
     /// Pages heard in this worker's life.
-    pages: BTreeSet<Rc<str>>,
+    pages: Table<Rc<str>, ()>,
     reports: Reports,
 }
 
@@ -203,13 +204,13 @@ impl Engine {
 
     /// Tells the pages of items that changed, by slice.
     fn tell_changed(&mut self, origin: down::Origin, except: Option<&str>, items: Vec<(Key, Option<crate::json::Json>)>) {
-        let others: Vec<Rc<str>> = self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
+        let others: Vec<Rc<str>> = self.pages.keys().filter(|page| Some(&***page) != except).cloned().collect();
         if others.is_empty() {
             return;
         }
-        let mut slices: BTreeMap<Rc<str>, Vec<_>> = BTreeMap::new();
+        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
         for item in items {
-            slices.entry(item.0.slice.clone()).or_default().push(item);
+            slices.or_insert_with(item.0.slice.clone(), Vec::new).push(item);
         }
         for (slice, items) in slices {
             let message = down::changed(&slice, self.journal.last(), origin, &items);

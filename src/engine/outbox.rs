@@ -5,11 +5,11 @@ use super::items::Items;
 use crate::bridge::config::Slices;
 use crate::protocol::{MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS};
 use crate::store::{ConflictRow, Key, OutboxRow};
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 #[derive(Debug, Default)]
 pub struct Outbox {
-    rows: BTreeMap<u64, OutboxRow>,
+    rows: Table<u64, OutboxRow>,
     last: u64,
 }
 
@@ -40,10 +40,10 @@ impl Outbox {
 
     /// The rows to send next, oldest first, as many as a push takes: none of an item in flight, in an open transaction
     /// or in conflict, and of a slice that does not go to the server only deletions of what it has.
-    pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &BTreeMap<Key, ConflictRow>) -> Vec<u64> {
+    pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &Table<Key, ConflictRow>) -> Vec<u64> {
         let mut size = 0;
         let mut chosen = Vec::new();
-        for (seq, row) in &self.rows {
+        for (seq, row) in self.rows.iter() {
             let key = row.key();
             let Some(item) = items.get(&key) else { continue };
             let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();

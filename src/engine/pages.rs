@@ -47,7 +47,7 @@ impl Engine {
             }
         };
         let page: Rc<str> = up.page.into();
-        let is_new = self.pages.insert(page.clone());
+        let is_new = self.pages.insert(page.clone(), ()).is_none();
         match up.body {
             Body::Register { request, slices } => self.register(page, request, &slices),
             Body::Actions { epoch, n, seen, actions } => self.actions(&page, &epoch, n, seen, &actions),
@@ -59,7 +59,7 @@ impl Engine {
             }
             Body::Hydrate { request, slice } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
-                self.reports.watched.insert(slice.as_str().into());
+                self.reports.watched.insert(slice.as_str().into(), ());
                 let items = self.items.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    fn register(&mut self, page: Rc<str>, request: u64, registered: &std::collections::BTreeMap<String, config::SliceConfig>) {
+    fn register(&mut self, page: Rc<str>, request: u64, registered: &str) {
         let slices = match config::register(&self.slices, registered) {
             Ok(slices) => slices,
             Err(reason) => {
@@ -82,7 +82,7 @@ impl Engine {
                 return self.post(To::page(&page), down::failed(Some(request), "bad_config", &text));
             }
         };
-        let missing = |slice: &&config::Slice| !self.stores.contains(&*slice.store);
+        let missing = |slice: &&config::Slice| !self.stores.iter().any(|store| **store == *slice.store);
         let stores: Vec<Rc<str>> = slices.values().filter(missing).map(|slice| slice.store.clone()).collect();
         let registration = Registration { page, request, slices };
         if stores.is_empty() {
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     fn hydrate(&mut self, page: Rc<str>, request: u64, slice: &str) {
-        match self.slices.get_key_value(slice) {
+        match self.slices.entry(slice) {
             Some((name, _)) => {
                 let wants = Wants::Rows(name.clone());
                 self.waiters.push(Waiter { page, request, position: self.journal.last(), wants });

@@ -4,7 +4,7 @@ use super::{Engine, lane};
 use crate::bridge::down::{self, To};
 use crate::bridge::status::{Connection, Status, SyncStatus};
 use crate::store::Key;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::table::Table;
 use std::rc::Rc;
 
 const EVERY_MS: u64 = 100;
@@ -20,7 +20,7 @@ pub struct Reports {
     /// Changes acknowledged since the outbox was last empty.
     pub acknowledged: usize,
     /// Slices whose items' progress some page wants to hear.
-    pub watched: BTreeSet<Rc<str>>,
+    pub watched: Table<Rc<str>, ()>,
     posted: Option<Status>,
     posted_at: u64,
     /// There is something to post, but not yet.
@@ -70,7 +70,7 @@ impl Engine {
         if status.pending == 0 {
             self.reports.acknowledged = 0;
         }
-        let watched = |key: &Key| self.reports.watched.contains(&key.slice) && self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+        let watched = |key: &Key, _: &mut u64| self.reports.watched.contains_key(&key.slice) && self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
         self.items.touched.retain(watched);
         if self.reports.posted.as_ref() == Some(&status) && self.items.touched.is_empty() {
             self.reports.waiting = false;
@@ -86,10 +86,10 @@ impl Engine {
             self.post(To::All, down::status(&status));
             self.reports.posted = Some(status);
         }
-        let mut slices: BTreeMap<Rc<str>, Vec<_>> = BTreeMap::new();
-        for key in std::mem::take(&mut self.items.touched) {
+        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
+        for (key, _) in std::mem::take(&mut self.items.touched) {
             let progress = self.items.progress(&key);
-            slices.entry(key.slice.clone()).or_default().push((key, progress));
+            slices.or_insert_with(key.slice.clone(), Vec::new).push((key, progress));
         }
         for (slice, items) in slices {
             self.post(To::All, down::pending(&slice, false, &items));

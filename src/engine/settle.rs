@@ -10,7 +10,7 @@ use crate::protocol::{PushAnswer, Verdict};
 use crate::store::{
     CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow, Write,
 };
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 /// What one answer comes to.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Settlement {
         journal: &Journal,
         now: u64,
     ) -> Self {
-        let mut verdicts: BTreeMap<Key, Verdict> = BTreeMap::new();
+        let mut verdicts: Table<Key, Verdict> = Table::default();
         for result in answer.results {
             verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
         }
@@ -187,7 +187,7 @@ impl Settlement {
         self,
         items: &mut Items,
         outbox: &mut Outbox,
-        conflicts: &mut BTreeMap<Key, ConflictRow>,
+        conflicts: &mut Table<Key, ConflictRow>,
         journal: &mut Journal,
     ) -> Told {
         let mut told = Told::default();

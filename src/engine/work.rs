@@ -5,7 +5,7 @@ use super::fold::{self, Folded};
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
 use crate::store::{JOURNAL, Loaded, StoreError, SyncRow, Write};
-use std::collections::BTreeMap;
+use crate::table::Table;
 use std::rc::Rc;
 
 impl Engine {
@@ -50,7 +50,7 @@ impl Engine {
             match fold::parse(record, &self.slices) {
                 Ok((parsed, bad)) => {
                     for reason in bad {
-                        self.post(To::page(&parsed.record.page), down::warning(reason.code, &reason.message));
+                        self.post(To::page(&parsed.record.head.page), down::warning(reason.code, &reason.message));
                     }
                     self.fold.queue.push_back(parsed);
                 }
@@ -85,9 +85,9 @@ impl Engine {
             self.journal.folded(parsed.record.position, changed.len());
             for key in &missing {
                 let text = format!("An update of {} \"{}\" was not kept: there is no such item. Add it first.", key.slice, key.id);
-                self.post(To::page(&parsed.record.page), down::warning("missing_item", &text));
+                self.post(To::page(&parsed.record.head.page), down::warning("missing_item", &text));
             }
-            let page: Rc<str> = parsed.record.page.clone();
+            let page: Rc<str> = parsed.record.head.page.clone();
             let values = changed.iter().map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
             let values = values.collect();
             self.tell_changed(Origin::Tab, Some(&page), values);
@@ -194,7 +194,7 @@ impl Engine {
             return;
         }
         let mut writes = Vec::new();
-        self.journal.trim(self.now, &BTreeMap::new(), &mut writes);
+        self.journal.trim(self.now, &Table::default(), &mut writes);
         if let Some(through) = trim_of(&writes) {
             self.store(Purpose::Trim(through), writes);
         }

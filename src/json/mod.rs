@@ -8,7 +8,7 @@ mod value;
 mod write;
 
 pub use check::{Refusal, check, check_item};
-pub use fields::{Fields, present};
+pub use fields::{Fields, elements, string};
 pub use surrogates::well_formed;
 pub use value::equal;
 pub use write::{Writer, quoted};

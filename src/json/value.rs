@@ -1,24 +1,24 @@
 //! Equality of values: key order means nothing, numbers compare as doubles (f29).
 
-use serde_json::Value;
+use super::{Fields, elements, string};
 
 /// Whether two JSON texts are the same value. Text that is not JSON equals nothing but itself.
 pub fn equal(a: &str, b: &str) -> bool {
-    a == b
-        || match (serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)) {
-            (Ok(a), Ok(b)) => same(&a, &b),
-            _ => false,
-        }
-}
-
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
-        }
-        (a, b) => a == b,
+    if a == b {
+        return true;
+    }
+    if let (Some(a), Some(b)) = (Fields::parse(a), Fields::parse(b)) {
+        return a.0.len() == b.0.len() && a.0.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)));
+    }
+    if let (Some(a), Some(b)) = (elements(a), elements(b)) {
+        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b));
+    }
+    if let (Some(a), Some(b)) = (string(a), string(b)) {
+        return a == b;
+    }
+    match (serde_json::from_str::<f64>(a), serde_json::from_str::<f64>(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a.trim() == b.trim(),
     }
 }
 

@@ -1,24 +1,23 @@
 //! `{error: {code, message, retryable}}`, the body of every refusal.
 
-use serde::Deserialize;
+use crate::json::Fields;
 
 /// Why the server refused a whole request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
     /// Machine-readable, such as `client_forked`.
     pub code: String,
     /// A sentence for people.
     pub message: String,
-    #[serde(default)]
     pub retryable: bool,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    error: ServerError,
 }
 
 /// Reads a refusal; `None` where the body is something else, such as a proxy's page.
 pub fn read_error(body: &str) -> Option<ServerError> {
-    serde_json::from_str::<Body>(body).ok().map(|body| body.error)
+    let error = Fields::parse(Fields::parse(body)?.get("error")?)?;
+    Some(ServerError {
+        code: error.string("code")?,
+        message: error.string("message")?,
+        retryable: error.bool("retryable").unwrap_or(false),
+    })
 }

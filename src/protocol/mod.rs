@@ -20,6 +20,6 @@ pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable(pub String);
 
-fn read<'a, T: serde::Deserialize<'a>>(what: &str, body: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(body).map_err(|error| Unreadable(format!("the answer to the {what} cannot be read: {error}")))
+fn unreadable<T>(what: &str) -> Result<T, Unreadable> {
+    Err(Unreadable(format!("The answer to the {what} is not what Nightferry's protocol {PROTOCOL} says. Check that the server runs a matching version of flask-nightferry.")))
 }

@@ -1,8 +1,7 @@
 //! `POST /pull`. For now only the pull that asks for no slice, by which a device learns whose it is.
 
-use super::{PROTOCOL, Unreadable, read};
-use crate::json::Writer;
-use serde::Deserialize;
+use super::{PROTOCOL, Unreadable, unreadable};
+use crate::json::{Fields, Writer};
 
 /// The body of a pull of no slice.
 pub fn identify_request(client: &str) -> String {
@@ -12,12 +11,12 @@ pub fn identify_request(client: &str) -> String {
 }
 
 /// The part of a pull's answer that names the principal.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullAnswer {
-    pub protocol: u64,
     pub principal: String,
 }
 
 pub fn read_pull(body: &str) -> Result<PullAnswer, Unreadable> {
-    read("pull", body)
+    let principal = Fields::parse(body).and_then(|body| body.string("principal"));
+    principal.map_or_else(|| unreadable("pull"), |principal| Ok(PullAnswer { principal }))
 }

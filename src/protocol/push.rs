@@ -1,10 +1,7 @@
 //! `POST /push`: numbered mutations, each with an answer of its own.
 
-use super::{PROTOCOL, Unreadable, read};
-use crate::json::{Json, Writer};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use super::{PROTOCOL, Unreadable, unreadable};
+use crate::json::{Fields, Json, Writer, elements};
 
 /// One operation on one item, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,45 +60,24 @@ pub enum Verdict {
     Rejected { code: String, message: String },
 }
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    principal: String,
-    #[serde(borrow)]
-    results: Vec<Answer<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    slice: String,
-    id: String,
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-    version: Option<u64>,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    value: Option<&'a RawValue>,
-    at: Option<u64>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
 pub fn read_push(body: &str) -> Result<PushAnswer, Unreadable> {
-    let body: Body = read("push", body)?;
-    let results = body.results.into_iter().map(Answer::read).collect::<Result<_, _>>()?;
-    Ok(PushAnswer { principal: body.principal, results })
+    read(body).map_or_else(|| unreadable("push"), Ok)
 }
 
-impl Answer<'_> {
-    fn read(self) -> Result<PushResult, Unreadable> {
-        let value = self.value.map(|value| Json::from(value.get()));
-        let verdict = match (&*self.status, self.version) {
-            ("applied", Some(version)) => Verdict::Applied { version, value },
-            ("conflict", version) => Verdict::Conflict { version, value, at: self.at },
-            ("rejected", _) => Verdict::Rejected {
-                code: self.code.unwrap_or_else(|| "refused".into()),
-                message: self.message.unwrap_or_else(|| "The server refused this change and gave no reason.".into()),
-            },
-            (status, _) => return Err(Unreadable(format!("the answer to the push has a result of status \"{status}\""))),
-        };
-        Ok(PushResult { slice: self.slice, id: self.id, verdict })
-    }
+fn read(body: &str) -> Option<PushAnswer> {
+    let body = Fields::parse(body)?;
+    let results = elements(body.get("results")?)?.into_iter().map(read_result);
+    Some(PushAnswer { principal: body.string("principal")?, results: results.collect::<Option<_>>()? })
+}
+
+fn read_result(result: &str) -> Option<PushResult> {
+    let result = Fields::parse(result)?;
+    let version = result.number("version");
+    let verdict = match &*result.string("status")? {
+        "applied" => Verdict::Applied { version: version?, value: result.json("value") },
+        "conflict" => Verdict::Conflict { version, value: result.json("value"), at: result.number("at") },
+        "rejected" => Verdict::Rejected { code: result.string("code")?, message: result.string("message")? },
+        _ => return None,
+    };
+    Some(PushResult { slice: result.string("slice")?, id: result.string("id")?, verdict })
 }

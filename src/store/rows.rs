@@ -1,8 +1,6 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Json, Writer, quoted};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::json::{Fields, Json, Writer, elements, quoted};
 use std::rc::Rc;
 
 /// Everything of a journal record but its burst.
@@ -26,18 +24,23 @@ impl JournalHead {
 }
 
 /// A journal record as it is read back.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct JournalRow {
-    #[serde(default = "nothing_seen")]
-    pub seen: Box<RawValue>,
-    pub page: String,
-    pub n: u64,
-    pub at: u64,
-    pub text: String,
+    pub head: JournalHead,
+    pub text: Rc<str>,
 }
 
-fn nothing_seen() -> Box<RawValue> {
-    RawValue::NULL.to_owned()
+impl JournalRow {
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
+        let head = JournalHead {
+            page: row.string("page")?.into(),
+            n: row.number("n")?,
+            at: row.number("at")?,
+            seen: row.json("seen").unwrap_or_else(|| "{}".into()),
+        };
+        Some(JournalRow { head, text: row.string("text")?.into() })
+    }
 }
 
 /// A change on its way to the server.
@@ -51,16 +54,6 @@ pub struct OutboxRow {
     pub at: u64,
     /// The last journal position that is folded into it.
     pub position: u64,
-}
-
-#[derive(Deserialize)]
-struct OutboxBody<'a> {
-    slice: String,
-    id: String,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    value: Option<&'a RawValue>,
-    at: u64,
-    position: u64,
 }
 
 impl OutboxRow {
@@ -79,14 +72,14 @@ impl OutboxRow {
         out.end().into()
     }
 
-    pub fn read(text: &str) -> Option<Self> {
-        let row: OutboxBody = serde_json::from_str(text).ok()?;
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
         Some(OutboxRow {
-            slice: row.slice.into(),
-            id: row.id.into(),
-            value: row.value.map(|value| value.get().into()),
-            at: row.at,
-            position: row.position,
+            slice: row.string("slice")?.into(),
+            id: row.string("id")?.into(),
+            value: row.json("value"),
+            at: row.number("at")?,
+            position: row.number("position")?,
         })
     }
 }
@@ -103,15 +96,6 @@ pub struct SyncRow {
     pub base: Option<Json>,
 }
 
-#[derive(Deserialize)]
-struct SyncBody<'a> {
-    version: Option<u64>,
-    #[serde(default)]
-    position: u64,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    base: Option<&'a RawValue>,
-}
-
 impl SyncRow {
     pub fn to_json(&self) -> Json {
         let mut out = Writer::object();
@@ -122,15 +106,16 @@ impl SyncRow {
         out.end().into()
     }
 
-    pub fn read(text: &str) -> Option<Self> {
-        let row: SyncBody = serde_json::from_str(text).ok()?;
-        Some(SyncRow { version: row.version, position: row.position, base: row.base.map(|base| base.get().into()) })
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
+        let position = row.number("position").unwrap_or(0);
+        Some(SyncRow { version: row.number("version"), position, base: row.json("base") })
     }
 }
 
 /// The push in flight, `_meta.push`: written before its first send and kept until its answer is stored, so that the
 /// same numbers and bases are sent again whatever happens in between.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Push {
     pub n: u64,
     pub tag: String,
@@ -139,6 +124,15 @@ pub struct Push {
 }
 
 impl Push {
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
+        let entries = elements(row.get("entries")?)?.into_iter().map(|entry| match *elements(entry)? {
+            [seq, base] => Some((seq.parse().ok()?, base.parse().ok())),
+            _ => None,
+        });
+        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries: entries.collect::<Option<_>>()? })
+    }
+
     pub fn to_json(&self) -> Json {
         let entries = self.entries.iter().map(|(seq, base)| match base {
             Some(base) => format!("[{seq},{base}]"),
@@ -164,22 +158,6 @@ pub struct ConflictRow {
     pub version: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct ConflictBody<'a> {
-    id: String,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    base: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    local: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "crate::json::present")]
-    remote: Option<&'a RawValue>,
-    #[serde(rename = "localAt")]
-    local_at: u64,
-    #[serde(rename = "remoteAt")]
-    remote_at: Option<u64>,
-    version: Option<u64>,
-}
-
 impl ConflictRow {
     pub fn to_json(&self) -> Json {
         let mut out = Writer::object();
@@ -194,17 +172,16 @@ impl ConflictRow {
         out.end().into()
     }
 
-    pub fn read(text: &str) -> Option<Self> {
-        let row: ConflictBody = serde_json::from_str(text).ok()?;
-        let side = |side: Option<&RawValue>| side.map(|side| side.get().into());
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
         Some(ConflictRow {
-            id: row.id,
-            base: side(row.base),
-            local: side(row.local),
-            remote: side(row.remote),
-            local_at: row.local_at,
-            remote_at: row.remote_at,
-            version: row.version,
+            id: row.string("id")?,
+            base: row.json("base"),
+            local: row.json("local"),
+            remote: row.json("remote"),
+            local_at: row.number("localAt")?,
+            remote_at: row.number("remoteAt"),
+            version: row.number("version"),
         })
     }
 }

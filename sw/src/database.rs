@@ -1,12 +1,13 @@
 //! IndexedDB through rexie: one database, opened with whatever stores it has, upgraded only to add some.
 
-use futures_util::future::join_all;
-use js_sys::{Array, JSON, JsString, Reflect};
+use crate::join::{self, Pending};
+use js_sys::{Array, JSON, JsString, Reflect, Set};
+use nightferry::json::Json;
+use nightferry::table::Table;
 use nightferry::store::{
     CONFLICTS, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot, StoreError, Wanted, Write,
 };
-use rexie::{KeyRange, ObjectStore, Rexie, Transaction, TransactionMode};
-use std::collections::{BTreeMap, BTreeSet};
+use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -31,9 +32,9 @@ impl Database {
     /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
     pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
         let rexie = Rexie::builder(name).build().await.map_err(failed)?;
-        let existing: BTreeSet<String> = rexie.store_names().into_iter().collect();
+        let existing = rexie.store_names();
         let wanted = SYSTEM_STORES.into_iter().chain(stores.iter().map(|store| &**store));
-        let missing: Vec<&str> = wanted.filter(|store| !existing.contains(*store)).collect();
+        let missing: Vec<&str> = wanted.filter(|store| !existing.iter().any(|known| known == store)).collect();
         if missing.is_empty() {
             return Ok(Database { rexie });
         }
@@ -53,8 +54,13 @@ impl Database {
 
     /// Begins a transaction that writes, so that transactions take effect in the order of these calls.
     pub fn begin(&self, writes: &[Write]) -> Result<Transaction, StoreError> {
-        let stores: BTreeSet<&str> = writes.iter().map(Write::store).collect();
-        let stores: Vec<&str> = stores.into_iter().collect();
+        // IndexedDB takes a store that is named twice once.
+        let mut stores: Vec<&str> = Vec::new();
+        for write in writes {
+            if !stores.contains(&write.store()) {
+                stores.push(write.store());
+            }
+        }
         self.rexie.transaction(&stores, TransactionMode::ReadWrite).map_err(failed)
     }
 
@@ -95,72 +101,81 @@ pub async fn write(transaction: Transaction, writes: Vec<Write>) -> Result<(), S
     }
 }
 
-/// Issues the writes in their order; puts that follow each other in one store are issued together.
+/// Issues the writes, all at once. Within a transaction no row is both put and deleted, so their order does not matter.
 async fn issue(transaction: &Transaction, writes: Vec<Write>) -> Result<(), StoreError> {
-    let mut puts: BTreeMap<Rc<str>, Vec<(JsValue, Option<JsValue>)>> = BTreeMap::new();
-    let mut others = Vec::new();
+    let mut stores: Table<Rc<str>, Writes> = Table::default();
     for write in writes {
+        let name: Rc<str> = write.store().into();
+        if !stores.contains_key(&name) {
+            let store = transaction.store(&name).map_err(failed)?;
+            stores.insert(name.clone(), Writes { store, puts: Vec::new(), deletes: Vec::new() });
+        }
+        let Some(store) = stores.get_mut(&name) else { continue };
         match write {
-            Write::Put { store, key, row } => puts.entry(store).or_default().push((row_value(&row)?, Some(key_value(&key)))),
-            // Within a transaction no row is both put and deleted, so the order between the two does not matter.
-            Write::Delete { store, key } => others.push((store, key_value(&key))),
-            Write::Trim { store, through } => {
-                let range = KeyRange::upper_bound(&JsValue::from_f64(through as f64), None).map_err(|error| failed(error.into()))?;
-                others.push((store, range.into()));
+            Write::Put { key, row, .. } => store.puts.push((row_value(&row)?, Some(key_value(&key)))),
+            Write::Delete { key, .. } => store.deletes.push(key_value(&key)),
+            Write::Trim { through, .. } => {
+                let range = KeyRange::upper_bound(&JsValue::from_f64(through as f64), None);
+                store.deletes.push(range.map_err(|error| failed(error.into()))?.into());
             }
         }
     }
-    let mut stores = BTreeMap::new();
-    for store in puts.keys().chain(others.iter().map(|(store, _)| store)) {
-        if !stores.contains_key(store) {
-            stores.insert(store.clone(), transaction.store(store).map_err(failed)?);
+    let mut requests: Vec<Pending<Result<(), rexie::Error>>> = Vec::new();
+    for Writes { store, puts, deletes } in stores.values() {
+        for key in deletes {
+            requests.push(Box::pin(store.delete(key.clone())));
+        }
+        if !puts.is_empty() {
+            requests.push(Box::pin(store.put_all(puts.iter().cloned())));
         }
     }
-    let deletes = others.into_iter().filter_map(|(store, key)| Some(stores.get(&store)?.delete(key)));
-    let deletes = join_all(deletes.collect::<Vec<_>>());
-    let puts = puts.into_iter().filter_map(|(store, rows)| Some(stores.get(&store)?.put_all(rows.into_iter())));
-    let puts = join_all(puts.collect::<Vec<_>>());
-    let (deleted, put) = futures_util::future::join(deletes, puts).await;
-    deleted.into_iter().chain(put).collect::<Result<(), _>>().map_err(failed)
+    join::all(requests).await.into_iter().try_for_each(|result| result.map_err(failed))
+}
+
+/// What a transaction does to one store.
+struct Writes {
+    store: Store,
+    puts: Vec<(JsValue, Option<JsValue>)>,
+    deletes: Vec<JsValue>,
 }
 
 /// Reads items and what is known of the server's side of them.
 pub async fn load(transaction: Transaction, wanted: Vec<Wanted>) -> Result<Vec<Loaded>, StoreError> {
-    let mut by_store: BTreeMap<Rc<str>, Vec<Key>> = BTreeMap::new();
-    for Wanted { key, store } in wanted {
-        by_store.entry(store).or_default().push(key);
-    }
     let sync = transaction.store(SYNC).map_err(failed)?;
     let mut loaded = Vec::new();
-    for (name, keys) in by_store {
-        let store = transaction.store(&name).map_err(failed)?;
-        let present = if keys.len() < MANY { None } else { Some(keys_of(&store).await?) };
-        let is_present = |key: &&Key| present.as_ref().is_none_or(|present| present.contains(&*key.id));
-        let synced = match (present.is_some(), keys.first()) {
-            (true, Some(first)) => Some(synced_ids(&sync, &first.slice).await?),
-            _ => None,
+    let mut rest = wanted.as_slice();
+    // They come sorted, so those of one store stand together.
+    while let Some(first) = rest.first() {
+        let count = rest.iter().take_while(|wanted| wanted.store == first.store).count();
+        let (some, others) = rest.split_at(count);
+        rest = others;
+        let store = transaction.store(&first.store).map_err(failed)?;
+        let (mut present, mut synced) = (None, None);
+        if count >= MANY {
+            present = Some(keys(&store, None, JsValue::as_string).await?);
+            let range = rows_of(&first.key.slice)?;
+            synced = Some(keys(&sync, Some(range), |key| Some(read_key(key)?.id.to_string())).await?);
+        }
+        let is_in = |ids: &Option<Set>, id: &str| ids.as_ref().is_none_or(|ids| ids.has(&id.into()));
+        let mut requests: Vec<Pending<Result<Option<JsValue>, rexie::Error>>> = Vec::new();
+        for Wanted { key, .. } in some {
+            if is_in(&present, &key.id) {
+                requests.push(Box::pin(store.get(key_value(&RowKey::Text(key.id.clone())))));
+            }
+            if is_in(&synced, &key.id) {
+                requests.push(Box::pin(sync.get(key_value(&RowKey::Item(key.clone())))));
+            }
+        }
+        let mut results = join::all(requests).await.into_iter();
+        let mut next = |ids: &Option<Set>, id: &str| match is_in(ids, id) {
+            true => results.next().and_then(Result::transpose).transpose().map_err(failed),
+            false => Ok(None),
         };
-        let is_synced = |key: &&Key| synced.as_ref().is_none_or(|synced| synced.contains(&*key.id));
-        let values = keys.iter().filter(is_present).map(|key| store.get(key_value(&RowKey::Text(key.id.clone()))));
-        let values = join_all(values.collect::<Vec<_>>());
-        let rows = keys.iter().filter(is_synced).map(|key| sync.get(key_value(&RowKey::Item(key.clone()))));
-        let rows = join_all(rows.collect::<Vec<_>>());
-        let (values, rows) = futures_util::future::join(values, rows).await;
-        let mut items: BTreeMap<Key, Loaded> = keys
-            .iter()
-            .map(|key| (key.clone(), Loaded { key: key.clone(), value: None, sync: None }))
-            .collect();
-        for (key, value) in keys.iter().filter(is_present).zip(values) {
-            if let (Some(value), Some(item)) = (value.map_err(failed)?, items.get_mut(key)) {
-                item.value = Some(text(&value)?.into());
-            }
+        for Wanted { key, .. } in some {
+            let value = next(&present, &key.id)?.map(|value| text(&value)).transpose()?.map(Json::from);
+            let sync = next(&synced, &key.id)?.map(|row| text(&row)).transpose()?;
+            loaded.push(Loaded { key: key.clone(), value, sync });
         }
-        for (key, row) in keys.iter().filter(is_synced).zip(rows) {
-            if let (Some(row), Some(item)) = (row.map_err(failed)?, items.get_mut(key)) {
-                item.sync = Some(text(&row)?);
-            }
-        }
-        loaded.extend(items.into_values());
     }
     Ok(loaded)
 }
@@ -173,18 +188,22 @@ pub async fn items(transaction: Transaction, store: &str) -> Result<(Array, Arra
     Ok((ids.into_iter().collect(), values.into_iter().collect()))
 }
 
-async fn keys_of(store: &rexie::Store) -> Result<BTreeSet<String>, StoreError> {
-    let keys = store.get_all_keys(None, None).await.map_err(failed)?;
-    Ok(keys.iter().filter_map(JsValue::as_string).collect())
+/// The ids among a store's keys.
+async fn keys(store: &Store, range: Option<KeyRange>, id: impl Fn(&JsValue) -> Option<String>) -> Result<Set, StoreError> {
+    let keys = store.get_all_keys(range, None).await.map_err(failed)?;
+    let ids = Set::new(&JsValue::UNDEFINED);
+    for id in keys.iter().filter_map(id) {
+        ids.add(&JsValue::from_str(&id));
+    }
+    Ok(ids)
 }
 
-async fn synced_ids(sync: &rexie::Store, slice: &str) -> Result<BTreeSet<String>, StoreError> {
+/// The keys of a slice's rows in a store of all slices.
+fn rows_of(slice: &str) -> Result<KeyRange, StoreError> {
     let from = Array::of1(&slice.into());
     // An array sorts after every string, so this ends the slice's rows.
     let to = Array::of2(&slice.into(), &Array::new());
-    let range = KeyRange::bound(&from, &to, None, None).map_err(|error| failed(error.into()))?;
-    let keys = sync.get_all_keys(Some(range), None).await.map_err(failed)?;
-    Ok(keys.iter().filter_map(read_key).map(|key| key.id.to_string()).collect())
+    KeyRange::bound(&from, &to, None, None).map_err(|error| failed(error.into()))
 }
 
 async fn rows(transaction: &Transaction, store: &str) -> Result<Vec<(JsValue, String)>, StoreError> {

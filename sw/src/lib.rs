@@ -2,10 +2,12 @@
 //! [`wake`]; [`worker`] is the driver's loop; [`database`] is IndexedDB, [`network`] is HTTP.
 
 mod database;
+mod join;
 mod network;
 mod platform;
 mod worker;
 
+use nightferry::engine::Input;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -25,18 +27,23 @@ pub fn start() {
     }));
 }
 
+/// Starts the engine on the database `name`, for the server at `api`. Before anything else, and once for an instance.
+#[wasm_bindgen]
+pub async fn boot(name: String, api: String) -> Result<(), JsError> {
+    worker::boot(name, api).await.map_err(|reason| JsError::new(&reason))
+}
+
 /// A page posted `data`. Settles when there is nothing left to do, or soon enough for the browser.
 #[wasm_bindgen]
-pub async fn hear(name: String, api: String, data: JsValue) {
+pub async fn hear(data: JsValue) {
     // Something other than text can't be ours; the engine says so to whoever listens.
-    let text = data.as_string().unwrap_or_default();
-    worker::handle(name, api, Some(text)).await;
+    worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
 }
 
 /// The browser woke the worker.
 #[wasm_bindgen]
-pub async fn wake(name: String, api: String) {
-    worker::handle(name, api, None).await;
+pub async fn wake() {
+    worker::handle(Input::Wake).await;
 }
 
 /// Panics, so that tests can see what a panic costs. Only a script of this very worker can call it.

@@ -4,7 +4,7 @@ use js_sys::{JSON, JsString, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use nightferry::table::Table;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::BroadcastChannel;
@@ -25,7 +25,7 @@ pub fn moment() -> Moment {
 /// acquaintance, so they work for a worker that has just been started.
 pub struct Pages {
     name: String,
-    channels: RefCell<BTreeMap<Rc<str>, BroadcastChannel>>,
+    channels: RefCell<Table<Rc<str>, BroadcastChannel>>,
 }
 
 impl Pages {

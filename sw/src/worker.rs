@@ -3,14 +3,14 @@
 use crate::database::{self, Database};
 use crate::network;
 use crate::platform::{Pages, moment};
-use futures_util::future::{FutureExt, LocalBoxFuture, Shared, select};
+use futures_util::future::select;
 use gloo_timers::callback::Timeout;
 use gloo_timers::future::TimeoutFuture;
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Write};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use nightferry::table::Table;
 use std::rc::Rc;
 use tokio::sync::oneshot;
 use wasm_bindgen_futures::spawn_local;
@@ -21,27 +21,29 @@ const SOON_MS: u64 = 20_000;
 /// The longest that one event is held open for.
 const HOLD_MS: u32 = 25_000;
 
-type Boot = Shared<LocalBoxFuture<'static, Result<Rc<Worker>, String>>>;
-
 thread_local! {
-    static WORKER: RefCell<Option<Boot>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
+/// Opens the database and starts the engine on it. `Err` says why that is impossible; the pages are told, too.
+pub async fn boot(name: String, api: String) -> Result<(), String> {
+    match Worker::boot(name.clone(), api).await {
+        Ok(worker) => {
+            WORKER.set(Some(worker));
+            Ok(())
+        }
+        Err(reason) => {
+            Pages::new(&name).post(&To::All, &down::failed(None, "worker_failed", &reason));
+            Err(reason)
+        }
+    }
 }
 
 /// Handles an event: a page's text, or a wake. Done when there is no work left, or after [`HOLD_MS`].
-pub async fn handle(name: String, api: String, text: Option<String>) {
-    let boot = WORKER.with_borrow_mut(|worker| {
-        worker.get_or_insert_with(|| Worker::boot(name.clone(), api).boxed_local().shared()).clone()
-    });
-    match boot.await {
-        Ok(worker) => {
-            worker.input(text.map_or(Input::Wake, Input::Message));
-            worker.rest().await;
-        }
-        Err(reason) => {
-            // The next event tries again: whatever was wrong may have passed.
-            WORKER.set(None);
-            Pages::new(&name).post(&To::All, &down::failed(None, "worker_failed", &reason));
-        }
+pub async fn handle(input: Input) {
+    if let Some(worker) = WORKER.with_borrow(Clone::clone) {
+        worker.input(input);
+        worker.rest().await;
     }
 }
 
@@ -53,7 +55,7 @@ struct Worker {
     database: RefCell<Option<Database>>,
     pages: Pages,
     timer: RefCell<Option<(Deadline, Timeout)>>,
-    requests: RefCell<BTreeMap<u64, AbortController>>,
+    requests: RefCell<Table<u64, AbortController>>,
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
     resting: RefCell<Vec<oneshot::Sender<()>>>,
@@ -170,9 +172,12 @@ impl Worker {
     }
 
     fn load(self: &Rc<Self>, load: u64, wanted: Vec<Wanted>) {
-        let mut stores: Vec<&str> = wanted.iter().map(|wanted| &*wanted.store).chain([SYNC]).collect();
-        stores.sort_unstable();
-        stores.dedup();
+        let mut stores = vec![SYNC];
+        for wanted in &wanted {
+            if !stores.contains(&&*wanted.store) {
+                stores.push(&wanted.store);
+            }
+        }
         let begun = self.begin(|database| database.begin_reading(&stores));
         let worker = self.clone();
         spawn_local(async move {
