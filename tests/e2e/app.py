@@ -47,9 +47,9 @@ from werkzeug.test import Client, run_wsgi_app
 
 ROOT = Path(__file__).resolve().parents[2]
 
-BLANK = "<!doctype html><meta charset=utf-8><title>blank</title>"
+BLANK = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>blank</title>"
 
-PAGE = """<!doctype html><meta charset=utf-8><title>page</title>
+PAGE = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>page</title>
 <script>
 window.errors = [];
 addEventListener("error", (event) => errors.push(String(event.message)));

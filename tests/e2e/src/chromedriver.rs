@@ -14,8 +14,9 @@ pub struct Chromedriver {
     _stdout: BufReader<ChildStdout>,
 }
 
-/// A shell stands between: it ends chromedriver when its own standard input ends, so also when this process is killed.
-const UNTIL_WE_DIE: &str = r#""$0" "$@" & driver=$!; cat >/dev/null; kill $driver"#;
+/// A shell stands between: when its own standard input ends, so also when this process is killed, it ends chromedriver and the browsers
+/// that chromedriver would leave behind.
+const UNTIL_WE_DIE: &str = r#""$0" "$@" & driver=$!; cat >/dev/null; browsers=$(pgrep -P $driver 2>/dev/null); kill $driver $browsers 2>/dev/null"#;
 
 impl Chromedriver {
     pub fn shared() -> Result<Arc<Chromedriver>> {

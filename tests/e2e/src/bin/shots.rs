@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, Profile, Server};
+use nightferry_e2e::{Browser, Profile, Server, Tab};
+use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -12,7 +13,9 @@ async fn main() -> Result<()> {
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
+    fill(&tab, &server).await?;
     tab.goto(&server.url("/")).await?;
+    tab.wait_until("document.body.innerText.includes('ferry.py')").await?;
     for (device, width, height) in [("phone", 390, 844), ("desktop", 1280, 800)] {
         for (scheme, dark) in [("light", false), ("dark", true)] {
             let file = into.join(format!("{device}-{scheme}.png"));
@@ -25,4 +28,28 @@ async fn main() -> Result<()> {
         println!("the consoles say:\n  {}", said.join("\n  "));
     }
     browser.close().await
+}
+
+/// A few files, as the demo itself would add them, on the server and on this device.
+async fn fill(tab: &Tab, server: &Server) -> Result<()> {
+    let texts = [
+        ("README.md", "# Harbour\n\nTimes of the night ferries.\n"),
+        ("harbour/ferry.py", "def departs(at):\n    return at.hour >= 22\n"),
+        ("harbour/timetable.json", "{\"lisbon\": \"22:40\", \"porto\": \"23:55\"}\n"),
+        ("notes/crossing.txt", "Calm sea, twelve knots.\n"),
+    ];
+    let files: Vec<_> = texts
+        .iter()
+        .enumerate()
+        .map(|(n, (path, content))| {
+            json!({"id": format!("shot-{n}"), "path": path, "content": content,
+                "size": content.len(), "modifiedAt": 1_790_000_000_000_u64})
+        })
+        .collect();
+    tab.goto(&server.url("/__test__/page")).await?;
+    tab.wait_until("window.nf").await?;
+    tab.eval::<()>("await nf.register({slices: {files: {syncToFlask: true}}});").await?;
+    let add = "for (const payload of input) nf.dispatch({type: 'files/addItem', payload}); await nf.flushPersistence();";
+    tab.eval_with::<()>(&files, add).await?;
+    server.wait_for_items("files", |held| held.len() == files.len()).await.map(drop)
 }
