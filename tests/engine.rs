@@ -34,9 +34,15 @@ fn an_action_travels_from_the_page_to_the_server() {
     let paths: Vec<&str> = world.server.requests.iter().map(|(path, _)| &**path).collect();
     assert_eq!(paths, ["/pull", "/push"], "it asks whose the device is before it sends anything");
     let push = world.server.pushes()[0];
-    assert_eq!((&push["principal"], &push["n"], &push["mutations"][0]["base"]), (&json!("acme/ann"), &json!(1), &Value::Null));
+    assert_eq!(
+        (&push["principal"], &push["n"], &push["mutations"][0]["base"]),
+        (&json!("acme/ann"), &json!(1), &Value::Null)
+    );
     let status = &world.pages[0].last("status")["status"];
-    assert_eq!((&status["pending"], &status["connection"], &status["error"]), (&json!(0), &json!("online"), &Value::Null));
+    assert_eq!(
+        (&status["pending"], &status["connection"], &status["error"]),
+        (&json!(0), &json!("online"), &Value::Null)
+    );
     assert!(status["lastSyncTime"].as_u64().unwrap() > before);
 }
 
@@ -50,7 +56,9 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     for x in 0..25 {
         world.dispatch(0, "files/addItem", json!({"id": "hot", "x": x}));
         world.run_for(100);
-        if world.disk.item("files", "hot").map(|item| item["x"].clone()) != commits.last().map(|(_, x): &(u64, Value)| x.clone()) {
+        if world.disk.item("files", "hot").map(|item| item["x"].clone())
+            != commits.last().map(|(_, x): &(u64, Value)| x.clone())
+        {
             commits.push((world.now - start, world.disk.item("files", "hot").unwrap()["x"].clone()));
         }
         let quiet = world.disk.item("files", "quiet").is_some();
@@ -67,7 +75,8 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
 fn thousand_items_take_few_transactions_and_two_requests() {
     let mut world = World::with(3, FILES);
     world.settle();
-    let before = (world.disk.store.transactions, world.server.requests.len(), world.pages[0].heard_of("ack").len());
+    let before =
+        (world.disk.store.transactions, world.server.requests.len(), world.pages[0].heard_of("ack").len());
     let items: Vec<Value> = (0..1000).map(|id| json!({"id": id, "text": "x".repeat(300)})).collect();
     world.dispatch(0, "files/addItems", items.into());
     world.settle();
@@ -75,7 +84,10 @@ fn thousand_items_take_few_transactions_and_two_requests() {
     assert_eq!(world.pages[0].heard_of("ack").len() - before.2, 1);
     assert_eq!(world.server.requests.len() - before.1, 2, "500 changes a request");
     let transactions = world.disk.store.transactions - before.0;
-    assert!(transactions <= 8, "one for the journal, two for 500 items each, two for each push: {transactions}");
+    assert!(
+        transactions <= 8,
+        "one for the journal, two for 500 items each, two for each push: {transactions}"
+    );
 
     // An explicit batchSize holds.
     let mut world = World::with(3, r#"{"files":{"batchSize":100}}"#);
@@ -118,7 +130,10 @@ fn f07_flush_rejects_if_the_commit_failed_and_the_data_is_kept() {
     world.disk.refuse = Some("files");
     let flush = world.ask(0, "flush");
     world.run_until("the flush is answered", |world| world.pages[0].answer(flush).is_some());
-    assert_eq!((world.pages[0].answer(flush), &world.pages[0].answers[&flush]["code"]), (Some("failed"), &json!("storage")));
+    assert_eq!(
+        (world.pages[0].answer(flush), &world.pages[0].answers[&flush]["code"]),
+        (Some("failed"), &json!("storage"))
+    );
     world.run_for(60_000);
     world.disk.refuse = None;
     world.settle();
@@ -139,7 +154,10 @@ fn sync_resolves_when_the_server_has_everything_and_rejects_when_it_is_away() {
     let sync = world.ask(0, "sync");
     world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
     assert_eq!(world.pages[0].answers[&sync]["code"], "sync_failed");
-    assert_eq!(world.engine.as_ref().unwrap().status().connection, nightferry::bridge::status::Connection::LocalOnly);
+    assert_eq!(
+        world.engine.as_ref().unwrap().status().connection,
+        nightferry::bridge::status::Connection::LocalOnly
+    );
     world.server.mode = world::server::Fault::Nothing;
     world.settle();
     world.check_converged(&[]);
@@ -155,7 +173,10 @@ fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     world.dispatch(1, "files/removeItem", json!("old"));
     world.run_for(20);
     let changed = world.pages[1].last("changed");
-    assert_eq!((&changed["origin"], &changed["puts"]), (&json!("tab"), &json!([{"id": "new", "value": {"id": "new", "x": 1}}])));
+    assert_eq!(
+        (&changed["origin"], &changed["puts"]),
+        (&json!("tab"), &json!([{"id": "new", "value": {"id": "new", "x": 1}}]))
+    );
     assert_eq!(world.pages[0].last("changed")["deletes"], json!(["old"]));
     assert_eq!(world.pages[0].heard_of("changed").len(), 1, "a tab does not hear of its own changes");
 
@@ -174,7 +195,8 @@ fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
     let epoch = world.pages[0].epoch.clone().unwrap();
     let burst = |page: &str, epoch: &str, n: u64, x: u64| {
         json!({"v": 1, "kind": "actions", "page": page, "epoch": epoch, "n": n,
-            "actions": [{"type": "files/addItem", "payload": {"id": "a", "x": x}}]}).to_string()
+            "actions": [{"type": "files/addItem", "payload": {"id": "a", "x": x}}]})
+        .to_string()
     };
     let page = world.pages[0].id.clone();
     world.tell(burst(&page, &epoch, 1, 1));
@@ -183,7 +205,11 @@ fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
     world.tell(burst(&page, &epoch, 3, 99));
     world.tell(burst(&page, "another database", 2, 99));
     world.settle();
-    let kinds: Vec<_> = world.pages[0].heard.iter().map(|message| (message["kind"].as_str().unwrap(), message["n"].as_u64())).collect();
+    let kinds: Vec<_> = world.pages[0]
+        .heard
+        .iter()
+        .map(|message| (message["kind"].as_str().unwrap(), message["n"].as_u64()))
+        .collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == ("ack", Some(1))).count(), 2);
     assert!(kinds.contains(&("expected", Some(2))), "{kinds:?}");
     assert!(kinds.contains(&("stale", None)), "{kinds:?}");
@@ -250,7 +276,11 @@ fn null_values_and_any_id_travel_whole() {
         assert_eq!(world.server.value("files", id), Some(json!({"id": id, "empty": null})), "{id:?}");
         assert_eq!(world.disk.item("files", id), Some(json!({"id": id, "empty": null})), "{id:?}");
     }
-    assert_eq!(world.server.value("files", "0.5"), Some(json!({"id": 0.5, "x": null})), "the item's own id stays a number");
+    assert_eq!(
+        world.server.value("files", "0.5"),
+        Some(json!({"id": 0.5, "x": null})),
+        "the item's own id stays a number"
+    );
     world.dispatch(0, "theme/setTheme", json!("dark"));
     world.dispatch(0, "files/removeItem", json!(0.5));
     world.settle();
@@ -261,9 +291,18 @@ fn null_values_and_any_id_travel_whole() {
 #[test]
 fn f38_a_local_slice_never_leaves() {
     let mut world = World::with(12, r#"{"files":{},"secret":{"syncToFlask":false}}"#);
-    world.burst(0, &[("secret/addItem", json!({"id": "a", "x": "hush"})), ("files/addItem", json!({"id": "a"}))]);
+    world.burst(
+        0,
+        &[("secret/addItem", json!({"id": "a", "x": "hush"})), ("files/addItem", json!({"id": "a"}))],
+    );
     world.settle();
-    world.burst(0, &[("secret/updateItem", json!({"id": "a", "y": "hush"})), ("secret/addItem", json!({"id": "b", "x": "hush"}))]);
+    world.burst(
+        0,
+        &[
+            ("secret/updateItem", json!({"id": "a", "y": "hush"})),
+            ("secret/addItem", json!({"id": "b", "x": "hush"})),
+        ],
+    );
     world.ask(0, "sync");
     world.kill_and_boot();
     world.settle();

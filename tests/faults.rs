@@ -51,13 +51,16 @@ fn f09_a_request_is_given_up_in_time_and_tried_again_for_ever() {
     edit(&mut world, 1);
     let mut waits = Vec::new();
     for attempt in 1..=30 {
-        world.run_until("a request is on its way", |world| world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout));
+        world.run_until("a request is on its way", |world| {
+            world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout)
+        });
         let sent = world.now;
         world.run_until("it is given up", |world| world.cancelled.len() == attempt);
         assert!((9_000..12_000).contains(&(world.now - sent)), "{} ms", world.now - sent);
         let given_up = world.now;
         world.run_until("it is tried again", |world| {
-            world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout) || world.cancelled.len() > attempt
+            world.deadline.is_some_and(|d| d.reason == Reason::RequestTimeout)
+                || world.cancelled.len() > attempt
         });
         waits.push(world.now - given_up);
     }
@@ -105,7 +108,10 @@ fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
     world.settle();
     let pushes = world.server.pushes();
     let (answered, newest) = (pushes[pushes.len() - 2], pushes[pushes.len() - 1]);
-    assert_eq!((&answered["mutations"][0]["value"]["x"], &newest["mutations"][0]["value"]["x"]), (&json!(1), &json!(5)));
+    assert_eq!(
+        (&answered["mutations"][0]["value"]["x"], &newest["mutations"][0]["value"]["x"]),
+        (&json!(1), &json!(5))
+    );
     assert!(newest["mutations"][0]["base"].as_u64() > answered["mutations"][0]["base"].as_u64());
     assert_eq!(world.server.effects.len(), 3, "created, 1, 5");
     world.check_converged(&[]);
@@ -180,7 +186,11 @@ fn a_conflict_keeps_both_sides_and_stops_nothing_else() {
     world.settle();
     assert!(world.server.value("files", "other").is_some());
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
-    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 1})), "the local value stays visible");
+    assert_eq!(
+        world.disk.item("files", "a"),
+        Some(json!({"id": "a", "x": 1})),
+        "the local value stays visible"
+    );
     let first = world.disk.row("_conflicts");
     assert_eq!(first["base"], json!({"id": "a", "x": 0}));
     assert_eq!((&first["local"]["x"], &first["remote"]["x"]), (&json!(1), &json!("theirs")));
@@ -217,7 +227,11 @@ fn an_edit_made_while_the_conflict_comes_is_its_local_side() {
         world.ask(0, "flush");
         world.settle();
         let row = world.disk.row("_conflicts");
-        assert_eq!((&row["local"]["x"], &row["remote"]["x"]), (&json!(2), &json!("theirs")), "after {pause} ms");
+        assert_eq!(
+            (&row["local"]["x"], &row["remote"]["x"]),
+            (&json!(2), &json!("theirs")),
+            "after {pause} ms"
+        );
         assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2})));
         assert_eq!(world.server.value("files", "a").unwrap()["x"], "theirs");
     }
@@ -256,22 +270,32 @@ fn the_same_change_on_both_sides_is_no_conflict() {
 fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
     let mut world = world_with_a(12);
     world.server.refused.extend(["a".into(), "new".into()]);
-    world.burst(0, &[
-        ("files/updateItem", json!({"id": "a", "x": 1})),
-        ("files/addItem", json!({"id": "new"})),
-        ("files/addItem", json!({"id": "fine"})),
-    ]);
+    world.burst(
+        0,
+        &[
+            ("files/updateItem", json!({"id": "a", "x": 1})),
+            ("files/addItem", json!({"id": "new"})),
+            ("files/addItem", json!({"id": "fine"})),
+        ],
+    );
     world.settle();
     assert!(world.server.value("files", "fine").is_some());
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})), "the change is undone");
     assert_eq!(world.disk.item("files", "new"), None, "the creation is undone");
     let changed = world.pages[0].last("changed");
-    assert_eq!((&changed["origin"], &changed["deletes"]), (&json!("rollback"), &json!(["new"])), "the page that made it hears");
+    assert_eq!(
+        (&changed["origin"], &changed["deletes"]),
+        (&json!("rollback"), &json!(["new"])),
+        "the page that made it hears"
+    );
     assert_eq!(changed["puts"], json!([{"id": "a", "value": {"id": "a", "x": 0}}]));
     assert_eq!(world.disk.count("_rejected"), 2);
     let (_, row) = world.disk.store.rows("_rejected").next().unwrap();
     let row: Value = serde_json::from_str(row).unwrap();
-    assert_eq!((&row["itemId"], &row["value"]["x"], &row["message"]), (&json!("a"), &json!(1), &json!("Not this one.")));
+    assert_eq!(
+        (&row["itemId"], &row["value"]["x"], &row["message"]),
+        (&json!("a"), &json!(1), &json!("Not this one."))
+    );
     assert_eq!(world.pages[0].last("warning")["code"], "not_applied");
     assert_eq!((world.disk.count("_outbox"), world.disk.count("_journal")), (0, 0));
 
@@ -286,16 +310,22 @@ fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
 
 #[test]
 fn a_refused_change_is_not_made_again_by_a_restart() {
-    let mut world = World::with(13, r#"{"files":{"debounceMs":100,"maxWaitMs":100000},"cold":{"debounceMs":60000,"maxWaitMs":60000}}"#);
+    let mut world = World::with(
+        13,
+        r#"{"files":{"debounceMs":100,"maxWaitMs":100000},"cold":{"debounceMs":60000,"maxWaitMs":60000}}"#,
+    );
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
     world.settle();
     world.server.refused.extend(["a".into(), "new".into()]);
     // The cold item keeps the record in the journal.
-    world.burst(0, &[
-        ("cold/addItem", json!({"id": "c"})),
-        ("files/updateItem", json!({"id": "a", "x": 1})),
-        ("files/addItem", json!({"id": "new"})),
-    ]);
+    world.burst(
+        0,
+        &[
+            ("cold/addItem", json!({"id": "c"})),
+            ("files/updateItem", json!({"id": "a", "x": 1})),
+            ("files/addItem", json!({"id": "new"})),
+        ],
+    );
     world.run_for(2_000);
     assert_eq!((world.disk.count("_rejected"), world.disk.count("_journal")), (2, 1));
     let pushes = world.server.pushes().len();
@@ -406,16 +436,23 @@ fn bad_input_is_told_and_stops_nothing() {
         assert_eq!(world.pages[0].last("failed")["code"], code);
     }
     let warned = |world: &World| -> Vec<String> {
-        world.pages[0].heard_of("warning").iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+        world.pages[0]
+            .heard_of("warning")
+            .iter()
+            .map(|warning| warning["code"].as_str().unwrap().to_owned())
+            .collect()
     };
-    world.burst(0, &[
-        ("files/addItem", json!({"id": "a"})),
-        ("addItem", json!({"id": "a"})),
-        ("nope/addItem", json!({"id": "a"})),
-        ("files/addItem", json!({"name": "no id"})),
-        ("files/updateItem", json!({"id": "absent", "x": 1})),
-        ("files/addItems", json!([{"id": "b"}, {"id": ""}, {"id": "c"}])),
-    ]);
+    world.burst(
+        0,
+        &[
+            ("files/addItem", json!({"id": "a"})),
+            ("addItem", json!({"id": "a"})),
+            ("nope/addItem", json!({"id": "a"})),
+            ("files/addItem", json!({"name": "no id"})),
+            ("files/updateItem", json!({"id": "absent", "x": 1})),
+            ("files/addItems", json!([{"id": "b"}, {"id": ""}, {"id": "c"}])),
+        ],
+    );
     world.settle();
     assert_eq!(warned(&world), ["bad_action", "unknown_slice", "missing_id", "bad_id", "missing_item"]);
     for id in ["a", "b", "c"] {
@@ -441,7 +478,12 @@ fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
     world.run_for(3_000);
     world.disk.refuse = None;
     world.settle();
-    let aside = world.disk.store.rows("_meta").find(|(key, _)| format!("{key:?}").contains("unreadable:_journal")).unwrap();
+    let aside = world
+        .disk
+        .store
+        .rows("_meta")
+        .find(|(key, _)| format!("{key:?}").contains("unreadable:_journal"))
+        .unwrap();
     assert!(aside.1.contains("is this"));
     assert!(world.server.value("files", "a").is_some() && world.server.value("files", "c").is_some());
     assert_eq!(world.disk.count("_journal"), 0);

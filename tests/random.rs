@@ -7,8 +7,15 @@ use world::server::Fault;
 use world::{Dice, World};
 
 const SLICES: &str = r#"{"files":{"debounceMs":40,"maxWaitMs":150},"notes":{"debounceMs":0,"batchSize":2},"local":{"syncToFlask":false,"debounceMs":10},"theme":{"single":true}}"#;
-const FAULTS: [Fault; 7] =
-    [Fault::Nothing, Fault::Swallowed, Fault::AnswerSwallowed, Fault::AnswerLost, Fault::Refused, Fault::Internal, Fault::Html];
+const FAULTS: [Fault; 7] = [
+    Fault::Nothing,
+    Fault::Swallowed,
+    Fault::AnswerSwallowed,
+    Fault::AnswerLost,
+    Fault::Refused,
+    Fault::Internal,
+    Fault::Html,
+];
 
 fn action(dice: &mut Dice, counter: u64) -> (&'static str, Value) {
     let id = dice.below(6).to_string();
@@ -32,7 +39,8 @@ fn run(seed: u64) {
     world.kills = [0, 2, 10][seed as usize % 3];
     world.disk.failures = [0, 0, 20, 100][seed as usize % 4];
     for counter in 0..40 {
-        let actions: Vec<_> = (0..1 + world.dice.below(4)).map(|part| action(&mut world.dice, counter * 10 + part)).collect();
+        let actions: Vec<_> =
+            (0..1 + world.dice.below(4)).map(|part| action(&mut world.dice, counter * 10 + part)).collect();
         let page = world.dice.below(2) as usize;
         world.burst(page, &actions);
         if world.dice.chance(300) {
@@ -77,7 +85,11 @@ fn run_with_others(seed: u64) {
         world.burst(0, &[action]);
         let other = world.dice.below(4).to_string();
         match world.dice.below(12) {
-            0 => drop(world.server.write("files", &other, Some(json!({"id": other, "v": "theirs", "n": counter})))),
+            0 => drop(world.server.write(
+                "files",
+                &other,
+                Some(json!({"id": other, "v": "theirs", "n": counter})),
+            )),
             1 => drop(world.server.write("files", &other, None)),
             2 => drop(world.server.refused.insert(other)),
             3 => world.server.refused.clear(),
@@ -96,15 +108,24 @@ fn run_with_others(seed: u64) {
         let (here, there) = (world.disk.item("files", id), world.server.value("files", id));
         match world.disk.conflict("files", id) {
             Some(conflict) => {
-                assert_eq!(conflict.get("local").cloned(), here, "{id}: the local side is what is seen: {conflict}");
+                assert_eq!(
+                    conflict.get("local").cloned(),
+                    here,
+                    "{id}: the local side is what is seen: {conflict}"
+                );
             }
             // Without a pull, what another device did last is not here yet.
-            None => assert!(here == there || world.server.is_foreign("files", id), "{id} is {here:?} here, {there:?} there"),
+            None => assert!(
+                here == there || world.server.is_foreign("files", id),
+                "{id} is {here:?} here, {there:?} there"
+            ),
         }
     }
-    let behind = world.disk.rows_of("_outbox").into_iter().filter(|row| {
-        world.disk.conflict("files", row["id"].as_str().expect("an id")).is_none()
-    });
+    let behind = world
+        .disk
+        .rows_of("_outbox")
+        .into_iter()
+        .filter(|row| world.disk.conflict("files", row["id"].as_str().expect("an id")).is_none());
     assert_eq!(behind.collect::<Vec<_>>(), [] as [Value; 0], "what is in no conflict is sent");
     assert_eq!(world.disk.count("_journal"), 0);
     assert_eq!(world.disk.meta("push"), None);

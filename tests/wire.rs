@@ -1,12 +1,15 @@
 //! The golden messages of `tests/wire/`, as far as the worker writes or reads them, and the values that all sides keep.
 
 use nightferry::json::{MAX_ITEM_BYTES, check, check_item, equal, well_formed};
-use nightferry::protocol::{Mutation, Verdict, identify_request, push_request, read_error, read_pull, read_push};
+use nightferry::protocol::{
+    Mutation, Verdict, identify_request, push_request, read_error, read_pull, read_push,
+};
 use serde_json::Value;
 
 macro_rules! golden {
     ($name:literal) => {
-        serde_json::from_str::<Value>(include_str!(concat!("wire/", $name, ".json"))).expect("a golden is JSON")
+        serde_json::from_str::<Value>(include_str!(concat!("wire/", $name, ".json")))
+            .expect("a golden is JSON")
     };
 }
 
@@ -15,8 +18,12 @@ fn a_push_is_written_as_in_its_golden() {
     let mut message = golden!("push-request")["message"].clone();
     // The worker sends whole values; patches are for the server to read.
     message["mutations"].as_array_mut().unwrap().retain(|mutation| mutation["op"] != "patch");
-    let values: Vec<Option<String>> =
-        message["mutations"].as_array().unwrap().iter().map(|mutation| mutation.get("value").map(Value::to_string)).collect();
+    let values: Vec<Option<String>> = message["mutations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mutation| mutation.get("value").map(Value::to_string))
+        .collect();
     let mutations: Vec<Mutation> = message["mutations"]
         .as_array()
         .unwrap()
@@ -31,7 +38,13 @@ fn a_push_is_written_as_in_its_golden() {
         })
         .collect();
     let text = |name: &str| message[name].as_str().unwrap();
-    let written = push_request(text("client"), text("principal"), message["n"].as_u64().unwrap(), text("tag"), &mutations);
+    let written = push_request(
+        text("client"),
+        text("principal"),
+        message["n"].as_u64().unwrap(),
+        text("tag"),
+        &mutations,
+    );
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
 }
 
@@ -50,9 +63,13 @@ fn every_answer_to_a_push_is_read() {
     let expected = message["results"].as_array().unwrap();
     assert_eq!(read.results.len(), expected.len());
     for (read, expected) in read.results.iter().zip(expected) {
-        assert_eq!((&*read.slice, &*read.id), (expected["slice"].as_str().unwrap(), expected["id"].as_str().unwrap()));
+        assert_eq!(
+            (&*read.slice, &*read.id),
+            (expected["slice"].as_str().unwrap(), expected["id"].as_str().unwrap())
+        );
         let same = |value: &Option<nightferry::json::Json>| {
-            value.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap()).as_ref() == expected.get("value")
+            value.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap()).as_ref()
+                == expected.get("value")
         };
         match (&read.verdict, expected["status"].as_str().unwrap()) {
             (Verdict::Applied { version, value }, "applied") => {
@@ -65,7 +82,10 @@ fn every_answer_to_a_push_is_read() {
                 assert_eq!(value.is_none(), expected["deleted"] == true);
             }
             (Verdict::Rejected { code, message }, "rejected") => {
-                assert_eq!((&**code, &**message), (expected["code"].as_str().unwrap(), expected["message"].as_str().unwrap()));
+                assert_eq!(
+                    (&**code, &**message),
+                    (expected["code"].as_str().unwrap(), expected["message"].as_str().unwrap())
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -75,15 +95,20 @@ fn every_answer_to_a_push_is_read() {
 #[test]
 fn a_null_value_is_a_value() {
     let answer = r#"{"protocol":1,"principal":"p","results":[{"slice":"theme","id":"value","status":"applied","version":3,"value":null}]}"#;
-    let Verdict::Applied { value, .. } = &read_push(answer).unwrap().results[0].verdict else { panic!("not applied") };
+    let Verdict::Applied { value, .. } = &read_push(answer).unwrap().results[0].verdict else {
+        panic!("not applied")
+    };
     assert_eq!(value.as_deref(), Some("null"));
 }
 
 #[test]
 fn every_answer_to_a_pull_names_the_principal() {
-    for golden in
-        [golden!("pull-response"), golden!("pull-response-first"), golden!("pull-response-next"), golden!("pull-response-principal")]
-    {
+    for golden in [
+        golden!("pull-response"),
+        golden!("pull-response-first"),
+        golden!("pull-response-next"),
+        golden!("pull-response-principal"),
+    ] {
         assert_eq!(read_pull(&golden["message"].to_string()).unwrap().principal, "acme/ann");
     }
 }
@@ -111,7 +136,14 @@ fn every_error_is_read() {
 
 #[test]
 fn what_is_no_answer_is_not_read_as_one() {
-    for body in ["", "null", "{}", "<html>", r#"{"principal":"p"}"#, r#"{"principal":"p","results":{}}"#, r#"{"principal":"p","results":[{}]}"#,
+    for body in [
+        "",
+        "null",
+        "{}",
+        "<html>",
+        r#"{"principal":"p"}"#,
+        r#"{"principal":"p","results":{}}"#,
+        r#"{"principal":"p","results":[{}]}"#,
         r#"{"principal":"p","results":[{"slice":"s","id":"i","status":"dreamt","version":1}]}"#,
         r#"{"principal":"p","results":[{"slice":"s","id":"i","status":"applied"}]}"#,
         r#"{"principal":"p","results":[{"slice":"s","id":"i","status":"applied","version":"1"}]}"#,

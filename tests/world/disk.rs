@@ -48,7 +48,8 @@ impl Disk {
         let Some(work) = self.open.get(&id) else { return true };
         let stores = scope(work);
         let blocks = |before: &Work| {
-            matches!((before, work), (Work::Migrate { .. }, _) | (_, Work::Migrate { .. })) || !scope(before).is_disjoint(&stores)
+            matches!((before, work), (Work::Migrate { .. }, _) | (_, Work::Migrate { .. }))
+                || !scope(before).is_disjoint(&stores)
         };
         !self.held.contains(&id) && !self.open.range(..id).any(|(_, before)| blocks(before))
     }
@@ -167,7 +168,9 @@ pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Input 
 fn scope(work: &Work) -> BTreeSet<String> {
     match work {
         Work::Store { writes, .. } => writes.iter().map(|write| write.store().to_owned()).collect(),
-        Work::Load { wanted, .. } => wanted.iter().map(|wanted| wanted.store.to_string()).chain(["_sync".into()]).collect(),
+        Work::Load { wanted, .. } => {
+            wanted.iter().map(|wanted| wanted.store.to_string()).chain(["_sync".into()]).collect()
+        }
         Work::Migrate { stores } => stores.iter().map(|store| store.to_string()).collect(),
         Work::Rows { store, .. } => [store.to_string()].into(),
     }

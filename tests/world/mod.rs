@@ -24,16 +24,34 @@ use std::collections::BTreeMap;
 const MAX_STEPS: usize = 200_000;
 
 enum Event {
-    ToWorker { life: u64, text: String },
-    ToPage { page: usize, message: Value },
+    ToWorker {
+        life: u64,
+        text: String,
+    },
+    ToPage {
+        page: usize,
+        message: Value,
+    },
     /// A page sends again what was not acknowledged.
-    Resend { page: usize },
+    Resend {
+        page: usize,
+    },
     /// Work of the database may finish.
-    Disk { id: u64 },
+    Disk {
+        id: u64,
+    },
     /// The engine is told.
-    Report { life: u64, input: Input },
+    Report {
+        life: u64,
+        input: Input,
+    },
     /// A request reaches the server.
-    Arrive { life: u64, request: u64, path: &'static str, body: Option<String> },
+    Arrive {
+        life: u64,
+        request: u64,
+        path: &'static str,
+        body: Option<String>,
+    },
 }
 
 pub struct World {
@@ -270,7 +288,9 @@ impl World {
                     self.deadline = deadline;
                     return;
                 }
-                Output::Post { to, message } => self.post(&to, serde_json::from_str(&message).expect("a message is JSON")),
+                Output::Post { to, message } => {
+                    self.post(&to, serde_json::from_str(&message).expect("a message is JSON"))
+                }
                 Output::Request { request, path, body } => {
                     let life = self.life;
                     let latency = 1 + self.dice.below(20);
@@ -326,7 +346,9 @@ impl World {
     }
 
     fn reporting(&self) -> bool {
-        self.events.values().any(|event| matches!(event, Event::Report { .. } | Event::ToWorker { .. } | Event::Arrive { .. }))
+        self.events.values().any(|event| {
+            matches!(event, Event::Report { .. } | Event::ToWorker { .. } | Event::Arrive { .. })
+        })
     }
 
     fn after(&mut self, ms: u64, event: Event) {

@@ -32,10 +32,13 @@ pub type Histories = BTreeMap<(String, String), Vec<Option<Value>>>;
 pub fn histories(log: &[Burst]) -> Histories {
     let mut histories = Histories::new();
     for action in log.iter().flat_map(|burst| burst.actions.as_array().expect("an array")) {
-        let (slice, verb) = action["type"].as_str().and_then(|kind| kind.split_once('/')).expect("slice/verb");
+        let (slice, verb) =
+            action["type"].as_str().and_then(|kind| kind.split_once('/')).expect("slice/verb");
         let payload = &action["payload"];
         match verb {
-            "addItems" => payload.as_array().expect("items").iter().for_each(|item| put(&mut histories, slice, item)),
+            "addItems" => {
+                payload.as_array().expect("items").iter().for_each(|item| put(&mut histories, slice, item))
+            }
             "addItem" => put(&mut histories, slice, payload),
             "removeItem" => states(&mut histories, slice, payload.get("id").unwrap_or(payload)).push(None),
             "updateItem" => {
@@ -64,7 +67,12 @@ impl World {
     /// the server, and nothing is left over. `local` names the slices that never go there.
     pub fn check_converged(&self, local: &[&str]) {
         for store in ["_journal", "_outbox"] {
-            assert_eq!(self.disk.count(store), 0, "{store} has rows: {:?}", self.disk.store.rows(store).collect::<Vec<_>>());
+            assert_eq!(
+                self.disk.count(store),
+                0,
+                "{store} has rows: {:?}",
+                self.disk.store.rows(store).collect::<Vec<_>>()
+            );
         }
         assert_eq!(self.disk.meta("push"), None, "_meta.push is left over");
         self.check_bursts();
@@ -77,7 +85,11 @@ impl World {
                 assert_eq!(self.server.value(slice, id), value, "{slice} {id} on the server");
             }
         }
-        let sent = self.server.live().into_iter().filter(|key| local.contains(&&*key.0) || !histories.contains_key(key));
+        let sent = self
+            .server
+            .live()
+            .into_iter()
+            .filter(|key| local.contains(&&*key.0) || !histories.contains_key(key));
         assert_eq!(sent.collect::<Vec<_>>(), [], "the server has what it should not");
         let status = self.engine.as_ref().expect("a worker").status();
         assert_eq!((status.pending, status.conflicts), (0, 0), "{status:?}");

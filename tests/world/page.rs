@@ -60,9 +60,11 @@ impl Page {
     /// A burst's number and, once the page knows the epoch, its message.
     pub fn burst(&mut self, actions: &[(&str, Value)]) -> (u64, Option<String>) {
         self.n += 1;
-        let actions = actions.iter().map(|(kind, payload)| json!({"type": kind, "payload": payload})).collect();
+        let actions =
+            actions.iter().map(|(kind, payload)| json!({"type": kind, "payload": payload})).collect();
+        let message = self.actions(self.n, &actions);
         self.unacknowledged.push_back((self.n, actions));
-        (self.n, self.actions().pop())
+        (self.n, message)
     }
 
     pub fn ask(&mut self, kind: &str) -> (u64, String) {
@@ -75,15 +77,17 @@ impl Page {
     /// Everything that is not acknowledged.
     pub fn resend(&mut self) -> Vec<String> {
         self.retry = false;
-        self.actions()
+        self.everything()
     }
 
-    fn actions(&self) -> Vec<String> {
-        let Some(epoch) = &self.epoch else { return Vec::new() };
-        let message = |(n, actions): &(u64, Value)| {
-            self.message("actions", json!({"epoch": epoch, "n": n, "seen": {}, "actions": actions}))
-        };
-        self.unacknowledged.iter().map(message).collect()
+    fn everything(&self) -> Vec<String> {
+        self.unacknowledged.iter().filter_map(|(n, actions)| self.actions(*n, actions)).collect()
+    }
+
+    /// A burst's message, once the page knows the epoch.
+    fn actions(&self, n: u64, actions: &Value) -> Option<String> {
+        let epoch = self.epoch.as_ref()?;
+        Some(self.message("actions", json!({"epoch": epoch, "n": n, "seen": {}, "actions": actions})))
     }
 
     /// Whether it wants to send again after a while; asked once.
@@ -100,9 +104,10 @@ impl Page {
             "registered" => {
                 self.epoch = message["epoch"].as_str().map(str::to_owned);
                 let asked = self.asked.values();
-                let again: Vec<String> =
-                    asked.map(|asked| self.message(asked["kind"].as_str().expect("a kind"), asked["more"].clone())).collect();
-                self.actions().into_iter().chain(again).collect()
+                let again: Vec<String> = asked
+                    .map(|asked| self.message(asked["kind"].as_str().expect("a kind"), asked["more"].clone()))
+                    .collect();
+                self.everything().into_iter().chain(again).collect()
             }
             "ack" => {
                 self.acknowledged = self.acknowledged.max(n);
@@ -113,7 +118,7 @@ impl Page {
                 if self.unacknowledged.front().is_some_and(|(first, _)| *first > n) {
                     self.begin_another_life(dice);
                 }
-                self.actions()
+                self.everything()
             }
             "failed" if message["request"].is_null() && message["code"] == "storage" => {
                 self.retry = true;
@@ -143,7 +148,12 @@ impl Page {
     /// P1: what was acknowledged is durable.
     pub fn check_acknowledged(&self, log: &[Burst]) {
         let durable = log.iter().rev().find(|burst| burst.page == self.id).map_or(0, |burst| burst.n);
-        assert!(self.acknowledged <= durable, "{} was acknowledged up to {}, but durable is {durable}", self.id, self.acknowledged);
+        assert!(
+            self.acknowledged <= durable,
+            "{} was acknowledged up to {}, but durable is {durable}",
+            self.id,
+            self.acknowledged
+        );
     }
 
     /// How many of its requests wait for an answer.

@@ -96,7 +96,10 @@ impl Server {
         }
         let answer = match path {
             "/health" => answer(200, &json!({"protocol": 1, "status": "ok"})),
-            "/pull" => answer(200, &json!({"protocol": 1, "principal": self.principal, "cursors": {}, "more": false, "total": 0, "changes": []})),
+            "/pull" => answer(
+                200,
+                &json!({"protocol": 1, "principal": self.principal, "cursors": {}, "more": false, "total": 0, "changes": []}),
+            ),
             "/push" => self.push(now, &body),
             _ => error(404, "not_found"),
         };
@@ -116,7 +119,9 @@ impl Server {
         let mutations = body["mutations"].as_array().expect("mutations");
         assert!((1..=500).contains(&mutations.len()), "{} mutations", mutations.len());
         match self.clients.get(&client) {
-            Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => return error(409, "client_forked"),
+            Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
+                return error(409, "client_forked");
+            }
             Some((last, known, _)) if (n, &tag) == (*last, known) => {}
             _ => drop(self.clients.insert(client.clone(), (n, tag, BTreeMap::new()))),
         }
@@ -152,8 +157,12 @@ impl Server {
         match row {
             Some(row) if row.value == value => return json!({"status": "applied", "version": row.version}),
             Some(row) if row.value.is_some() && base != Some(row.version) => return conflict(row),
-            Some(row) if row.value.is_none() && base.is_some() && base != Some(row.version) => return conflict(row),
-            None if base.is_some() && value.is_some() => return json!({"status": "conflict", "version": null, "deleted": true, "at": 0}),
+            Some(row) if row.value.is_none() && base.is_some() && base != Some(row.version) => {
+                return conflict(row);
+            }
+            None if base.is_some() && value.is_some() => {
+                return json!({"status": "conflict", "version": null, "deleted": true, "at": 0});
+            }
             _ => {}
         }
         let kept = self.hooks.get(&key.1).filter(|_| value.is_some()).cloned();
@@ -207,5 +216,8 @@ fn answer(status: u16, body: &Value) -> Answer {
 }
 
 fn error(status: u16, code: &str) -> Answer {
-    answer(status, &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}))
+    answer(
+        status,
+        &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}),
+    )
 }
