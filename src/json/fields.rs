@@ -1,11 +1,8 @@
-//! An object's top-level fields, its values left as text. Rows and messages are read with it too: serde's derived
-//! readers are several times larger, and the worker is downloaded.
+//! An object's top-level fields and an array's elements, their values left as text.
 
+use super::read::{Reader, unescape};
 use super::{Json, Writer};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// The fields of one JSON object in their order, each value as the text that it was.
 #[derive(Default)]
@@ -14,7 +11,20 @@ pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a str)>);
 impl<'a> Fields<'a> {
     /// Reads an object; anything else is `None`.
     pub fn parse(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        let mut reader = Reader::new(text);
+        let mut fields = Vec::new();
+        reader.take(b'{')?;
+        while reader.more(fields.is_empty(), b'}')? {
+            let quoted = reader.string()?;
+            reader.take(b':')?;
+            let key = match quoted.contains('\\') {
+                true => Cow::Owned(unescape(quoted)?),
+                false => Cow::Borrowed(quoted.get(1..quoted.len() - 1)?),
+            };
+            fields.push((key, reader.value()?));
+        }
+        reader.end()?;
+        Some(Fields(fields))
     }
 
     pub fn get(&self, name: &str) -> Option<&'a str> {
@@ -63,40 +73,25 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(Cow<'de, str>, &'de str)>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(key) = map.next_key::<Key<'de>>()? {
-                    fields.push((key.0, map.next_value::<&'de RawValue>()?.get()));
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Object).map(Fields)
-    }
-}
-
 /// The texts of an array's elements; anything else is `None`.
 pub fn elements(text: &str) -> Option<Vec<&str>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-    Some(elements.into_iter().map(RawValue::get).collect())
+    let mut reader = Reader::new(text);
+    let mut elements = Vec::new();
+    reader.take(b'[')?;
+    while reader.more(elements.is_empty(), b']')? {
+        elements.push(reader.value()?);
+    }
+    reader.end()?;
+    Some(elements)
 }
 
 /// The string that a JSON text is; anything else is `None`.
 pub fn string(text: &str) -> Option<String> {
-    serde_json::from_str(text).ok()
+    let mut reader = Reader::new(text);
+    let string = reader.string()?;
+    reader.end()?;
+    unescape(string)
 }
-
-/// A key that borrows from the text where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

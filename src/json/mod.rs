@@ -3,6 +3,7 @@
 
 mod check;
 mod fields;
+mod read;
 mod surrogates;
 mod value;
 mod write;
@@ -22,5 +23,3 @@ pub type Json = Rc<str>;
 pub const MAX_DEPTH: usize = 100;
 /// The largest item, in bytes of JSON text.
 pub const MAX_ITEM_BYTES: usize = 4 * 1024 * 1024;
-/// The largest integer that every side can hold: 2^53 - 1.
-pub const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;

@@ -1,5 +1,6 @@
 //! Equality of values: key order means nothing, numbers compare as doubles (f29).
 
+use super::read::decimal;
 use super::{Fields, elements, string};
 
 /// Whether two JSON texts are the same value. Text that is not JSON equals nothing but itself.
@@ -16,10 +17,9 @@ pub fn equal(a: &str, b: &str) -> bool {
     if let (Some(a), Some(b)) = (string(a), string(b)) {
         return a == b;
     }
-    match (serde_json::from_str::<f64>(a), serde_json::from_str::<f64>(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a.trim() == b.trim(),
-    }
+    let is_number = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let (a, b) = (a.trim_ascii(), b.trim_ascii());
+    a == b || (is_number(a) && is_number(b) && decimal(a) == decimal(b))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Writes JSON objects whose values are mostly texts already.
 
-use std::fmt::Write;
-
 /// Writes one JSON object, field by field.
 pub struct Writer(String);
 
@@ -33,7 +31,7 @@ impl Writer {
 
     pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
         self.key(key);
-        let _ = write!(self.0, "{value}");
+        digits(&mut self.0, value);
         self
     }
 
@@ -76,6 +74,21 @@ impl Writer {
     }
 }
 
+/// Appends a number in decimal. (`write!` brings the whole of `core::fmt` to the page.)
+fn digits(out: &mut String, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    digits[first..].iter().for_each(|digit| out.push(char::from(*digit)));
+}
+
 /// `text` as a JSON string, quotes included.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -91,7 +104,10 @@ fn quote(out: &mut String, text: &str) {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             control if control < ' ' => {
-                let _ = write!(out, "\\u{:04x}", control as u32);
+                out.push_str("\\u00");
+                for half in [control as u8 >> 4, control as u8 & 15] {
+                    out.push(char::from(b"0123456789abcdef"[usize::from(half)]));
+                }
             }
             other => out.push(other),
         }
