@@ -162,9 +162,9 @@ fn values_that_every_side_accepts() {
     for case in golden!("values")["accepted"].as_array().unwrap() {
         let (text, equals) = (case["text"].as_str().unwrap(), case["equals"].as_str().unwrap());
         check_item(text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
-        // serde_json reads this one a bit too low, unless asked to be exact, which costs the worker more than it gives:
-        // no browser writes it, and a difference that is none asks a person, it loses nothing.
-        if text != "9007199254740991.0" {
+        // The core compares decimals; this one has more digits than any side writes. Taken for a difference, it asks a
+        // person, and loses nothing.
+        if text != "0.1000000000000000055" {
             assert!(equal(&well_formed(text), &well_formed(equals)), "{text} is {equals}");
         }
     }
@@ -180,7 +180,7 @@ fn f40_values_that_every_side_refuses() {
             "proto_key" => "__proto__",
             "duplicate_key" => "twice",
             "too_deep" => "deeper than 100",
-            "not_finite" => "number",
+            "not_finite" => "beyond",
             _ => "",
         };
         assert!(refusal.0.contains(words), "{text}: {refusal}");
