@@ -1,25 +1,58 @@
-//! A map for few or mostly appended entries: sorted, in one block. Its code is a tenth of a tree's, and the worker has
-//! many maps.
+//! The one map of the core: sorted, in blocks. A tree of the standard library costs the worker several times the code
+//! for each kind of entry.
 
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 
-/// Keys in ascending order, each with a value. Finding is logarithmic; inserting and removing are cheap near the ends.
+/// The most entries in a block; a full one is split.
+const BLOCK: usize = 256;
+
+/// Keys in ascending order, each with a value. Finding is logarithmic; inserting and removing move at most a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table<K, V>(VecDeque<(K, V)>);
+pub struct Table<K, V> {
+    /// None of them is empty.
+    blocks: Vec<Vec<(K, V)>>,
+}
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table(VecDeque::new())
+        Table { blocks: Vec::new() }
     }
 }
 
+/// The first of `len` places for which `before` is false; it is true for all in front of it.
+fn search(len: usize, before: &dyn Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 impl<K: Ord, V> Table<K, V> {
-    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
+    /// Where `key` is or belongs: its block, one too far if it comes after everything, and the place in that block.
+    fn place<Q: Ord + ?Sized>(&self, key: &Q) -> (usize, usize)
     where
         K: Borrow<Q>,
     {
-        self.0.binary_search_by(|entry| entry.0.borrow().cmp(key))
+        let blocks = &self.blocks;
+        let block = search(blocks.len(), &|at| blocks[at].last().is_some_and(|entry| entry.0.borrow() < key));
+        let entries = blocks.get(block).map_or(&[][..], Vec::as_slice);
+        (block, search(entries.len(), &|at| entries[at].0.borrow() < key))
+    }
+
+    /// The key as it is kept, and its value.
+    pub fn entry<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let (block, at) = self.place(key);
+        let (found, value) = self.blocks.get(block)?.get(at)?;
+        (found.borrow() == key).then_some((found, value))
     }
 
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -29,84 +62,107 @@ impl<K: Ord, V> Table<K, V> {
         self.entry(key).map(|(_, value)| value)
     }
 
-    /// The key as it is kept, and its value.
-    pub fn entry<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
-    where
-        K: Borrow<Q>,
-    {
-        let (key, value) = &self.0[self.find(key).ok()?];
-        Some((key, value))
-    }
-
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        let at = self.find(key).ok()?;
-        Some(&mut self.0[at].1)
+        let (block, at) = self.place(key);
+        let (found, value) = self.blocks.get_mut(block)?.get_mut(at)?;
+        (K::borrow(found) == key).then_some(value)
     }
 
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
     {
-        self.find(key).is_ok()
+        self.entry(key).is_some()
     }
 
-    /// The value before.
+    /// Puts a value; returns the one before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.find(&key) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
-            Err(at) => {
-                self.0.insert(at, (key, value));
-                None
+        if let Some(known) = self.get_mut(&key) {
+            return Some(std::mem::replace(known, value));
+        }
+        let (mut block, mut at) = self.place(&key);
+        if block == self.blocks.len() {
+            // After everything: at the end of the last block.
+            match block.checked_sub(1) {
+                None => self.blocks.push(Vec::new()),
+                Some(last) => (block, at) = (last, self.blocks[last].len()),
             }
         }
+        let entries = &mut self.blocks[block];
+        entries.insert(at, (key, value));
+        if entries.len() > BLOCK {
+            // Keys mostly come in order, so a block at the end is left full.
+            let rest = entries.split_off(if at == BLOCK { BLOCK } else { BLOCK / 2 });
+            self.blocks.insert(block + 1, rest);
+        }
+        None
     }
 
-    /// The value, made first if there is none.
-    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let at = self.find(&key).unwrap_or_else(|at| {
-            self.0.insert(at, (key, make()));
-            at
-        });
-        &mut self.0[at].1
+    /// The value of `key`, made first if there is none.
+    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V
+    where
+        K: Clone,
+    {
+        if !self.contains_key(&key) {
+            self.insert(key.clone(), make());
+        }
+        let (block, at) = self.place(&key);
+        &mut self.blocks[block][at].1
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let at = self.find(key).ok()?;
-        self.0.remove(at).map(|(_, value)| value)
+        let (block, at) = self.place(key);
+        if self.blocks.get(block)?.get(at)?.0.borrow() != key {
+            return None;
+        }
+        let (_, value) = self.blocks[block].remove(at);
+        if self.blocks[block].is_empty() {
+            self.blocks.remove(block);
+        }
+        Some(value)
     }
 
+    /// The entries from `key` on, in order.
+    pub fn iter_from<'a>(&'a self, key: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
+        let (block, at) = self.place(key);
+        let entries = self.blocks[block.min(self.blocks.len())..].iter().flatten().skip(at);
+        entries.map(|(key, value)| (key, value))
+    }
+}
+
+impl<K, V> Table<K, V> {
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.blocks.iter().flatten().map(|(key, value)| (key, value))
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.0.iter().map(|(key, _)| key)
+        self.iter().map(|(key, _)| key)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
+        self.iter().map(|(_, value)| value)
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.blocks.iter().map(Vec::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.blocks.is_empty()
     }
 }
 
 impl<K, V> IntoIterator for Table<K, V> {
     type Item = (K, V);
-    type IntoIter = std::collections::vec_deque::IntoIter<(K, V)>;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<(K, V)>>>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.blocks.into_iter().flatten()
     }
 }
 
@@ -123,5 +179,26 @@ mod tests {
         assert_eq!(table.keys().collect::<Vec<_>>(), [&1, &3, &5]);
         assert_eq!((table.insert(3, 9), table.remove(&5), table.remove(&7), table.get(&1)), (Some(3), Some(5), None, Some(&2)));
         assert_eq!(table.into_iter().collect::<Vec<_>>(), [(1, 2), (3, 9)]);
+    }
+
+    #[test]
+    fn agrees_with_a_tree() {
+        let (mut table, mut tree) = (Table::default(), std::collections::BTreeMap::new());
+        let mut random = 7u64;
+        for step in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let key = (random >> 33) % 1_500;
+            // More comes than goes at first, then the other way round.
+            if (random >> 20) % 10 < if step < 10_000 { 7 } else { 3 } {
+                assert_eq!(table.insert(key, step), tree.insert(key, step));
+            } else {
+                assert_eq!(table.remove(&key), tree.remove(&key));
+            }
+            assert_eq!(table.get(&key), tree.get(&key));
+        }
+        assert_eq!(table.len(), tree.len());
+        assert!(table.iter().eq(tree.iter()));
+        assert!(table.iter_from(&700).eq(tree.range(700..)));
+        assert!(table.iter_from(&9_999).next().is_none());
     }
 }

@@ -1,12 +1,12 @@
 //! When items fall quiet: one deadline an item, in one table (f36).
 
 use crate::store::Key;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::table::Table;
 
 #[derive(Debug, Default)]
 pub struct Debounce {
-    due: BTreeMap<Key, u64>,
-    order: BTreeSet<(u64, Key)>,
+    due: Table<Key, u64>,
+    order: Table<(u64, Key), ()>,
 }
 
 impl Debounce {
@@ -15,7 +15,7 @@ impl Debounce {
         if let Some(before) = self.due.insert(key.clone(), at) {
             self.order.remove(&(before, key.clone()));
         }
-        self.order.insert((at, key.clone()));
+        self.order.insert((at, key.clone()), ());
     }
 
     /// Makes every waiting item due.
@@ -28,12 +28,12 @@ impl Debounce {
 
     /// The next deadline.
     pub fn next(&self) -> Option<u64> {
-        self.order.first().map(|(at, _)| *at)
+        self.order.keys().next().map(|(at, _)| *at)
     }
 
     /// Items that are due, the longest waiting first.
     pub fn due(&self, now: u64) -> impl Iterator<Item = &Key> {
-        self.order.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
+        self.order.keys().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
     }
 
     pub fn remove(&mut self, key: &Key) {

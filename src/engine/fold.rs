@@ -6,7 +6,8 @@ use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
 use crate::json::{Fields, Json, elements, well_formed};
 use crate::store::{Key, Wanted};
-use std::collections::{BTreeMap, VecDeque};
+use crate::table::Table;
+use std::collections::VecDeque;
 
 /// A record whose operations are known.
 #[derive(Debug)]
@@ -50,14 +51,14 @@ pub struct Fold {
     pub queue: VecDeque<Parsed>,
     pub loading: Option<u64>,
     /// For each item, the last position that the outbox or the server has already: replaying skips up to it.
-    done: BTreeMap<Key, u64>,
+    done: Table<Key, u64>,
 }
 
 impl Fold {
     /// Remembers that records up to `position` are folded into what the store has of the item. It only matters for what
     /// is replayed at start; new records have higher positions.
     pub fn skip(&mut self, key: &Key, position: u64) {
-        let done = self.done.entry(key.clone()).or_default();
+        let done = self.done.or_insert_with(key.clone(), || 0);
         *done = position.max(*done);
     }
 
@@ -70,7 +71,7 @@ impl Fold {
     /// The first record, if all its items are known.
     pub fn ready(&mut self, items: &Items) -> Option<Parsed> {
         if self.queue.is_empty() {
-            self.done.clear();
+            self.done = Table::default();
         }
         let ready = self.queue.front()?.operations.iter().all(|operation| items.has(&operation.key));
         if ready { self.queue.pop_front() } else { None }

@@ -6,7 +6,7 @@ use crate::bridge::config::Slices;
 use crate::bridge::down::Progress;
 use crate::json::Json;
 use crate::store::{Key, Loaded, SyncRow, Wanted};
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 /// A state that an item shall have; `value` is `None` for a deletion.
 #[derive(Debug, Clone)]
@@ -60,19 +60,19 @@ impl Item {
 
 /// What to read for these items, each once.
 pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
-    let mut once: BTreeMap<Key, u64> = BTreeMap::new();
+    let mut once: Table<Key, u64> = Table::default();
     for key in keys {
         once.insert(key, 0);
     }
-    once.into_keys().filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key })).collect()
+    once.into_iter().map(|(key, _)| key).filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key })).collect()
 }
 
 #[derive(Debug, Default)]
 pub struct Items {
-    items: BTreeMap<Key, Item>,
+    items: Table<Key, Box<Item>>,
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
-    pub touched: BTreeMap<Key, u64>,
+    pub touched: Table<Key, u64>,
 }
 
 impl Items {
@@ -85,24 +85,24 @@ impl Items {
     }
 
     pub fn get(&self, key: &Key) -> Option<&Item> {
-        self.items.get(key)
+        self.items.get(key).map(Box::as_ref)
     }
 
     /// The item, for a change; one that is not there is at rest and absent.
     pub fn change(&mut self, key: &Key) -> &mut Item {
         self.touched.insert(key.clone(), 0);
-        self.items.entry(key.clone()).or_default()
+        self.items.or_insert_with(key.clone(), Box::default)
     }
 
     pub fn insert(&mut self, loaded: Loaded) {
-        let item = self.items.entry(loaded.key).or_default();
+        let item = self.items.or_insert_with(loaded.key, Box::default);
         item.stored = loaded.value;
         item.sync = loaded.sync.as_deref().and_then(SyncRow::read).filter(|sync| sync.version.is_some());
     }
 
     /// Forgets the item if nothing is going on with it.
     pub fn settle(&mut self, key: &Key) {
-        if self.items.get(key).is_some_and(Item::at_rest) {
+        if self.get(key).is_some_and(Item::at_rest) {
             self.items.remove(key);
         }
     }
@@ -119,12 +119,13 @@ impl Items {
     }
 
     pub fn progress(&self, key: &Key) -> Progress {
-        self.items.get(key).map_or(Progress::Synced, Item::progress)
+        self.get(key).map_or(Progress::Synced, Item::progress)
     }
 
     fn of<'a>(&'a self, slice: &str) -> impl Iterator<Item = (&'a Key, &'a Item)> {
         let from = Key::new(slice, "");
         let slice = from.slice.clone();
-        self.items.range(from..).take_while(move |(key, _)| key.slice == slice)
+        let items = self.items.iter_from(&from).map(|(key, item)| (key, &**item));
+        items.take_while(move |(key, _)| key.slice == slice)
     }
 }

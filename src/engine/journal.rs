@@ -173,9 +173,12 @@ impl Journal {
     /// The transaction failed: nothing of it, nor of what came after, was taken. The pages have it still and will send
     /// it again; those to tell.
     pub fn append_failed(&mut self) -> Vec<Rc<str>> {
-        let mut pages: Vec<Rc<str>> = self.writing.drain(..).chain(self.queue.drain(..)).map(|record| record.head.page).collect();
-        pages.sort_unstable();
-        pages.dedup();
+        let mut pages: Vec<Rc<str>> = Vec::new();
+        for record in self.writing.drain(..).chain(self.queue.drain(..)) {
+            if !pages.contains(&record.head.page) {
+                pages.push(record.head.page);
+            }
+        }
         for page in &pages {
             if let Some(mark) = self.marks.get_mut(page) {
                 mark.accepted = mark.durable;

@@ -3,7 +3,6 @@
 use super::{Engine, lane};
 use crate::bridge::down::{self, To};
 use crate::bridge::status::{Connection, Status, SyncStatus};
-use crate::store::Key;
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -70,8 +69,9 @@ impl Engine {
         if status.pending == 0 {
             self.reports.acknowledged = 0;
         }
-        let watched = |key: &Key, _: &mut u64| self.reports.watched.contains_key(&key.slice) && self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
-        self.items.touched.retain(watched);
+        if self.reports.watched.is_empty() {
+            self.items.touched = Table::default();
+        }
         if self.reports.posted.as_ref() == Some(&status) && self.items.touched.is_empty() {
             self.reports.waiting = false;
             return;
@@ -88,6 +88,10 @@ impl Engine {
         }
         let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
         for (key, _) in std::mem::take(&mut self.items.touched) {
+            let goes_out = self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+            if !goes_out || !self.reports.watched.contains_key(&key.slice) {
+                continue;
+            }
             let progress = self.items.progress(&key);
             slices.or_insert_with(key.slice.clone(), Vec::new).push((key, progress));
         }

@@ -25,7 +25,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
         let problem = match part {
             Part::Nested(depth) if is_too_deep(depth) => "is nested deeper than 100 levels".into(),
             Part::Number(number) if is_too_large(number) => {
-                "is an integer beyond 2^53-1, which no browser holds exactly".into()
+                "is a number beyond 2^53-1, which no browser holds exactly".into()
             }
             Part::Key(key) => {
                 if depth == 0 {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn refuses_by_name() {
         let refused = |text: &str| check(text).unwrap_err().0;
-        assert_eq!(refused(r#"{"a":{"n":9007199254740993}}"#), "field \"a\" is an integer beyond 2^53-1, which no browser holds exactly");
+        assert_eq!(refused(r#"{"a":{"n":9007199254740993}}"#), "field \"a\" is a number beyond 2^53-1, which no browser holds exactly");
         assert!(refused(r#"{"x":1,"x":2}"#).contains("\"x\" twice"));
         assert!(refused(r#"{"a":{"__proto__":{}}}"#).contains("__proto__"));
         assert!(refused(&format!("{}1{}", "[".repeat(101), "]".repeat(101))).contains("deeper"));

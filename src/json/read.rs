@@ -231,7 +231,8 @@ pub fn decimal(number: &str) -> (bool, Vec<u8>, i64) {
     while digits.last() == Some(&b'0') {
         digits.pop();
     }
-    if digits.is_empty() { (false, digits, 0) } else { (negative, digits, magnitude) }
+    // Below the smallest double there is only zero.
+    if digits.is_empty() || magnitude < -324 { (false, Vec::new(), 0) } else { (negative, digits, magnitude) }
 }
 
 /// Whether a number is beyond ±(2^53 - 1).

@@ -19,8 +19,13 @@ pub struct Database {
 }
 
 fn failed(error: rexie::Error) -> StoreError {
-    let message = error.to_string();
-    StoreError { full: message.contains("Quota"), message }
+    match error {
+        rexie::Error::IdbError(idb::Error::DomException(exception)) => {
+            StoreError { full: exception.name() == "QuotaExceededError", message: exception.message() }
+        }
+        // Every other one says only which call failed; their texts are not worth their size.
+        _ => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
+    }
 }
 
 fn broken(error: JsValue) -> StoreError {
