@@ -2,74 +2,74 @@
 
 /** A Redux-style action: `type` is `slice/verb`, such as `files/addItem`. */
 export interface Action {
-	type: string;
-	payload?: unknown;
+  type: string;
+  payload?: unknown;
 }
 
 /** A slice's settings; every field optional. */
 export interface SliceConfig {
-	/** The IndexedDB object store; by default the slice's name. */
-	storeName?: string;
-	enabled?: boolean;
-	/** Whether its changes go to the server. Default true. */
-	syncToFlask?: boolean;
-	/** How long an item must be quiet before it is committed, in ms. Default 300. */
-	debounceMs?: number;
-	/** The longest that an item that never falls quiet waits, in ms. Default 2,000. */
-	maxWaitMs?: number;
-	/** The most operations in a transaction. Default 10. */
-	batchSize?: number;
-	/** The slice is one value, not a collection. */
-	single?: boolean;
+  /** The IndexedDB object store; by default the slice's name. */
+  storeName?: string;
+  enabled?: boolean;
+  /** Whether its changes go to the server. Default true. */
+  syncToFlask?: boolean;
+  /** How long an item must be quiet before it is committed, in ms. Default 300. */
+  debounceMs?: number;
+  /** The longest that an item that never falls quiet waits, in ms. Default 2,000. */
+  maxWaitMs?: number;
+  /** The most operations in a transaction. Default 10. */
+  batchSize?: number;
+  /** The slice is one value, not a collection. */
+  single?: boolean;
 }
 
 export interface RegisterOptions {
-	/** Where the worker's script is served. Default `/nightferry/sw.js`. */
-	workerUrl?: string;
-	/** Where the API is served. Default `/nightferry`. */
-	api?: string;
-	/** The name of the IndexedDB database. Default `nightferry`. */
-	name?: string;
-	slices: Record<string, SliceConfig>;
+  /** Where the worker's script is served. Default `/nightferry/sw.js`. */
+  workerUrl?: string;
+  /** Where the API is served. Default `/nightferry`. */
+  api?: string;
+  /** The name of the IndexedDB database. Default `nightferry`. */
+  name?: string;
+  slices: Record<string, SliceConfig>;
 }
 
 export interface Registration {
-	/** The build of the worker that answered. */
-	build: string;
+  /** The build of the worker that answered. */
+  build: string;
 }
 
 /** The state of the whole, the same in every tab. */
 export interface Status {
-	enabled: boolean;
-	connection: "unknown" | "online" | "local-only";
-	flaskConnected: boolean;
-	syncStatus: "idle" | "syncing" | "success" | "error";
-	/** What went wrong last and what to do next; null once it went right. */
-	error: string | null;
-	/** When the server last had everything, in epoch ms. */
-	lastSyncTime: number | null;
-	/** Items with a change that the server has not acknowledged. */
-	pending: number;
-	/** Items that were changed here and elsewhere; both sides are kept. */
-	conflicts: number;
-	/** While changes are being sent. */
-	progress: { done: number; total: number } | null;
+  enabled: boolean;
+  connection: "unknown" | "online" | "local-only";
+  flaskConnected: boolean;
+  syncStatus: "idle" | "syncing" | "success" | "error";
+  /** What went wrong last and what to do next; null once it went right. */
+  error: string | null;
+  /** When the server last had everything, in epoch ms. */
+  lastSyncTime: number | null;
+  /** Items with a change that the server has not acknowledged. */
+  pending: number;
+  /** Items that were changed here and elsewhere; both sides are kept. */
+  conflicts: number;
+  /** While changes are being sent. */
+  progress: { done: number; total: number } | null;
 }
 
 /** Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused. */
 export interface Change<T> {
-	puts: { id: string; value: T }[];
-	deletes: string[];
-	origin: "tab" | "server" | "rollback";
+  puts: { id: string; value: T }[];
+  deletes: string[];
+  origin: "tab" | "server" | "rollback";
 }
 
 /** How far an item's latest change has come. */
 export interface ItemProgress {
-	id: string;
-	state: "local" | "sending" | "synced";
+  id: string;
+  state: "local" | "sending" | "synced";
 }
 
 /** An error of the API. `code` is for programs, `message` says what to do next. */
 export interface NightferryError extends Error {
-	code: string;
+  code: string;
 }

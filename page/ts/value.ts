@@ -11,72 +11,80 @@ export const MAX_ITEM_BYTES = 4 * 1024 * 1024;
  * @throws TypeError naming the path of what cannot be kept.
  */
 export function encode(value: unknown, path: string): string {
-	check(value, path, 0, []);
-	return wellFormed(JSON.stringify(value));
+  check(value, path, 0, []);
+  return wellFormed(JSON.stringify(value));
 }
 
 /** Throws where the text of one item is too large; `path` names it. */
 export function checkSize(text: string, path: string): void {
-	// A UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting.
-	if (text.length * 3 <= MAX_ITEM_BYTES) return;
-	const bytes = new TextEncoder().encode(text).length;
-	if (bytes > MAX_ITEM_BYTES) {
-		throw new TypeError(`${path} is ${bytes} bytes of JSON; an item may have ${MAX_ITEM_BYTES}. Split it, or keep it elsewhere.`);
-	}
+  // A UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting.
+  if (text.length * 3 <= MAX_ITEM_BYTES) return;
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > MAX_ITEM_BYTES) {
+    throw new TypeError(
+      `${path} is ${bytes} bytes of JSON; an item may have ${MAX_ITEM_BYTES}. Split it, or keep it elsewhere.`,
+    );
+  }
 }
 
 function check(value: unknown, path: string, depth: number, above: object[]): void {
-	switch (typeof value) {
-		case "string":
-		case "boolean":
-			return;
-		case "number":
-			return checkNumber(value, path);
-		case "object":
-			break;
-		default:
-			throw new TypeError(`${path} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
-	}
-	if (value === null) return;
-	if (above.includes(value)) throw new TypeError(`${path} refers back to a value that contains it (a cycle), which cannot be kept.`);
-	if (depth === MAX_DEPTH) throw new TypeError(`${path} is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
-	above.push(value);
-	if (Array.isArray(value)) {
-		for (let at = 0; at < value.length; at += 1) check(value[at], `${path}[${at}]`, depth + 1, above);
-	} else {
-		checkObject(value, path, depth, above);
-	}
-	above.pop();
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return;
+    case "number":
+      checkNumber(value, path);
+      return;
+    case "object":
+      break;
+    default:
+      throw new TypeError(`${path} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
+  }
+  if (value === null) return;
+  if (above.includes(value))
+    throw new TypeError(`${path} refers back to a value that contains it (a cycle), which cannot be kept.`);
+  if (depth === MAX_DEPTH)
+    throw new TypeError(`${path} is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
+  above.push(value);
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at += 1) check(value[at], `${path}[${at}]`, depth + 1, above);
+  } else {
+    checkObject(value, path, depth, above);
+  }
+  above.pop();
 }
 
 function checkNumber(value: number, path: string): void {
-	if (!Number.isFinite(value)) throw new TypeError(`${path} is ${value}, which is not JSON and cannot be kept.`);
-	if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-		throw new TypeError(`${path} is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.`);
-	}
+  if (!Number.isFinite(value)) throw new TypeError(`${path} is ${value}, which is not JSON and cannot be kept.`);
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    throw new TypeError(`${path} is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.`);
+  }
 }
 
 function checkObject(value: object, path: string, depth: number, above: object[]): void {
-	const prototype = Object.getPrototypeOf(value);
-	if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-		const name = value.constructor?.name || "an object with a class";
-		throw new TypeError(`${path} is a ${name}, which is not JSON and cannot be kept. Convert it to a plain object, array, string or number.`);
-	}
-	for (const key of Object.keys(value)) {
-		const field = (value as Record<string, unknown>)[key];
-		if (key === "__proto__") throw new TypeError(`${path} has a key "__proto__", which is refused for safety.`);
-		if (field !== undefined) check(field, join(path, key), depth + 1, above);
-	}
-	if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
-		throw new TypeError(`${path} has a toJSON method, which cannot be kept.`);
-	}
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    const name = value.constructor?.name || "an object with a class";
+    throw new TypeError(
+      `${path} is a ${name}, which is not JSON and cannot be kept. Convert it to a plain object, array, string or number.`,
+    );
+  }
+  for (const key of Object.keys(value)) {
+    const field = (value as Record<string, unknown>)[key];
+    if (key === "__proto__") throw new TypeError(`${path} has a key "__proto__", which is refused for safety.`);
+    if (field !== undefined) check(field, join(path, key), depth + 1, above);
+  }
+  if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
+    throw new TypeError(`${path} has a toJSON method, which cannot be kept.`);
+  }
 }
 
-const join = (path: string, key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`);
+const join = (path: string, key: string) =>
+  /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 const article = (type: string) => (type === "undefined" ? "undefined" : `a ${type}`);
 
 /** JSON.stringify writes a lone surrogate as an escape; other JSON readers refuse it. */
 function wellFormed(json: string): string {
-	if (!json.includes("\\ud")) return json;
-	return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === "\\\\" ? found : "�"));
+  if (!json.includes("\\ud")) return json;
+  return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === "\\\\" ? found : "�"));
 }

@@ -6,7 +6,7 @@ import { Editor } from "./editor.js";
 import { bytes, count } from "./format.js";
 import { fromDrop, fromInput, importFiles } from "./import.js";
 import { announce, ErrorBanner, toast } from "./notices.js";
-import { folderOf, fromHash, nameOf, toHash } from "./paths.js";
+import { fromHash, nameOf, toHash } from "./paths.js";
 import { messageOf, StatusView } from "./status.js";
 import { FileStore, newId } from "./store.js";
 import { Tree } from "./tree.js";
@@ -256,7 +256,10 @@ function run(store, status) {
       void importFiles(store, finds);
     });
   }
-  filter.addEventListener("input", throttle(() => tree.filter(filter.value), 60));
+  filter.addEventListener(
+    "input",
+    throttle(() => tree.filter(filter.value), 60),
+  );
   filter.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") tree.focus();
     else if (event.key !== "Escape") return;
@@ -283,7 +286,13 @@ function run(store, status) {
     if (change.structure || change.ids.size) drawSoon();
     if (change.origin === "rollback") sayRefused([...change.ids]);
     const item = editor.item;
-    if (item && change.structure && change.ids.has(item.id) && store.get(item.id) && fromHash(location.hash) !== item.path) {
+    if (
+      item &&
+      change.structure &&
+      change.ids.has(item.id) &&
+      store.get(item.id) &&
+      fromHash(location.hash) !== item.path
+    ) {
       history.replaceState({ id: item.id }, "", toHash(item.path));
       tree.show(item.id);
     }

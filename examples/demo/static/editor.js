@@ -28,7 +28,13 @@ const IMAGE_TYPES = {
   webp: "image/webp",
 };
 
-const BY = { tab: "in another tab", server: "on another device", rollback: "by the server", here: "here", start: "here" };
+const BY = {
+  tab: "in another tab",
+  server: "on another device",
+  rollback: "by the server",
+  here: "here",
+  start: "here",
+};
 
 export class Editor {
   #article = byId("file", HTMLElement);
@@ -169,7 +175,9 @@ export class Editor {
     this.#closeNotice();
     if (same) return;
     if (origin === "rollback") {
-      this.#tell("The server refused your last change. This is the file without it.", [["Close", () => this.#closeNotice()]]);
+      this.#tell("The server refused your last change. This is the file without it.", [
+        ["Close", () => this.#closeNotice()],
+      ]);
     } else announce(`This file was changed ${BY[origin]}.`);
   }
 
@@ -187,7 +195,8 @@ export class Editor {
     const { content, encoding, size } = held;
     const stored = this.store.get(id);
     // Typing on has put this tab's text over it: then using it is a change of its own.
-    if (stored && stored.content !== content) this.store.update(id, { content, encoding, size, modifiedAt: Date.now() });
+    if (stored && stored.content !== content)
+      this.store.update(id, { content, encoding, size, modifiedAt: Date.now() });
     this.#item = this.store.get(id) ?? held;
     this.#drawContent();
     this.#text.focus({ preventScroll: true });
@@ -197,7 +206,8 @@ export class Editor {
     const { id, content, encoding, size } = /** @type {Item} */ (this.#item);
     this.#held = null;
     this.#closeNotice();
-    if (this.store.get(id)?.content !== content) this.store.update(id, { content, encoding, size, modifiedAt: Date.now() });
+    if (this.store.get(id)?.content !== content)
+      this.store.update(id, { content, encoding, size, modifiedAt: Date.now() });
     this.#text.focus({ preventScroll: true });
   }
 

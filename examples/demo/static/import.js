@@ -196,7 +196,8 @@ function finish(card, { added, updated, unchanged, failed, skipped, left }) {
   if (unchanged) words.push(`${count(unchanged, "file")} already here and the same.`);
   if (left) words.push(`Cancelled: ${count(left, "file")} not imported.`);
   const lists = [];
-  if (failed.length) lists.push({ title: `${count(failed.length, "file")} not imported`, lines: failed, important: true });
+  if (failed.length)
+    lists.push({ title: `${count(failed.length, "file")} not imported`, lines: failed, important: true });
   if (skipped.size) {
     let known = 0;
     const lines = [...skipped].map(([folder, files]) => {

@@ -158,7 +158,8 @@ function describe({ enabled, connection, pending, progress, syncStatus, error })
     const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
     return `The server does not answer. Go on working: ${kept} kept on this device and sent once it is back.`;
   }
-  if (progress && progress.total >= LONG_SYNC) return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
+  if (progress && progress.total >= LONG_SYNC)
+    return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
   if (connection === "unknown") return "Looking for the server… Changes are kept on this device.";
   if (error) return `The last sync did not work: ${error}`;
   if (pending && syncStatus === "syncing") return `Sending ${count(pending, "change")}…`;
@@ -168,7 +169,9 @@ function describe({ enabled, connection, pending, progress, syncStatus, error })
 
 /** @param {number} pending */
 function nextStep(pending) {
-  const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; ` : "Nothing is lost; ";
+  const kept = pending
+    ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; `
+    : "Nothing is lost; ";
   return `${kept}it is tried again by itself, or at once with “Sync now”.`;
 }
 

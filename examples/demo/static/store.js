@@ -145,7 +145,9 @@ export class FileStore {
   addAll(items) {
     if (!items.length) return;
     this.#client.dispatch({ type: `${SLICE}/addItems`, payload: items });
-    this.#changedHere((change) => items.forEach((item) => this.#put(item, change)));
+    this.#changedHere((change) => {
+      for (const item of items) this.#put(item, change);
+    });
   }
 
   /**
@@ -163,7 +165,9 @@ export class FileStore {
   /** @param {Item[]} items */
   removeAll(items) {
     for (const { id } of items) this.#client.dispatch({ type: `${SLICE}/removeItem`, payload: { id } });
-    this.#changedHere((change) => items.forEach(({ id }) => this.#delete(id, change)));
+    this.#changedHere((change) => {
+      for (const { id } of items) this.#delete(id, change);
+    });
   }
 
   syncNow() {
@@ -235,7 +239,10 @@ export class FileStore {
     if (old?.path !== item.path) {
       if (old) this.#forgetPath(old);
       let ids = this.#paths.get(item.path);
-      if (!ids) this.#paths.set(item.path, (ids = new Set()));
+      if (!ids) {
+        ids = new Set();
+        this.#paths.set(item.path, ids);
+      }
       ids.add(item.id);
       change.structure = true;
     }

@@ -140,7 +140,10 @@ export class Tree {
       for (let from = 0; slash >= 0; from = slash + 1, slash = item.path.indexOf("/", from)) {
         const name = item.path.slice(from, slash);
         let next = folder.folders.get(name);
-        if (!next) folder.folders.set(name, (next = emptyFolder(item.path.slice(0, slash))));
+        if (!next) {
+          next = emptyFolder(item.path.slice(0, slash));
+          folder.folders.set(name, next);
+        }
         folder = next;
         folder.total++;
       }
@@ -194,7 +197,10 @@ export class Tree {
       else sending++;
       for (let folder = folderOf(item.path); folder; folder = folderOf(folder)) {
         let counts = this.#unsent.get(folder);
-        if (!counts) this.#unsent.set(folder, (counts = [0, 0]));
+        if (!counts) {
+          counts = [0, 0];
+          this.#unsent.set(folder, counts);
+        }
         counts[state === "local" ? 0 : 1]++;
       }
     }
@@ -309,7 +315,10 @@ export class Tree {
       const expanded = this.#words.length > 0 || !this.#collapsed.has(row.path);
       set(element, "aria-expanded", String(expanded));
       const [local, sending] = this.#unsent.get(row.path) ?? [0, 0];
-      setText(/** @type {Element} */ (element.querySelector(".row-count")), String(local + sending || row.folder.total));
+      setText(
+        /** @type {Element} */ (element.querySelector(".row-count")),
+        String(local + sending || row.folder.total),
+      );
       const parts = [count(row.folder.total, "file")];
       if (local) parts.push(`${local} only on this device`);
       if (sending) parts.push(`${sending} on their way`);
@@ -407,7 +416,8 @@ export class Tree {
     const top = index * this.#rowHeight;
     const { scrollTop, clientHeight } = this.element;
     if (top < scrollTop) this.element.scrollTop = top;
-    else if (top + this.#rowHeight > scrollTop + clientHeight) this.element.scrollTop = top + this.#rowHeight - clientHeight;
+    else if (top + this.#rowHeight > scrollTop + clientHeight)
+      this.element.scrollTop = top + this.#rowHeight - clientHeight;
   }
 }
 
