@@ -1,7 +1,75 @@
 //! The page's side of Nightferry: registers the worker, posts bursts of actions, hears what changed. It only posts and
 //! receives; what to post again and when is decided by the core's `Session`.
 //!
-//! `page/ts/client.ts` is the JavaScript API over the exports of [`client`].
+//! `page/ts/client.ts` is the JavaScript API over these exports. What it is handed (resolve, reject) it keeps as
+//! functions: an executor for futures would be half of the download.
 
-mod client;
+mod connection;
 mod registration;
+
+use connection::Connection;
+use js_sys::{Function, JsString};
+use std::cell::Cell;
+use wasm_bindgen::prelude::*;
+
+/// A small allocator: the page's wasm keeps little (bursts stay JavaScript strings), and the default one would be a
+/// sixth of the download.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
+
+thread_local! {
+    /// The page's connection; it lives as long as the page.
+    static CONNECTION: Cell<Option<&'static Connection>> = const { Cell::new(None) };
+}
+
+fn with(use_it: impl FnOnce(&'static Connection)) {
+    if let Some(connection) = CONNECTION.get() {
+        use_it(connection);
+    }
+}
+
+/// Registers the worker at `url` for the database `name`; `page` is a random id of the page's life.
+/// Messages that answer nothing go to `deliver`. Calls `resolve()` once the worker can be posted to, or
+/// `reject(reason)`.
+#[wasm_bindgen]
+pub fn connect(url: &str, name: String, page: String, deliver: Function, resolve: Function, reject: Function) {
+    registration::register(url, reject, move |registration| {
+        let connection = Box::leak(Box::new(Connection::new(registration, &page, deliver)));
+        connection.listen(&name);
+        connection.listen(&[name.as_str(), ":", &page].concat());
+        CONNECTION.set(Some(connection));
+        let _ = resolve.call0(&JsValue::UNDEFINED);
+    });
+}
+
+/// Declares slices, a JSON object: `resolve(answer)` or `reject(code, message)`.
+#[wasm_bindgen]
+pub fn register(slices: &str, resolve: Function, reject: Function) {
+    with(|connection| connection.ask(resolve, reject, |session, now| session.register(now, slices)));
+}
+
+/// Posts a burst: JSON text of an array of actions.
+#[wasm_bindgen]
+pub fn burst(actions: JsString) {
+    with(|connection| connection.say(|session, now| session.burst(now, actions).into_iter().collect()));
+}
+
+/// Asks `flush`, `sync`, or `hydrate` with a slice: `resolve(answer)` or `reject(code, message)`.
+#[wasm_bindgen]
+pub fn request(kind: &str, slice: Option<String>, resolve: Function, reject: Function) {
+    with(|connection| connection.ask(resolve, reject, |session, now| session.request(now, kind, slice.as_deref())));
+}
+
+/// Asks for the progress of a slice's items, from now on.
+#[wasm_bindgen]
+pub fn watch(slice: &str) {
+    with(|connection| connection.say(|session, _| vec![session.watch(slice)]));
+}
+
+/// Tells the worker that the network is back.
+#[wasm_bindgen]
+pub fn online() {
+    with(|connection| connection.say(|session, _| vec![session.tell("online")]));
+}

@@ -1,7 +1,7 @@
 // The page's API. Everything that takes time happens in the worker; here actions are checked, gathered for one
 // microtask and posted.
 
-import init, { type Client, connect } from "nightferry-wasm";
+import init, * as wasm from "nightferry-wasm";
 import type { Action, Change, ItemProgress, NightferryError, RegisterOptions, Registration, Status } from "./types.js";
 import { checkSize, encode } from "./value.js";
 
@@ -9,28 +9,29 @@ export type * from "./types.js";
 
 type Rows = { ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
 type Message =
-	| { kind: "status"; status: Status }
-	| ({ kind: "changed"; slice: string } & Change<unknown>)
-	| { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
-	| { kind: "warning" | "failed"; code: string; message: string };
+  | { kind: "status"; status: Status }
+  | ({ kind: "changed"; slice: string } & Change<unknown>)
+  | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
+  | { kind: "warning" | "failed"; code: string; message: string };
 
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
 
 let registering: { key: string; promise: Promise<Registration> } | undefined;
-let client: Client | undefined;
-let connected: Promise<Client> | undefined;
+/** The worker can be posted to. */
+let ready = false;
+let connected: Promise<void> | undefined;
 let gathered: string[] = [];
 let status: Status = {
-	enabled: true,
-	connection: "unknown",
-	flaskConnected: false,
-	syncStatus: "idle",
-	error: null,
-	lastSyncTime: null,
-	pending: 0,
-	conflicts: 0,
-	progress: null,
+  enabled: true,
+  connection: "unknown",
+  flaskConnected: false,
+  syncStatus: "idle",
+  error: null,
+  lastSyncTime: null,
+  pending: 0,
+  conflicts: 0,
+  progress: null,
 };
 const statusListeners = new Set<(status: Status) => void>();
 const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
@@ -43,37 +44,71 @@ const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: bo
  * the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
-	const key = JSON.stringify(options);
-	if (registering?.key === key) return registering.promise;
-	if (registering) return Promise.reject(failure("bad_config", "register() was called before with other options. Call it once for a page, with all slices."));
-	const promise = start(options);
-	registering = { key, promise };
-	// What failed may be tried again.
-	promise.catch(() => {
-		registering = undefined;
-	});
-	return promise;
+  const key = JSON.stringify(options);
+  if (registering?.key === key) return registering.promise;
+  if (registering)
+    return Promise.reject(
+      failure(
+        "bad_config",
+        "register() was called before with other options. Call it once for a page, with all slices.",
+      ),
+    );
+  const promise = start(options);
+  registering = { key, promise };
+  // What failed may be tried again.
+  promise.catch(() => {
+    registering = undefined;
+  });
+  return promise;
 }
 
 async function start(options: RegisterOptions): Promise<Registration> {
-	const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry", slices } = options;
-	const url = new URL(workerUrl, location.href);
-	url.searchParams.set("name", name);
-	url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
-	connected ??= (async () => {
-		await init({ module_or_path: new URL("client.wasm", import.meta.url) });
-		return connect(url.href, name, randomId(), encode(slices ?? {}, "slices"), hear);
-	})();
-	try {
-		client = await connected;
-	} catch (error) {
-		connected = undefined;
-		throw error;
-	}
-	addEventListener("online", () => client?.online());
-	post();
-	for (const slice of pendingListeners.keys()) client.watch(slice);
-	return (await client.register()) as Registration;
+  connected ??= connect(options).catch((error) => {
+    connected = undefined;
+    throw error;
+  });
+  await connected;
+  ready = true;
+  post();
+  for (const slice of pendingListeners.keys()) wasm.watch(slice);
+  const slices = encode(options.slices ?? {}, "slices");
+  return answer<Registration>((resolve, reject) => wasm.register(slices, resolve, reject));
+}
+
+async function connect(options: RegisterOptions): Promise<void> {
+  const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
+  if (!isSecureContext) {
+    throw failure(
+      "insecure_context",
+      "Browsers run service workers on https:// and on localhost only, so Nightferry cannot work on this address. Serve the page over HTTPS, or open it as http://localhost.",
+    );
+  }
+  if (!("serviceWorker" in navigator)) {
+    throw failure(
+      "unsupported",
+      "This browser has no service workers, or they are switched off, as in some private windows. Use a current browser, in a normal window.",
+    );
+  }
+  const url = new URL(workerUrl, location.href);
+  url.searchParams.set("name", name);
+  url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
+  await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+  await new Promise<void>((resolve, reject) => {
+    const failed = (reason?: Error) =>
+      reject(
+        failure(
+          "worker_failed",
+          `The worker ${url.pathname} could not be registered: ${reason?.message ?? "it could not be installed; the browser's console says why"}. Open that address: it must be served as JavaScript from this origin.`,
+        ),
+      );
+    wasm.connect(url.href, name, randomId(), hear, resolve, failed);
+  });
+  addEventListener("online", () => wasm.online());
+}
+
+/** What the worker answers to a request. */
+function answer<T>(ask: (resolve: (answer: T) => void, reject: (code: string, message: string) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => ask(resolve, (code, message) => reject(failure(code, message))));
 }
 
 /**
@@ -82,94 +117,101 @@ async function start(options: RegisterOptions): Promise<Registration> {
  * @throws TypeError for what cannot be an action, naming the path.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
-	if (!registering) throw failure("not_registered", "dispatch() was called before register(). Call register({slices}) first; it need not have resolved.");
-	gathered.push(text(action));
-	if (gathered.length === 1) queueMicrotask(post);
-	return action;
+  if (!registering)
+    throw failure(
+      "not_registered",
+      "dispatch() was called before register(). Call register({slices}) first; it need not have resolved.",
+    );
+  gathered.push(text(action));
+  if (gathered.length === 1) queueMicrotask(post);
+  return action;
 }
 
 function text(action: Action): string {
-	if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
-		throw new TypeError('dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.');
-	}
-	const { type, payload } = action;
-	if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
-	const json = encode(payload, `${type}: payload`);
-	if (Array.isArray(payload)) {
-		if (json.length > MAX_BURST / 8) payload.forEach((item, at) => checkSize(JSON.stringify(item) ?? "", `${type}: payload[${at}]`));
-	} else {
-		checkSize(json, `${type}: payload`);
-	}
-	return `{"type":${JSON.stringify(type)},"payload":${json}${unset(payload)}}`;
+  if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
+    throw new TypeError(
+      'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
+    );
+  }
+  const { type, payload } = action;
+  if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
+  const json = encode(payload, `${type}: payload`);
+  if (Array.isArray(payload)) {
+    if (json.length > MAX_BURST / 8)
+      for (const [at, item] of payload.entries()) checkSize(JSON.stringify(item) ?? "", `${type}: payload[${at}]`);
+  } else {
+    checkSize(json, `${type}: payload`);
+  }
+  return `{"type":${JSON.stringify(type)},"payload":${json}${unset(payload)}}`;
 }
 
 /** Fields given as undefined, which JSON leaves out: an update removes them. */
 function unset(payload: unknown): string {
-	if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return "";
-	const names = Object.keys(payload).filter((name) => (payload as Record<string, unknown>)[name] === undefined);
-	return names.length === 0 ? "" : `,"unset":${JSON.stringify(names)}`;
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return "";
+  const names = Object.keys(payload).filter((name) => (payload as Record<string, unknown>)[name] === undefined);
+  return names.length === 0 ? "" : `,"unset":${JSON.stringify(names)}`;
 }
 
 function post(): void {
-	if (!client || gathered.length === 0) return;
-	const actions = gathered;
-	gathered = [];
-	let part: string[] = [];
-	let size = 0;
-	for (const action of actions) {
-		if (size > 0 && size + action.length > MAX_BURST) {
-			client.burst(`[${part.join(",")}]`);
-			part = [];
-			size = 0;
-		}
-		part.push(action);
-		size += action.length;
-	}
-	client.burst(`[${part.join(",")}]`);
+  if (!ready || gathered.length === 0) return;
+  const actions = gathered;
+  gathered = [];
+  let part: string[] = [];
+  let size = 0;
+  for (const action of actions) {
+    if (size > 0 && size + action.length > MAX_BURST) {
+      wasm.burst(`[${part.join(",")}]`);
+      part = [];
+      size = 0;
+    }
+    part.push(action);
+    size += action.length;
+  }
+  wasm.burst(`[${part.join(",")}]`);
 }
 
 async function ask(kind: string, slice?: string): Promise<unknown> {
-	if (!registering) throw failure("not_registered", `${kind}: call register({slices}) first.`);
-	await registering.promise;
-	// What was dispatched before this call goes first.
-	post();
-	return (client as Client).request(kind, slice);
+  if (!registering) throw failure("not_registered", `${kind}: call register({slices}) first.`);
+  await registering.promise;
+  // What was dispatched before this call goes first.
+  post();
+  return answer((resolve, reject) => wasm.request(kind, slice, resolve, reject));
 }
 
 /** Resolves when everything dispatched before it is committed in IndexedDB; rejects if that failed (it is kept and tried again). */
 export async function flushPersistence(): Promise<void> {
-	await ask("flush");
+  await ask("flush");
 }
 
 /** Sends everything now; resolves when the server has it, rejects if it could not be reached (it is kept and tried again). */
 export async function syncNow(): Promise<void> {
-	await ask("sync");
+  await ask("sync");
 }
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-	const { ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
-	const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-	for (const id of deletes) items.delete(id);
-	for (const { id, value } of puts) items.set(id, value);
-	return [...items].map(([id, value]) => ({ id, value: value as T }));
+  const { ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
+  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+  for (const id of deletes) items.delete(id);
+  for (const { id, value } of puts) items.set(id, value);
+  return [...items].map(([id, value]) => ({ id, value: value as T }));
 }
 
 /** The state of the whole, as last heard. */
 export function getStatus(): Status {
-	return status;
+  return status;
 }
 
 /** Calls `fn` with every new status, the present one first. Returns what ends it. */
 export function subscribeStatus(fn: (status: Status) => void): () => void {
-	statusListeners.add(fn);
-	fn(status);
-	return () => statusListeners.delete(fn);
+  statusListeners.add(fn);
+  fn(status);
+  return () => statusListeners.delete(fn);
 }
 
 /** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-	return add(changeListeners, slice, fn as (change: Change<never>) => void);
+  return add(changeListeners, slice, fn as (change: Change<never>) => void);
 }
 
 /**
@@ -177,49 +219,52 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
  * have; otherwise only what changed. Returns what ends it.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
-	const end = add(pendingListeners, slice, fn);
-	client?.watch(slice);
-	return end;
+  const end = add(pendingListeners, slice, fn);
+  if (ready) wasm.watch(slice);
+  return end;
 }
 
 function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
-	const set = listeners.get(slice) ?? new Set();
-	listeners.set(slice, set.add(fn));
-	return () => set.delete(fn);
+  const set = listeners.get(slice) ?? new Set();
+  listeners.set(slice, set.add(fn));
+  return () => set.delete(fn);
 }
 
 function hear(message: Message): void {
-	switch (message.kind) {
-		case "status":
-			status = message.status;
-			return each(statusListeners, (fn) => fn(status));
-		case "changed": {
-			const { slice, puts, deletes, origin } = message;
-			return each(changeListeners.get(slice), (fn) => fn({ puts, deletes, origin } as Change<never>));
-		}
-		case "pending":
-			return each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
-		case "warning":
-		case "failed":
-			console.error(`Nightferry (${message.code}): ${message.message}`);
-	}
+  switch (message.kind) {
+    case "status":
+      status = message.status;
+      each(statusListeners, (fn) => fn(status));
+      return;
+    case "changed": {
+      const { slice, puts, deletes, origin } = message;
+      each(changeListeners.get(slice), (fn) => fn({ puts, deletes, origin } as Change<never>));
+      return;
+    }
+    case "pending":
+      each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
+      return;
+    case "warning":
+    case "failed":
+      console.error(`Nightferry (${message.code}): ${message.message}`);
+  }
 }
 
 /** A listener that throws stops neither the others nor the worker's messages. */
 function each<F>(listeners: Set<F> | undefined, call: (fn: F) => void): void {
-	for (const fn of listeners ?? []) {
-		try {
-			call(fn);
-		} catch (error) {
-			reportError(error);
-		}
-	}
+  for (const fn of listeners ?? []) {
+    try {
+      call(fn);
+    } catch (error) {
+      reportError(error);
+    }
+  }
 }
 
 function failure(code: string, message: string): NightferryError {
-	return Object.assign(new Error(message), { code });
+  return Object.assign(new Error(message), { code });
 }
 
 function randomId(): string {
-	return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

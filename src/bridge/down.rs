@@ -1,6 +1,7 @@
 //! Worker → page. Every message is a JSON object with `v`, `kind` and, where it is for one page, `page`.
 
-use super::{BRIDGE, status::Status};
+use super::BRIDGE;
+use super::status::{Connection, Status};
 use crate::json::{Json, Writer, quoted};
 use crate::store::Key;
 use std::rc::Rc;
@@ -84,8 +85,10 @@ pub fn warning(code: &str, text: &str) -> String {
     message("warning").string("code", code).string("message", text).end()
 }
 
+/// The state of the whole; while it is `unfinished`, pages wake the worker now and then.
 pub fn status(status: &Status) -> String {
-    message("status").raw("status", &status.to_json()).end()
+    let unfinished = status.pending > 0 || status.connection != Connection::Online;
+    message("status").bool("unfinished", unfinished).raw("status", &status.to_json()).end()
 }
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in

@@ -5,7 +5,7 @@
 
 use super::BRIDGE;
 use crate::json::{Json, Writer};
-use std::collections::{BTreeMap, VecDeque};
+
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -31,13 +31,13 @@ pub struct Session<P> {
     last_request: u64,
     last_n: u64,
     /// Bursts that are not acknowledged, by their number.
-    bursts: VecDeque<(u64, P)>,
+    bursts: Vec<(u64, P)>,
     /// Requests that are not answered, by their number.
-    requests: BTreeMap<u64, String>,
+    requests: Vec<(u64, String)>,
     /// Slices whose items' progress the page wants to hear.
     watched: Vec<String>,
     /// The newest position seen, by slice.
-    seen: BTreeMap<String, u64>,
+    seen: Vec<(String, u64)>,
     /// Whether the worker has something unfinished, by its last status.
     unfinished: bool,
     /// When to send again, and after how long then.
@@ -47,19 +47,19 @@ pub struct Session<P> {
 }
 
 impl<P: Clone> Session<P> {
-    /// A session of the page `page` (a random id of its life) that declares `slices`, a JSON object.
-    pub fn new(page: &str, slices: &str) -> Self {
+    /// A session of the page `page`, a random id of its life.
+    pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
-            slices: slices.into(),
+            slices: "{}".into(),
             epoch: None,
             registering: None,
             last_request: 0,
             last_n: 0,
-            bursts: VecDeque::new(),
-            requests: BTreeMap::new(),
+            bursts: Vec::new(),
+            requests: Vec::new(),
             watched: Vec::new(),
-            seen: BTreeMap::new(),
+            seen: Vec::new(),
             unfinished: false,
             again_at: None,
             patience: PATIENCE_MS,
@@ -77,13 +77,18 @@ impl<P: Clone> Session<P> {
         self.again_at.get_or_insert(now + self.patience);
     }
 
-    /// Declares the slices; the number of the request that `registered` or `failed` will answer.
-    pub fn register(&mut self, now: u64) -> (u64, Message<P>) {
+    /// Declares slices, a JSON object; the number of the request that `registered` or `failed` will answer.
+    pub fn register(&mut self, now: u64, slices: &str) -> (u64, Message<P>) {
+        self.slices = slices.into();
+        self.declare(now)
+    }
+
+    fn declare(&mut self, now: u64) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
         let text = self.message("register").number("request", request).raw("slices", &self.slices).end();
         self.registering = Some(request);
-        self.requests.insert(request, text.clone());
+        self.requests.push((request, text.clone()));
         self.arm(now);
         (request, Message::Text(text))
     }
@@ -91,14 +96,15 @@ impl<P: Clone> Session<P> {
     /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
     pub fn burst(&mut self, now: u64, burst: P) -> Option<Message<P>> {
         self.last_n += 1;
-        self.bursts.push_back((self.last_n, burst.clone()));
+        self.bursts.push((self.last_n, burst.clone()));
         self.arm(now);
         self.stamped(self.last_n, burst)
     }
 
     fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
         let mut out = self.message("actions");
-        out.string("epoch", self.epoch.as_ref()?).number("n", n);
+        let first = self.bursts.first().map_or(n, |burst| burst.0);
+        out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
         let mut seen = Writer::object();
         for (slice, position) in &self.seen {
             seen.number(slice, *position);
@@ -118,7 +124,7 @@ impl<P: Clone> Session<P> {
             out.string("slice", slice);
         }
         let text = out.end();
-        self.requests.insert(self.last_request, text.clone());
+        self.requests.push((self.last_request, text.clone()));
         self.arm(now);
         (self.last_request, Message::Text(text))
     }
@@ -150,18 +156,16 @@ impl<P: Clone> Session<P> {
 
     /// A request is answered, one way or the other.
     pub fn answered(&mut self, request: u64) {
-        self.requests.remove(&request);
+        self.requests.retain(|asked| asked.0 != request);
         self.patience = PATIENCE_MS;
         self.rest();
     }
 
     /// Everything up to `n` is durable.
-    pub fn acknowledged(&mut self, n: u64) {
-        while self.bursts.front().is_some_and(|burst| burst.0 <= n) {
-            self.bursts.pop_front();
-        }
+    pub fn acknowledged(&mut self, now: u64, n: u64) {
+        self.bursts.retain(|burst| burst.0 > n);
         self.patience = PATIENCE_MS;
-        self.again_at = None;
+        self.again_at = Some(now + self.patience);
         self.rest();
     }
 
@@ -190,7 +194,7 @@ impl<P: Clone> Session<P> {
             return Vec::new();
         }
         self.epoch = None;
-        vec![self.register(now).1]
+        vec![self.declare(now).1]
     }
 
     /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach.
@@ -201,12 +205,14 @@ impl<P: Clone> Session<P> {
 
     /// The page has applied a slice's changes up to `position`.
     pub fn saw(&mut self, slice: &str, position: u64) {
-        let seen = self.seen.entry(slice.into()).or_default();
-        *seen = position.max(*seen);
+        match self.seen.iter_mut().find(|seen| seen.0 == slice) {
+            Some(seen) => seen.1 = seen.1.max(position),
+            None => self.seen.push((slice.into(), position)),
+        }
     }
 
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
-        let requests = self.requests.values().cloned().map(Message::Text);
+        let requests = self.requests.iter().map(|(_, text)| Message::Text(text.clone()));
         let bursts = self.bursts.iter().filter(|burst| burst.0 >= from);
         // Bursts first: a flush that waits is for what was dispatched before it.
         let messages: Vec<_> =
@@ -264,8 +270,8 @@ mod tests {
     }
 
     fn session() -> Session<String> {
-        let mut session = Session::new("p", r#"{"files":{}}"#);
-        let (request, message) = session.register(0);
+        let mut session = Session::new("p");
+        let (request, message) = session.register(0, r#"{"files":{}}"#);
         assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
         session.registered(0, request, "e");
         session
@@ -273,9 +279,9 @@ mod tests {
 
     #[test]
     fn what_is_dispatched_before_registration_is_sent_after_it() {
-        let mut session = Session::new("p", "{}");
+        let mut session = Session::new("p");
         assert_eq!(session.burst(0, "[1]".into()), None);
-        let (request, _) = session.register(0);
+        let (request, _) = session.register(0, "{}");
         assert_eq!(session.burst(0, "[2]".into()), None);
         let sent = session.registered(5, request, "e");
         assert_eq!(ns(&sent), [1, 2]);
@@ -289,14 +295,14 @@ mod tests {
         for n in 1..=3 {
             session.burst(0, format!("[{n}]")).unwrap();
         }
-        session.acknowledged(1);
+        session.acknowledged(0, 1);
         assert_eq!(ns(&session.hello(10)), [2, 3]);
         assert_eq!(ns(&session.expected(10, 3)), [3]);
         assert_eq!(session.tick(500), []);
         let at = session.deadline().unwrap();
         assert_eq!(ns(&session.tick(at)), [2, 3]);
         assert!(session.deadline().unwrap() > at + 1_000, "patience grows");
-        session.acknowledged(3);
+        session.acknowledged(0, 3);
         assert_eq!((session.deadline(), session.at_rest()), (None, true));
     }
 

@@ -15,8 +15,8 @@ pub struct Up {
 pub enum Body {
     /// Declares slices: a JSON object, see `config`. Answered by `registered` or `failed`.
     Register { request: u64, slices: Json },
-    /// A burst of actions. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, seen: Json, actions: Json },
+    /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
+    Actions { epoch: String, n: u64, first: u64, seen: Json, actions: Json },
     /// Commits everything that arrived before it. Answered by `done` or `failed`.
     Flush { request: u64 },
     /// Sends everything and waits for the server. Answered by `done` or `failed`.
@@ -67,6 +67,7 @@ fn read_body(envelope: &Fields) -> Option<Body> {
         "actions" => Body::Actions {
             epoch: envelope.string("epoch")?,
             n: envelope.number("n")?,
+            first: envelope.number("first").unwrap_or(0),
             seen: envelope.json("seen").unwrap_or_else(|| "{}".into()),
             actions: envelope.json("actions").filter(|text| text.starts_with('['))?,
         },

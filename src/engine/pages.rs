@@ -50,7 +50,7 @@ impl Engine {
         let is_new = self.pages.insert(page.clone(), ()).is_none();
         match up.body {
             Body::Register { request, slices } => self.register(page, request, &slices),
-            Body::Actions { epoch, n, seen, actions } => self.actions(&page, &epoch, n, seen, &actions),
+            Body::Actions { epoch, n, first, seen, actions } => self.actions(&page, &epoch, (n, first), seen, &actions),
             Body::Flush { request } => self.wait_for(page, request, Wants::Flush),
             Body::Sync { request } => {
                 self.lane.contact = true;
@@ -141,10 +141,11 @@ impl Engine {
         self.post(To::page(&registration.page), down::failed(Some(registration.request), "storage", &text));
     }
 
-    fn actions(&mut self, page: &Rc<str>, epoch: &str, n: u64, seen: Json, text: &str) {
+    fn actions(&mut self, page: &Rc<str>, epoch: &str, (n, first): (u64, u64), seen: Json, text: &str) {
         if epoch != self.epoch || self.fresh {
             return self.post(To::page(page), down::stale());
         }
+        self.journal.resume(self.now, page, first);
         match self.journal.arrive(self.now, page, n, seen, text) {
             Arrival::Accepted | Arrival::Known => {}
             Arrival::Repeated => {

@@ -17,6 +17,7 @@ use crate::build_id::build_id;
 use crate::machine::{self, ESBUILD, TSC, WASM_OPT};
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
+use crate::rename;
 use crate::workspace::{self, dist_browser, prepared, root};
 
 /// The features that rustc lets LLVM use for wasm32-unknown-unknown, which wasm-opt must know of.
@@ -87,9 +88,13 @@ fn build(id: &str) -> Result<()> {
         // wasm-opt from npm uses one core.
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                optimize(&prepared().join("sw/nightferry_sw_bg.wasm"), &dist_browser().join("sw.wasm"))
+                let folder = prepared().join("sw");
+                let glue = folder.join("nightferry_sw.js");
+                optimize(&folder.join("nightferry_sw_bg.wasm"), &glue, &dist_browser().join("sw.wasm"))
             });
-            optimize(&prepared().join("page/nightferry_page_bg.wasm"), &dist_browser().join("client.wasm"))?;
+            let folder = prepared().join("page");
+            let glue = folder.join("nightferry_page.js");
+            optimize(&folder.join("nightferry_page_bg.wasm"), &glue, &dist_browser().join("client.wasm"))?;
             worker.join().unwrap_or_else(|_| bail!("wasm-opt's thread panicked"))
         })?;
         Ok(Step::Done)
@@ -135,14 +140,16 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
     bindgen.generate(into).with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))
 }
 
-fn optimize(from: &Path, to: &Path) -> Result<()> {
+/// Shrinks the wasm that wasm-bindgen left in `from`, and renames in its glue what it renamed in the wasm.
+fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
     let mut wasm_opt = machine::node_tool(WASM_OPT);
     wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args([
         "--strip-debug",
         "--strip-producers",
         "--strip-target-features",
+        "--minify-imports-and-exports-and-modules",
     ]);
-    process::quiet(&mut wasm_opt)
+    rename::glue(glue, &process::text(&mut wasm_opt)?)
 }
 
 /// `sw.js` is one classic script without `import`s: the glue's `wasm_bindgen`, then the listeners that use it.

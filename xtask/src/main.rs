@@ -10,6 +10,7 @@ mod packages;
 mod process;
 mod progress;
 mod purity;
+mod rename;
 mod shots;
 mod sizes;
 mod test;

@@ -1,0 +1,146 @@
+//! The conversation with the worker: posts what the session says, hears what the worker broadcasts.
+
+use crate::registration;
+use gloo_timers::callback::Timeout;
+use js_sys::{Function, JsString};
+use nightferry::bridge::session::{Message, Session};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+use web_sys::{BroadcastChannel, MessageEvent, ServiceWorkerRegistration};
+
+type Messages = Vec<Message<JsString>>;
+
+pub struct Connection {
+    session: RefCell<Session<JsString>>,
+    registration: ServiceWorkerRegistration,
+    /// Called with every message that is not an answer.
+    deliver: Function,
+    /// Those who wait for an answer: the request, resolve and reject.
+    waiting: RefCell<Vec<(u64, Function, Function)>>,
+    timer: RefCell<Option<Timeout>>,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A message of the worker, see the core's `bridge::down`. A field that is not there reads as nothing.
+    type Down;
+    #[wasm_bindgen(method, getter)]
+    fn kind(this: &Down) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn request(this: &Down) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn n(this: &Down) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn epoch(this: &Down) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn slice(this: &Down) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn position(this: &Down) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn code(this: &Down) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn message(this: &Down) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn unfinished(this: &Down) -> Option<bool>;
+}
+
+fn now() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+impl Connection {
+    pub fn new(registration: ServiceWorkerRegistration, page: &str, deliver: Function) -> Self {
+        Connection {
+            session: RefCell::new(Session::new(page)),
+            registration,
+            deliver,
+            waiting: RefCell::default(),
+            timer: RefCell::default(),
+        }
+    }
+
+    /// Hears a channel of the worker's, for the rest of the page's life.
+    pub fn listen(&'static self, name: &str) {
+        if let Ok(channel) = BroadcastChannel::new(&["nightferry:", name].concat()) {
+            let hear = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| self.hear(event.data().unchecked_into()));
+            channel.set_onmessage(Some(hear.into_js_value().unchecked_ref()));
+            // A channel with a listener lives on its own.
+        }
+    }
+
+    /// Posts a request; its answer goes to `resolve(answer)` or `reject(code, message)`.
+    pub fn ask(
+        &'static self,
+        resolve: Function,
+        reject: Function,
+        ask: impl FnOnce(&mut Session<JsString>, u64) -> (u64, Message<JsString>),
+    ) {
+        self.say(|session, now| {
+            let (request, message) = ask(session, now);
+            self.waiting.borrow_mut().push((request, resolve, reject));
+            vec![message]
+        });
+    }
+
+    /// Posts what `say` comes to.
+    pub fn say(&'static self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
+        let messages = say(&mut self.session.borrow_mut(), now());
+        self.post(messages);
+    }
+
+    fn post(&'static self, messages: Messages) {
+        // Looked up each time: an update puts another worker in its place.
+        let worker = registration::worker(&self.registration);
+        for message in messages {
+            let text = match message {
+                Message::Text(text) => JsString::from(text),
+                Message::Burst { before, burst } => JsString::from(before).concat(&burst).concat(&"}".into()),
+            };
+            // One that is not posted now is posted again by the session's timer.
+            let _ = worker.as_ref().map(|worker| worker.post_message(&text));
+        }
+        let deadline = self.session.borrow().deadline();
+        *self.timer.borrow_mut() = deadline.map(|at| {
+            let wait = at.saturating_sub(now()) as u32;
+            Timeout::new(wait, || self.say(|session, now| session.tick(now)))
+        });
+    }
+
+    fn hear(&'static self, down: Down) {
+        let Some(kind) = down.kind() else { return };
+        let number = |number: Option<f64>| number.unwrap_or_default() as u64;
+        let request = down.request().map(|request| request as u64);
+        let mut session = self.session.borrow_mut();
+        let (now, mut messages) = (now(), Vec::new());
+        match &*kind {
+            "hello" => messages = session.hello(now),
+            "stale" => messages = session.stale(now),
+            "ack" => session.acknowledged(now, number(down.n())),
+            "expected" => messages = session.expected(now, number(down.n())),
+            "registered" => messages = session.registered(now, number(down.request()), &down.epoch().unwrap_or_default()),
+            "status" => session.status(now, down.unfinished() == Some(true)),
+            "changed" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
+            _ => {}
+        }
+        if let Some(request) = request {
+            session.answered(request);
+        }
+        drop(session);
+        self.post(messages);
+        match request {
+            Some(request) => self.answer(request, &kind, &down),
+            None => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
+        }
+    }
+
+    fn answer(&self, request: u64, kind: &str, down: &Down) {
+        let mut waiting = self.waiting.borrow_mut();
+        let Some(at) = waiting.iter().position(|waiting| waiting.0 == request) else { return };
+        let (_, resolve, reject) = waiting.swap_remove(at);
+        drop(waiting);
+        let _ = match kind {
+            "failed" => reject.call2(&JsValue::UNDEFINED, &down.code(), &down.message()),
+            _ => resolve.call1(&JsValue::UNDEFINED, down),
+        };
+    }
+}
