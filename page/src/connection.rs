@@ -1,10 +1,8 @@
 //! The conversation with the worker: posts what the session says, hears what the worker broadcasts.
 
-use crate::registration;
-use gloo_timers::callback::Timeout;
 use js_sys::{Function, JsString};
 use nightferry::bridge::session::{Message, Session};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent, ServiceWorkerRegistration};
 
@@ -17,11 +15,18 @@ pub struct Connection {
     deliver: Function,
     /// Those who wait for an answer: the request, resolve and reject.
     waiting: RefCell<Vec<(u64, Function, Function)>>,
-    timer: RefCell<Option<Timeout>>,
+    /// Wakes the session at its deadline: the one function, and its present timer.
+    tick: RefCell<Option<Function>>,
+    timer: Cell<f64>,
 }
 
 #[wasm_bindgen]
 extern "C" {
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(then: &Function, ms: f64) -> f64;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(timer: f64);
+
     /// A message of the worker, see the core's `bridge::down`. A field that is not there reads as nothing.
     type Down;
     #[wasm_bindgen(method, getter)]
@@ -44,6 +49,14 @@ extern "C" {
     fn unfinished(this: &Down) -> Option<bool>;
 }
 
+/// Changes what is in a cell. Nothing here is changed while it is being changed, so this always can; a panic for the
+/// case would be the larger part of the code.
+fn change<T>(cell: &RefCell<T>, change: impl FnOnce(&mut T)) {
+    if let Ok(mut value) = cell.try_borrow_mut() {
+        change(&mut value);
+    }
+}
+
 fn now() -> u64 {
     js_sys::Date::now() as u64
 }
@@ -55,13 +68,18 @@ impl Connection {
             registration,
             deliver,
             waiting: RefCell::default(),
-            timer: RefCell::default(),
+            tick: RefCell::default(),
+            timer: Cell::default(),
         }
     }
 
     /// Hears a channel of the worker's, for the rest of the page's life.
-    pub fn listen(&'static self, name: &str) {
-        if let Ok(channel) = BroadcastChannel::new(&["nightferry:", name].concat()) {
+    pub fn listen(&'static self, database: &str, colon: &str, page: &str) {
+        let mut name = String::from("nightferry:");
+        name.push_str(database);
+        name.push_str(colon);
+        name.push_str(page);
+        if let Ok(channel) = BroadcastChannel::new(&name) {
             let hear = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| self.hear(event.data().unchecked_into()));
             channel.set_onmessage(Some(hear.into_js_value().unchecked_ref()));
             // A channel with a listener lives on its own.
@@ -77,20 +95,22 @@ impl Connection {
     ) {
         self.say(|session, now| {
             let (request, message) = ask(session, now);
-            self.waiting.borrow_mut().push((request, resolve, reject));
+            change(&self.waiting, |waiting| waiting.push((request, resolve, reject)));
             vec![message]
         });
     }
 
     /// Posts what `say` comes to.
     pub fn say(&'static self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
-        let messages = say(&mut self.session.borrow_mut(), now());
+        let mut messages = Vec::new();
+        change(&self.session, |session| messages = say(session, now()));
         self.post(messages);
     }
 
     fn post(&'static self, messages: Messages) {
         // Looked up each time: an update puts another worker in its place.
-        let worker = registration::worker(&self.registration);
+        let registration = &self.registration;
+        let worker = registration.active().or_else(|| registration.waiting());
         for message in messages {
             let text = match message {
                 Message::Text(text) => JsString::from(text),
@@ -99,34 +119,39 @@ impl Connection {
             // One that is not posted now is posted again by the session's timer.
             let _ = worker.as_ref().map(|worker| worker.post_message(&text));
         }
-        let deadline = self.session.borrow().deadline();
-        *self.timer.borrow_mut() = deadline.map(|at| {
-            let wait = at.saturating_sub(now()) as u32;
-            Timeout::new(wait, || self.say(|session, now| session.tick(now)))
-        });
+        let mut deadline = None;
+        change(&self.session, |session| deadline = session.deadline());
+        clear_timeout(self.timer.take());
+        if let Some(at) = deadline {
+            let make = || Closure::<dyn FnMut()>::new(|| self.say(|session, now| session.tick(now))).into_js_value().unchecked_into();
+            let wait = at as f64 - js_sys::Date::now();
+            change(&self.tick, |tick| self.timer.set(set_timeout(tick.get_or_insert_with(make), wait)));
+        }
     }
 
     fn hear(&'static self, down: Down) {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = down.request().map(|request| request as u64);
-        let mut session = self.session.borrow_mut();
-        let (now, mut messages) = (now(), Vec::new());
-        match &*kind {
-            "hello" => messages = session.hello(now),
-            "stale" => messages = session.stale(now),
-            "ack" => session.acknowledged(now, number(down.n())),
-            "expected" => messages = session.expected(now, number(down.n())),
-            "registered" => messages = session.registered(now, number(down.request()), &down.epoch().unwrap_or_default()),
-            "status" => session.status(now, down.unfinished() == Some(true)),
-            "changed" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
-            _ => {}
-        }
-        if let Some(request) = request {
-            session.answered(request);
-        }
-        drop(session);
-        self.post(messages);
+        self.say(|session, now| {
+            let mut messages = Vec::new();
+            match &*kind {
+                "hello" => messages = session.hello(now),
+                "stale" => messages = session.stale(now),
+                "ack" => session.acknowledged(now, number(down.n())),
+                "expected" => messages = session.expected(now, number(down.n())),
+                "registered" => {
+                    messages = session.registered(now, number(down.request()), &down.epoch().unwrap_or_default());
+                }
+                "status" => session.status(now, down.unfinished() == Some(true)),
+                "changed" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
+                _ => {}
+            }
+            if let Some(request) = request {
+                session.answered(request);
+            }
+            messages
+        });
         match request {
             Some(request) => self.answer(request, &kind, &down),
             None => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
@@ -134,10 +159,16 @@ impl Connection {
     }
 
     fn answer(&self, request: u64, kind: &str, down: &Down) {
-        let mut waiting = self.waiting.borrow_mut();
-        let Some(at) = waiting.iter().position(|waiting| waiting.0 == request) else { return };
-        let (_, resolve, reject) = waiting.swap_remove(at);
-        drop(waiting);
+        let mut answered = None;
+        change(&self.waiting, |waiting| {
+            waiting.retain(|(asked, resolve, reject)| {
+                if *asked == request {
+                    answered = Some((resolve.clone(), reject.clone()));
+                }
+                *asked != request
+            });
+        });
+        let Some((resolve, reject)) = answered else { return };
         let _ = match kind {
             "failed" => reject.call2(&JsValue::UNDEFINED, &down.code(), &down.message()),
             _ => resolve.call1(&JsValue::UNDEFINED, down),

@@ -1,16 +1,16 @@
-//! The page's side of Nightferry: registers the worker, posts bursts of actions, hears what changed. It only posts and
-//! receives; what to post again and when is decided by the core's `Session`.
+//! The page's side of Nightferry: posts bursts of actions, hears what changed. It only posts and receives; what to post
+//! again and when is decided by the core's `Session`.
 //!
-//! `page/ts/client.ts` is the JavaScript API over these exports. What it is handed (resolve, reject) it keeps as
-//! functions: an executor for futures would be half of the download.
+//! `page/ts/client.ts` is the JavaScript API over these exports; it registers the worker and wraps what is asked here
+//! in promises, because an executor for futures would be half of the download.
 
 mod connection;
-mod registration;
 
 use connection::Connection;
 use js_sys::{Function, JsString};
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
+use web_sys::ServiceWorkerRegistration;
 
 /// A small allocator: the page's wasm keeps little (bursts stay JavaScript strings), and the default one would be a
 /// sixth of the download.
@@ -30,18 +30,14 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
     }
 }
 
-/// Registers the worker at `url` for the database `name`; `page` is a random id of the page's life.
-/// Messages that answer nothing go to `deliver`. Calls `resolve()` once the worker can be posted to, or
-/// `reject(reason)`.
+/// Begins the conversation with the worker of `registration`, for the database `name`; `page` is a random id of the
+/// page's life. Messages that answer nothing go to `deliver`.
 #[wasm_bindgen]
-pub fn connect(url: &str, name: String, page: String, deliver: Function, resolve: Function, reject: Function) {
-    registration::register(url, reject, move |registration| {
-        let connection = Box::leak(Box::new(Connection::new(registration, &page, deliver)));
-        connection.listen(&name);
-        connection.listen(&[name.as_str(), ":", &page].concat());
-        CONNECTION.set(Some(connection));
-        let _ = resolve.call0(&JsValue::UNDEFINED);
-    });
+pub fn connect(registration: ServiceWorkerRegistration, name: &str, page: &str, deliver: Function) {
+    let connection: &'static Connection = Box::leak(Box::new(Connection::new(registration, page, deliver)));
+    connection.listen(name, "", "");
+    connection.listen(name, ":", page);
+    CONNECTION.set(Some(connection));
 }
 
 /// Declares slices, a JSON object: `resolve(answer)` or `reject(code, message)`.

@@ -93,17 +93,30 @@ async function connect(options: RegisterOptions): Promise<void> {
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
   await init({ module_or_path: new URL("client.wasm", import.meta.url) });
-  await new Promise<void>((resolve, reject) => {
-    const failed = (reason?: Error) =>
-      reject(
-        failure(
-          "worker_failed",
-          `The worker ${url.pathname} could not be registered: ${reason?.message ?? "it could not be installed; the browser's console says why"}. Open that address: it must be served as JavaScript from this origin.`,
-        ),
-      );
-    wasm.connect(url.href, name, randomId(), hear, resolve, failed);
-  });
+  try {
+    const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
+    if (!registration.active) await activated(registration.installing ?? registration.waiting);
+    wasm.connect(registration, name, randomId(), hear);
+  } catch (reason) {
+    throw failure(
+      "worker_failed",
+      `The worker ${url.pathname} could not be registered: ${(reason as Error).message}. Open that address: it must be served as JavaScript from this origin.`,
+    );
+  }
   addEventListener("online", () => wasm.online());
+}
+
+function activated(worker: ServiceWorker | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const check = () => {
+      if (worker?.state === "activated") resolve();
+      else if (!worker || worker.state === "redundant") {
+        reject(new Error("it could not be installed; the browser's console says why"));
+      }
+    };
+    worker?.addEventListener("statechange", check);
+    check();
+  });
 }
 
 /** What the worker answers to a request. */
