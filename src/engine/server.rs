@@ -152,6 +152,7 @@ impl Engine {
         if self.synced() {
             self.reports.last_sync_time = Some(self.now);
         }
+        self.report_before_answers();
     }
 
     fn failed(&mut self, failure: Failure) {
@@ -162,8 +163,17 @@ impl Engine {
             Some(false) => self.reports.connection = Connection::LocalOnly,
             None => {}
         }
+        self.reports.lane_error = Some(failure.message.clone());
+        self.report_before_answers();
         self.fail_syncs(&failure.message);
-        self.reports.lane_error = Some(failure.message);
+    }
+
+    /// Whoever waited for the server finds in the status what came of it.
+    fn report_before_answers(&mut self) {
+        if !self.waiters.is_empty() {
+            self.reports.repeat();
+            self.report();
+        }
     }
 
     /// Whether the server has acknowledged all that it can be sent.
