@@ -10,6 +10,9 @@ has died). Beside the app:
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
 
+Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While ``FOLDER/build.txt``
+exists, Nightferry's worker is served as the build that it names, as after an update.
+
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
@@ -31,6 +34,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -69,6 +73,14 @@ def make_app(data: Path) -> Flask:
     sys.path.insert(0, str(ROOT / "examples" / "demo"))
     from app import create_app
 
+    from flask_nightferry import item_applied
+
+    def note(_app: Flask, change: Any) -> None:
+        names = ("slice", "id", "version", "value")
+        with (data / "applied.jsonl").open("a", encoding="utf-8") as out:
+            out.write(json.dumps({name: getattr(change, name) for name in names}) + "\n")
+
+    item_applied.connect(note, weak=False)
     return create_app(data)
 
 
@@ -132,6 +144,7 @@ class Layer:
         self.app = app
         self.log = Log(data / "requests.jsonl")
         self.faults = Faults(data / "faults.json")
+        self.build = data / "build.txt"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -260,10 +273,22 @@ class Layer:
         return [content]
 
     def run(self, environ: Environ, body: bytes) -> tuple[bytes, str, Any]:
+        if self.build.is_file():
+            environ = {name: value for name, value in environ.items() if name != "HTTP_IF_NONE_MATCH"}
         answer, status, headers = run_wsgi_app(
             self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True
         )
-        return b"".join(answer), status, headers
+        content = b"".join(answer)
+        if environ["PATH_INFO"] == "/nightferry/sw.js" and self.build.is_file():
+            # The same code, under the name of another build: its wasm has another address and another cache.
+            content = gzip.decompress(content) if headers.get("Content-Encoding") == "gzip" else content
+            del headers["Content-Encoding"]
+            del headers["ETag"]
+            name = self.build.read_text("utf-8").encode()
+            content, count = re.subn(rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\1" + name, content)
+            assert count >= 2, "sw.js names its build for its wasm and for its cache"
+            headers["Content-Length"] = str(len(content))
+        return content, status, headers
 
 
 def read_body(environ: Environ) -> bytes:

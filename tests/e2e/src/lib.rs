@@ -32,6 +32,8 @@
 
 mod browser;
 mod chromedriver;
+mod client;
+mod demo;
 mod devtools;
 mod fault;
 mod server;
@@ -39,14 +41,15 @@ mod tab;
 mod wait;
 
 pub use browser::{Browser, Profile, Worker};
+pub use demo::{shows, testid};
 pub use fault::Fault;
-pub use server::{Request, Server};
+pub use server::{Applied, Request, Server};
 pub use tab::Tab;
 pub use wait::{DEADLINE, eventually};
 
 use std::path::Path;
 
 /// The workspace's root.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/e2e is two folders below the root")
 }

@@ -1,6 +1,6 @@
 //! Flask in a process of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,6 +47,16 @@ pub struct Request {
     pub status: Option<u16>,
     /// The app's answer if it was JSON, also where the fault kept it from the browser.
     pub answer: Value,
+}
+
+/// A change that took effect on the server.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Applied {
+    pub slice: String,
+    pub id: String,
+    pub version: u64,
+    /// The whole new value; null where the item was deleted.
+    pub value: Value,
 }
 
 impl Server {
@@ -155,6 +165,53 @@ impl Server {
             Ok(done(&requests).then_some(requests))
         });
         waited.await.with_context(|| format!("the log has {:#?}", self.requests(path).unwrap_or_default()))
+    }
+
+    /// The changes that took effect, in their order; over all lives, and also while it is stopped.
+    pub fn applied(&self) -> Result<Vec<Applied>> {
+        match std::fs::read_to_string(self.data().join("applied.jsonl")) {
+            Ok(text) => Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Checks that nothing that any client sent took effect twice: a push that was sent again was the same push and got the same
+    /// answers, and no item changed more often than pushes were made of it.
+    pub fn check_nothing_applied_twice(&self) -> Result<()> {
+        let mut first: BTreeMap<(String, u64), Request> = BTreeMap::new();
+        let mut answers: BTreeMap<(String, u64), Value> = BTreeMap::new();
+        let mut pushed: BTreeMap<(String, String), BTreeSet<(String, u64)>> = BTreeMap::new();
+        for push in self.requests("/nightferry/push")? {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+            let number = (text(&push.body["client"]), push.body["n"].as_u64().context("a push has a number")?);
+            for mutation in push.body["mutations"].as_array().into_iter().flatten() {
+                let item = (text(&mutation["slice"]), text(&mutation["id"]));
+                pushed.entry(item).or_default().insert(number.clone());
+            }
+            if push.status == Some(200) && !push.answer.is_null() {
+                let answer = answers.entry(number.clone()).or_insert_with(|| push.answer.clone());
+                ensure!(*answer == push.answer, "{number:?} was answered {answer} and {}", push.answer);
+            }
+            let before = first.entry(number.clone()).or_insert_with(|| push.clone());
+            ensure!(before.body == push.body, "{number:?} was sent as {} and as {}", before.body, push.body);
+        }
+        let mut versions = BTreeSet::new();
+        let mut changes: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for Applied { slice, id, version, .. } in self.applied()? {
+            ensure!(versions.insert((slice.clone(), id.clone(), version)), "{slice} {id} took version {version} twice");
+            *changes.entry((slice, id)).or_default() += 1;
+        }
+        for (item, times) in changes {
+            let pushes = pushed.get(&item).map_or(0, BTreeSet::len);
+            ensure!(times <= pushes, "{item:?} changed {times} times by {pushes} pushes");
+        }
+        Ok(())
+    }
+
+    /// Serves Nightferry's worker as another build of this name, as after an update of the server; the code is the same.
+    pub fn update_worker(&self, build: &str) -> Result<()> {
+        Ok(std::fs::write(self.data().join("build.txt"), build)?)
     }
 
     /// What the server holds of a slice: by id, the value. Read through a pull of its own, past log and faults.

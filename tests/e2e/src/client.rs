@@ -1,0 +1,88 @@
+//! What tests do with Nightferry in a page, and see of it in the browser's own storage.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::{Server, Tab};
+
+/// Opens Nightferry's database as it is: a reader neither makes nor upgrades one.
+const OPEN: &str = "
+    const opening = indexedDB.open('nightferry');
+    const db = await new Promise((done, failed) => {
+        opening.onupgradeneeded = () => opening.transaction.abort();
+        opening.onsuccess = () => done(opening.result);
+        opening.onerror = () => failed(new Error(`the database: ${opening.error?.message}`));
+    });
+    const ended = (transaction) => new Promise((done, failed) => {
+        transaction.oncomplete = done;
+        transaction.onabort = () => failed(new Error(`the transaction: ${transaction.error?.message}`));
+    });
+";
+
+impl Tab {
+    /// Loads the page with Nightferry's client (`window.nf`) and registers the slice `files` with these settings.
+    pub async fn open_client(&self, server: &Server, files: Value) -> Result<()> {
+        self.goto(&server.url("/__test__/page")).await?;
+        self.wait_until("window.nf").await?;
+        self.eval_with(&json!({"slices": {"files": files}}), "await nf.register(input);").await
+    }
+
+    /// Dispatches these actions, all in one turn of the page.
+    pub async fn dispatch(&self, actions: &[Value]) -> Result<()> {
+        self.eval_with(&actions, "for (const action of input) nf.dispatch(action);").await
+    }
+
+    /// Resolves when what was dispatched is committed in IndexedDB.
+    pub async fn flush(&self) -> Result<()> {
+        self.eval("await nf.flushPersistence();").await
+    }
+
+    /// An object store of Nightferry's database, read past Nightferry: by key, the value. Keys that are no text are shown as JSON.
+    pub async fn stored(&self, store: &str) -> Result<BTreeMap<String, Value>> {
+        let read = "
+            try {
+                if (!db.objectStoreNames.contains(input)) return [];
+                const transaction = db.transaction(input);
+                const [keys, values] = ['getAllKeys', 'getAll'].map((read) => transaction.objectStore(input)[read]());
+                await ended(transaction);
+                const text = (key) => (typeof key === 'string' ? key : JSON.stringify(key));
+                return keys.result.map((key, at) => [text(key), values.result[at]]);
+            } finally {
+                db.close();
+            }";
+        let rows: Vec<(String, Value)> = self.eval_with(&store, &format!("{OPEN}{read}")).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Writes a row into a store of Nightferry's database, past Nightferry. `key` and `value` are JavaScript.
+    pub async fn write_row(&self, store: &str, key: &str, value: &str) -> Result<()> {
+        let write = format!(
+            "try {{
+                const transaction = db.transaction({store}, 'readwrite');
+                transaction.objectStore({store}).put({value}, {key});
+                await ended(transaction);
+            }} finally {{ db.close(); }}",
+            store = json!(store)
+        );
+        self.eval(&format!("{OPEN}{write}")).await
+    }
+
+    /// Runs this in every document of the tab before the document's own scripts.
+    pub async fn before_scripts(&self, script: &str) -> Result<()> {
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.map(drop)
+    }
+
+    /// Chooses files (or one folder) in a file input, as in the browser's dialog.
+    pub async fn choose(&self, selector: &str, paths: &[PathBuf]) -> Result<()> {
+        self.wait_until(&format!("document.querySelector({})", json!(selector))).await?;
+        let document = self.cdp("DOM.getDocument", json!({"depth": 0})).await?;
+        let within = json!({"nodeId": document["root"]["nodeId"], "selector": selector});
+        let input = self.cdp("DOM.querySelector", within).await?;
+        let files: Vec<&str> =
+            paths.iter().map(|path| path.to_str().context("a path in UTF-8")).collect::<Result<_>>()?;
+        self.cdp("DOM.setFileInputFiles", json!({"files": files, "nodeId": input["nodeId"]})).await.map(drop)
+    }
+}

@@ -1,0 +1,121 @@
+//! The demo itself, by hand and eye.
+
+use anyhow::Result;
+use nightferry_e2e::{Browser, Fault, Profile, Server, Tab, shows, testid};
+use serde_json::{Value, json};
+
+/// Notes every state that a row of the list shows, by path: `window.seen[path]`, without repeats.
+const WATCH_ROWS: &str = "
+    window.seen = {};
+    const note = () => {
+        for (const row of document.querySelectorAll('[data-testid=\"file-row\"]')) {
+            const states = (seen[row.dataset.path] ??= []);
+            if (row.dataset.state && states.at(-1) !== row.dataset.state) states.push(row.dataset.state);
+        }
+    };
+    addEventListener('DOMContentLoaded', () => new MutationObserver(note).observe(document.body,
+        {subtree: true, childList: true, attributes: true, attributeFilter: ['data-state']}));
+";
+
+fn only(files: &std::collections::BTreeMap<String, Value>) -> Option<&Value> {
+    files.values().next().filter(|_| files.len() == 1)
+}
+
+async fn row_is(tab: &Tab, path: &str, state: &str) -> Result<()> {
+    let row = format!("{}[data-path={}]", testid("file-row"), json!(path));
+    tab.wait_until(&format!("document.querySelector({})?.dataset.state === {}", json!(row), json!(state))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_rename_edit_delete_and_undo() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_demo(&server).await?;
+    tab.wait_for_connection("online").await?;
+    assert_eq!(tab.eval::<String>("return document.body.dataset.phase;").await?, "empty");
+
+    tab.create_file("notes/crossing.txt", "calm sea").await?;
+    row_is(&tab, "notes/crossing.txt", "synced").await?;
+    server.wait_for_items("files", |files| only(files).is_some_and(|file| file["content"] == "calm sea")).await?;
+
+    tab.click(&testid("rename")).await?;
+    tab.answer_path("log/night.txt").await?;
+    tab.wait_until(&shows("file-name", "night.txt")).await?;
+    let renamed = |file: &Value| file["path"] == "log/night.txt" && file["content"] == "calm sea";
+    server.wait_for_items("files", |files| only(files).is_some_and(renamed)).await?;
+
+    tab.eval::<()>("const e = document.querySelector('[data-testid=editor]'); e.focus(); e.setSelectionRange(8, 8);")
+        .await?;
+    tab.cdp("Input.insertText", json!({"text": ", twelve knots"})).await?;
+    let edited = |file: &Value| file["content"] == "calm sea, twelve knots" && file["size"] == 22;
+    let files = server.wait_for_items("files", |files| only(files).is_some_and(edited)).await?;
+    tab.wait_for_all_synced(1).await?;
+
+    tab.click(&testid("delete")).await?;
+    server.wait_for_items("files", |files| files.is_empty()).await?;
+    assert_eq!(tab.stored("files").await?.len(), 0, "it is gone from the browser, too");
+    tab.click(&testid("undo-action")).await?;
+    let back = server.wait_for_items("files", |files| files.len() == 1).await?;
+    assert_eq!(back, files, "the same file, under the same id");
+    tab.wait_until(&shows("file-name", "night.txt")).await?;
+    row_is(&tab, "log/night.txt", "synced").await?;
+    assert_eq!(tab.stored("files").await?, files);
+    server.check_nothing_applied_twice()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_goes_from_local_over_sending_to_synced() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.before_scripts(WATCH_ROWS).await?;
+    tab.open_demo(&server).await?;
+    tab.wait_for_connection("online").await?;
+    // Answered once the test has seen the row on its way.
+    server.fault(&[Fault::on("/nightferry/push").times(1).silent()])?;
+    tab.create_file("a.md", "one").await?;
+    row_is(&tab, "a.md", "sending").await?;
+    let chip = format!("document.querySelector('{}').innerText", testid("file-state"));
+    tab.wait_until(&format!("{chip}.includes('On its way')")).await?;
+    server.heal()?;
+    row_is(&tab, "a.md", "synced").await?;
+    tab.wait_until(&format!("{chip}.includes('On the server')")).await?;
+    let seen: Vec<String> = tab.eval("return seen['a.md'];").await?;
+    let order: Vec<&str> = ["local", "sending", "synced"].into_iter().collect();
+    let mut firsts: Vec<&str> = Vec::new();
+    for state in &seen {
+        if !firsts.contains(&state.as_str()) {
+            firsts.push(state);
+        }
+    }
+    assert_eq!(firsts, order, "{seen:?}");
+    assert_eq!(seen.iter().filter(|state| *state == "synced").count(), 1, "synced is said once, at the end: {seen:?}");
+    assert!(!seen.contains(&"unknown".into()), "{seen:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_now_says_what_came_of_it() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_demo(&server).await?;
+    tab.wait_for_connection("online").await?;
+    let button = testid("sync-now");
+    let says = |text: &str| format!("document.querySelector('{button}').innerText.trim() === {}", json!(text));
+    tab.click(&button).await?;
+    tab.wait_until(&says("Synced")).await?;
+    tab.wait_until(&says("Sync now")).await?;
+
+    server.stop()?;
+    tab.create_file("b.md", "two").await?;
+    tab.click(&button).await?;
+    tab.wait_until(&says("No answer")).await?;
+    tab.wait_for_connection("local-only").await?;
+    tab.wait_until("document.querySelector('[data-testid=pending]').dataset.count === '1'").await?;
+    row_is(&tab, "b.md", "local").await.or(row_is(&tab, "b.md", "sending").await)
+}
