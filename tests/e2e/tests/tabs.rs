@@ -1,0 +1,157 @@
+//! Several tabs of one origin: one worker, one truth.
+
+use anyhow::Result;
+use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, eventually};
+use serde_json::{Value, json};
+
+async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
+    let (first, second) = (browser.tab(), browser.new_tab().await?);
+    for tab in [&first, &second] {
+        tab.open_client(server, json!({"debounceMs": 20})).await?;
+        tab.eval::<()>("window.heard = []; nf.subscribe('files', (change) => heard.push(change));").await?;
+    }
+    Ok((first, second))
+}
+
+/// What a tab was told, newest last: by id, the value; null where it was deleted.
+async fn told(tab: &Tab) -> Result<Value> {
+    tab.eval(
+        "const told = {};
+         for (const {puts, deletes} of heard) {
+             for (const {id, value} of puts) told[id] = value;
+             for (const id of deletes) told[id] = null;
+         }
+         return told;",
+    )
+    .await
+}
+
+async fn statuses_agree(tabs: &[&Tab]) -> Result<Value> {
+    eventually("all tabs to show the same status, nothing pending", DEADLINE, async || {
+        let mut statuses: Vec<Value> = Vec::new();
+        for tab in tabs {
+            statuses.push(tab.eval("return nf.getStatus();").await?);
+        }
+        let same = statuses.iter().all(|status| *status == statuses[0]);
+        Ok((same && statuses[0]["pending"] == 0 && statuses[0]["connection"] == "online").then(|| statuses[0].clone()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show5_two_tabs_one_worker_no_lost_edit() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let (first, second) = two_tabs(&server, &browser).await?;
+    let workers = browser.running_workers().await?;
+    assert_eq!(workers.iter().filter(|url| url.contains("/nightferry/sw.js")).count(), 1, "{workers:?}");
+
+    let add = |id: &str| json!({"type": "files/addItem", "payload": {"id": id, "left": 0, "right": 0}});
+    first.dispatch(&[add("shared")]).await?;
+    second.wait_until("heard.some((change) => change.puts.some((put) => put.id === 'shared'))").await?;
+    let origins: Vec<String> = second.eval("return heard.map((change) => change.origin);").await?;
+    assert!(origins.iter().all(|origin| origin == "tab"), "{origins:?}");
+
+    // Both at once: items of their own, and one field each of the same item.
+    let edits = |own: &str, field: &str| {
+        let mut actions = vec![add(own)];
+        for n in 1..=50 {
+            actions.push(json!({"type": "files/updateItem", "payload": {"id": own, "left": n}}));
+            let mut fields = json!({"id": "shared"});
+            fields[field] = json!(n);
+            actions.push(json!({"type": "files/updateItem", "payload": fields}));
+        }
+        actions
+    };
+    let (of_first, of_second) = (edits("a", "left"), edits("b", "right"));
+    let (one, other) = tokio::join!(first.dispatch(&of_first), second.dispatch(&of_second));
+    one?;
+    other?;
+    first.flush().await?;
+    second.eval::<()>("await nf.syncNow();").await?;
+
+    let expected = json!({
+        "a": {"id": "a", "left": 50, "right": 0},
+        "b": {"id": "b", "left": 50, "right": 0},
+        "shared": {"id": "shared", "left": 50, "right": 50},
+    });
+    assert_eq!(json!(server.items("files").await?), expected);
+    assert_eq!(json!(first.stored("files").await?), expected);
+    for tab in [&first, &second] {
+        let rows: Vec<(String, Value)> =
+            tab.eval("return (await nf.hydrate('files')).map(({id, value}) => [id, value]);").await?;
+        assert_eq!(Value::Object(rows.into_iter().collect()), expected);
+    }
+    let heard = eventually("each tab to hear of the other's edits", DEADLINE, async || {
+        let heard = (told(&first).await?, told(&second).await?);
+        Ok((heard.0["b"] == expected["b"] && heard.1["a"] == expected["a"]).then_some(heard))
+    });
+    let (first_heard, second_heard) = heard.await?;
+    assert!(first_heard.get("a").is_none(), "a tab is not told of its own edits: {first_heard}");
+    assert!(second_heard.get("b").is_none(), "a tab is not told of its own edits: {second_heard}");
+
+    second.dispatch(&[json!({"type": "files/removeItem", "payload": "a"})]).await?;
+    first.wait_until("heard.some((change) => change.deletes.includes('a'))").await?;
+    server.wait_for_items("files", |files| !files.contains_key("a")).await?;
+    let status = statuses_agree(&[&first, &second]).await?;
+    assert_eq!((&status["error"], &status["conflicts"]), (&Value::Null, &json!(0)));
+    assert_eq!(first.stored("_conflicts").await?.len(), 0);
+    server.check_nothing_applied_twice()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show5_a_hidden_tab_goes_on() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    server.fault(&[Fault::on("/nightferry/push").times(2).status(503)])?;
+    browser.new_tab().await?;
+    tab.wait_until("document.visibilityState === 'hidden'").await?;
+    tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "a", "from": "a hidden tab"}})]).await?;
+    let expected = json!({"a": {"id": "a", "from": "a hidden tab"}});
+    server.wait_for_items("files", |files| json!(files) == expected).await?;
+    statuses_agree(&[&tab]).await?;
+    assert_eq!(tab.eval::<String>("return document.visibilityState;").await?, "hidden");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show5_a_tab_closed_right_after_dispatch() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.new_tab().await?;
+    tab.open_client(&server, json!({})).await?;
+    // The end of the tab is asked for in the same breath: nothing is awaited in between.
+    let add = [json!({"type": "files/addItem", "payload": {"id": "last", "text": "and gone"}})];
+    let dispatching = tab.clone();
+    let (_, closed) = tokio::join!(biased; dispatching.dispatch(&add), tab.close());
+    closed?;
+    let expected = json!({"last": {"id": "last", "text": "and gone"}});
+    server.wait_for_items("files", |files| json!(files) == expected).await?;
+
+    let again = browser.tab();
+    again.open_client(&server, json!({})).await?;
+    assert_eq!(json!(again.stored("files").await?), expected);
+    server.check_nothing_applied_twice()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show5_a_page_left_in_the_same_turn_as_dispatch() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    tab.eval::<()>(
+        "for (let i = 0; i < 200; i += 1) nf.dispatch({type: 'files/addItem', payload: {id: i, text: 'x'.repeat(100)}});
+         location.href = '/__test__/blank';",
+    )
+    .await?;
+    tab.wait_until("document.title === 'blank'").await?;
+    server.wait_for_items("files", |files| files.len() == 200).await?;
+    Ok(())
+}
