@@ -149,6 +149,14 @@ impl<K, V> Table<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// Keeps the entries for which `keep` is true.
+    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
+        for block in &mut self.blocks {
+            block.retain(|(key, value)| keep(key, value));
+        }
+        self.blocks.retain(|block| !block.is_empty());
+    }
+
     pub fn len(&self) -> usize {
         self.blocks.iter().map(Vec::len).sum()
     }

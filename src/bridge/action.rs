@@ -91,7 +91,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn key(&self, id: String) -> Key {
-        Key { slice: self.slice.clone(), id: id.into() }
+        Key::new(self.slice.clone(), id)
     }
 
     fn checked(&self, value: &str) -> Result<(), BadAction> {

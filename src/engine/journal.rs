@@ -9,7 +9,7 @@
 use crate::json::{Json, Writer};
 use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
 use crate::table::Table;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How long a page's mark is kept after its last message, in ms: 30 days.
@@ -62,7 +62,7 @@ pub struct Journal {
     trimmed: u64,
     /// Items that the server does not have, whose `_sync` row keeps a replay from repeating them: it goes when the
     /// records up to this position go.
-    guards: BTreeMap<Key, u64>,
+    guards: Table<Key, u64>,
     /// Marks of pages whose records were trimmed, to be written with the trim.
     unwritten_marks: Table<Rc<str>, u64>,
     marks: Table<Rc<str>, Mark>,

@@ -74,19 +74,12 @@ impl Writer {
     }
 }
 
-/// Appends a number in decimal. (`write!` brings the whole of `core::fmt` to the page.)
-fn digits(out: &mut String, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+/// Appends a number in decimal. (`write!` would bring the whole of `core::fmt` to the page.)
+fn digits(out: &mut String, number: u64) {
+    if number >= 10 {
+        digits(out, number / 10);
     }
-    digits[first..].iter().for_each(|digit| out.push(char::from(*digit)));
+    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// `text` as a JSON string, quotes included.
@@ -105,8 +98,8 @@ fn quote(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             control if control < ' ' => {
                 out.push_str("\\u00");
-                for half in [control as u8 >> 4, control as u8 & 15] {
-                    out.push(char::from(b"0123456789abcdef"[usize::from(half)]));
+                for half in [control as u32 >> 4, control as u32 & 15] {
+                    out.extend(char::from_digit(half, 16));
                 }
             }
             other => out.push(other),

@@ -32,14 +32,24 @@ pub const SCHEMA: u64 = 1;
 
 /// An item: a slice's name and an id in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct Key(Rc<KeyParts>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyParts {
     pub slice: Rc<str>,
     pub id: Rc<str>,
 }
 
+impl std::ops::Deref for Key {
+    type Target = KeyParts;
+    fn deref(&self) -> &KeyParts {
+        &self.0
+    }
+}
+
 impl Key {
-    pub fn new(slice: &str, id: &str) -> Self {
-        Key { slice: slice.into(), id: id.into() }
+    pub fn new(slice: impl Into<Rc<str>>, id: impl Into<Rc<str>>) -> Self {
+        Key(Rc::new(KeyParts { slice: slice.into(), id: id.into() }))
     }
 }
 

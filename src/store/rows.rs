@@ -58,7 +58,7 @@ pub struct OutboxRow {
 
 impl OutboxRow {
     pub fn key(&self) -> super::Key {
-        super::Key { slice: self.slice.clone(), id: self.id.clone() }
+        super::Key::new(self.slice.clone(), self.id.clone())
     }
 
     pub fn to_json(&self) -> Json {

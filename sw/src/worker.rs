@@ -11,6 +11,7 @@ use nightferry::engine::{Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Write};
 use std::cell::{Cell, RefCell};
 use nightferry::table::Table;
+use std::pin::Pin;
 use std::rc::Rc;
 use tokio::sync::oneshot;
 use wasm_bindgen_futures::spawn_local;
@@ -59,6 +60,12 @@ struct Worker {
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
     resting: RefCell<Vec<oneshot::Sender<()>>>,
+}
+
+/// One kind of task for all: each kind costs the worker its own machinery.
+fn spawn(future: impl Future<Output = ()> + 'static) {
+    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+    spawn_local(future);
 }
 
 impl Worker {
@@ -162,7 +169,7 @@ impl Worker {
     fn store(self: &Rc<Self>, txn: u64, writes: Vec<Write>) {
         let begun = self.begin(|database| database.begin(&writes));
         let worker = self.clone();
-        spawn_local(async move {
+        spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::write(transaction, writes).await,
                 Err(error) => worker.reopen(error).await,
@@ -180,7 +187,7 @@ impl Worker {
         }
         let begun = self.begin(|database| database.begin_reading(&stores));
         let worker = self.clone();
-        spawn_local(async move {
+        spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::load(transaction, wanted).await,
                 Err(error) => worker.reopen(error).await.map(|()| Vec::new()),
@@ -192,7 +199,7 @@ impl Worker {
     fn rows(self: &Rc<Self>, to: To, request: u64, head: String, store: &Rc<str>) {
         let begun = self.begin(|database| database.begin_reading(&[store]));
         let (worker, store) = (self.clone(), store.clone());
-        spawn_local(async move {
+        spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::items(transaction, &store).await,
                 Err(error) => Err(error),
@@ -207,7 +214,7 @@ impl Worker {
     fn migrate(self: &Rc<Self>, stores: Vec<Rc<str>>) {
         let closed = self.database.take();
         let worker = self.clone();
-        spawn_local(async move {
+        spawn(async move {
             if let Some(database) = closed {
                 database.close();
             }
@@ -236,7 +243,7 @@ impl Worker {
         let signal = controller.signal();
         self.requests.borrow_mut().insert(request, controller);
         let (worker, url) = (self.clone(), format!("{}{path}", self.api));
-        spawn_local(async move {
+        spawn(async move {
             let answer = network::request(&url, body, &signal).await;
             if worker.requests.borrow_mut().remove(&request).is_some() {
                 worker.input(Input::Answered { request, answer });
