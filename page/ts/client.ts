@@ -120,7 +120,9 @@ function activated(worker: ServiceWorker | null): Promise<void> {
 }
 
 /** What the worker answers to a request. */
-function answer<T>(ask: (resolve: (answer: T) => void, reject: (code: string, message: string) => void) => void): Promise<T> {
+function answer<T>(
+  ask: (resolve: (answer: T) => void, reject: (code: string, message: string) => void) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => ask(resolve, (code, message) => reject(failure(code, message))));
 }
 
