@@ -131,13 +131,15 @@ impl Browser {
         Ok(self.devtools.targets("service_worker").await?.into_iter().map(|(_, url)| url).collect())
     }
 
-    /// Stops every service worker, whatever it does, and returns once each of them is gone. The next event starts it anew.
-    pub async fn stop_all_workers(&self) -> Result<()> {
-        let before = self.devtools.targets("service_worker").await?;
-        self.any_page().await?.call("ServiceWorker.stopAllWorkers", json!({})).await?;
+    /// Stops every service worker, whatever it does, and returns once each of them was stopped. The next event starts it anew, which may
+    /// have happened by then. How many there were.
+    pub async fn stop_all_workers(&self) -> Result<usize> {
+        let session = self.any_page().await?;
+        let before = self.devtools.running(&session);
+        session.call("ServiceWorker.stopAllWorkers", json!({})).await?;
         eventually("the service workers to stop", DEADLINE, async || {
-            let now = self.devtools.targets("service_worker").await?;
-            Ok((!before.iter().any(|(id, _)| now.iter().any(|(running, _)| running == id))).then_some(()))
+            let stopped = |(version, stops): &(String, u64)| self.devtools.stops(&session, version) > *stops;
+            Ok(before.iter().all(stopped).then_some(before.len()))
         })
         .await
     }

@@ -28,6 +28,8 @@ struct Shared {
     console: Vec<String>,
     /// By scope, the id of the registration as `ServiceWorker` methods want it.
     registrations: BTreeMap<String, String>,
+    /// By session and version of a service worker: whether it runs, and how often it was stopped.
+    workers: BTreeMap<(String, String), (bool, u64)>,
     closed: bool,
 }
 
@@ -105,6 +107,18 @@ impl DevTools {
         lock(&self.shared).registrations.get(scope).cloned()
     }
 
+    /// The service workers that run as a session knows, each with how often it was stopped before.
+    pub fn running(&self, session: &Session) -> Vec<(String, u64)> {
+        let shared = lock(&self.shared);
+        let of_session = shared.workers.iter().filter(|((id, _), (runs, _))| *id == session.id && *runs);
+        of_session.map(|((_, version), (_, stops))| (version.clone(), *stops)).collect()
+    }
+
+    /// How often a service worker was stopped, as a session knows.
+    pub fn stops(&self, session: &Session, version: &str) -> u64 {
+        lock(&self.shared).workers.get(&(session.id.clone(), version.into())).map_or(0, |worker| worker.1)
+    }
+
     async fn call_in(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
         let (sender, receiver) = oneshot::channel();
         let message = {
@@ -160,6 +174,7 @@ impl Shared {
             return;
         }
         let params = message["params"].take();
+        let session = message["sessionId"].as_str().unwrap_or_default();
         match message["method"].as_str().unwrap_or_default() {
             "Runtime.consoleAPICalled" => {
                 let arguments: Vec<String> =
@@ -186,6 +201,15 @@ impl Shared {
                     } else {
                         self.registrations.insert(text("scopeURL"), text("registrationId"));
                     }
+                }
+            }
+            "ServiceWorker.workerVersionUpdated" => {
+                for version in params["versions"].as_array().into_iter().flatten() {
+                    let id = version["versionId"].as_str().unwrap_or_default();
+                    let (runs, stops) = self.workers.entry((session.into(), id.into())).or_default();
+                    let stopped = version["runningStatus"] == "stopped";
+                    *stops += u64::from(stopped && *runs);
+                    *runs = !stopped;
                 }
             }
             _ => {}

@@ -1,0 +1,232 @@
+//! The worker is stopped at random moments, with or without its page.
+//!
+//! `NIGHTFERRY_SEED` repeats a run that failed: it decides the actions and the moments.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, eventually};
+use serde_json::{Value, json};
+
+type Items = BTreeMap<String, Value>;
+
+/// xorshift64*: the same numbers for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn seeded() -> Random {
+        let given = std::env::var("NIGHTFERRY_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64);
+        let seed: u64 = given.unwrap_or_else(clock);
+        println!("NIGHTFERRY_SEED={seed}");
+        Random(seed | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+}
+
+/// Bursts of one to eight actions on some items: adds, updates of one field or the other, deletes. `n` counts the actions.
+fn bursts(random: &mut Random, actions: u64, items: u64) -> Vec<Vec<Value>> {
+    let mut bursts = Vec::new();
+    let mut n = 0;
+    while n < actions {
+        let mut burst = Vec::new();
+        for _ in 0..=random.below(8) {
+            if n == actions {
+                break;
+            }
+            n += 1;
+            let id = format!("item {}", random.below(items));
+            burst.push(match random.below(10) {
+                0..=3 => json!({"type": "files/addItem", "payload": {"id": id, "n": n, "made": n}}),
+                4..=6 => json!({"type": "files/updateItem", "payload": {"id": id, "n": n, "left": n}}),
+                7..=8 => json!({"type": "files/updateItem", "payload": {"id": id, "n": n, "right": {"of": n}}}),
+                _ => json!({"type": "files/removeItem", "payload": {"id": id}}),
+            });
+        }
+        bursts.push(burst);
+    }
+    bursts
+}
+
+/// What a burst does, by the rules and nothing else.
+fn apply(items: &mut Items, burst: &[Value]) {
+    for action in burst {
+        let payload = &action["payload"];
+        let id = payload["id"].as_str().unwrap_or_default().to_string();
+        match action["type"].as_str() {
+            Some("files/addItem") => drop(items.insert(id, payload.clone())),
+            Some("files/removeItem") => drop(items.remove(&id)),
+            _ => {
+                if let (Some(Value::Object(item)), Value::Object(fields)) = (items.get_mut(&id), payload) {
+                    item.extend(fields.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Dispatches the bursts one after the other, each in a microtask of its own, and never waits for the worker.
+const PLAY: &str = "
+    window.played = 0;
+    (async () => {
+        for (const burst of input) {
+            for (const action of burst) nf.dispatch(action);
+            await new Promise((next) => setTimeout(next, 4));
+            played += 1;
+        }
+    })();
+";
+
+/// Each item's changes took effect in the order in which they were made, and none of them twice.
+fn check_order(server: &Server) -> Result<()> {
+    server.check_nothing_applied_twice()?;
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for change in server.applied()? {
+        if let Some(n) = change.value["n"].as_u64() {
+            let before = last.insert(change.id.clone(), n);
+            ensure!(before.is_none_or(|before| before < n), "{} got action {n} after {before:?}", change.id);
+        }
+    }
+    Ok(())
+}
+
+async fn nothing_left(tab: &Tab) -> Result<()> {
+    eventually("the journal and the outbox to be empty", DEADLINE, async || {
+        for store in ["_journal", "_outbox"] {
+            if !tab.stored(store).await?.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await?;
+    for store in ["_conflicts", "_rejected"] {
+        ensure!(tab.stored(store).await?.is_empty(), "{store} is empty");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show4_worker_stopped_at_random_moments_of_1000_actions() -> Result<()> {
+    let mut random = Random::seeded();
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    // Quick to commit and to send, so that a stop meets every stage.
+    tab.open_client(&server, json!({"debounceMs": 15, "maxWaitMs": 60})).await?;
+    let bursts = bursts(&mut random, 1000, 40);
+    let mut model = Items::new();
+    bursts.iter().for_each(|burst| apply(&mut model, burst));
+
+    tab.eval_with::<()>(&bursts, PLAY).await?;
+    let mut stops: Vec<u64> = (0..12).map(|_| random.below(bursts.len() as u64)).collect();
+    stops.sort_unstable();
+    let mut stopped = 0;
+    for at in &stops {
+        tab.wait_until(&format!("played >= {at}")).await?;
+        stopped += browser.stop_all_workers().await?;
+    }
+    ensure!(stopped >= 6, "the worker was stopped only {stopped} times in the middle of its work");
+    tab.wait_until(&format!("played === {}", bursts.len())).await?;
+    tab.flush().await?;
+    ensure!(tab.stored("files").await? == model, "flushed: IndexedDB holds what was dispatched");
+    browser.stop_all_workers().await?;
+    tab.eval::<()>("await nf.syncNow();").await?;
+
+    assert_eq!(server.items("files").await?, model);
+    assert_eq!(tab.stored("files").await?, model);
+    nothing_left(&tab).await?;
+    check_order(&server)
+}
+
+/// Remembers the newest acknowledgement that the page was sent, as `window.acked`.
+const HEAR_ACKS: &str = "
+    window.acked = 0;
+    const Channel = BroadcastChannel;
+    window.BroadcastChannel = class extends Channel {
+        constructor(name) {
+            super(name);
+            this.addEventListener('message', ({data}) => {
+                if (data.kind === 'ack') window.acked = Math.max(window.acked, data.n);
+            });
+        }
+    };
+";
+
+/// Here nobody is left to send anything again: what is there afterwards was durable when it was acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn show4_page_and_worker_gone_together_after_an_acknowledgement() -> Result<()> {
+    let mut random = Random::seeded();
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.before_scripts(HEAR_ACKS).await?;
+    let mut model = Items::new();
+    for round in 0..5 {
+        tab.open_client(&server, json!({"debounceMs": 30, "maxWaitMs": 100})).await?;
+        let bursts = bursts(&mut random, 200, 30);
+        tab.eval_with::<()>(&bursts, PLAY).await?;
+        let at = 1 + random.below(bursts.len() as u64 - 1);
+        tab.wait_until(&format!("acked >= {at}")).await?;
+        let acked: usize = tab.eval("return acked;").await?;
+        let (gone, stopped) = tokio::join!(biased; tab.goto("about:blank"), browser.stop_all_workers());
+        gone?;
+        ensure!(stopped? == 1, "the worker ran, and was stopped with its page");
+
+        tab.open_client(&server, json!({"debounceMs": 30, "maxWaitMs": 100})).await?;
+        let rows: Vec<(String, Value)> =
+            tab.eval("return (await nf.hydrate('files')).map(({id, value}) => [id, value]);").await?;
+        let there: Items = rows.into_iter().collect();
+        let mut prefixes = Vec::new();
+        for (count, burst) in bursts.iter().enumerate() {
+            apply(&mut model, burst);
+            if count + 1 >= acked {
+                prefixes.push(model.clone());
+            }
+        }
+        model = prefixes.into_iter().find(|prefix| *prefix == there).with_context(|| {
+            format!("round {round}: {acked} bursts were acknowledged, and there is neither that nor a later state: {there:#?}")
+        })?;
+    }
+    tab.eval::<()>("await nf.syncNow();").await?;
+    let arrived = eventually("the server to hold the same", Duration::from_secs(30), async || {
+        Ok((server.items("files").await? == model).then_some(()))
+    });
+    arrived.await?;
+    assert_eq!(tab.stored("files").await?, model);
+    nothing_left(&tab).await?;
+    // Every life of the page counts its actions anew, so the order of one item's `n` means nothing here.
+    server.check_nothing_applied_twice()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show4_browser_killed_after_a_flush() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    server.stop()?;
+    let add: Vec<Value> =
+        (0..300).map(|n| json!({"type": "files/addItem", "payload": {"id": n, "text": "kept"}})).collect();
+    tab.dispatch(&add).await?;
+    tab.flush().await?;
+    browser.kill().await?;
+
+    server.start_again().await?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    server.wait_for_items("files", |files| files.len() == 300).await?;
+    assert_eq!(tab.stored("files").await?.len(), 300);
+    server.check_nothing_applied_twice()
+}
