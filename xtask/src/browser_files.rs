@@ -144,6 +144,8 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
 fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
     let mut wasm_opt = machine::node_tool(WASM_OPT);
     wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args([
+        // Rust's stack begins at address 0 and grows towards it: nothing is ever stored in the first KB.
+        "--low-memory-unused",
         "--strip-debug",
         "--strip-producers",
         "--strip-target-features",
