@@ -1,7 +1,7 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Fields, Json, check_item, elements, string};
+use crate::json::{Fields, Json, check_item, elements, shared, string};
 use crate::store::Key;
 
 /// An action as a page sends it.
@@ -91,7 +91,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn key(&self, id: String) -> Key {
-        Key::new(self.slice.clone(), id)
+        Key::from_parts(self.slice.clone(), shared(&id))
     }
 
     fn checked(&self, value: &str) -> Result<(), BadAction> {

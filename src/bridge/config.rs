@@ -111,7 +111,7 @@ pub fn to_json(slices: &Slices) -> Json {
         }
         out.raw(name, &fields.end());
     }
-    out.end().into()
+    out.json()
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ pub struct Session<P> {
     last_n: u64,
     /// Bursts that are not acknowledged, by their number.
     bursts: Vec<(u64, P)>,
-    /// Requests that are not answered, by their number.
-    requests: Vec<(u64, String)>,
+    /// Requests that are not answered: their number, the burst that each comes after, and the text.
+    requests: Vec<(u64, u64, String)>,
     /// Slices whose items' progress the page wants to hear.
     watched: Vec<String>,
     /// The newest position seen, by slice.
@@ -88,7 +88,7 @@ impl<P: Clone> Session<P> {
         let request = self.last_request;
         let text = self.message("register").number("request", request).raw("slices", &self.slices).end();
         self.registering = Some(request);
-        self.requests.push((request, text.clone()));
+        self.requests.push((request, 0, text.clone()));
         self.arm(now);
         (request, Message::Text(text))
     }
@@ -123,10 +123,20 @@ impl<P: Clone> Session<P> {
         if let Some(slice) = slice {
             out.string("slice", slice);
         }
-        let text = out.end();
-        self.requests.push((self.last_request, text.clone()));
+        self.requests.push((self.last_request, self.last_n, out.end()));
         self.arm(now);
-        (self.last_request, Message::Text(text))
+        let asked = self.requests.last().map(|request| self.asked(request));
+        (self.last_request, asked.unwrap_or_else(|| self.tell("ping")))
+    }
+
+    /// A request, with the burst that has to be taken before it while the page still holds that one.
+    fn asked(&self, (_, after, text): &(u64, u64, String)) -> Message<P> {
+        let mut text = text.clone();
+        if self.bursts.first().is_some_and(|burst| burst.0 <= *after) {
+            text.pop();
+            text.push_str(&format!(",\"after\":{after}}}"));
+        }
+        Message::Text(text)
     }
 
     /// Tells the worker something that needs no answer: `ping`, `online`.
@@ -212,7 +222,9 @@ impl<P: Clone> Session<P> {
     }
 
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
-        let requests = self.requests.iter().map(|(_, text)| Message::Text(text.clone()));
+        // Before it is registered, a page has nothing else to ask.
+        let may = |request: &&(u64, u64, String)| self.epoch.is_some() || Some(request.0) == self.registering;
+        let requests = self.requests.iter().filter(may).map(|request| self.asked(request));
         let bursts = self.bursts.iter().filter(|burst| burst.0 >= from);
         // Bursts first: a flush that waits is for what was dispatched before it.
         let messages: Vec<_> =
@@ -314,6 +326,26 @@ mod tests {
         let messages = session.stale(1);
         assert_eq!((messages.len(), session.stale(1).len()), (1, 0));
         assert_eq!(ns(&session.registered(2, 2, "other")), [1, 2]);
+    }
+
+    /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.
+    #[test]
+    fn f07_a_request_names_the_burst_that_it_comes_after() {
+        let after = |message: &Message<String>| match Up::read(&text(message)).unwrap().body {
+            Body::Flush { after, .. } => after,
+            other => panic!("{other:?}"),
+        };
+        let mut session = session();
+        session.burst(0, "[1]".into());
+        session.burst(0, "[2]".into());
+        let (request, flush) = session.request(0, "flush", None);
+        session.burst(0, "[3]".into());
+        assert_eq!(after(&flush), 2);
+        let again = session.hello(1);
+        assert_eq!((ns(&again), after(&again[3])), (vec![1, 2, 3], 2));
+        session.acknowledged(2, 2);
+        assert_eq!(after(&session.hello(3)[1]), 0, "what is durable is not waited for, whatever the worker remembers");
+        session.answered(request);
     }
 
     #[test]

@@ -61,6 +61,6 @@ impl Status {
             Some((done, total)) => out.raw("progress", &format!("{{\"done\":{done},\"total\":{total}}}")),
             None => out.raw("progress", "null"),
         };
-        out.end().into()
+        out.json()
     }
 }

@@ -17,12 +17,12 @@ pub enum Body {
     Register { request: u64, slices: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
     Actions { epoch: String, n: u64, first: u64, seen: Json, actions: Json },
-    /// Commits everything that arrived before it. Answered by `done` or `failed`.
-    Flush { request: u64 },
-    /// Sends everything and waits for the server. Answered by `done` or `failed`.
-    Sync { request: u64 },
-    /// The items of a slice. Answered by `rows`.
-    Hydrate { request: u64, slice: String },
+    /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
+    Flush { request: u64, after: u64 },
+    /// Sends everything and waits for the server; the rest is as for a flush.
+    Sync { request: u64, after: u64 },
+    /// The items of a slice, with the page's bursts up to `after`. Answered by `rows` or `expected`.
+    Hydrate { request: u64, after: u64, slice: String },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
     Pending { slice: String },
     /// A heartbeat: what is due happens, and the status is posted again.
@@ -62,6 +62,7 @@ impl Up {
 
 fn read_body(envelope: &Fields) -> Option<Body> {
     let request = envelope.number("request");
+    let after = envelope.number("after").unwrap_or(0);
     Some(match &*envelope.string("kind")? {
         "register" => Body::Register { request: request?, slices: envelope.json("slices")? },
         "actions" => Body::Actions {
@@ -71,9 +72,9 @@ fn read_body(envelope: &Fields) -> Option<Body> {
             seen: envelope.json("seen").unwrap_or_else(|| "{}".into()),
             actions: envelope.json("actions").filter(|text| text.starts_with('['))?,
         },
-        "flush" => Body::Flush { request: request? },
-        "sync" => Body::Sync { request: request? },
-        "hydrate" => Body::Hydrate { request: request?, slice: envelope.string("slice")? },
+        "flush" => Body::Flush { request: request?, after },
+        "sync" => Body::Sync { request: request?, after },
+        "hydrate" => Body::Hydrate { request: request?, after, slice: envelope.string("slice")? },
         "pending" => Body::Pending { slice: envelope.string("slice")? },
         "ping" => Body::Ping,
         "online" => Body::Online,

@@ -143,7 +143,7 @@ impl Engine {
         self.post(To::All, down::warning("unreadable_record", &text));
         let mut kept = Writer::object();
         kept.number("at", self.now).string("row", row);
-        [Write::meta(&name, kept.end()), Write::delete(store, RowKey::Number(number))]
+        [Write::meta(&name, &kept.end()), Write::delete(store, RowKey::Number(number))]
     }
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.

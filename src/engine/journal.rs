@@ -6,7 +6,7 @@
 //! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
-use crate::json::{Json, Writer};
+use crate::json::{Json, Writer, number};
 use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
 use crate::table::Table;
 use std::collections::VecDeque;
@@ -144,6 +144,11 @@ impl Journal {
         Arrival::Accepted
     }
 
+    /// The highest number of a page that was taken.
+    pub fn accepted(&self, page: &str) -> u64 {
+        self.marks.get(page).map_or(0, |mark| mark.accepted)
+    }
+
     /// The highest number of a page that is durable.
     pub fn durable(&self, page: &str) -> u64 {
         self.marks.get(page).map_or(0, |mark| mark.durable)
@@ -258,11 +263,11 @@ impl Journal {
         let needless = self.guards.iter().filter(|(_, position)| **position <= through);
         writes.extend(needless.map(|(key, _)| Write::delete(SYNC, RowKey::Item(key.clone()))));
         // Positions go on from here even when the journal is empty.
-        writes.push(Write::meta("position", format!("{through}")));
+        writes.push(Write::meta("position", &number(through)));
         for (page, n) in marks.iter() {
             let mut out = Writer::object();
             out.number("n", *n).number("at", now);
-            writes.push(Write::meta(&format!("page:{page}"), out.end()));
+            writes.push(Write::meta(&format!("page:{page}"), &out.end()));
         }
     }
 

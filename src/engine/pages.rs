@@ -5,7 +5,7 @@ use super::{Engine, Output, Phase};
 use crate::bridge::config::{self, Slices};
 use crate::bridge::down::{self, To};
 use crate::bridge::up::{Body, Up};
-use crate::json::{Json, quoted};
+use crate::json::{Json, number, quoted};
 use crate::store::{SCHEMA, StoreError, Write};
 use std::rc::Rc;
 
@@ -51,13 +51,19 @@ impl Engine {
         match up.body {
             Body::Register { request, slices } => self.register(page, request, &slices),
             Body::Actions { epoch, n, first, seen, actions } => self.actions(&page, &epoch, (n, first), seen, &actions),
-            Body::Flush { request } => self.wait_for(page, request, Wants::Flush),
-            Body::Sync { request } => {
+            Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
+                if after > self.journal.accepted(&page) =>
+            {
+                let from = self.journal.accepted(&page) + 1;
+                self.post(To::page(&page), down::expected(from));
+            }
+            Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
+            Body::Sync { request, .. } => {
                 self.lane.contact = true;
                 self.lane.retry_at = None;
                 self.wait_for(page, request, Wants::Sync);
             }
-            Body::Hydrate { request, slice } => self.hydrate(page, request, &slice),
+            Body::Hydrate { request, slice, .. } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
                 self.reports.watched.insert(slice.as_str().into(), ());
                 let items = self.items.unfinished(&slice);
@@ -107,11 +113,11 @@ impl Engine {
         if registration.slices == self.slices && !self.fresh {
             return self.confirm(&registration);
         }
-        let mut writes = vec![Write::meta("slices", config::to_json(&registration.slices))];
+        let mut writes = vec![Write::meta("slices", &config::to_json(&registration.slices))];
         if self.fresh {
-            writes.push(Write::meta("schema", format!("{SCHEMA}")));
-            writes.push(Write::meta("epoch", quoted(&self.epoch)));
-            writes.push(Write::meta("client", quoted(&self.lane.client)));
+            writes.push(Write::meta("schema", &number(SCHEMA)));
+            writes.push(Write::meta("epoch", &quoted(&self.epoch)));
+            writes.push(Write::meta("client", &quoted(&self.lane.client)));
         }
         let txn = self.number();
         self.outputs.push_back(Output::Store { txn, writes });

@@ -5,7 +5,7 @@ use super::settle::Settlement;
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
 use crate::bridge::status::Connection;
-use crate::json::quoted;
+use crate::json::{number, quoted};
 use crate::store::{Push, StoreError, Write};
 
 impl Engine {
@@ -52,12 +52,12 @@ impl Engine {
         }
         self.lane.n = push.n;
         let mut writes = vec![
-            Write::meta("push", push.to_json()),
-            Write::meta("n", format!("{}", push.n)),
-            Write::meta("client", quoted(&self.lane.client)),
+            Write::meta("push", &push.to_json()),
+            Write::meta("n", &number(push.n)),
+            Write::meta("client", &quoted(&self.lane.client)),
         ];
         // What was sent under a name is never sent under another one, even if the note of that name failed.
-        writes.extend(self.lane.principal.iter().map(|principal| Write::meta("principal", quoted(principal))));
+        writes.extend(self.lane.principal.iter().map(|principal| Write::meta("principal", &quoted(principal))));
         self.lane.push = Some(push);
         self.lane.written = false;
         let txn = self.store(Purpose::Prepare, writes);
@@ -104,7 +104,7 @@ impl Engine {
             Ok(principal) => {
                 self.lane.state = State::Idle;
                 if let Some(principal) = principal {
-                    self.owed.push(Write::meta("principal", quoted(&principal)));
+                    self.owed.push(Write::meta("principal", &quoted(&principal)));
                     self.lane.principal = Some(principal);
                 }
                 self.reached();

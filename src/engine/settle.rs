@@ -63,7 +63,7 @@ impl Settlement {
     ) -> Self {
         let mut verdicts: Table<Key, Verdict> = Table::default();
         for result in answer.results {
-            verdicts.insert(Key::new(result.slice, result.id), result.verdict);
+            verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
         }
         let mut settlement = Settlement { outcomes: Vec::new(), writes: vec![Write::delete(META, RowKey::Text("push".into()))] };
         for (seq, _) in &push.entries {

@@ -1,7 +1,7 @@
 //! An object's top-level fields and an array's elements, their values left as text.
 
 use super::read::{Reader, unescape};
-use super::{Json, Writer};
+use super::{Json, Writer, shared};
 use std::borrow::Cow;
 
 /// The fields of one JSON object in their order, each value as the text that it was.
@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
 
     /// A field's value, `null` included.
     pub fn json(&self, name: &str) -> Option<Json> {
-        self.get(name).map(Json::from)
+        self.get(name).map(shared)
     }
 
     /// Gives a field a value: in its place if it is there, at the end otherwise.
@@ -69,7 +69,7 @@ impl<'a> Fields<'a> {
         for (key, value) in &self.0 {
             out.raw(key, value);
         }
-        out.end().into()
+        out.json()
     }
 }
 

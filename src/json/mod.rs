@@ -12,12 +12,18 @@ pub use check::{Refusal, check, check_item};
 pub use fields::{Fields, elements, string};
 pub use surrogates::well_formed;
 pub use value::equal;
-pub use write::{Writer, quoted};
+pub use write::{Writer, number, quoted};
 
 use std::rc::Rc;
 
 /// The text of one JSON value.
 pub type Json = Rc<str>;
+
+/// Text to keep and to share. Out of line, because it would be written out at a hundred places otherwise.
+#[inline(never)]
+pub fn shared(text: &str) -> Rc<str> {
+    text.into()
+}
 
 /// The deepest nesting of arrays and objects in a value.
 pub const MAX_DEPTH: usize = 100;

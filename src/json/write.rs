@@ -1,5 +1,7 @@
 //! Writes JSON objects whose values are mostly texts already.
 
+use super::{Json, shared};
+
 /// Writes one JSON object, field by field.
 pub struct Writer(String);
 
@@ -68,10 +70,24 @@ impl Writer {
         self
     }
 
+    /// The object's text, to keep.
+    #[inline(never)]
+    pub fn json(&mut self) -> Json {
+        shared(&self.end())
+    }
+
+    /// The object's text.
     pub fn end(&mut self) -> String {
         self.0.push('}');
         std::mem::take(&mut self.0)
     }
+}
+
+/// A number in decimal.
+pub fn number(value: u64) -> String {
+    let mut out = String::new();
+    digits(&mut out, value);
+    out
 }
 
 /// Appends a number in decimal. (`write!` would bring the whole of `core::fmt` to the page.)

@@ -7,7 +7,7 @@ mod rows;
 pub use memory::MemoryStore;
 pub use rows::{ConflictRow, JournalHead, JournalRow, OutboxRow, Push, RejectedRow, SyncRow};
 
-use crate::json::Json;
+use crate::json::{Json, shared};
 use std::rc::Rc;
 
 /// The stores beside the slices' own.
@@ -48,8 +48,13 @@ impl std::ops::Deref for Key {
 }
 
 impl Key {
-    pub fn new(slice: impl Into<Rc<str>>, id: impl Into<Rc<str>>) -> Self {
-        Key(Rc::new(KeyParts { slice: slice.into(), id: id.into() }))
+    pub fn new(slice: &str, id: &str) -> Self {
+        Key::from_parts(shared(slice), shared(id))
+    }
+
+    #[inline(never)]
+    pub fn from_parts(slice: Rc<str>, id: Rc<str>) -> Self {
+        Key(Rc::new(KeyParts { slice, id }))
     }
 }
 
@@ -80,14 +85,17 @@ pub enum Write {
 }
 
 impl Write {
-    pub fn put(store: &str, key: RowKey, row: impl Into<Json>) -> Self {
-        Write::Put { store: store.into(), key, row: Row::Json(row.into()) }
+    #[inline(never)]
+    pub fn put(store: &str, key: RowKey, row: Json) -> Self {
+        Write::Put { store: shared(store), key, row: Row::Json(row) }
     }
+    #[inline(never)]
     pub fn delete(store: &str, key: RowKey) -> Self {
-        Write::Delete { store: store.into(), key }
+        Write::Delete { store: shared(store), key }
     }
-    pub fn meta(name: &str, value: impl Into<Json>) -> Self {
-        Write::put(META, RowKey::Text(name.into()), value)
+    #[inline(never)]
+    pub fn meta(name: &str, value: &str) -> Self {
+        Write::put(META, RowKey::Text(shared(name)), shared(value))
     }
     /// The store that it touches.
     pub fn store(&self) -> &str {

@@ -1,6 +1,6 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Fields, Json, Writer, elements, quoted};
+use crate::json::{Fields, Json, Writer, elements, quoted, shared};
 use std::rc::Rc;
 
 /// Everything of a journal record but its burst.
@@ -19,7 +19,7 @@ impl JournalHead {
     pub fn to_json(&self) -> Json {
         let mut out = Writer::object();
         out.string("page", &self.page).number("n", self.n).number("at", self.at).raw("seen", &self.seen);
-        out.end().into()
+        out.json()
     }
 }
 
@@ -34,12 +34,12 @@ impl JournalRow {
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
         let head = JournalHead {
-            page: row.string("page")?.into(),
+            page: shared(&row.string("page")?),
             n: row.number("n")?,
             at: row.number("at")?,
-            seen: row.json("seen").unwrap_or_else(|| "{}".into()),
+            seen: row.json("seen").unwrap_or_else(|| shared("{}")),
         };
-        Some(JournalRow { head, text: row.string("text")?.into() })
+        Some(JournalRow { head, text: shared(&row.string("text")?) })
     }
 }
 
@@ -58,7 +58,7 @@ pub struct OutboxRow {
 
 impl OutboxRow {
     pub fn key(&self) -> super::Key {
-        super::Key::new(self.slice.clone(), self.id.clone())
+        super::Key::from_parts(self.slice.clone(), self.id.clone())
     }
 
     pub fn to_json(&self) -> Json {
@@ -69,14 +69,14 @@ impl OutboxRow {
             out.raw("value", value);
         }
         out.number("at", self.at).number("position", self.position);
-        out.end().into()
+        out.json()
     }
 
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
         Some(OutboxRow {
-            slice: row.string("slice")?.into(),
-            id: row.string("id")?.into(),
+            slice: shared(&row.string("slice")?),
+            id: shared(&row.string("id")?),
             value: row.json("value"),
             at: row.number("at")?,
             position: row.number("position")?,
@@ -103,7 +103,7 @@ impl SyncRow {
         if let Some(base) = &self.base {
             out.raw("base", base);
         }
-        out.end().into()
+        out.json()
     }
 
     pub fn read(row: &str) -> Option<Self> {
@@ -140,7 +140,7 @@ impl Push {
         });
         let mut out = Writer::object();
         out.number("n", self.n).string("tag", &self.tag).array("entries", entries);
-        out.end().into()
+        out.json()
     }
 }
 
@@ -169,7 +169,7 @@ impl ConflictRow {
         }
         out.number("localAt", self.local_at);
         out.number_or_null("remoteAt", self.remote_at).number_or_null("version", self.version);
-        out.end().into()
+        out.json()
     }
 
     pub fn read(row: &str) -> Option<Self> {
@@ -207,6 +207,6 @@ impl RejectedRow<'_> {
             out.raw("value", value);
         }
         out.string("code", self.code).string("message", self.message).number("at", self.at);
-        out.end().into()
+        out.json()
     }
 }

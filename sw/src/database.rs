@@ -232,7 +232,7 @@ fn key_value(key: &RowKey) -> JsValue {
 
 fn read_key(key: &JsValue) -> Option<Key> {
     let key = key.dyn_ref::<Array>()?;
-    Some(Key::new(key.get(0).as_string()?, key.get(1).as_string()?))
+    Some(Key::new(&key.get(0).as_string()?, &key.get(1).as_string()?))
 }
 
 fn row_value(row: &Row) -> Result<JsValue, StoreError> {
