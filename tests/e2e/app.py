@@ -285,7 +285,7 @@ class Layer:
             del headers["Content-Encoding"]
             del headers["ETag"]
             name = self.build.read_text("utf-8").encode()
-            content, count = re.subn(rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\1" + name, content)
+            content, count = re.subn(rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\g<1>" + name, content)
             assert count >= 2, "sw.js names its build for its wasm and for its cache"
             headers["Content-Length"] = str(len(content))
         return content, status, headers

@@ -97,6 +97,18 @@ fn check_order(server: &Server) -> Result<()> {
     Ok(())
 }
 
+/// Says which items differ.
+fn same(place: &str, there: &Items, model: &Items) -> Result<()> {
+    let ids = there.keys().chain(model.keys()).collect::<std::collections::BTreeSet<_>>();
+    let differ: Vec<String> = ids
+        .into_iter()
+        .filter(|id| there.get(*id) != model.get(*id))
+        .map(|id| format!("{id}: {:?} instead of {:?}", there.get(id), model.get(id)))
+        .collect();
+    ensure!(differ.is_empty(), "{place} differs:\n{}", differ.join("\n"));
+    Ok(())
+}
+
 async fn nothing_left(tab: &Tab) -> Result<()> {
     eventually("the journal and the outbox to be empty", DEADLINE, async || {
         for store in ["_journal", "_outbox"] {
@@ -137,12 +149,12 @@ async fn show4_worker_stopped_at_random_moments_of_1000_actions() -> Result<()> 
     ensure!(stopped >= 6, "the worker was stopped only {stopped} times in the middle of its work");
     tab.wait_until(&format!("played === {}", bursts.len())).await?;
     tab.flush().await?;
-    ensure!(tab.stored("files").await? == model, "flushed: IndexedDB holds what was dispatched");
+    same("IndexedDB, flushed,", &tab.stored("files").await?, &model)?;
     browser.stop_all_workers().await?;
     tab.eval::<()>("await nf.syncNow();").await?;
 
-    assert_eq!(server.items("files").await?, model);
-    assert_eq!(tab.stored("files").await?, model);
+    same("Flask", &server.items("files").await?, &model)?;
+    same("IndexedDB", &tab.stored("files").await?, &model)?;
     nothing_left(&tab).await?;
     check_order(&server)
 }
