@@ -185,7 +185,10 @@ mod tests {
             *table.or_insert_with(key, || 0) += key;
         }
         assert_eq!(table.keys().collect::<Vec<_>>(), [&1, &3, &5]);
-        assert_eq!((table.insert(3, 9), table.remove(&5), table.remove(&7), table.get(&1)), (Some(3), Some(5), None, Some(&2)));
+        assert_eq!(
+            (table.insert(3, 9), table.remove(&5), table.remove(&7), table.get(&1)),
+            (Some(3), Some(5), None, Some(&2))
+        );
         assert_eq!(table.into_iter().collect::<Vec<_>>(), [(1, 2), (3, 9)]);
     }
 

@@ -80,7 +80,9 @@ impl Connection {
         name.push_str(colon);
         name.push_str(page);
         if let Ok(channel) = BroadcastChannel::new(&name) {
-            let hear = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| self.hear(event.data().unchecked_into()));
+            let hear = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
+                self.hear(event.data().unchecked_into())
+            });
             channel.set_onmessage(Some(hear.into_js_value().unchecked_ref()));
             // A channel with a listener lives on its own.
         }
@@ -123,7 +125,11 @@ impl Connection {
         change(&self.session, |session| deadline = session.deadline());
         clear_timeout(self.timer.take());
         if let Some(at) = deadline {
-            let make = || Closure::<dyn FnMut()>::new(|| self.say(|session, now| session.tick(now))).into_js_value().unchecked_into();
+            let make = || {
+                Closure::<dyn FnMut()>::new(|| self.say(|session, now| session.tick(now)))
+                    .into_js_value()
+                    .unchecked_into()
+            };
             let wait = at as f64 - js_sys::Date::now();
             change(&self.tick, |tick| self.timer.set(set_timeout(tick.get_or_insert_with(make), wait)));
         }
@@ -141,7 +147,8 @@ impl Connection {
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
                 "registered" => {
-                    messages = session.registered(now, number(down.request()), &down.epoch().unwrap_or_default());
+                    messages =
+                        session.registered(now, number(down.request()), &down.epoch().unwrap_or_default());
                 }
                 "status" => session.status(now, down.unfinished() == Some(true)),
                 "changed" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),

@@ -55,7 +55,9 @@ pub fn burst(actions: JsString) {
 /// Asks `flush`, `sync`, or `hydrate` with a slice: `resolve(answer)` or `reject(code, message)`.
 #[wasm_bindgen]
 pub fn request(kind: &str, slice: Option<String>, resolve: Function, reject: Function) {
-    with(|connection| connection.ask(resolve, reject, |session, now| session.request(now, kind, slice.as_deref())));
+    with(|connection| {
+        connection.ask(resolve, reject, |session, now| session.request(now, kind, slice.as_deref()))
+    });
 }
 
 /// Asks for the progress of a slice's items, from now on.

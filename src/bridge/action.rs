@@ -23,7 +23,10 @@ pub struct Operation {
 pub enum Change {
     Put(Json),
     /// Merges these top-level fields into the item; those of `unset` are removed.
-    Update { fields: Json, unset: Vec<String> },
+    Update {
+        fields: Json,
+        unset: Vec<String>,
+    },
     Delete,
 }
 
@@ -45,17 +48,31 @@ impl<'a> Action<'a> {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
         let unset = fields.get("unset").and_then(elements).unwrap_or_default();
-        Ok(Action { kind, payload: fields.get("payload"), unset: unset.into_iter().filter_map(string).collect() })
+        Ok(Action {
+            kind,
+            payload: fields.get("payload"),
+            unset: unset.into_iter().filter_map(string).collect(),
+        })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
         let Some((slice, verb)) = kind.rsplit_once('/') else {
-            return bad("bad_action", format!("The action \"{kind}\" was not kept: its type must be slice/verb, such as files/addItem."));
+            return bad(
+                "bad_action",
+                format!(
+                    "The action \"{kind}\" was not kept: its type must be slice/verb, such as files/addItem."
+                ),
+            );
         };
         let Some((name, config)) = slices.entry(slice) else {
-            return bad("unknown_slice", format!("The action \"{kind}\" was not kept: there is no slice \"{slice}\". Name it in register({{slices: {{\"{slice}\": {{}}}}}})."));
+            return bad(
+                "unknown_slice",
+                format!(
+                    "The action \"{kind}\" was not kept: there is no slice \"{slice}\". Name it in register({{slices: {{\"{slice}\": {{}}}}}})."
+                ),
+            );
         };
         let Some(payload) = self.payload else {
             return bad("bad_action", format!("The action \"{kind}\" was not kept: it has no payload."));
@@ -71,10 +88,18 @@ impl<'a> Action<'a> {
             "addItem" => context.put(payload).map(one),
             _ if verb.starts_with("save") => context.put(payload).map(one),
             _ if verb.starts_with("delete") => context.delete().map(one),
-            _ if verb.starts_with("set") => {
-                bad("unsupported_action", format!("The action \"{kind}\" was not kept: replacing a whole slice is not supported yet. Use addItems and removeItem."))
-            }
-            _ => bad("unknown_action", format!("The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save… and delete….")),
+            _ if verb.starts_with("set") => bad(
+                "unsupported_action",
+                format!(
+                    "The action \"{kind}\" was not kept: replacing a whole slice is not supported yet. Use addItems and removeItem."
+                ),
+            ),
+            _ => bad(
+                "unknown_action",
+                format!(
+                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save… and delete…."
+                ),
+            ),
         }
     }
 }
@@ -95,7 +120,9 @@ impl Context<'_> {
     }
 
     fn checked(&self, value: &str) -> Result<(), BadAction> {
-        check_item(value).or_else(|refusal| bad("bad_value", format!("The action \"{}\" was not kept: {refusal}.", self.kind)))
+        check_item(value).or_else(|refusal| {
+            bad("bad_value", format!("The action \"{}\" was not kept: {refusal}.", self.kind))
+        })
     }
 
     fn put(&self, item: &str) -> Result<Operation, BadAction> {
@@ -107,7 +134,10 @@ impl Context<'_> {
     fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         match elements(self.payload) {
             Some(items) => Ok(items.into_iter().map(|item| self.put(item)).collect()),
-            None => bad("bad_action", format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind)),
+            None => bad(
+                "bad_action",
+                format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind),
+            ),
         }
     }
 
@@ -128,7 +158,13 @@ impl Context<'_> {
 
     fn single(&self, verb: &str) -> Result<Operation, BadAction> {
         if !verb.starts_with("set") && !verb.starts_with("save") {
-            return bad("unknown_action", format!("The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.", self.kind, self.slice));
+            return bad(
+                "unknown_action",
+                format!(
+                    "The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.",
+                    self.kind, self.slice
+                ),
+            );
         }
         self.checked(self.payload)?;
         Ok(Operation { key: self.key("value".into()), change: Change::Put(self.payload.into()) })
@@ -137,14 +173,26 @@ impl Context<'_> {
     fn id_of(&self, item: &str) -> Result<String, BadAction> {
         match Fields::parse(item).and_then(|fields| id_text(fields.get("id")?)) {
             Some(id) => self.limited(id),
-            None => bad("missing_id", format!("The action \"{}\" was not kept: its payload must be an object with an \"id\" that is a string or a number.", self.kind)),
+            None => bad(
+                "missing_id",
+                format!(
+                    "The action \"{}\" was not kept: its payload must be an object with an \"id\" that is a string or a number.",
+                    self.kind
+                ),
+            ),
         }
     }
 
     fn limited(&self, id: String) -> Result<String, BadAction> {
         match id.len() {
             1..=1000 => Ok(id),
-            length => bad("bad_id", format!("The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.", self.kind)),
+            length => bad(
+                "bad_id",
+                format!(
+                    "The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.",
+                    self.kind
+                ),
+            ),
         }
     }
 }
@@ -188,9 +236,15 @@ mod tests {
         }
         assert_eq!(run(r#"{"type":"files/addItems","payload":[{"id":1},{"id":2}]}"#).unwrap().len(), 2);
         let done = run(r#"{"type":"theme/setTheme","payload":"dark"}"#).unwrap();
-        assert_eq!(done, [Operation { key: Key::new("theme", "value"), change: Change::Put("\"dark\"".into()) }]);
+        assert_eq!(
+            done,
+            [Operation { key: Key::new("theme", "value"), change: Change::Put("\"dark\"".into()) }]
+        );
         let done = run(r#"{"type":"files/updateItem","payload":{"id":"a","x":null},"unset":["y"]}"#).unwrap();
-        assert_eq!(done[0].change, Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()] });
+        assert_eq!(
+            done[0].change,
+            Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()] }
+        );
     }
 
     /// f14: any string or finite number is an id.

@@ -28,7 +28,14 @@ pub type Slices = Table<Rc<str>, Slice>;
 
 impl Slice {
     fn new(store: &str) -> Self {
-        Slice { store: store.into(), sync_to_flask: true, debounce_ms: 300, max_wait_ms: 2000, batch_size: None, single: false }
+        Slice {
+            store: store.into(),
+            sync_to_flask: true,
+            debounce_ms: 300,
+            max_wait_ms: 2000,
+            batch_size: None,
+            single: false,
+        }
     }
 }
 
@@ -59,22 +66,33 @@ pub fn register(slices: &Slices, registered: &str) -> Result<Slices, String> {
 
 fn apply(slice: &mut Slice, name: &str, config: &Fields, known: bool) -> Result<(), String> {
     for (field, value) in &config.0 {
-        let flag = || value.parse::<bool>().map_err(|_| format!("slices.{name}.{field} is {value}; it must be true or false"));
+        let flag = || {
+            value
+                .parse::<bool>()
+                .map_err(|_| format!("slices.{name}.{field} is {value}; it must be true or false"))
+        };
         let whole = |from: u64, to: u64| match value.parse::<u64>() {
             Ok(number) if (from..=to).contains(&number) => Ok(number),
-            _ => Err(format!("slices.{name}.{field} is {value}; it must be a whole number from {from} to {to}")),
+            _ => Err(format!(
+                "slices.{name}.{field} is {value}; it must be a whole number from {from} to {to}"
+            )),
         };
         match &**field {
             "storeName" => {
                 let store = string(value).unwrap_or_default();
                 check_name("storeName", &store)?;
                 if known && *slice.store != *store {
-                    return Err(format!("slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet", slice.store));
+                    return Err(format!(
+                        "slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet",
+                        slice.store
+                    ));
                 }
                 slice.store = store.into();
             }
             "enabled" if !flag()? => {
-                return Err(format!("slices.{name}.enabled: false is not supported yet; leave the slice out instead"));
+                return Err(format!(
+                    "slices.{name}.enabled: false is not supported yet; leave the slice out instead"
+                ));
             }
             "enabled" => {}
             "syncToFlask" => slice.sync_to_flask = flag()?,
@@ -82,7 +100,11 @@ fn apply(slice: &mut Slice, name: &str, config: &Fields, known: bool) -> Result<
             "debounceMs" => slice.debounce_ms = whole(0, 600_000)?,
             "maxWaitMs" => slice.max_wait_ms = whole(0, 600_000)?,
             "batchSize" => slice.batch_size = Some(whole(1, 500)? as usize),
-            _ => return Err(format!("slices.{name}.{field} is no setting of a slice; storeName, syncToFlask, debounceMs, maxWaitMs, batchSize and single are")),
+            _ => {
+                return Err(format!(
+                    "slices.{name}.{field} is no setting of a slice; storeName, syncToFlask, debounceMs, maxWaitMs, batchSize and single are"
+                ));
+            }
         }
     }
     Ok(())
@@ -104,7 +126,10 @@ pub fn to_json(slices: &Slices) -> Json {
     let mut out = Writer::object();
     for (name, slice) in slices.iter() {
         let mut fields = Writer::object();
-        fields.string("storeName", &slice.store).bool("syncToFlask", slice.sync_to_flask).bool("single", slice.single);
+        fields
+            .string("storeName", &slice.store)
+            .bool("syncToFlask", slice.sync_to_flask)
+            .bool("single", slice.single);
         fields.number("debounceMs", slice.debounce_ms).number("maxWaitMs", slice.max_wait_ms);
         if let Some(size) = slice.batch_size {
             fields.number("batchSize", size as u64);

@@ -52,7 +52,11 @@ pub fn hello() -> String {
 
 /// The slices are declared and their stores exist.
 pub fn registered(request: u64, epoch: &str) -> String {
-    message("registered").number("request", request).string("epoch", epoch).string("build", crate::BUILD).end()
+    message("registered")
+        .number("request", request)
+        .string("epoch", epoch)
+        .string("build", crate::BUILD)
+        .end()
 }
 
 /// Everything of the page up to `n` is durable.

@@ -6,7 +6,6 @@
 use super::BRIDGE;
 use crate::json::{Json, Writer};
 
-
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
 const MOST_PATIENCE_MS: u64 = 10_000;
@@ -18,7 +17,10 @@ const HEARTBEAT_MS: u64 = 10_000;
 pub enum Message<P> {
     Text(String),
     /// `before`, the burst, and a closing brace.
-    Burst { before: String, burst: P },
+    Burst {
+        before: String,
+        burst: P,
+    },
 }
 
 #[derive(Debug)]
@@ -344,7 +346,11 @@ mod tests {
         let again = session.hello(1);
         assert_eq!((ns(&again), after(&again[3])), (vec![1, 2, 3], 2));
         session.acknowledged(2, 2);
-        assert_eq!(after(&session.hello(3)[1]), 0, "what is durable is not waited for, whatever the worker remembers");
+        assert_eq!(
+            after(&session.hello(3)[1]),
+            0,
+            "what is durable is not waited for, whatever the worker remembers"
+        );
         session.answered(request);
     }
 

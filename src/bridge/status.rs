@@ -55,7 +55,8 @@ impl Status {
         let mut out = Writer::object();
         out.bool("enabled", true).string("connection", connection);
         out.bool("flaskConnected", self.connection == Connection::Online).string("syncStatus", sync);
-        out.string_or_null("error", self.error.as_deref()).number_or_null("lastSyncTime", self.last_sync_time);
+        out.string_or_null("error", self.error.as_deref())
+            .number_or_null("lastSyncTime", self.last_sync_time);
         out.number("pending", self.pending as u64).number("conflicts", self.conflicts as u64);
         match self.progress {
             Some((done, total)) => out.raw("progress", &format!("{{\"done\":{done},\"total\":{total}}}")),

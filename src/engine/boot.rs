@@ -13,7 +13,8 @@ use crate::bridge::config::register;
 use crate::bridge::down::{self, To};
 use crate::json::{Fields, Writer, string};
 use crate::store::{
-    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError, Write,
+    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError,
+    Write,
 };
 use crate::table::Table;
 use std::collections::VecDeque;
@@ -100,7 +101,8 @@ impl Engine {
 
     fn recover_outbox(&mut self, rows: Vec<(u64, String)>) -> Vec<Write> {
         let mut aside = Vec::new();
-        let sent: Vec<u64> = self.lane.push.iter().flat_map(|push| &push.entries).map(|entry| entry.0).collect();
+        let sent: Vec<u64> =
+            self.lane.push.iter().flat_map(|push| &push.entries).map(|entry| entry.0).collect();
         for (seq, text) in rows {
             let Some(row) = OutboxRow::read(&text) else {
                 aside.extend(self.set_aside(OUTBOX, seq, &text));

@@ -114,7 +114,13 @@ impl Committer {
     }
 
     /// A transaction is durable. The items that it wrote.
-    pub fn finished(&mut self, txn: u64, items: &mut Items, outbox: &mut Outbox, journal: &mut Journal) -> Vec<Key> {
+    pub fn finished(
+        &mut self,
+        txn: u64,
+        items: &mut Items,
+        outbox: &mut Outbox,
+        journal: &mut Journal,
+    ) -> Vec<Key> {
         let Some(batch) = self.open.remove(&txn) else { return Vec::new() };
         for (key, seq, row) in batch.outbox {
             let item = items.change(&key);

@@ -20,7 +20,8 @@ impl Debounce {
 
     /// Makes every waiting item due.
     pub fn expire_all(&mut self, now: u64) {
-        let keys: Vec<Key> = self.due.iter().filter(|(_, at)| **at > now).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> =
+            self.due.iter().filter(|(_, at)| **at > now).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.set(&key, now);
         }

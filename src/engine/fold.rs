@@ -78,7 +78,14 @@ impl Fold {
     }
 
     /// Applies a record. `urgent` makes its items due at once.
-    pub fn apply(&self, parsed: &Parsed, urgent: bool, now: u64, items: &mut Items, slices: &Slices) -> Folded {
+    pub fn apply(
+        &self,
+        parsed: &Parsed,
+        urgent: bool,
+        now: u64,
+        items: &mut Items,
+        slices: &Slices,
+    ) -> Folded {
         let position = parsed.record.position;
         let mut folded = Folded { changed: Vec::new(), missing: Vec::new() };
         for operation in &parsed.operations {
@@ -146,7 +153,11 @@ mod tests {
 
     #[test]
     fn an_update_merges_top_level_fields() {
-        let merged = merge(&r#"{"id":0,"a":{"x":1},"b":2,"c":3}"#.into(), &r#"{"id":"0","a":{"y":2},"b":null}"#.into(), &["c".into()]);
+        let merged = merge(
+            &r#"{"id":0,"a":{"x":1},"b":2,"c":3}"#.into(),
+            &r#"{"id":"0","a":{"y":2},"b":null}"#.into(),
+            &["c".into()],
+        );
         assert_eq!(&*merged, r#"{"id":0,"a":{"y":2},"b":null}"#);
     }
 }

@@ -46,12 +46,17 @@ impl Item {
     }
 
     fn at_rest(&self) -> bool {
-        self.pending.is_none() && self.committing.is_none() && self.unsent.is_none() && self.in_flight.is_none()
+        self.pending.is_none()
+            && self.committing.is_none()
+            && self.unsent.is_none()
+            && self.in_flight.is_none()
     }
 
     fn progress(&self) -> Progress {
         match self.in_flight {
-            Some(_) if self.pending.is_none() && self.committing.is_none() && self.unsent.is_none() => Progress::Sending,
+            Some(_) if self.pending.is_none() && self.committing.is_none() && self.unsent.is_none() => {
+                Progress::Sending
+            }
             _ if self.at_rest() => Progress::Synced,
             _ => Progress::Local,
         }
@@ -64,7 +69,10 @@ pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
     for key in keys {
         once.insert(key, 0);
     }
-    once.into_iter().map(|(key, _)| key).filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key })).collect()
+    once.into_iter()
+        .map(|(key, _)| key)
+        .filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key }))
+        .collect()
 }
 
 #[derive(Debug, Default)]

@@ -160,12 +160,10 @@ impl Journal {
             return None;
         }
         self.writing = std::mem::take(&mut self.queue);
-        let put = |record: &Record| {
-            Write::Put {
-                store: JOURNAL.into(),
-                key: RowKey::Number(record.position),
-                row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
-            }
+        let put = |record: &Record| Write::Put {
+            store: JOURNAL.into(),
+            key: RowKey::Number(record.position),
+            row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
         };
         Some(self.writing.iter().map(put).collect())
     }
@@ -289,11 +287,15 @@ impl Journal {
     /// The `_meta` rows of pages not heard of for so long that they are gone.
     pub fn expire_marks(&mut self, now: u64) -> Vec<Write> {
         let gone = |mark: &Mark| mark.at + MARK_MS < now;
-        let expired: Vec<Rc<str>> = self.marks.iter().filter(|(_, mark)| gone(mark)).map(|(page, _)| page.clone()).collect();
+        let expired: Vec<Rc<str>> =
+            self.marks.iter().filter(|(_, mark)| gone(mark)).map(|(page, _)| page.clone()).collect();
         for page in &expired {
             self.marks.remove(page);
         }
-        expired.iter().map(|page| Write::delete(crate::store::META, RowKey::Text(format!("page:{page}").into()))).collect()
+        expired
+            .iter()
+            .map(|page| Write::delete(crate::store::META, RowKey::Text(format!("page:{page}").into())))
+            .collect()
     }
 
     pub fn idle(&self) -> bool {

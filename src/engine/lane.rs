@@ -30,12 +30,22 @@ pub enum State {
     #[default]
     Idle,
     /// Asking for the principal, or whether the server is there.
-    Asking { request: u64, deadline: u64 },
+    Asking {
+        request: u64,
+        deadline: u64,
+    },
     /// The push is being written down before its first send.
-    Preparing { txn: u64 },
-    Sending { request: u64, deadline: u64 },
+    Preparing {
+        txn: u64,
+    },
+    Sending {
+        request: u64,
+        deadline: u64,
+    },
     /// The answers are being stored.
-    Settling { txn: u64 },
+    Settling {
+        txn: u64,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -62,11 +72,16 @@ pub struct Lane {
 pub enum Step {
     Nothing,
     /// Send this GET or POST.
-    Ask { path: &'static str, body: Option<String> },
+    Ask {
+        path: &'static str,
+        body: Option<String>,
+    },
     /// Write this push down.
     Prepare(Push),
     /// Send the push that is written down.
-    Send { body: String },
+    Send {
+        body: String,
+    },
 }
 
 /// How a request failed, for the next attempt and for people.
@@ -120,9 +135,15 @@ impl Lane {
             (None, Some(_)) => {
                 let entries = waiting();
                 if entries.is_empty() {
-                    return if self.contact { Step::Ask { path: "/health", body: None } } else { Step::Nothing };
+                    return if self.contact {
+                        Step::Ask { path: "/health", body: None }
+                    } else {
+                        Step::Nothing
+                    };
                 }
-                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref().and_then(|sync| sync.version);
+                let base = |seq: u64| {
+                    items.get(&outbox.get(seq)?.key())?.sync.as_ref().and_then(|sync| sync.version)
+                };
                 let entries = entries.into_iter().map(|seq| (seq, base(seq))).collect();
                 Step::Prepare(Push { n: self.n + 1, tag: tag.id(), entries })
             }
@@ -132,7 +153,13 @@ impl Lane {
     fn body(&self, push: &Push, principal: &str, outbox: &Outbox) -> String {
         let rows = push.entries.iter().filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
         let mutations: Vec<Mutation> = rows
-            .map(|(row, base)| Mutation { slice: &row.slice, id: &row.id, base, value: row.value.as_deref(), at: row.at })
+            .map(|(row, base)| Mutation {
+                slice: &row.slice,
+                id: &row.id,
+                base,
+                value: row.value.as_deref(),
+                at: row.at,
+            })
             .collect();
         protocol::push_request(&self.client, principal, push.n, &push.tag, &mutations)
     }
@@ -146,7 +173,11 @@ impl Lane {
     pub fn fail(&mut self, now: u64, failure: &Failure, entropy: &mut Entropy) {
         self.state = State::Idle;
         self.failures += 1;
-        let wait = if failure.pause { PAUSE_MS } else { backoff::delay(self.failures, failure.retry_after, entropy) };
+        let wait = if failure.pause {
+            PAUSE_MS
+        } else {
+            backoff::delay(self.failures, failure.retry_after, entropy)
+        };
         self.retry_at = Some(now + if failure.forked { 0 } else { wait });
     }
 
@@ -160,14 +191,20 @@ impl Lane {
     /// The request in flight and when it is given up.
     pub fn in_flight(&self) -> Option<(u64, u64)> {
         match self.state {
-            State::Asking { request, deadline } | State::Sending { request, deadline } => Some((request, deadline)),
+            State::Asking { request, deadline } | State::Sending { request, deadline } => {
+                Some((request, deadline))
+            }
             _ => None,
         }
     }
 }
 
 /// Reads the answer to a push.
-pub fn read_push(answer: Result<Answer, Unreachable>, push: &Push, outbox: &Outbox) -> Result<PushAnswer, Failure> {
+pub fn read_push(
+    answer: Result<Answer, Unreachable>,
+    push: &Push,
+    outbox: &Outbox,
+) -> Result<PushAnswer, Failure> {
     let body = accept(answer, "/push")?;
     let read = protocol::read_push(&body).map_err(|unreadable| Failure::new(unreadable.0))?;
     let answered = |row: &crate::store::OutboxRow| {
@@ -249,6 +286,9 @@ mod tests {
     #[test]
     fn an_html_page_with_status_200_is_no_success() {
         let failure = accept(answer(200, "text/html", "<h1>Log in</h1>"), "/push").unwrap_err();
-        assert!(failure.message.contains("text/html") && failure.message.contains("api option"), "{failure:?}");
+        assert!(
+            failure.message.contains("text/html") && failure.message.contains("api option"),
+            "{failure:?}"
+        );
     }
 }

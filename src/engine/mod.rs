@@ -27,6 +27,7 @@ pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
 use crate::bridge::config::Slices;
 use crate::bridge::down::{self, To};
 use crate::store::{ConflictRow, Key, StoreError, Write};
+use crate::table::Table;
 use backoff::Retry;
 use commit::Committer;
 use entropy::Entropy;
@@ -38,7 +39,6 @@ use outbox::Outbox;
 use pages::{Registration, Waiter};
 use reports::Reports;
 use settle::Settlement;
-use crate::table::Table;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -142,10 +142,14 @@ impl Engine {
     fn route(&mut self, input: Input) {
         match (&self.phase, input) {
             (Phase::Running, input) => self.take(input),
-            (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == Some(load) => self.loaded_outbox(result),
+            (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == Some(load) => {
+                self.loaded_outbox(result)
+            }
             (Phase::Loading(None), Input::Wake) if !self.reading.waits(self.now) => self.load_outbox(),
             (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
-            (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => self.registered(result),
+            (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => {
+                self.registered(result)
+            }
             (_, Input::Wake) => {}
             (_, input) => self.deferred.push_back(input),
         }
@@ -182,7 +186,10 @@ impl Engine {
         self.reports.storage_error = Some(if error.full {
             "There is no room left to keep changes in this browser. Free some disk space; what was acknowledged is kept and the rest is tried again.".into()
         } else {
-            format!("The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.", error.message)
+            format!(
+                "The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.",
+                error.message
+            )
         });
     }
 
@@ -203,8 +210,14 @@ impl Engine {
     }
 
     /// Tells the pages of items that changed, by slice.
-    fn tell_changed(&mut self, origin: down::Origin, except: Option<&str>, items: Vec<(Key, Option<crate::json::Json>)>) {
-        let others: Vec<Rc<str>> = self.pages.keys().filter(|page| Some(&***page) != except).cloned().collect();
+    fn tell_changed(
+        &mut self,
+        origin: down::Origin,
+        except: Option<&str>,
+        items: Vec<(Key, Option<crate::json::Json>)>,
+    ) {
+        let others: Vec<Rc<str>> =
+            self.pages.keys().filter(|page| Some(&***page) != except).cloned().collect();
         if others.is_empty() {
             return;
         }

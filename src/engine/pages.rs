@@ -50,7 +50,9 @@ impl Engine {
         let is_new = self.pages.insert(page.clone(), ()).is_none();
         match up.body {
             Body::Register { request, slices } => self.register(page, request, &slices),
-            Body::Actions { epoch, n, first, seen, actions } => self.actions(&page, &epoch, (n, first), seen, &actions),
+            Body::Actions { epoch, n, first, seen, actions } => {
+                self.actions(&page, &epoch, (n, first), seen, &actions)
+            }
             Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
                 if after > self.journal.accepted(&page) =>
             {
@@ -99,7 +101,9 @@ impl Engine {
     }
 
     pub(super) fn migrated(&mut self, result: Result<(), StoreError>) {
-        let Phase::Migrating(registration) = std::mem::replace(&mut self.phase, Phase::Running) else { return };
+        let Phase::Migrating(registration) = std::mem::replace(&mut self.phase, Phase::Running) else {
+            return;
+        };
         match result {
             Ok(()) => {
                 self.stores.extend(registration.slices.values().map(|slice| slice.store.to_string()));
@@ -125,7 +129,9 @@ impl Engine {
     }
 
     pub(super) fn registered(&mut self, result: Result<(), StoreError>) {
-        let Phase::Registering(_, registration) = std::mem::replace(&mut self.phase, Phase::Running) else { return };
+        let Phase::Registering(_, registration) = std::mem::replace(&mut self.phase, Phase::Running) else {
+            return;
+        };
         match result {
             Ok(()) => {
                 self.fresh = false;
@@ -143,7 +149,10 @@ impl Engine {
     }
 
     fn register_failed(&mut self, registration: &Registration, error: &StoreError) {
-        let text = format!("register() could not prepare the browser's database: {}. Close other tabs of this site and reload.", error.message);
+        let text = format!(
+            "register() could not prepare the browser's database: {}. Close other tabs of this site and reload.",
+            error.message
+        );
         self.post(To::page(&registration.page), down::failed(Some(registration.request), "storage", &text));
     }
 
@@ -169,7 +178,9 @@ impl Engine {
                 self.waiters.push(Waiter { page, request, position: self.journal.last(), wants });
             }
             None => {
-                let text = format!("hydrate(\"{slice}\") found no such slice. Name it in register({{slices: {{\"{slice}\": {{}}}}}}).");
+                let text = format!(
+                    "hydrate(\"{slice}\") found no such slice. Name it in register({{slices: {{\"{slice}\": {{}}}}}})."
+                );
                 self.post(To::page(&page), down::failed(Some(request), "unknown_slice", &text));
             }
         }
@@ -191,11 +202,14 @@ impl Engine {
             match &waiter.wants {
                 Wants::Rows(slice) if self.journal.folded_through(waiter.position) => {
                     let Some(config) = self.slices.get(slice) else { continue };
-                    let message = down::rows(waiter.request, slice, self.journal.last(), &self.items.newer(slice));
+                    let message =
+                        down::rows(waiter.request, slice, self.journal.last(), &self.items.newer(slice));
                     let store = config.store.clone();
                     self.outputs.push_back(Output::Rows { to, request: waiter.request, message, store });
                 }
-                Wants::Flush if self.journal.done_through(waiter.position) => self.post(to, down::done(waiter.request)),
+                Wants::Flush if self.journal.done_through(waiter.position) => {
+                    self.post(to, down::done(waiter.request))
+                }
                 Wants::Sync if self.journal.done_through(waiter.position) && self.synced() => {
                     self.post(to, down::done(waiter.request));
                 }
@@ -215,7 +229,8 @@ impl Engine {
     }
 
     fn fail_waiters(&mut self, code: &str, message: &str, which: impl Fn(&Wants) -> bool) {
-        let (failed, others) = std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| which(&waiter.wants));
+        let (failed, others) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| which(&waiter.wants));
         self.waiters = others;
         for waiter in failed {
             self.post(To::page(&waiter.page), down::failed(Some(waiter.request), code, message));

@@ -45,10 +45,14 @@ impl Engine {
     /// The state of the whole.
     pub fn status(&self) -> Status {
         let reports = &self.reports;
-        let pending = self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
-        let error = reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
+        let pending =
+            self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
+        let error =
+            reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
         let sync = match self.lane.state {
-            lane::State::Sending { .. } | lane::State::Preparing { .. } | lane::State::Settling { .. } => SyncStatus::Syncing,
+            lane::State::Sending { .. } | lane::State::Preparing { .. } | lane::State::Settling { .. } => {
+                SyncStatus::Syncing
+            }
             _ if error.is_some() => SyncStatus::Error,
             _ if reports.last_sync_time.is_some() => SyncStatus::Success,
             _ => SyncStatus::Idle,

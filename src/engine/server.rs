@@ -57,7 +57,8 @@ impl Engine {
             Write::meta("client", &quoted(&self.lane.client)),
         ];
         // What was sent under a name is never sent under another one, even if the note of that name failed.
-        writes.extend(self.lane.principal.iter().map(|principal| Write::meta("principal", &quoted(principal))));
+        writes
+            .extend(self.lane.principal.iter().map(|principal| Write::meta("principal", &quoted(principal))));
         self.lane.push = Some(push);
         self.lane.written = false;
         let txn = self.store(Purpose::Prepare, writes);
@@ -80,8 +81,15 @@ impl Engine {
                 let Some(push) = self.lane.push.clone() else { return };
                 match lane::read_push(answer, &push, &self.outbox) {
                     Ok(answer) => {
-                        let settlement =
-                            Settlement::new(&push, answer, &self.items, &self.outbox, &self.slices, &self.journal, self.now);
+                        let settlement = Settlement::new(
+                            &push,
+                            answer,
+                            &self.items,
+                            &self.outbox,
+                            &self.slices,
+                            &self.journal,
+                            self.now,
+                        );
                         let writes = settlement.writes.clone();
                         self.settlement = Some(settlement);
                         let txn = self.store(Purpose::Settle, writes);
@@ -133,7 +141,8 @@ impl Engine {
             return self.failed(Failure::storage(&error));
         }
         self.lane.push = None;
-        let told = settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts, &mut self.journal);
+        let told =
+            settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts, &mut self.journal);
         self.reports.acknowledged += told.acknowledged;
         self.reached();
         self.tell_changed(Origin::Server, None, told.from_server);

@@ -8,7 +8,8 @@ use crate::bridge::config::Slices;
 use crate::json::{Json, equal};
 use crate::protocol::{PushAnswer, Verdict};
 use crate::store::{
-    CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow, Write,
+    CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow,
+    Write,
 };
 use crate::table::Table;
 
@@ -65,7 +66,10 @@ impl Settlement {
         for result in answer.results {
             verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
         }
-        let mut settlement = Settlement { outcomes: Vec::new(), writes: vec![Write::delete(META, RowKey::Text("push".into()))] };
+        let mut settlement = Settlement {
+            outcomes: Vec::new(),
+            writes: vec![Write::delete(META, RowKey::Text("push".into()))],
+        };
         for (seq, _) in &push.entries {
             let Some(row) = outbox.get(*seq) else { continue };
             let Some(verdict) = verdicts.remove(&row.key()) else { continue };
@@ -91,13 +95,22 @@ impl Settlement {
         let Some(item) = items.get(&key) else { return };
         let newer = item.unsent.is_some() || item.committing.is_some() || item.pending.is_some();
         let item_key = RowKey::Item(key.clone());
-        let mut outcome = Outcome { seq, key: key.clone(), sync: item.sync.clone(), guard: None, value: None, kind: Kind::Applied };
+        let mut outcome = Outcome {
+            seq,
+            key: key.clone(),
+            sync: item.sync.clone(),
+            guard: None,
+            value: None,
+            kind: Kind::Applied,
+        };
         match verdict {
             Verdict::Applied { version, value } => {
                 self.applied(&mut outcome, row, version, value, newer, journal);
             }
             // The other side made the same change: there is nothing to decide.
-            Verdict::Conflict { version: Some(version), value: Some(value), .. } if same(&row.value, &value) => {
+            Verdict::Conflict { version: Some(version), value: Some(value), .. }
+                if same(&row.value, &value) =>
+            {
                 self.applied(&mut outcome, row, version, None, newer, journal);
             }
             Verdict::Conflict { version, value, at } => {
@@ -105,7 +118,8 @@ impl Settlement {
                 // local side. One that is not committed yet becomes it with its commit.
                 let unsent = item.unsent.and_then(|seq| outbox.get(seq)).unwrap_or(row);
                 let unsent = (unsent.value.clone(), unsent.at);
-                let (local, local_at) = item.committing.as_ref().map_or(unsent, |newer| (newer.value.clone(), newer.at));
+                let (local, local_at) =
+                    item.committing.as_ref().map_or(unsent, |newer| (newer.value.clone(), newer.at));
                 let conflict = ConflictRow {
                     id: format!("{tag}-{seq}"),
                     base: item.sync.as_ref().and_then(|sync| sync.base.clone()),
@@ -156,14 +170,23 @@ impl Settlement {
         self.outcomes.push(outcome);
     }
 
-    fn applied(&mut self, outcome: &mut Outcome, row: &OutboxRow, version: u64, value: Option<Json>, newer: bool, journal: &Journal) {
+    fn applied(
+        &mut self,
+        outcome: &mut Outcome,
+        row: &OutboxRow,
+        version: u64,
+        value: Option<Json>,
+        newer: bool,
+        journal: &Journal,
+    ) {
         let item_key = RowKey::Item(outcome.key.clone());
         let server = value.clone().or_else(|| row.value.clone());
         if row.value.is_none() && value.is_none() {
             outcome.sync = None;
             self.guard(outcome, row.position, journal);
         } else {
-            let sync = SyncRow { version: Some(version), position: row.position, base: server.filter(|_| newer) };
+            let sync =
+                SyncRow { version: Some(version), position: row.position, base: server.filter(|_| newer) };
             self.writes.push(Write::put(SYNC, item_key, sync.to_json()));
             outcome.sync = Some(sync);
         }
@@ -177,7 +200,9 @@ impl Settlement {
         let key = RowKey::Item(outcome.key.clone());
         outcome.guard = journal.has(position).then_some(position);
         self.writes.push(match outcome.guard {
-            Some(position) => Write::put(SYNC, key, SyncRow { version: None, position, base: None }.to_json()),
+            Some(position) => {
+                Write::put(SYNC, key, SyncRow { version: None, position, base: None }.to_json())
+            }
             None => Write::delete(SYNC, key),
         });
     }

@@ -36,7 +36,10 @@ impl Engine {
             }
             Err(error) => {
                 for page in self.journal.append_failed() {
-                    let text = format!("Changes could not be kept yet: {}. The page holds them and tries again.", error.message);
+                    let text = format!(
+                        "Changes could not be kept yet: {}. The page holds them and tries again.",
+                        error.message
+                    );
                     self.post(To::page(&page), down::failed(None, "storage", &text));
                 }
                 self.fail_flushes(&error);
@@ -50,7 +53,10 @@ impl Engine {
             match fold::parse(record, &self.slices) {
                 Ok((parsed, bad)) => {
                     for reason in bad {
-                        self.post(To::page(&parsed.record.head.page), down::warning(reason.code, &reason.message));
+                        self.post(
+                            To::page(&parsed.record.head.page),
+                            down::warning(reason.code, &reason.message),
+                        );
                     }
                     self.fold.queue.push_back(parsed);
                 }
@@ -81,14 +87,20 @@ impl Engine {
         let mut folded = Vec::new();
         while let Some(parsed) = self.fold.ready(&self.items) {
             let urgent = parsed.record.position <= self.urgent_through;
-            let Folded { changed, missing } = self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices);
+            let Folded { changed, missing } =
+                self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices);
             self.journal.folded(parsed.record.position, changed.len());
             for key in &missing {
-                let text = format!("An update of {} \"{}\" was not kept: there is no such item. Add it first.", key.slice, key.id);
+                let text = format!(
+                    "An update of {} \"{}\" was not kept: there is no such item. Add it first.",
+                    key.slice, key.id
+                );
                 self.post(To::page(&parsed.record.head.page), down::warning("missing_item", &text));
             }
             let page: Rc<str> = parsed.record.head.page.clone();
-            let values = changed.iter().map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
+            let values = changed
+                .iter()
+                .map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
             let values = values.collect();
             self.tell_changed(Origin::Tab, Some(&page), values);
             folded.extend(parsed.operations);
@@ -153,7 +165,8 @@ impl Engine {
         match result {
             Ok(()) => {
                 self.writing.succeeded();
-                for key in self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal) {
+                for key in self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal)
+                {
                     self.items.settle(&key);
                 }
             }

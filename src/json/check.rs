@@ -80,7 +80,10 @@ mod tests {
     #[test]
     fn refuses_by_name() {
         let refused = |text: &str| check(text).unwrap_err().0;
-        assert_eq!(refused(r#"{"a":{"n":9007199254740993}}"#), "field \"a\" is a number beyond 2^53-1, which no browser holds exactly");
+        assert_eq!(
+            refused(r#"{"a":{"n":9007199254740993}}"#),
+            "field \"a\" is a number beyond 2^53-1, which no browser holds exactly"
+        );
         assert!(refused(r#"{"x":1,"x":2}"#).contains("\"x\" twice"));
         assert!(refused(r#"{"a":{"__proto__":{}}}"#).contains("__proto__"));
         assert!(refused(&format!("{}1{}", "[".repeat(101), "]".repeat(101))).contains("deeper"));

@@ -185,7 +185,11 @@ pub fn unescape(quoted: &str) -> Option<String> {
             b'u' => {
                 let unit = hex(rest)?;
                 rest = &rest[4..];
-                let low = if (0xd800..0xdc00).contains(&unit) { rest.strip_prefix("\\u").and_then(hex) } else { None };
+                let low = if (0xd800..0xdc00).contains(&unit) {
+                    rest.strip_prefix("\\u").and_then(hex)
+                } else {
+                    None
+                };
                 match low {
                     Some(low) if (0xdc00..0xe000).contains(&low) => {
                         rest = &rest[6..];
@@ -226,7 +230,8 @@ pub fn decimal(number: &str) -> (bool, Vec<u8>, i64) {
         }
     }
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-    let magnitude = point.unwrap_or(digits.len()) as i64 - zeros as i64 - 1 + if below { -exponent } else { exponent };
+    let magnitude =
+        point.unwrap_or(digits.len()) as i64 - zeros as i64 - 1 + if below { -exponent } else { exponent };
     digits.drain(..zeros);
     while digits.last() == Some(&b'0') {
         digits.pop();
@@ -262,10 +267,51 @@ mod tests {
 
     /// Texts around every rule of the grammar.
     const TEXTS: &[&str] = &[
-        "null", " true ", "false", "nul", "truex", "0", "-0", "-", "01", "1.", "1.5", ".5", "1e", "1e5", "1E+05", "1e-3x",
-        "\"\"", "\"a\\n\\u00e9\\ud83d\\ude00\\/\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12\"", "\"a\nb\"", "\"é\u{2028}\"", "\"", "\"\\",
-        "[]", "[ ]", "[1,]", "[,1]", "[1 2]", "[1,[2,{\"a\":[]}]]", "{}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
-        "{\"a\":1,\"a\":2}", "{\"\\u0061\":1 , \"b\":[true,false,null]}", "", " ", "1 1", "[1]]", "{\"a\":1}}", "\u{feff}1", "NaN",
+        "null",
+        " true ",
+        "false",
+        "nul",
+        "truex",
+        "0",
+        "-0",
+        "-",
+        "01",
+        "1.",
+        "1.5",
+        ".5",
+        "1e",
+        "1e5",
+        "1E+05",
+        "1e-3x",
+        "\"\"",
+        "\"a\\n\\u00e9\\ud83d\\ude00\\/\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\u12\"",
+        "\"a\nb\"",
+        "\"é\u{2028}\"",
+        "\"",
+        "\"\\",
+        "[]",
+        "[ ]",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1,[2,{\"a\":[]}]]",
+        "{}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\":1,\"a\":2}",
+        "{\"\\u0061\":1 , \"b\":[true,false,null]}",
+        "",
+        " ",
+        "1 1",
+        "[1]]",
+        "{\"a\":1}}",
+        "\u{feff}1",
+        "NaN",
     ];
 
     #[test]
@@ -309,14 +355,25 @@ mod tests {
 
     #[test]
     fn numbers_compare_and_are_limited_as_decimals() {
-        for (a, b) in [("1", "1.0"), ("100", "1e2"), ("0.001", "1E-3"), ("-0", "0.0e5"), ("120.50", "1.205e2")] {
+        for (a, b) in
+            [("1", "1.0"), ("100", "1e2"), ("0.001", "1E-3"), ("-0", "0.0e5"), ("120.50", "1.205e2")]
+        {
             assert_eq!(decimal(a), decimal(b), "{a} {b}");
         }
         assert_ne!(decimal("1"), decimal("-1"));
         assert_ne!(decimal("1"), decimal("10"));
         for (number, large) in [
-            ("9007199254740991", false), ("-9007199254740991", false), ("9007199254740992", true), ("9.007199254740992e15", true),
-            ("1e15", false), ("1e16", true), ("1e400", true), ("0e400", false), ("123456789012345678", true), ("0.1", false), ("9e15", false),
+            ("9007199254740991", false),
+            ("-9007199254740991", false),
+            ("9007199254740992", true),
+            ("9.007199254740992e15", true),
+            ("1e15", false),
+            ("1e16", true),
+            ("1e400", true),
+            ("0e400", false),
+            ("123456789012345678", true),
+            ("0.1", false),
+            ("9e15", false),
         ] {
             assert_eq!(is_too_large(number), large, "{number}");
         }

@@ -131,7 +131,11 @@ mod tests {
     #[test]
     fn writes_json() {
         let mut out = Writer::object();
-        out.string("a\"", "b\\\n\u{1}é").number("n", 7).array("l", ["1", "{}"]).array::<&str>("e", []).string_or_null("z", None);
+        out.string("a\"", "b\\\n\u{1}é")
+            .number("n", 7)
+            .array("l", ["1", "{}"])
+            .array::<&str>("e", [])
+            .string_or_null("z", None);
         let text = out.end();
         assert_eq!(text, "{\"a\\\"\":\"b\\\\\\n\\u0001é\",\"n\":7,\"l\":[1,{}],\"e\":[],\"z\":null}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();

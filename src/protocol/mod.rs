@@ -21,5 +21,7 @@ pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
 pub struct Unreadable(pub String);
 
 fn unreadable<T>(what: &str) -> Result<T, Unreadable> {
-    Err(Unreadable(format!("The answer to the {what} is not what Nightferry's protocol {PROTOCOL} says. Check that the server runs a matching version of flask-nightferry.")))
+    Err(Unreadable(format!(
+        "The answer to the {what} is not what Nightferry's protocol {PROTOCOL} says. Check that the server runs a matching version of flask-nightferry."
+    )))
 }

@@ -15,7 +15,9 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Applies a transaction: all of it or, when a store is missing, nothing.
     pub fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let missing = |write: &&Write| !SYSTEM_STORES.contains(&write.store()) && !self.stores.contains_key(write.store());
+        let missing = |write: &&Write| {
+            !SYSTEM_STORES.contains(&write.store()) && !self.stores.contains_key(write.store())
+        };
         if let Some(write) = writes.iter().find(missing) {
             return Err(StoreError { full: false, message: format!("there is no store {}", write.store()) });
         }

@@ -78,10 +78,20 @@ pub enum Row {
 /// One step of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    Put { store: Rc<str>, key: RowKey, row: Row },
-    Delete { store: Rc<str>, key: RowKey },
+    Put {
+        store: Rc<str>,
+        key: RowKey,
+        row: Row,
+    },
+    Delete {
+        store: Rc<str>,
+        key: RowKey,
+    },
     /// Deletes all rows with a number up to and including `through`.
-    Trim { store: Rc<str>, through: u64 },
+    Trim {
+        store: Rc<str>,
+        through: u64,
+    },
 }
 
 impl Write {

@@ -3,10 +3,11 @@
 use crate::join::{self, Pending};
 use js_sys::{Array, JSON, JsString, Reflect, Set};
 use nightferry::json::Json;
-use nightferry::table::Table;
 use nightferry::store::{
-    CONFLICTS, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot, StoreError, Wanted, Write,
+    CONFLICTS, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot, StoreError,
+    Wanted, Write,
 };
+use nightferry::table::Table;
 use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -39,7 +40,8 @@ impl Database {
         let rexie = Rexie::builder(name).build().await.map_err(failed)?;
         let existing = rexie.store_names();
         let wanted = SYSTEM_STORES.into_iter().chain(stores.iter().map(|store| &**store));
-        let missing: Vec<&str> = wanted.filter(|store| !existing.iter().any(|known| known == store)).collect();
+        let missing: Vec<&str> =
+            wanted.filter(|store| !existing.iter().any(|known| known == store)).collect();
         if missing.is_empty() {
             return Ok(Database { rexie });
         }
@@ -194,7 +196,11 @@ pub async fn items(transaction: Transaction, store: &str) -> Result<(Array, Arra
 }
 
 /// The ids among a store's keys.
-async fn keys(store: &Store, range: Option<KeyRange>, id: impl Fn(&JsValue) -> Option<String>) -> Result<Set, StoreError> {
+async fn keys(
+    store: &Store,
+    range: Option<KeyRange>,
+    id: impl Fn(&JsValue) -> Option<String>,
+) -> Result<Set, StoreError> {
     let keys = store.get_all_keys(range, None).await.map_err(failed)?;
     let ids = Set::new(&JsValue::UNDEFINED);
     for id in keys.iter().filter_map(id) {

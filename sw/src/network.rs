@@ -1,7 +1,7 @@
 //! HTTP to Nightferry's API.
 
-use gloo_net::http::{RequestBuilder, Response};
 use gloo_net::http::Method;
+use gloo_net::http::{RequestBuilder, Response};
 use nightferry::engine::{Answer, Unreachable};
 use web_sys::{AbortSignal, RequestCache};
 
@@ -25,7 +25,8 @@ fn head(response: &Response) -> (u16, String, Option<u64>) {
     let header = |name| response.headers().get(name);
     let content_type = header("content-type").unwrap_or_default();
     let content_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    let retry_after = header("retry-after").and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
+    let retry_after =
+        header("retry-after").and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
     (response.status(), content_type, retry_after)
 }
 

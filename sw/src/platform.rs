@@ -3,8 +3,8 @@
 use js_sys::{JSON, JsString, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
-use std::cell::RefCell;
 use nightferry::table::Table;
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::BroadcastChannel;

@@ -9,8 +9,8 @@ use gloo_timers::future::TimeoutFuture;
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Write};
-use std::cell::{Cell, RefCell};
 use nightferry::table::Table;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use tokio::sync::oneshot;
@@ -253,5 +253,8 @@ impl Worker {
 }
 
 fn cannot_open(error: StoreError) -> String {
-    format!("Nightferry could not open this site's database ({}). Close other tabs of this site and reload; changes wait in the page.", error.message)
+    format!(
+        "Nightferry could not open this site's database ({}). Close other tabs of this site and reload; changes wait in the page.",
+        error.message
+    )
 }

@@ -65,9 +65,11 @@ mod tests {
 
     #[test]
     fn renames_imports_exports_and_modules() {
-        let renamed = r#"{"imports":[["./x_bg.js","__wbg_now_46","A"]],"exports":[["burst","T"],["memory","S"]]}"#;
+        let renamed =
+            r#"{"imports":[["./x_bg.js","__wbg_now_46","A"]],"exports":[["burst","T"],["memory","S"]]}"#;
         let glue = r#"imports = {"./x_bg.js": {__wbg_now_46: function() {}}}; function burst(a) { wasm.burst(a); wasm.memory.buffer; }"#;
-        let expected = r#"imports = {"a": {A: function() {}}}; function burst(a) { wasm.T(a); wasm.S.buffer; }"#;
+        let expected =
+            r#"imports = {"a": {A: function() {}}}; function burst(a) { wasm.T(a); wasm.S.buffer; }"#;
         assert_eq!(Names::read(renamed).unwrap().apply(glue).unwrap(), expected);
     }
 }

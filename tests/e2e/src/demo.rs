@@ -50,8 +50,11 @@ impl Tab {
     /// Waits until the demo shows this connection: `online` or `local-only`.
     pub async fn wait_for_connection(&self, connection: &str) -> Result<()> {
         let element = json!(testid("connection"));
-        self.wait_until(&format!("document.querySelector({element}).dataset.connection === {}", json!(connection)))
-            .await
+        self.wait_until(&format!(
+            "document.querySelector({element}).dataset.connection === {}",
+            json!(connection)
+        ))
+        .await
     }
 
     /// Waits until the demo shows that many files, and all of them on the server.

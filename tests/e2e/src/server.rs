@@ -184,7 +184,8 @@ impl Server {
         let mut pushed: BTreeMap<(String, String), BTreeSet<(String, u64)>> = BTreeMap::new();
         for push in self.requests("/nightferry/push")? {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-            let number = (text(&push.body["client"]), push.body["n"].as_u64().context("a push has a number")?);
+            let number =
+                (text(&push.body["client"]), push.body["n"].as_u64().context("a push has a number")?);
             for mutation in push.body["mutations"].as_array().into_iter().flatten() {
                 let item = (text(&mutation["slice"]), text(&mutation["id"]));
                 pushed.entry(item).or_default().insert(number.clone());
@@ -199,7 +200,10 @@ impl Server {
         let mut versions = BTreeSet::new();
         let mut changes: BTreeMap<(String, String), usize> = BTreeMap::new();
         for Applied { slice, id, version, .. } in self.applied()? {
-            ensure!(versions.insert((slice.clone(), id.clone(), version)), "{slice} {id} took version {version} twice");
+            ensure!(
+                versions.insert((slice.clone(), id.clone(), version)),
+                "{slice} {id} took version {version} twice"
+            );
             *changes.entry((slice, id)).or_default() += 1;
         }
         for (item, times) in changes {

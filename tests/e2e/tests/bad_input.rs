@@ -23,7 +23,9 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
     let tab = browser.tab();
     tab.open_client(&server, json!({})).await?;
     // An action, and what the message has to name. `good` goes before and after each, in the same burst.
-    let item = |field: &str| format!("{{type: 'files/addItem', payload: {{id: 'bad', deep: [0, {{field: {field}}}]}}}}");
+    let item = |field: &str| {
+        format!("{{type: 'files/addItem', payload: {{id: 'bad', deep: [0, {{field: {field}}}]}}}}")
+    };
     let path = "payload.deep[1].field";
     let mut cases: Vec<(String, &str)> = vec![
         ("{payload: {id: 'bad'}}".into(), "type"),
@@ -40,8 +42,23 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
         ("{type: 'files/addItems', payload: [{id: 'bad'}, {id: 'bad', when: new Date()}]}".into(), "payload[1].when"),
     ];
     for value in [
-        "NaN", "Infinity", "-Infinity", "2 ** 53", "-(2 ** 53)", "new Date()", "new Map()", "new Set()", "7n", "() => 1", "Symbol('s')",
-        "new (class Ship {})()", "/x/", "new Uint8Array(2)", "new Error('e')", "new Proxy(new Map(), {})", "document.body",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "2 ** 53",
+        "-(2 ** 53)",
+        "new Date()",
+        "new Map()",
+        "new Set()",
+        "7n",
+        "() => 1",
+        "Symbol('s')",
+        "new (class Ship {})()",
+        "/x/",
+        "new Uint8Array(2)",
+        "new Error('e')",
+        "new Proxy(new Map(), {})",
+        "document.body",
     ] {
         cases.push((item(value), path));
     }
@@ -55,7 +72,10 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
             ))
             .await?;
         assert_eq!(thrown["type"], true, "{action}: {thrown}");
-        assert!(thrown["message"].as_str().is_some_and(|message| message.contains(names)), "{action}: {thrown}");
+        assert!(
+            thrown["message"].as_str().is_some_and(|message| message.contains(names)),
+            "{action}: {thrown}"
+        );
     }
     tab.eval::<()>("await nf.syncNow();").await?;
     let files = server.items("files").await?;
@@ -85,7 +105,10 @@ async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it() -> Res
         (json!({"type": "files/frobnicate", "payload": {"id": "g"}}), ["unknown_action", "files/frobnicate"]),
         (json!({"type": "files/addItem"}), ["bad_action", "no payload"]),
         (json!({"type": "files/addItems", "payload": {"id": "g"}}), ["bad_action", "array"]),
-        (json!({"type": "files/updateItem", "payload": {"id": "nobody", "x": 1}}), ["missing_item", "nobody"]),
+        (
+            json!({"type": "files/updateItem", "payload": {"id": "nobody", "x": 1}}),
+            ["missing_item", "nobody"],
+        ),
     ];
     let mut burst = vec![json!({"type": "files/addItem", "payload": {"id": "first"}})];
     burst.extend(bad.iter().map(|(action, _)| action.clone()));
@@ -103,7 +126,8 @@ async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it() -> Res
 
     let refused = tab.eval::<()>("await nf.hydrate('ghosts');").await.unwrap_err();
     assert!(format!("{refused:#}").contains("ghosts"), "{refused:#}");
-    let code: String = tab.eval("try { await nf.hydrate('ghosts'); } catch (error) { return error.code; }").await?;
+    let code: String =
+        tab.eval("try { await nf.hydrate('ghosts'); } catch (error) { return error.code; }").await?;
     assert_eq!(code, "unknown_slice");
     Ok(())
 }
@@ -128,18 +152,32 @@ async fn show6_a_message_of_another_version_or_of_none() -> Result<()> {
     tab.open_client(&server, json!({})).await?;
     tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "before"}})]).await?;
 
-    tab.eval::<()>("await mine((page) => JSON.stringify({v: 99, kind: 'actions', page, n: 1, actions: []}));").await?;
+    tab.eval::<()>(
+        "await mine((page) => JSON.stringify({v: 99, kind: 'actions', page, n: 1, actions: []}));",
+    )
+    .await?;
     said(&browser, &["error: Nightferry (bridge_version)", "99", "Reload"]).await?;
     for rubbish in [
-        "'not json'", "''", "null", "7", "new Map([[1, 2]])", "new ArrayBuffer(8)", "{v: 1, kind: 'flush'}", "'[1, 2'",
-        "JSON.stringify({v: 1})", "(page) => JSON.stringify({v: 1, kind: 'from the future', page})",
+        "'not json'",
+        "''",
+        "null",
+        "7",
+        "new Map([[1, 2]])",
+        "new ArrayBuffer(8)",
+        "{v: 1, kind: 'flush'}",
+        "'[1, 2'",
+        "JSON.stringify({v: 1})",
+        "(page) => JSON.stringify({v: 1, kind: 'from the future', page})",
         "(page) => JSON.stringify({v: 1, kind: 'actions', page, epoch: 'x', n: 'one', actions: 7})",
     ] {
         let before = browser.console().len();
         tab.eval::<()>(&format!("await mine({rubbish});")).await?;
         let told = async || {
             let lines = browser.console();
-            Ok(lines[before..].iter().any(|line| line.contains("error: Nightferry (bad_message)")).then_some(()))
+            Ok(lines[before..]
+                .iter()
+                .any(|line| line.contains("error: Nightferry (bad_message)"))
+                .then_some(()))
         };
         eventually(&format!("{rubbish} to be refused"), DEADLINE, told).await?;
     }
@@ -209,7 +247,11 @@ async fn show6_an_html_answer_with_status_200() -> Result<()> {
         tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": id}})]).await?;
         tab.wait_until("nf.getStatus().error?.includes('text/html')").await?;
         let status: Value = tab.eval("return nf.getStatus();").await?;
-        assert_eq!((&status["pending"], &status["connection"]), (&json!(1), &json!("local-only")), "{status}");
+        assert_eq!(
+            (&status["pending"], &status["connection"]),
+            (&json!(1), &json!("local-only")),
+            "{status}"
+        );
         let failed = tab.eval::<()>("await nf.syncNow();").await.unwrap_err();
         assert!(format!("{failed:#}").contains("text/html"), "{failed:#}");
         assert!(!server.items("files").await?.contains_key(id));
@@ -230,7 +272,9 @@ async fn show6_calls_that_come_too_early_or_twice() -> Result<()> {
     tab.goto(&server.url("/__test__/page")).await?;
     tab.wait_until("window.nf").await?;
     let code = |call: &str| format!("try {{ await {call}; }} catch (error) {{ return error.code; }}");
-    for call in ["nf.dispatch({type: 'files/addItem', payload: {id: 1}})", "nf.syncNow()", "nf.hydrate('files')"] {
+    for call in
+        ["nf.dispatch({type: 'files/addItem', payload: {id: 1}})", "nf.syncNow()", "nf.hydrate('files')"]
+    {
         assert_eq!(tab.eval::<String>(&code(call)).await?, "not_registered", "{call}");
     }
     let bad = "nf.register({slices: {'no spaces': {}}})";

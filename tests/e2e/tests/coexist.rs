@@ -24,7 +24,8 @@ async fn c01_beside_the_apps_own_worker() -> Result<()> {
         .await?;
     let expected = [("/", "/shell-sw.js"), ("/nightferry/", "/nightferry/sw.js")];
     assert_eq!(registrations, expected.map(|(scope, script)| (scope.to_string(), script.to_string())));
-    let caches: Vec<String> = tab.eval("return (await caches.keys()).map((name) => name.split('-')[0]).sort();").await?;
+    let caches: Vec<String> =
+        tab.eval("return (await caches.keys()).map((name) => name.split('-')[0]).sort();").await?;
     assert_eq!(caches, ["nightferry", "shell"]);
 
     // Neither goes with the other.
@@ -62,7 +63,9 @@ async fn an_update_of_the_worker_loses_nothing() -> Result<()> {
     // A push is under way, something waits behind it, and something was not acknowledged yet.
     server.fault(&[Fault::on("/nightferry/push").times(1).silent()])?;
     tab.dispatch(&add(20..40)).await?;
-    server.wait_for_requests("/nightferry/push", |pushes| pushes.iter().any(|push| push.fault.is_some())).await?;
+    server
+        .wait_for_requests("/nightferry/push", |pushes| pushes.iter().any(|push| push.fault.is_some()))
+        .await?;
     server.update_worker("9.9.9-next")?;
     tab.dispatch(&add(40..60)).await?;
     let updating = "const registration = await navigator.serviceWorker.getRegistration('/nightferry/');

@@ -23,7 +23,8 @@ fn only(files: &std::collections::BTreeMap<String, Value>) -> Option<&Value> {
 
 async fn row_is(tab: &Tab, path: &str, state: &str) -> Result<()> {
     let row = format!("{}[data-path={}]", testid("file-row"), json!(path));
-    tab.wait_until(&format!("document.querySelector({})?.dataset.state === {}", json!(row), json!(state))).await
+    tab.wait_until(&format!("document.querySelector({})?.dataset.state === {}", json!(row), json!(state)))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +39,9 @@ async fn create_rename_edit_delete_and_undo() -> Result<()> {
 
     tab.create_file("notes/crossing.txt", "calm sea").await?;
     row_is(&tab, "notes/crossing.txt", "synced").await?;
-    server.wait_for_items("files", |files| only(files).is_some_and(|file| file["content"] == "calm sea")).await?;
+    server
+        .wait_for_items("files", |files| only(files).is_some_and(|file| file["content"] == "calm sea"))
+        .await?;
 
     tab.click(&testid("rename")).await?;
     tab.answer_path("log/night.txt").await?;
@@ -46,8 +49,10 @@ async fn create_rename_edit_delete_and_undo() -> Result<()> {
     let renamed = |file: &Value| file["path"] == "log/night.txt" && file["content"] == "calm sea";
     server.wait_for_items("files", |files| only(files).is_some_and(renamed)).await?;
 
-    tab.eval::<()>("const e = document.querySelector('[data-testid=editor]'); e.focus(); e.setSelectionRange(8, 8);")
-        .await?;
+    tab.eval::<()>(
+        "const e = document.querySelector('[data-testid=editor]'); e.focus(); e.setSelectionRange(8, 8);",
+    )
+    .await?;
     tab.cdp("Input.insertText", json!({"text": ", twelve knots"})).await?;
     let edited = |file: &Value| file["content"] == "calm sea, twelve knots" && file["size"] == 22;
     let files = server.wait_for_items("files", |files| only(files).is_some_and(edited)).await?;
@@ -92,7 +97,11 @@ async fn a_row_goes_from_local_over_sending_to_synced() -> Result<()> {
         }
     }
     assert_eq!(firsts, order, "{seen:?}");
-    assert_eq!(seen.iter().filter(|state| *state == "synced").count(), 1, "synced is said once, at the end: {seen:?}");
+    assert_eq!(
+        seen.iter().filter(|state| *state == "synced").count(),
+        1,
+        "synced is said once, at the end: {seen:?}"
+    );
     assert!(!seen.contains(&"unknown".into()), "{seen:?}");
     Ok(())
 }
@@ -106,7 +115,8 @@ async fn sync_now_says_what_came_of_it() -> Result<()> {
     tab.open_demo(&server).await?;
     tab.wait_for_connection("online").await?;
     let button = testid("sync-now");
-    let says = |text: &str| format!("document.querySelector('{button}').innerText.trim() === {}", json!(text));
+    let says =
+        |text: &str| format!("document.querySelector('{button}').innerText.trim() === {}", json!(text));
     tab.click(&button).await?;
     tab.wait_until(&says("Synced")).await?;
     tab.wait_until(&says("Sync now")).await?;

@@ -43,14 +43,59 @@ async fn f14_any_id_end_to_end() -> Result<()> {
     tab.open_client(&server, json!({})).await?;
     let long = "\u{e9}".repeat(500);
     let texts = [
-        "a:b", "a/b", "a?b=c&d", "a#b", "100%", "%2F", "%00", "a b", " ", "  ", "a\tb\nc", "a\u{0}b", "..", "../x", ".", "a\\b",
-        "\"quoted\"", "'", "<b>", "{}", "[]", "null", "undefined", "true", "NaN", "__proto__", "constructor", "toString",
-        "hasOwnProperty", "\u{e4}", "a\u{308}", "\u{65e5}\u{672c}", "\u{1f6a2}", "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
-        "\u{200b}", "\u{feff}", "\u{2028}", "\u{202e}", "a", "A", "00", "1e3", "+1", "-", long.as_str(),
+        "a:b",
+        "a/b",
+        "a?b=c&d",
+        "a#b",
+        "100%",
+        "%2F",
+        "%00",
+        "a b",
+        " ",
+        "  ",
+        "a\tb\nc",
+        "a\u{0}b",
+        "..",
+        "../x",
+        ".",
+        "a\\b",
+        "\"quoted\"",
+        "'",
+        "<b>",
+        "{}",
+        "[]",
+        "null",
+        "undefined",
+        "true",
+        "NaN",
+        "__proto__",
+        "constructor",
+        "toString",
+        "hasOwnProperty",
+        "\u{e4}",
+        "a\u{308}",
+        "\u{65e5}\u{672c}",
+        "\u{1f6a2}",
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        "\u{200b}",
+        "\u{feff}",
+        "\u{2028}",
+        "\u{202e}",
+        "a",
+        "A",
+        "00",
+        "1e3",
+        "+1",
+        "-",
+        long.as_str(),
     ];
     // As JavaScript writes them, with what String() makes of each.
     let numbers = [
-        ("0", "0"), ("7", "7"), ("-7.5", "-7.5"), ("1e-7", "1e-7"), ("0.1 + 0.2", "0.30000000000000004"),
+        ("0", "0"),
+        ("7", "7"),
+        ("-7.5", "-7.5"),
+        ("1e-7", "1e-7"),
+        ("0.1 + 0.2", "0.30000000000000004"),
         ("Number.MAX_SAFE_INTEGER", "9007199254740991"),
     ];
     let mut expected: BTreeMap<String, Value> =
@@ -63,9 +108,15 @@ async fn f14_any_id_end_to_end() -> Result<()> {
     )
     .await?;
     for (number, id) in numbers {
-        tab.eval::<()>(&format!("nf.dispatch({{type: 'files/addItem', payload: {{id: {number}, number: true}}}});")).await?;
+        tab.eval::<()>(&format!(
+            "nf.dispatch({{type: 'files/addItem', payload: {{id: {number}, number: true}}}});"
+        ))
+        .await?;
         let own: Value = tab.eval(&format!("return {number};")).await?;
-        assert!(expected.insert(id.into(), json!({"id": own, "number": true})).is_none(), "{id} is there twice");
+        assert!(
+            expected.insert(id.into(), json!({"id": own, "number": true})).is_none(),
+            "{id} is there twice"
+        );
     }
     tab.eval::<()>("await nf.syncNow();").await?;
     assert_eq!(tab.stored("files").await?, expected);
@@ -174,7 +225,10 @@ async fn f44_the_worker_never_answers_or_caches_an_api_request() -> Result<()> {
     let tab = browser.tab();
     tab.open_client(&server, json!({})).await?;
     // Errors, captive portals and successes go by.
-    server.fault(&[Fault::on("/nightferry/push").times(1).html(), Fault::on("/nightferry/push").times(1).status(503)])?;
+    server.fault(&[
+        Fault::on("/nightferry/push").times(1).html(),
+        Fault::on("/nightferry/push").times(1).status(503),
+    ])?;
     tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "a"}})]).await?;
     server.wait_for_items("files", |files| files.contains_key("a")).await?;
     tab.eval::<()>("await nf.syncNow();").await?;
@@ -197,7 +251,11 @@ async fn f44_the_worker_never_answers_or_caches_an_api_request() -> Result<()> {
     for asked in 1..=3 {
         let status: u16 = inside.eval("return (await fetch('/nightferry/health')).status;").await?;
         assert_eq!(status, 200);
-        assert_eq!(server.requests("/nightferry/health")?.len(), before + asked, "each one is asked of the server");
+        assert_eq!(
+            server.requests("/nightferry/health")?.len(),
+            before + asked,
+            "each one is asked of the server"
+        );
     }
     server.fault(&[Fault::on("/nightferry/health").times(1).status(500)])?;
     let statuses: (u16, u16) = inside
@@ -233,6 +291,10 @@ async fn f36_a_busy_item_does_not_hold_up_a_quiet_one() -> Result<()> {
     assert!(!server.items("files").await?.contains_key("busy"), "the busy one is not drained with it");
     tab.eval::<()>("clearInterval(busy);").await?;
     server.wait_for_items("files", |files| files.contains_key("busy")).await?;
-    assert_eq!(server.applied()?.iter().filter(|change| change.id == "busy").count(), 1, "its edits are one change");
+    assert_eq!(
+        server.applied()?.iter().filter(|change| change.id == "busy").count(),
+        1,
+        "its edits are one change"
+    );
     Ok(())
 }

@@ -33,9 +33,13 @@ async fn show2_this_source_tree_arrives_byte_for_byte() -> Result<()> {
     let total: usize = files.values().map(Vec::len).sum();
 
     tab.choose(&testid("import-input"), &[chosen.path().join("nightferry")]).await?;
-    tab.wait_until_within("document.querySelector('[data-testid=import-card]')?.dataset.done", Duration::from_secs(60))
-        .await?;
-    let said: String = tab.eval("return document.querySelector('[data-testid=import-card]').innerText;").await?;
+    tab.wait_until_within(
+        "document.querySelector('[data-testid=import-card]')?.dataset.done",
+        Duration::from_secs(60),
+    )
+    .await?;
+    let said: String =
+        tab.eval("return document.querySelector('[data-testid=import-card]').innerText;").await?;
     assert!(said.starts_with(&format!("{} files imported", files.len())), "{said}");
     tab.wait_for_all_synced(files.len()).await?;
 
@@ -45,12 +49,16 @@ async fn show2_this_source_tree_arrives_byte_for_byte() -> Result<()> {
     compare("Flask", &files, &in_flask)?;
 
     let pushes = server.requests("/nightferry/push")?;
-    let sent: usize =
-        pushes.iter().filter_map(|push| Some(push.body["mutations"].as_array()?.len())).sum();
+    let sent: usize = pushes.iter().filter_map(|push| Some(push.body["mutations"].as_array()?.len())).sum();
     assert_eq!(sent, files.len(), "each file is sent once");
     // A push may find a batch half full, as the page goes on reading files while the first ones are on their way.
     let bound = 2 * (files.len().div_ceil(500) + total.div_ceil(1_000_000)) + 1;
-    assert!(pushes.len() <= bound, "{} pushes for {} files of {total} bytes; at most {bound}", pushes.len(), files.len());
+    assert!(
+        pushes.len() <= bound,
+        "{} pushes for {} files of {total} bytes; at most {bound}",
+        pushes.len(),
+        files.len()
+    );
     server.check_nothing_applied_twice()
 }
 
@@ -90,7 +98,8 @@ fn compare(place: &str, files: &Files, items: &[Value]) -> Result<()> {
     let mut held = Files::new();
     for item in items {
         let path = item["path"].as_str().context("a file has a path")?;
-        let path = path.strip_prefix("nightferry/").with_context(|| format!("{path} is in the chosen folder"))?;
+        let path =
+            path.strip_prefix("nightferry/").with_context(|| format!("{path} is in the chosen folder"))?;
         let content = item["content"].as_str().context("a file has content")?;
         let bytes = match &item["encoding"] {
             Value::Null => content.as_bytes().to_vec(),

@@ -24,7 +24,8 @@ async fn arrives(server: &Server, expected: &BTreeMap<String, String>) -> Result
 
 async fn edit(tab: &Tab, path: &str, content: &str, text: &str) -> Result<()> {
     tab.open_file(path, content).await?;
-    tab.eval::<()>("const e = document.querySelector('[data-testid=editor]'); e.focus(); e.select();").await?;
+    tab.eval::<()>("const e = document.querySelector('[data-testid=editor]'); e.focus(); e.select();")
+        .await?;
     tab.cdp("Input.insertText", serde_json::json!({"text": text})).await.map(drop)
 }
 
@@ -47,7 +48,8 @@ async fn outage(down: impl Fn(&Server) -> Result<()>, up: impl AsyncFn(&Server) 
     tab.click(&testid("delete")).await?;
     tab.wait_for_connection("local-only").await?;
     let kept = [("kept.md", "after"), ("new/offline.md", "made offline")];
-    let kept: BTreeMap<String, String> = kept.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
+    let kept: BTreeMap<String, String> =
+        kept.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
     tab.wait_until("document.querySelector('[data-testid=pending]').dataset.count === '3'").await?;
     eventually("the edits to be in IndexedDB", AGAIN, async || {
         Ok((texts(&tab.stored("files").await?) == kept).then_some(()))

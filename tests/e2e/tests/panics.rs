@@ -30,7 +30,9 @@ async fn a_panic_in_the_middle_loses_nothing() -> Result<()> {
     tab.flush().await?;
     server.fault(&[Fault::on("/nightferry/push").drop_answer()])?;
     tab.dispatch(&numbered(10..20)).await?;
-    server.wait_for_requests("/nightferry/push", |pushes| pushes.iter().any(|push| push.fault.is_some())).await?;
+    server
+        .wait_for_requests("/nightferry/push", |pushes| pushes.iter().any(|push| push.fault.is_some()))
+        .await?;
     tab.dispatch(&numbered(20..60)).await?;
     tab.eval::<()>(
         "window.settled = []; nf.flushPersistence().then(() => settled.push('flush'), (error) => settled.push(String(error)));",
@@ -39,7 +41,11 @@ async fn a_panic_in_the_middle_loses_nothing() -> Result<()> {
     panic(&browser).await?;
     tab.dispatch(&numbered(60..100)).await?;
     tab.wait_until("settled.length === 1").await?;
-    assert_eq!(tab.eval::<Vec<String>>("return settled;").await?, ["flush"], "asked again of the fresh instance");
+    assert_eq!(
+        tab.eval::<Vec<String>>("return settled;").await?,
+        ["flush"],
+        "asked again of the fresh instance"
+    );
     panic(&browser).await?;
     server.heal()?;
     let arrived = eventually("all to arrive", Duration::from_secs(30), async || {
@@ -47,7 +53,10 @@ async fn a_panic_in_the_middle_loses_nothing() -> Result<()> {
         Ok((files.len() == 100).then_some(files))
     });
     let files = arrived.await?;
-    assert!(files.iter().all(|(id, value)| *value == json!({"id": id.parse::<u64>().unwrap(), "n": id.parse::<u64>().unwrap()})));
+    assert!(
+        files.iter().all(|(id, value)| *value
+            == json!({"id": id.parse::<u64>().unwrap(), "n": id.parse::<u64>().unwrap()}))
+    );
     tab.eval::<()>("await nf.syncNow();").await?;
     assert_eq!(tab.stored("files").await?, files);
     for store in ["_outbox", "_journal", "_conflicts", "_rejected"] {
@@ -82,10 +91,15 @@ async fn events_that_were_pending_settle() -> Result<()> {
     assert!(open > 0, "an event is held open for a request that is not answered");
     worker.eval::<()>("try { wasm_bindgen.panic_for_tests(); } catch {}").await?;
     worker.eval::<()>("await new Promise((done) => setTimeout(done));").await?;
-    let left: usize = worker.eval(&format!("return held.slice(0, {open}).filter((event) => !event.settled).length;")).await?;
+    let left: usize = worker
+        .eval(&format!("return held.slice(0, {open}).filter((event) => !event.settled).length;"))
+        .await?;
     assert_eq!(left, 0, "all that were held open have settled");
     let reported = async || {
-        let said = browser.console().iter().any(|line| line.contains("Nightferry's worker failed and starts afresh"));
+        let said = browser
+            .console()
+            .iter()
+            .any(|line| line.contains("Nightferry's worker failed and starts afresh"));
         Ok(said.then_some(()))
     };
     eventually("the console to say so", nightferry_e2e::DEADLINE, reported).await?;

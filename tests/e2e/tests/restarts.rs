@@ -46,7 +46,9 @@ fn bursts(random: &mut Random, actions: u64, items: u64) -> Vec<Vec<Value>> {
             burst.push(match random.below(10) {
                 0..=3 => json!({"type": "files/addItem", "payload": {"id": id, "n": n, "made": n}}),
                 4..=6 => json!({"type": "files/updateItem", "payload": {"id": id, "n": n, "left": n}}),
-                7..=8 => json!({"type": "files/updateItem", "payload": {"id": id, "n": n, "right": {"of": n}}}),
+                7..=8 => {
+                    json!({"type": "files/updateItem", "payload": {"id": id, "n": n, "right": {"of": n}}})
+                }
                 _ => json!({"type": "files/removeItem", "payload": {"id": id}}),
             });
         }

@@ -33,7 +33,8 @@ async fn statuses_agree(tabs: &[&Tab]) -> Result<Value> {
             statuses.push(tab.eval("return nf.getStatus();").await?);
         }
         let same = statuses.iter().all(|status| *status == statuses[0]);
-        Ok((same && statuses[0]["pending"] == 0 && statuses[0]["connection"] == "online").then(|| statuses[0].clone()))
+        Ok((same && statuses[0]["pending"] == 0 && statuses[0]["connection"] == "online")
+            .then(|| statuses[0].clone()))
     })
     .await
 }
