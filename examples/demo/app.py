@@ -10,9 +10,8 @@ import json
 import os
 from pathlib import Path
 
-from flask import Flask, Response
-
 import flask_nightferry
+from flask import Flask, Response
 from flask_nightferry import Nightferry
 
 HERE = Path(__file__).resolve().parent
