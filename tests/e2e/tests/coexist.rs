@@ -109,9 +109,10 @@ async fn an_update_while_the_page_is_open_takes_over_without_a_reload() -> Resul
     let tab = browser.tab();
     tab.open_client(&server, json!({"debounceMs": 20})).await?;
     server.update_worker("9.9.9-next")?;
-    // Edits go on all the time.
+    // Edits go on all the time, as somebody works: the old worker finishes with what it has before the new one begins.
     tab.eval::<()>(
-        "window.n = 0; window.going = setInterval(() => nf.dispatch({type: 'files/addItem', payload: {id: (n += 1), n}}), 10);
+        "window.n = 0;
+         window.going = setInterval(() => { for (let i = 0; i < 5; i += 1) nf.dispatch({type: 'files/addItem', payload: {id: (n += 1), n}}); }, 400);
          const registration = await navigator.serviceWorker.getRegistration('/nightferry/');
          window.old = registration.active; await registration.update();",
     )
@@ -119,10 +120,34 @@ async fn an_update_while_the_page_is_open_takes_over_without_a_reload() -> Resul
     tab.wait_until("(await navigator.serviceWorker.getRegistration('/nightferry/')).active !== old").await?;
     tab.wait_until("old.state === 'redundant'").await?;
     let then: u64 = tab.eval("return n;").await?;
-    tab.wait_until(&format!("n > {then} + 50")).await?;
+    tab.wait_until(&format!("n > {then} + 10")).await?;
     tab.eval::<()>("clearInterval(going); await nf.syncNow();").await?;
     let count: usize = tab.eval("return n;").await?;
     assert_eq!(server.items("files").await?.len(), count);
     assert_eq!(tab.stored("files").await?.len(), count);
+    server.check_nothing_applied_twice()
+}
+
+/// An update may be what ends an outage, so it must not wait for the end of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_takes_over_while_nothing_can_be_sent() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    server.fault(&[Fault::on("/nightferry/push").status(500)])?;
+    tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "a"}})]).await?;
+    tab.wait_until("nf.getStatus().error?.includes('500')").await?;
+    server.update_worker("9.9.9-next")?;
+    tab.eval::<()>(
+        "const registration = await navigator.serviceWorker.getRegistration('/nightferry/');
+         window.old = registration.active; await registration.update();",
+    )
+    .await?;
+    let taken_over = "(await navigator.serviceWorker.getRegistration('/nightferry/')).active !== old";
+    tab.wait_until_within(taken_over, Duration::from_secs(60)).await?;
+    server.heal()?;
+    server.wait_for_items("files", |files| files.contains_key("a")).await?;
     server.check_nothing_applied_twice()
 }
