@@ -14,20 +14,22 @@ const alone = () => (lock ??= new Promise((granted) => {
 
 // wasm comes from the cache, so that the worker starts while the server is down. A panic costs the instance: the next
 // event boots a fresh one from the database.
-let wasm;
-let booted;
+let wasm, booted;
 const load = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
 const loaded = () => (wasm ??= load().catch((error) => { wasm = undefined; throw error; }));
 const boot = () => alone().then(loaded).then(() => wasm_bindgen.boot(name, settings.get("api") ?? "/nightferry"));
 const ready = () => (booted ??= boot().catch((error) => { booted = undefined; throw error; }));
-let fail;
-let panicked;
+let fail, panicked;
 const watch = () => { panicked = new Promise((_, reject) => { fail = reject; }); panicked.catch(() => {}); };
 watch();
 self.__nightferry_panic = (message) => { booted = undefined; fail(new Error(message)); watch(); };
 
+// An update takes over once no event is held. This instance then lets go; what it began, the next one finishes.
+const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>
+  self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && go())));
+
 const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
-const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked]).catch(report));
+const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked, replaced]).catch(report));
 
 self.addEventListener("install", (event) =>
   event.waitUntil(Promise.all([caches.open(CACHE).then((cache) => cache.add(WASM)), self.skipWaiting()])));
