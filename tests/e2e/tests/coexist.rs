@@ -146,7 +146,7 @@ async fn an_update_takes_over_while_nothing_can_be_sent() -> Result<()> {
     )
     .await?;
     let taken_over = "(await navigator.serviceWorker.getRegistration('/nightferry/')).active !== old";
-    tab.wait_until_within(taken_over, Duration::from_secs(60)).await?;
+    tab.wait_until(taken_over).await?;
     server.heal()?;
     server.wait_for_items("files", |files| files.contains_key("a")).await?;
     server.check_nothing_applied_twice()
