@@ -14,13 +14,18 @@ type Message =
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | { kind: "warning" | "failed"; code: string; message: string };
 
+/** What the worker says when it cannot start at all. */
+const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
+
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
 
 let registering: { key: string; promise: Promise<Registration> } | undefined;
 /** The worker can be posted to. */
 let ready = false;
-let connected: Promise<void> | undefined;
+let connected: { place: string; promise: Promise<void> } | undefined;
+/** Ends the registration under way, if the worker cannot even start. */
+let refuse: ((code: string, message: string) => void) | undefined;
 let gathered: string[] = [];
 let status: Status = {
   enabled: true,
@@ -63,16 +68,28 @@ export function register(options: RegisterOptions): Promise<Registration> {
 }
 
 async function start(options: RegisterOptions): Promise<Registration> {
-  connected ??= connect(options).catch((error) => {
+  const place = JSON.stringify([options.workerUrl, options.api, options.name]);
+  if (connected && connected.place !== place) {
+    throw failure(
+      "bad_config",
+      "register() was called before with another workerUrl, api or name. Reload the page to change them.",
+    );
+  }
+  connected ??= { place, promise: connect(options) };
+  try {
+    await connected.promise;
+  } catch (error) {
     connected = undefined;
     throw error;
-  });
-  await connected;
+  }
   ready = true;
   post();
   for (const slice of pendingListeners.keys()) wasm.watch(slice);
   const slices = encode(options.slices ?? {}, "slices");
-  return answer<Registration>((resolve, reject) => wasm.register(slices, resolve, reject));
+  return answer<Registration>((resolve, reject) => {
+    refuse = reject;
+    wasm.register(slices, resolve, reject);
+  });
 }
 
 async function connect(options: RegisterOptions): Promise<void> {
@@ -92,7 +109,14 @@ async function connect(options: RegisterOptions): Promise<void> {
   const url = new URL(workerUrl, location.href);
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
-  await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+  try {
+    await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+  } catch (reason) {
+    throw failure(
+      "client_failed",
+      `Nightferry's client.wasm could not be loaded: ${(reason as Error).message}. It must be served beside client.js, and a Content-Security-Policy must allow script-src 'wasm-unsafe-eval'.`,
+    );
+  }
   try {
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
@@ -150,14 +174,17 @@ function text(action: Action): string {
   }
   const { type, payload } = action;
   if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
-  const json = encode(payload, `${type}: payload`);
-  if (Array.isArray(payload)) {
-    if (json.length > MAX_BURST / 8)
-      for (const [at, item] of payload.entries()) checkSize(JSON.stringify(item) ?? "", `${type}: payload[${at}]`);
-  } else {
-    checkSize(json, `${type}: payload`);
-  }
+  // Each element of an array is an item with limits of its own.
+  const json = Array.isArray(payload)
+    ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
+    : itemText(payload, `${type}: payload`);
   return `{"type":${JSON.stringify(type)},"payload":${json}${unset(payload)}}`;
+}
+
+function itemText(item: unknown, path: string): string {
+  const json = encode(item, path);
+  checkSize(json, path);
+  return json;
 }
 
 /** Fields given as undefined, which JSON leaves out: an update removes them. */
@@ -259,8 +286,11 @@ function hear(message: Message): void {
     case "pending":
       each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
       return;
-    case "warning":
     case "failed":
+      if (CANNOT_START.has(message.code)) refuse?.(message.code, message.message);
+      console.error(`Nightferry (${message.code}): ${message.message}`);
+      return;
+    case "warning":
       console.error(`Nightferry (${message.code}): ${message.message}`);
   }
 }

@@ -121,16 +121,12 @@ impl Items {
         newer.map(|(key, item)| (key.clone(), item.visible().cloned())).collect()
     }
 
-    /// How far each unfinished item of a slice is.
-    pub fn unfinished(&self, slice: &str) -> Vec<(Key, Progress)> {
-        self.of(slice).map(|(key, item)| (key.clone(), item.progress())).collect()
-    }
-
     pub fn progress(&self, key: &Key) -> Progress {
         self.get(key).map_or(Progress::Synced, Item::progress)
     }
 
-    fn of<'a>(&'a self, slice: &str) -> impl Iterator<Item = (&'a Key, &'a Item)> {
+    /// The items of a slice that something is going on with.
+    pub fn of<'a>(&'a self, slice: &str) -> impl Iterator<Item = (&'a Key, &'a Item)> {
         let from = Key::new(slice, "");
         let slice = from.slice.clone();
         let items = self.items.iter_from(&from).map(|(key, item)| (key, &**item));

@@ -68,7 +68,7 @@ impl Engine {
             Body::Hydrate { request, slice, .. } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
                 self.reports.watched.insert(slice.as_str().into(), ());
-                let items = self.items.unfinished(&slice);
+                let items = self.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
             Body::Online => {

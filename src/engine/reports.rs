@@ -1,8 +1,9 @@
 //! What pages are told of the whole: the status, and how far items are. At most ten times a second.
 
 use super::{Engine, lane};
-use crate::bridge::down::{self, To};
+use crate::bridge::down::{self, Progress, To};
 use crate::bridge::status::{Connection, Status, SyncStatus};
+use crate::store::Key;
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -68,6 +69,36 @@ impl Engine {
         }
     }
 
+    /// How far an item's latest change has come. One in conflict stays on the device until the conflict is resolved, and
+    /// one whose push failed waits here for the next try.
+    pub(super) fn progress(&self, key: &Key) -> Progress {
+        match self.items.progress(key) {
+            Progress::Synced if self.conflicts.contains_key(key) => Progress::Local,
+            Progress::Sending if self.lane.state == lane::State::Idle => Progress::Local,
+            progress => progress,
+        }
+    }
+
+    /// How far each unfinished item of a slice is.
+    pub(super) fn unfinished(&self, slice: &str) -> Vec<(Key, Progress)> {
+        let in_conflict = self.conflicts.keys().filter(|key| *key.slice == *slice && !self.items.has(key));
+        self.items
+            .of(slice)
+            .map(|(key, _)| key)
+            .chain(in_conflict)
+            .map(|key| (key.clone(), self.progress(key)))
+            .collect()
+    }
+
+    /// The items of the push under way have another progress now.
+    pub(super) fn touch_push(&mut self) {
+        for (seq, _) in self.lane.push.iter().flat_map(|push| &push.entries) {
+            if let Some(row) = self.outbox.get(*seq) {
+                self.items.touched.insert(row.key(), 0);
+            }
+        }
+    }
+
     pub(super) fn report(&mut self) {
         let status = self.status();
         if status.pending == 0 {
@@ -96,7 +127,7 @@ impl Engine {
             if !goes_out || !self.reports.watched.contains_key(&key.slice) {
                 continue;
             }
-            let progress = self.items.progress(&key);
+            let progress = self.progress(&key);
             slices.or_insert_with(key.slice.clone(), Vec::new).push((key, progress));
         }
         for (slice, items) in slices {

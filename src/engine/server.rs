@@ -30,6 +30,7 @@ impl Engine {
             Step::Send { body } => {
                 let (request, deadline) = self.request("/push", Some(body));
                 self.lane.state = State::Sending { request, deadline };
+                self.touch_push();
             }
         }
     }
@@ -167,6 +168,7 @@ impl Engine {
     fn failed(&mut self, failure: Failure) {
         self.lane.fail(self.now, &failure, &mut self.entropy);
         self.lane.contact = true;
+        self.touch_push();
         match failure.answered {
             Some(true) => self.reports.connection = Connection::Online,
             Some(false) => self.reports.connection = Connection::LocalOnly,

@@ -30,7 +30,7 @@ pub fn start() {
 /// Starts the engine on the database `name`, for the server at `api`. Before anything else, and once for an instance.
 #[wasm_bindgen]
 pub async fn boot(name: String, api: String) -> Result<(), JsError> {
-    worker::boot(name, api).await.map_err(|reason| JsError::new(&reason))
+    worker::boot(name, api).await.map_err(|error| JsError::new(&error.message))
 }
 
 /// A page posted `data`. Settles when there is nothing left to do, or soon enough for the browser.

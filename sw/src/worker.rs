@@ -7,7 +7,7 @@ use futures_util::future::select;
 use gloo_timers::callback::Timeout;
 use gloo_timers::future::TimeoutFuture;
 use nightferry::bridge::down::{self, To};
-use nightferry::engine::{Deadline, Engine, Input, Output};
+use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Write};
 use nightferry::table::Table;
 use std::cell::{Cell, RefCell};
@@ -27,15 +27,15 @@ thread_local! {
 }
 
 /// Opens the database and starts the engine on it. `Err` says why that is impossible; the pages are told, too.
-pub async fn boot(name: String, api: String) -> Result<(), String> {
+pub async fn boot(name: String, api: String) -> Result<(), BootError> {
     match Worker::boot(name.clone(), api).await {
         Ok(worker) => {
             WORKER.set(Some(worker));
             Ok(())
         }
-        Err(reason) => {
-            Pages::new(&name).post(&To::All, &down::failed(None, "worker_failed", &reason));
-            Err(reason)
+        Err(error) => {
+            Pages::new(&name).post(&To::All, &down::failed(None, error.code, &error.message));
+            Err(error)
         }
     }
 }
@@ -69,10 +69,10 @@ fn spawn(future: impl Future<Output = ()> + 'static) {
 }
 
 impl Worker {
-    async fn boot(name: String, api: String) -> Result<Rc<Worker>, String> {
+    async fn boot(name: String, api: String) -> Result<Rc<Worker>, BootError> {
         let database = Database::open(&name, &[]).await.map_err(cannot_open)?;
         let snapshot = database.snapshot().await.map_err(cannot_open)?;
-        let engine = Engine::new(moment(), snapshot).map_err(|error| error.message)?;
+        let engine = Engine::new(moment(), snapshot)?;
         let worker = Rc::new(Worker {
             pages: Pages::new(&name),
             name,
@@ -252,9 +252,12 @@ impl Worker {
     }
 }
 
-fn cannot_open(error: StoreError) -> String {
-    format!(
-        "Nightferry could not open this site's database ({}). Close other tabs of this site and reload; changes wait in the page.",
-        error.message
-    )
+fn cannot_open(error: StoreError) -> BootError {
+    let reason = error.message;
+    BootError {
+        code: "worker_failed",
+        message: format!(
+            "Nightferry could not open this site's database ({reason}). Close other tabs of this site and reload; changes wait in the page."
+        ),
+    }
 }

@@ -10,8 +10,8 @@ has died). Beside the app:
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
 
-Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While ``FOLDER/build.txt``
-exists, Nightferry's worker is served as the build that it names, as after an update.
+Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While
+``FOLDER/build.txt`` exists, Nightferry's worker is served as the build that it names, as after an update.
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
@@ -72,7 +72,6 @@ def make_app(data: Path) -> Flask:
     """The demo's app, which has the extension and the static files of a real page."""
     sys.path.insert(0, str(ROOT / "examples" / "demo"))
     from app import create_app
-
     from flask_nightferry import item_applied
 
     def note(_app: Flask, change: Any) -> None:
@@ -285,7 +284,9 @@ class Layer:
             del headers["Content-Encoding"]
             del headers["ETag"]
             name = self.build.read_text("utf-8").encode()
-            content, count = re.subn(rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\g<1>" + name, content)
+            content, count = re.subn(
+                rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\g<1>" + name, content
+            )
             assert count >= 2, "sw.js names its build for its wasm and for its cache"
             headers["Content-Length"] = str(len(content))
         return content, status, headers
