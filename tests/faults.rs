@@ -532,3 +532,35 @@ fn nothing_leaves_under_another_principal() {
     let status = world.engine.as_ref().unwrap().status();
     assert!(status.pending == 1 && status.error.is_some(), "{status:?}");
 }
+
+#[test]
+fn an_item_is_shown_on_the_server_only_when_it_is_there() {
+    let mut world = world_with_a(23);
+    let page = world.pages[0].id.clone();
+    world.tell(format!(r#"{{"v":1,"kind":"pending","page":"{page}","slice":"files"}}"#));
+    let shown = |world: &World, id: &str| {
+        let changes = world.pages[0].heard_of("pending");
+        let named = |message: &&&Value| {
+            message["changes"].as_array().unwrap().iter().any(|change| change["id"] == id)
+        };
+        let last = changes.iter().rev().find(named).unwrap()["changes"].as_array().unwrap();
+        last.iter().find(|change| change["id"] == id).unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    world.server.faults.push_back(Fault::Internal);
+    world.dispatch(0, "files/addItem", json!({"id": "late"}));
+    world.run_until("the push failed", |world| {
+        world.pages[0].last("status")["status"]["connection"] == "local-only"
+    });
+    world.run_for(150);
+    assert_eq!(shown(&world, "late"), "local", "it waits here for the next try");
+
+    world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
+    edit(&mut world, 1);
+    world.settle();
+    world.run_for(150);
+    assert_eq!(
+        (shown(&world, "late"), shown(&world, "a")),
+        ("synced".into(), "local".into()),
+        "a conflict is not synced"
+    );
+}
