@@ -25,15 +25,20 @@ watch();
 self.__nightferry_panic = (message) => { booted = undefined; fail(new Error(message)); watch(); };
 
 // An update takes over once no event is held. This instance then lets go; what it began, the next one finishes.
+// (The one that an update installs hears of itself first.)
+let installing = false;
 const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>
-  self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && go())));
+  self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && !installing && go())));
 
 const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
 const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked, replaced]).catch(report));
 
-self.addEventListener("install", (event) =>
-  event.waitUntil(Promise.all([caches.open(CACHE).then((cache) => cache.add(WASM)), self.skipWaiting()])));
+self.addEventListener("install", (event) => {
+  installing = true;
+  event.waitUntil(Promise.all([caches.open(CACHE).then((cache) => cache.add(WASM)), self.skipWaiting()]));
+});
 self.addEventListener("activate", (event) => {
+  installing = false;
   const old = (keys) => keys.filter((key) => key.startsWith("nightferry-wasm-") && key !== CACHE);
   event.waitUntil(caches.keys().then((keys) => Promise.all(old(keys).map((key) => caches.delete(key)))));
 });
