@@ -84,7 +84,8 @@ async fn events_that_were_pending_settle() -> Result<()> {
              };",
         )
         .await?;
-    server.fault(&[Fault::on("/nightferry/").silent()])?;
+    tab.wait_until("nf.getStatus().connection === 'online'").await?;
+    server.fault(&[Fault::on("/nightferry/push").silent()])?;
     tab.dispatch(&numbered(0..3)).await?;
     server.wait_for_requests("/nightferry/push", |pushes| !pushes.is_empty()).await?;
     let open: usize = worker.eval("return held.filter((event) => !event.settled).length;").await?;
