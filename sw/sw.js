@@ -5,31 +5,24 @@ const WASM = new URL(`sw.wasm?build=${__NIGHTFERRY_BUILD__}`, self.location).hre
 const CACHE = `nightferry-wasm-${__NIGHTFERRY_BUILD__}`;
 const settings = new URL(self.location).searchParams;
 const name = settings.get("name") ?? "nightferry";
+let lock, wasm, booted, fail, panicked, installing = false;
 
 // One writer: another worker of this database, as during an update, finishes first.
-let lock;
-const alone = () => (lock ??= new Promise((granted) => {
-  navigator.locks.request(`nightferry:${name}`, () => new Promise(() => granted()));
-}));
-
+const alone = () => (lock ??= new Promise((granted) =>
+  void navigator.locks.request(`nightferry:${name}`, () => new Promise(() => granted()))));
 // wasm comes from the cache, so that the worker starts while the server is down. A panic costs the instance: the next
 // event boots a fresh one from the database.
-let wasm, booted;
 const load = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
 const loaded = () => (wasm ??= load().catch((error) => { wasm = undefined; throw error; }));
 const boot = () => alone().then(loaded).then(() => wasm_bindgen.boot(name, settings.get("api") ?? "/nightferry"));
 const ready = () => (booted ??= boot().catch((error) => { booted = undefined; throw error; }));
-let fail, panicked;
 const watch = () => { panicked = new Promise((_, reject) => { fail = reject; }); panicked.catch(() => {}); };
 watch();
 self.__nightferry_panic = (message) => { booted = undefined; fail(new Error(message)); watch(); };
-
-// An update takes over once no event is held. This instance then lets go; what it began, the next one finishes.
-// (The one that an update installs hears of itself first.)
-let installing = false;
+// An update takes over once no event is held, so this one lets go of them; what it began, the update finishes. (A
+// worker that is being installed hears of itself first.)
 const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>
   self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && !installing && go())));
-
 const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
 const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked, replaced]).catch(report));
 
@@ -39,9 +32,8 @@ self.addEventListener("install", (event) => {
 });
 self.addEventListener("activate", (event) => {
   installing = false;
-  const old = (keys) => keys.filter((key) => key.startsWith("nightferry-wasm-") && key !== CACHE);
-  event.waitUntil(caches.keys().then((keys) => Promise.all(old(keys).map((key) => caches.delete(key)))));
+  const isOld = (key) => key.startsWith("nightferry-wasm-") && key !== CACHE;
+  event.waitUntil(caches.keys().then((keys) => Promise.all(keys.filter(isOld).map((key) => caches.delete(key)))));
 });
 self.addEventListener("message", (event) => hold(event, () => wasm_bindgen.hear(event.data)));
-self.addEventListener("sync", (event) => hold(event, () => wasm_bindgen.wake()));
-self.addEventListener("periodicsync", (event) => hold(event, () => wasm_bindgen.wake()));
+for (const kind of ["sync", "periodicsync"]) self.addEventListener(kind, (event) => hold(event, () => wasm_bindgen.wake()));
