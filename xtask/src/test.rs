@@ -212,7 +212,8 @@ fn e2e() -> Result<()> {
     browser_files::ensure()?;
     machine::ensure_python(Python::Serve)?;
     let chromium = machine::ensure_chromium()?;
-    let mut test = cargo(["test", "-p", "nightferry-e2e", "--", "--test-threads=2"]);
+    // A test that fails hides none of the others.
+    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e", "--", "--test-threads=2"]);
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", machine::python()))
 }
