@@ -386,8 +386,12 @@ fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
     (world.disk.refuse, world.disk.full) = (Some("_journal"), true);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    let waits = ["flush", "sync"].map(|kind| world.ask(0, kind));
     world.run_for(10_000);
     assert_eq!(world.pages[0].acknowledged, 0);
+    for wait in waits {
+        assert_eq!(world.pages[0].answer(wait), Some("failed"), "what was not taken is not done either");
+    }
     assert_eq!(world.pages[0].last("failed")["code"], "storage");
     let error = world.pages[0].last("status")["status"]["error"].as_str().unwrap();
     assert!(error.contains("no room"), "{error}");

@@ -223,6 +223,11 @@ impl Engine {
         self.fail_waiters("storage", &error.message, |wants| *wants == Wants::Flush);
     }
 
+    /// Tells all who wait that what came before them was not taken.
+    pub(super) fn fail_all(&mut self, error: &StoreError) {
+        self.fail_waiters("storage", &error.message, |_| true);
+    }
+
     /// Tells those who wait for the server that it failed. The changes are kept.
     pub(super) fn fail_syncs(&mut self, message: &str) {
         self.fail_waiters("sync_failed", message, |wants| *wants == Wants::Sync);

@@ -42,7 +42,7 @@ impl Engine {
                     );
                     self.post(To::page(&page), down::failed(None, "storage", &text));
                 }
-                self.fail_flushes(&error);
+                self.fail_all(&error);
             }
         }
     }
