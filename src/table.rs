@@ -83,7 +83,24 @@ impl<K: Ord, V> Table<K, V> {
         if let Some(known) = self.get_mut(&key) {
             return Some(std::mem::replace(known, value));
         }
-        let (mut block, mut at) = self.place(&key);
+        let place = self.place(&key);
+        self.add(place, key, value);
+        None
+    }
+
+    /// The value of `key`, made first if there is none.
+    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        let mut place = self.place(&key);
+        let is_there =
+            self.blocks.get(place.0).and_then(|block| block.get(place.1)).is_some_and(|entry| entry.0 == key);
+        if !is_there {
+            place = self.add(place, key, make());
+        }
+        &mut self.blocks[place.0][place.1].1
+    }
+
+    /// Adds an entry at the place where it belongs; where it then is.
+    fn add(&mut self, (mut block, mut at): (usize, usize), key: K, value: V) -> (usize, usize) {
         if block == self.blocks.len() {
             // After everything: at the end of the last block.
             match block.checked_sub(1) {
@@ -93,24 +110,14 @@ impl<K: Ord, V> Table<K, V> {
         }
         let entries = &mut self.blocks[block];
         entries.insert(at, (key, value));
-        if entries.len() > BLOCK {
-            // Keys mostly come in order, so a block at the end is left full.
-            let rest = entries.split_off(if at == BLOCK { BLOCK } else { BLOCK / 2 });
-            self.blocks.insert(block + 1, rest);
+        if entries.len() <= BLOCK {
+            return (block, at);
         }
-        None
-    }
-
-    /// The value of `key`, made first if there is none.
-    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V
-    where
-        K: Clone,
-    {
-        if !self.contains_key(&key) {
-            self.insert(key.clone(), make());
-        }
-        let (block, at) = self.place(&key);
-        &mut self.blocks[block][at].1
+        // Keys mostly come in order, so a block at the end is left full.
+        let split = if at == BLOCK { BLOCK } else { BLOCK / 2 };
+        let rest = entries.split_off(split);
+        self.blocks.insert(block + 1, rest);
+        if at < split { (block, at) } else { (block + 1, at - split) }
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
@@ -201,6 +208,7 @@ mod tests {
             let key = (random >> 33) % 1_500;
             // More comes than goes at first, then the other way round.
             if (random >> 20) % 10 < if step < 10_000 { 7 } else { 3 } {
+                assert_eq!(table.or_insert_with(key, || step), tree.entry(key).or_insert(step));
                 assert_eq!(table.insert(key, step), tree.insert(key, step));
             } else {
                 assert_eq!(table.remove(&key), tree.remove(&key));

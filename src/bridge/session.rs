@@ -4,7 +4,7 @@
 //! Bursts are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use crate::json::{Json, Writer};
+use crate::json::{Json, Writer, number};
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -136,7 +136,10 @@ impl<P: Clone> Session<P> {
         let mut text = text.clone();
         if self.bursts.first().is_some_and(|burst| burst.0 <= *after) {
             text.pop();
-            text.push_str(&format!(",\"after\":{after}}}"));
+            // Not `format!`, which would bring the whole of `core::fmt` to the page.
+            text.push_str(",\"after\":");
+            text.push_str(&number(*after));
+            text.push('}');
         }
         Message::Text(text)
     }

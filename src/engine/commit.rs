@@ -1,6 +1,7 @@
 //! Committing: items that fell quiet go to their slice's object store, their outbox rows with them, in one
 //! transaction. An item is in at most one open transaction.
 
+use super::entropy::Entropy;
 use super::items::{Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
@@ -48,7 +49,7 @@ impl Committer {
         outbox: &mut Outbox,
         conflicts: &mut Table<Key, ConflictRow>,
         journal: &Journal,
-        conflict_id: &str,
+        entropy: &mut Entropy,
     ) -> Option<Vec<Write>> {
         if self.open.len() >= MAX_OPEN {
             return None;
@@ -73,7 +74,7 @@ impl Committer {
             if let Some(conflict) = conflicts.get_mut(key) {
                 conflict.local = pending.value.clone();
                 conflict.local_at = pending.at;
-                conflict.id = format!("{conflict_id}-{}", key.id);
+                conflict.id = entropy.id();
                 writes.push(Write::put(CONFLICTS, RowKey::Item(key.clone()), conflict.to_json()));
             } else if slice.sync_to_flask {
                 if item.unsent.is_none() && item.in_flight.is_none() {

@@ -115,19 +115,22 @@ impl Journal {
         };
     }
 
-    /// The page holds its messages from `first` on: those before are acknowledged, so they are not waited for, whatever
-    /// became of the page's mark.
-    pub fn resume(&mut self, now: u64, page: &str, first: u64) {
-        let mark = self.marks.or_insert_with(page.into(), Mark::default);
-        if first > mark.accepted + 1 {
-            *mark = Mark { durable: first - 1, accepted: first - 1, at: now };
-        }
-    }
-
-    pub fn arrive(&mut self, now: u64, page: &str, n: u64, seen: Json, text: &str) -> Arrival {
+    /// Takes a page's `n`th message. The page holds its messages from `first` on: those before are acknowledged, so they
+    /// are not waited for, whatever became of the page's mark.
+    pub fn arrive(
+        &mut self,
+        now: u64,
+        page: &str,
+        (n, first): (u64, u64),
+        seen: Json,
+        text: &str,
+    ) -> Arrival {
         let page: Rc<str> = page.into();
         let mark = self.marks.or_insert_with(page.clone(), Mark::default);
         mark.at = now;
+        if first > mark.accepted + 1 {
+            (mark.durable, mark.accepted) = (first - 1, first - 1);
+        }
         if n <= mark.durable {
             return Arrival::Repeated;
         }

@@ -35,17 +35,13 @@ pub enum State {
         deadline: u64,
     },
     /// The push is being written down before its first send.
-    Preparing {
-        txn: u64,
-    },
+    Preparing,
     Sending {
         request: u64,
         deadline: u64,
     },
     /// The answers are being stored.
-    Settling {
-        txn: u64,
-    },
+    Settling,
 }
 
 #[derive(Debug, Default)]
@@ -101,9 +97,7 @@ impl Failure {
     fn new(message: String) -> Self {
         Failure { message, answered: Some(true), forked: false, pause: false, retry_after: None }
     }
-}
 
-impl Failure {
     /// The device's own database failed: nothing was sent.
     pub fn storage(error: &StoreError) -> Self {
         let message = format!("Sending waits, because the browser's database failed: {}.", error.message);

@@ -136,7 +136,7 @@ impl Engine {
             || self.fold.loading.is_some()
             || !self.journal.idle()
             || self.lane.state != lane::State::Idle
-            || (soon && (unsent || !self.reports.is_quiet()))
+            || (soon && (unsent || self.reports.due().is_some()))
     }
 
     fn route(&mut self, input: Input) {

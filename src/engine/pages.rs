@@ -156,12 +156,11 @@ impl Engine {
         self.post(To::page(&registration.page), down::failed(Some(registration.request), "storage", &text));
     }
 
-    fn actions(&mut self, page: &Rc<str>, epoch: &str, (n, first): (u64, u64), seen: Json, text: &str) {
+    fn actions(&mut self, page: &Rc<str>, epoch: &str, numbers: (u64, u64), seen: Json, text: &str) {
         if epoch != self.epoch || self.fresh {
             return self.post(To::page(page), down::stale());
         }
-        self.journal.resume(self.now, page, first);
-        match self.journal.arrive(self.now, page, n, seen, text) {
+        match self.journal.arrive(self.now, page, numbers, seen, text) {
             Arrival::Accepted | Arrival::Known => {}
             Arrival::Repeated => {
                 let durable = self.journal.durable(page);

@@ -36,10 +36,6 @@ impl Reports {
     pub fn due(&self) -> Option<u64> {
         self.waiting.then_some(self.posted_at + EVERY_MS)
     }
-
-    pub fn is_quiet(&self) -> bool {
-        !self.waiting
-    }
 }
 
 impl Engine {
@@ -51,7 +47,7 @@ impl Engine {
         let error =
             reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
         let sync = match self.lane.state {
-            lane::State::Sending { .. } | lane::State::Preparing { .. } | lane::State::Settling { .. } => {
+            lane::State::Sending { .. } | lane::State::Preparing | lane::State::Settling => {
                 SyncStatus::Syncing
             }
             _ if error.is_some() => SyncStatus::Error,

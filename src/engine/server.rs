@@ -62,8 +62,8 @@ impl Engine {
             .extend(self.lane.principal.iter().map(|principal| Write::meta("principal", &quoted(principal))));
         self.lane.push = Some(push);
         self.lane.written = false;
-        let txn = self.store(Purpose::Prepare, writes);
-        self.lane.state = State::Preparing { txn };
+        self.store(Purpose::Prepare, writes);
+        self.lane.state = State::Preparing;
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
@@ -82,7 +82,7 @@ impl Engine {
                 let Some(push) = self.lane.push.clone() else { return };
                 match lane::read_push(answer, &push, &self.outbox) {
                     Ok(answer) => {
-                        let settlement = Settlement::new(
+                        let mut settlement = Settlement::new(
                             &push,
                             answer,
                             &self.items,
@@ -91,10 +91,10 @@ impl Engine {
                             &self.journal,
                             self.now,
                         );
-                        let writes = settlement.writes.clone();
+                        let writes = std::mem::take(&mut settlement.writes);
                         self.settlement = Some(settlement);
-                        let txn = self.store(Purpose::Settle, writes);
-                        self.lane.state = State::Settling { txn };
+                        self.store(Purpose::Settle, writes);
+                        self.lane.state = State::Settling;
                     }
                     Err(failure) if failure.forked => self.forked(push, &failure),
                     Err(failure) => self.failed(failure),

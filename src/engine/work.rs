@@ -143,7 +143,6 @@ impl Engine {
         // While answers are being stored, what they say of an item must not change under them.
         while self.settlement.is_none() {
             let txn = self.last + 1;
-            let id = self.entropy.id();
             let started = self.committer.start(
                 txn,
                 self.now,
@@ -152,7 +151,7 @@ impl Engine {
                 &mut self.outbox,
                 &mut self.conflicts,
                 &self.journal,
-                &id,
+                &mut self.entropy,
             );
             match started {
                 Some(writes) => self.store(Purpose::Commit, writes),
