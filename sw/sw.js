@@ -11,14 +11,14 @@ let lock, wasm, booted, fail, panicked, installing = false;
 const alone = () => (lock ??= new Promise((granted) =>
   void navigator.locks.request(`nightferry:${name}`, () => new Promise(() => granted()))));
 // wasm comes from the cache, so that the worker starts while the server is down. A panic costs the instance: the next
-// event boots a fresh one from the database.
+// event boots a fresh one. Any call makes that, but hands it pointers into the old one: so a call that has none, at once.
 const load = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
 const loaded = () => (wasm ??= load().catch((error) => { wasm = undefined; throw error; }));
 const boot = () => alone().then(loaded).then(() => wasm_bindgen.boot(name, settings.get("api") ?? "/nightferry"));
 const ready = () => (booted ??= boot().catch((error) => { booted = undefined; throw error; }));
 const watch = () => { panicked = new Promise((_, reject) => { fail = reject; }); panicked.catch(() => {}); };
 watch();
-self.__nightferry_panic = (message) => { booted = undefined; fail(new Error(message)); watch(); };
+self.__nightferry_panic = (message) => { booted = undefined; wasm_bindgen.start(); fail(new Error(message)); watch(); };
 // An update takes over once no event is held, so this one lets go of them; what it began, the update finishes. (A
 // worker that is being installed hears of itself first.)
 const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>

@@ -110,5 +110,9 @@ async fn events_that_were_pending_settle() -> Result<()> {
         Ok((server.items("files").await?.len() == 3).then_some(()))
     });
     arrived.await?;
+    // A fresh instance that is handed pointers into the old one opens a database of another name.
+    let databases: Vec<String> =
+        tab.eval("return (await indexedDB.databases()).map((database) => database.name);").await?;
+    assert_eq!(databases, ["nightferry"]);
     server.check_nothing_applied_twice()
 }
