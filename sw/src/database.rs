@@ -1,85 +1,142 @@
-//! IndexedDB through rexie: one database, opened with whatever stores it has, upgraded only to add some.
+//! IndexedDB: one database, opened with whatever stores it has, upgraded only to add some.
+//!
+//! Through web-sys and not through rexie: a transaction's requests are all issued at once and only its end is awaited,
+//! so that a request costs neither a future nor a closure (ARCHITECTURE.md has the figures).
 
-use crate::join::{self, Pending};
-use js_sys::{Array, JSON, JsString, Reflect, Set};
+use js_sys::{Array, Function, JSON, JsString, Promise, Reflect, Set};
 use nightferry::json::Json;
 use nightferry::store::{
     CONFLICTS, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot, StoreError,
     Wanted, Write,
 };
-use nightferry::table::Table;
-use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
+    IdbTransaction, IdbTransactionMode,
+};
 
 /// From this many items of a store on, their keys are read at once before any value is.
 const MANY: usize = 64;
 
-pub struct Database {
-    rexie: Rexie,
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_name = indexedDB)]
+    static INDEXED_DB: IdbFactory;
 }
 
-fn failed(error: rexie::Error) -> StoreError {
-    match error {
-        rexie::Error::IdbError(idb::Error::DomException(exception)) => {
+pub struct Database(IdbDatabase);
+
+/// What the browser says of a failure; it may say nothing.
+fn because(exception: Option<&DomException>) -> StoreError {
+    match exception {
+        Some(exception) => {
             StoreError { full: exception.name() == "QuotaExceededError", message: exception.message() }
         }
-        // Every other one says only which call failed; their texts are not worth their size.
-        _ => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
+        None => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
     }
 }
 
-fn broken(error: JsValue) -> StoreError {
-    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-    StoreError { full: false, message: message.unwrap_or_else(|| "the browser gave no reason".into()) }
+/// A call that threw.
+fn threw(error: JsValue) -> StoreError {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => StoreError { full: false, message: error.message().into() },
+        None => because(error.dyn_ref()),
+    }
+}
+
+/// Waits for one of two events. The promise's own functions are the handlers: no closure of ours is made.
+fn event(listen: &dyn Fn(&Function, &Function)) -> JsFuture {
+    JsFuture::from(Promise::new(&mut |resolve, reject| listen(&resolve, &reject)))
+}
+
+/// A request's result, once it succeeded. What was requested before it in the same transaction has succeeded then, too.
+async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
+    let ended = event(&|resolve, reject| {
+        request.set_onsuccess(Some(resolve));
+        request.set_onerror(Some(reject));
+    });
+    match ended.await {
+        Ok(_) => request.result().map_err(threw),
+        Err(_) => Err(because(request.error().ok().flatten().as_ref())),
+    }
+}
+
+/// Until the transaction is durable. A failure has undone all of it.
+pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
+    let ended = event(&|resolve, reject| {
+        transaction.set_oncomplete(Some(resolve));
+        transaction.set_onabort(Some(reject));
+    });
+    ended.await.map(drop).map_err(|_| because(transaction.error().as_ref()))
 }
 
 impl Database {
     /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
     pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
-        let rexie = Rexie::builder(name).build().await.map_err(failed)?;
-        let existing = rexie.store_names();
-        let wanted = SYSTEM_STORES.into_iter().chain(stores.iter().map(|store| &**store));
-        let missing: Vec<&str> =
-            wanted.filter(|store| !existing.iter().any(|known| known == store)).collect();
-        if missing.is_empty() {
-            return Ok(Database { rexie });
+        let wanted: Vec<JsString> = SYSTEM_STORES
+            .into_iter()
+            .chain(stores.iter().map(|store| &**store))
+            .map(JsString::from)
+            .collect();
+        let open = INDEXED_DB.with(|factory| factory.open(name)).map_err(threw)?;
+        let database = opened(&open, &wanted).await?;
+        if missing(&database.0, &wanted).next().is_none() {
+            return Ok(database);
         }
-        let version = rexie.version().map_err(failed)? + 1;
-        rexie.close();
-        // rexie removes the stores that an upgrade does not name.
-        let all = existing.iter().map(String::as_str).chain(missing);
-        let builder = all.fold(Rexie::builder(name).version(version), |builder, store| {
-            builder.add_object_store(ObjectStore::new(store))
-        });
-        Ok(Database { rexie: builder.build().await.map_err(failed)? })
+        let version = database.0.version() as u32 + 1;
+        database.close();
+        let open = INDEXED_DB.with(|factory| factory.open_with_u32(name, version)).map_err(threw)?;
+        opened(&open, &wanted).await
     }
 
     pub fn close(self) {
-        self.rexie.close();
+        self.0.close();
     }
 
-    /// Begins a transaction that writes, so that transactions take effect in the order of these calls.
-    pub fn begin(&self, writes: &[Write]) -> Result<Transaction, StoreError> {
+    /// The names of all object stores.
+    fn stores(&self) -> Vec<String> {
+        let names = self.0.object_store_names();
+        (0..names.length()).filter_map(|at| names.get(at)).collect()
+    }
+
+    /// Begins a transaction with these writes, so that transactions take effect in the order of these calls.
+    pub fn write(&self, writes: &[Write]) -> Result<IdbTransaction, StoreError> {
         // IndexedDB takes a store that is named twice once.
-        let mut stores: Vec<&str> = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
         for write in writes {
-            if !stores.contains(&write.store()) {
-                stores.push(write.store());
+            if !names.contains(&write.store()) {
+                names.push(write.store());
             }
         }
-        self.rexie.transaction(&stores, TransactionMode::ReadWrite).map_err(failed)
+        let transaction = self.begin(&names, IdbTransactionMode::Readwrite)?;
+        let stores: Result<Vec<_>, _> =
+            names.into_iter().map(|name| Ok((name, store(&transaction, name)?))).collect();
+        let issued = stores.and_then(|stores| writes.iter().try_for_each(|write| issue(&stores, write)));
+        match issued {
+            Ok(()) => Ok(transaction),
+            Err(error) => {
+                let _ = transaction.abort();
+                Err(error)
+            }
+        }
     }
 
     /// Begins a transaction that reads these stores.
-    pub fn begin_reading(&self, stores: &[&str]) -> Result<Transaction, StoreError> {
-        self.rexie.transaction(stores, TransactionMode::ReadOnly).map_err(failed)
+    pub fn read(&self, stores: &[&str]) -> Result<IdbTransaction, StoreError> {
+        self.begin(stores, IdbTransactionMode::Readonly)
+    }
+
+    fn begin(&self, stores: &[&str], mode: IdbTransactionMode) -> Result<IdbTransaction, StoreError> {
+        let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
+        self.0.transaction_with_str_sequence_and_mode(&names, mode).map_err(threw)
     }
 
     /// Everything that the engine starts from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.begin_reading(&[JOURNAL, OUTBOX, CONFLICTS, META])?;
-        let mut snapshot = Snapshot { stores: self.rexie.store_names(), ..Snapshot::default() };
+        let transaction = self.read(&[JOURNAL, OUTBOX, CONFLICTS, META])?;
+        let mut snapshot = Snapshot { stores: self.stores(), ..Snapshot::default() };
         for (key, row) in rows(&transaction, JOURNAL).await? {
             snapshot.journal.extend(key.as_f64().map(|position| (position as u64, row)));
         }
@@ -96,59 +153,56 @@ impl Database {
     }
 }
 
-/// Performs the writes and waits until they are durable. A failure undoes all of them.
-pub async fn write(transaction: Transaction, writes: Vec<Write>) -> Result<(), StoreError> {
-    match issue(&transaction, writes).await {
-        Ok(()) => transaction.commit().await.map_err(failed),
-        Err(error) => {
-            // A transaction that is dropped commits; one that failed must not.
-            let _ = transaction.abort().await;
-            Err(error)
-        }
-    }
-}
-
-/// Issues the writes, all at once. Within a transaction no row is both put and deleted, so their order does not matter.
-async fn issue(transaction: &Transaction, writes: Vec<Write>) -> Result<(), StoreError> {
-    let mut stores: Table<Rc<str>, Writes> = Table::default();
-    for write in writes {
-        let name: Rc<str> = write.store().into();
-        if !stores.contains_key(&name) {
-            let store = transaction.store(&name).map_err(failed)?;
-            stores.insert(name.clone(), Writes { store, puts: Vec::new(), deletes: Vec::new() });
-        }
-        let Some(store) = stores.get_mut(&name) else { continue };
-        match write {
-            Write::Put { key, row, .. } => store.puts.push((row_value(&row)?, Some(key_value(&key)))),
-            Write::Delete { key, .. } => store.deletes.push(key_value(&key)),
-            Write::Trim { through, .. } => {
-                let range = KeyRange::upper_bound(&JsValue::from_f64(through as f64), None);
-                store.deletes.push(range.map_err(|error| failed(error.into()))?.into());
+/// The database of a request to open it, with these stores where that request makes or upgrades it.
+async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database, StoreError> {
+    let (request, stores) = (open.clone(), wanted.to_vec());
+    let upgrade = Closure::<dyn FnMut()>::new(move || {
+        if let Ok(database) = request.result() {
+            let database: IdbDatabase = database.unchecked_into();
+            for store in missing(&database, &stores) {
+                // One that cannot be made is missing again when the database is opened, and is an error there.
+                let _ = database.create_object_store(&String::from(store));
             }
         }
-    }
-    let mut requests: Vec<Pending<Result<(), rexie::Error>>> = Vec::new();
-    for Writes { store, puts, deletes } in stores.values() {
-        for key in deletes {
-            requests.push(Box::pin(store.delete(key.clone())));
+    });
+    open.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+    let database: IdbDatabase = result(open).await?.unchecked_into();
+    // Another connection wants to upgrade or delete the database, and waits for this one; the next transaction opens it
+    // again.
+    let changed = Closure::<dyn FnMut(Event)>::new(|event: Event| {
+        if let Some(database) = event.target() {
+            database.unchecked_into::<IdbDatabase>().close();
         }
-        if !puts.is_empty() {
-            requests.push(Box::pin(store.put_all(puts.iter().cloned())));
-        }
-    }
-    join::all(requests).await.into_iter().try_for_each(|result| result.map_err(failed))
+    });
+    database.set_onversionchange(Some(changed.into_js_value().unchecked_ref()));
+    Ok(Database(database))
 }
 
-/// What a transaction does to one store.
-struct Writes {
-    store: Store,
-    puts: Vec<(JsValue, Option<JsValue>)>,
-    deletes: Vec<JsValue>,
+fn missing<'a>(database: &IdbDatabase, wanted: &'a [JsString]) -> impl Iterator<Item = &'a JsString> {
+    let existing = database.object_store_names();
+    wanted.iter().filter(move |store| !existing.contains(&String::from(*store)))
+}
+
+fn issue(stores: &[(&str, IdbObjectStore)], write: &Write) -> Result<(), StoreError> {
+    let Some((_, store)) = stores.iter().find(|(name, _)| *name == write.store()) else { return Ok(()) };
+    let issued = match write {
+        Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
+        Write::Delete { key, .. } => store.delete(&key_value(key)),
+        Write::Trim { through, .. } => {
+            let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
+            store.delete(&range)
+        }
+    };
+    issued.map(drop).map_err(threw)
+}
+
+fn store(transaction: &IdbTransaction, name: &str) -> Result<IdbObjectStore, StoreError> {
+    transaction.object_store(name).map_err(threw)
 }
 
 /// Reads items and what is known of the server's side of them.
-pub async fn load(transaction: Transaction, wanted: Vec<Wanted>) -> Result<Vec<Loaded>, StoreError> {
-    let sync = transaction.store(SYNC).map_err(failed)?;
+pub async fn load(transaction: IdbTransaction, wanted: Vec<Wanted>) -> Result<Vec<Loaded>, StoreError> {
+    let sync = store(&transaction, SYNC)?;
     let mut loaded = Vec::new();
     let mut rest = wanted.as_slice();
     // They come sorted, so those of one store stand together.
@@ -156,31 +210,37 @@ pub async fn load(transaction: Transaction, wanted: Vec<Wanted>) -> Result<Vec<L
         let count = rest.iter().take_while(|wanted| wanted.store == first.store).count();
         let (some, others) = rest.split_at(count);
         rest = others;
-        let store = transaction.store(&first.store).map_err(failed)?;
+        let store = store(&transaction, &first.store)?;
         let (mut present, mut synced) = (None, None);
         if count >= MANY {
-            present = Some(keys(&store, None, JsValue::as_string).await?);
-            let range = rows_of(&first.key.slice)?;
-            synced = Some(keys(&sync, Some(range), |key| Some(read_key(key)?.id.to_string())).await?);
+            let keys = array(&store.get_all_keys().map_err(threw)?).await?;
+            present = Some(Set::new(&keys));
+            let keys = sync.get_all_keys_with_key(&rows_of(&first.key.slice)?).map_err(threw)?;
+            let keys = array(&keys).await?;
+            let ids: Array = keys.iter().filter_map(|key| read_key(&key)).map(|key| id_value(&key)).collect();
+            synced = Some(Set::new(&ids));
         }
-        let is_in = |ids: &Option<Set>, id: &str| ids.as_ref().is_none_or(|ids| ids.has(&id.into()));
-        let mut requests: Vec<Pending<Result<Option<JsValue>, rexie::Error>>> = Vec::new();
+        let is_in = |ids: &Option<Set>, key: &Key| ids.as_ref().is_none_or(|ids| ids.has(&id_value(key)));
+        let mut requests = Vec::new();
         for Wanted { key, .. } in some {
-            if is_in(&present, &key.id) {
-                requests.push(Box::pin(store.get(key_value(&RowKey::Text(key.id.clone())))));
+            if is_in(&present, key) {
+                requests.push(store.get(&id_value(key)).map_err(threw)?);
             }
-            if is_in(&synced, &key.id) {
-                requests.push(Box::pin(sync.get(key_value(&RowKey::Item(key.clone())))));
+            if is_in(&synced, key) {
+                requests.push(sync.get(&key_value(&RowKey::Item(key.clone()))).map_err(threw)?);
             }
         }
-        let mut results = join::all(requests).await.into_iter();
-        let mut next = |ids: &Option<Set>, id: &str| match is_in(ids, id) {
-            true => results.next().and_then(Result::transpose).transpose().map_err(failed),
-            false => Ok(None),
+        if let Some(last) = requests.last() {
+            result(last).await?;
+        }
+        let mut requests = requests.iter();
+        let mut next = |there: bool| match requests.next().filter(|_| there) {
+            Some(request) => request.result().map_err(threw).and_then(|value| text(&value)),
+            None => Ok(None),
         };
         for Wanted { key, .. } in some {
-            let value = next(&present, &key.id)?.map(|value| text(&value)).transpose()?.map(Json::from);
-            let sync = next(&synced, &key.id)?.map(|row| text(&row)).transpose()?;
+            let value = next(is_in(&present, key))?.map(Json::from);
+            let sync = next(is_in(&synced, key))?;
             loaded.push(Loaded { key: key.clone(), value, sync });
         }
     }
@@ -188,51 +248,48 @@ pub async fn load(transaction: Transaction, wanted: Vec<Wanted>) -> Result<Vec<L
 }
 
 /// All items of a store: ids and values, side by side.
-pub async fn items(transaction: Transaction, store: &str) -> Result<(Array, Array), StoreError> {
-    let store = transaction.store(store).map_err(failed)?;
-    let ids = store.get_all_keys(None, None).await.map_err(failed)?;
-    let values = store.get_all(None, None).await.map_err(failed)?;
-    Ok((ids.into_iter().collect(), values.into_iter().collect()))
+pub async fn items(transaction: IdbTransaction, name: &str) -> Result<(Array, Array), StoreError> {
+    let store = store(&transaction, name)?;
+    let ids = store.get_all_keys().map_err(threw)?;
+    let values = array(&store.get_all().map_err(threw)?).await?;
+    Ok((ids.result().map_err(threw)?.unchecked_into(), values))
 }
 
-/// The ids among a store's keys.
-async fn keys(
-    store: &Store,
-    range: Option<KeyRange>,
-    id: impl Fn(&JsValue) -> Option<String>,
-) -> Result<Set, StoreError> {
-    let keys = store.get_all_keys(range, None).await.map_err(failed)?;
-    let ids = Set::new(&JsValue::UNDEFINED);
-    for id in keys.iter().filter_map(id) {
-        ids.add(&JsValue::from_str(&id));
-    }
-    Ok(ids)
+async fn array(request: &IdbRequest) -> Result<Array, StoreError> {
+    result(request).await.map(JsCast::unchecked_into)
 }
 
 /// The keys of a slice's rows in a store of all slices.
-fn rows_of(slice: &str) -> Result<KeyRange, StoreError> {
+fn rows_of(slice: &str) -> Result<JsValue, StoreError> {
     let from = Array::of1(&slice.into());
     // An array sorts after every string, so this ends the slice's rows.
     let to = Array::of2(&slice.into(), &Array::new());
-    KeyRange::bound(&from, &to, None, None).map_err(|error| failed(error.into()))
+    IdbKeyRange::bound(&from, &to).map(JsValue::from).map_err(threw)
 }
 
-async fn rows(transaction: &Transaction, store: &str) -> Result<Vec<(JsValue, String)>, StoreError> {
-    let store = transaction.store(store).map_err(failed)?;
-    let keys = store.get_all_keys(None, None).await.map_err(failed)?;
-    let values = store.get_all(None, None).await.map_err(failed)?;
-    keys.into_iter().zip(values).map(|(key, value)| Ok((key, text(&value)?))).collect()
+async fn rows(transaction: &IdbTransaction, name: &str) -> Result<Vec<(JsValue, String)>, StoreError> {
+    let (keys, values) = items(transaction.clone(), name).await?;
+    let read = |(key, value): (JsValue, JsValue)| Ok((key, text(&value)?.unwrap_or_default()));
+    keys.iter().zip(values.iter()).map(read).collect()
 }
 
-fn text(value: &JsValue) -> Result<String, StoreError> {
-    JSON::stringify(value).map(String::from).map_err(broken)
+/// A value as JSON text; `None` where there is none.
+fn text(value: &JsValue) -> Result<Option<String>, StoreError> {
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    JSON::stringify(value).map(|text| Some(text.into())).map_err(threw)
+}
+
+fn id_value(key: &Key) -> JsValue {
+    JsValue::from_str(&key.id)
 }
 
 fn key_value(key: &RowKey) -> JsValue {
     match key {
         RowKey::Number(number) => JsValue::from_f64(*number as f64),
         RowKey::Text(text) => JsValue::from_str(text),
-        RowKey::Item(key) => Array::of2(&JsValue::from_str(&key.slice), &JsValue::from_str(&key.id)).into(),
+        RowKey::Item(key) => Array::of2(&JsValue::from_str(&key.slice), &id_value(key)).into(),
     }
 }
 
@@ -243,10 +300,10 @@ fn read_key(key: &JsValue) -> Option<Key> {
 
 fn row_value(row: &Row) -> Result<JsValue, StoreError> {
     match row {
-        Row::Json(json) => JSON::parse(json).map_err(broken),
+        Row::Json(json) => JSON::parse(json).map_err(threw),
         Row::WithText { head, text } => {
-            let value = JSON::parse(head).map_err(broken)?;
-            Reflect::set(&value, &JsString::from("text"), &JsValue::from_str(text)).map_err(broken)?;
+            let value = JSON::parse(head).map_err(threw)?;
+            Reflect::set(&value, &JsString::from("text"), &JsValue::from_str(text)).map_err(threw)?;
             Ok(value)
         }
     }

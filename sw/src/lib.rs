@@ -2,7 +2,6 @@
 //! [`wake`]; [`worker`] is the driver's loop; [`database`] is IndexedDB, [`network`] is HTTP.
 
 mod database;
-mod join;
 mod network;
 mod platform;
 mod worker;
@@ -12,7 +11,7 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Settles the events that were waiting for this instance (sw.js).
+    /// Puts a fresh instance in the place of this one, and settles the events that were waiting for it (sw.js).
     #[wasm_bindgen(js_name = __nightferry_panic)]
     fn panicked(message: &str);
 }

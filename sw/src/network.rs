@@ -1,35 +1,41 @@
 //! HTTP to Nightferry's API.
 
-use gloo_net::http::Method;
-use gloo_net::http::{RequestBuilder, Response};
 use nightferry::engine::{Answer, Unreachable};
-use web_sys::{AbortSignal, RequestCache};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, Response};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn fetch(url: &str, init: &RequestInit) -> Result<JsValue, JsValue>;
+}
 
 /// Sends a request and reads its answer whole. Every HTTP status is an answer.
 pub async fn request(url: &str, body: Option<String>, signal: &AbortSignal) -> Result<Answer, Unreachable> {
-    let request = RequestBuilder::new(url).cache(RequestCache::NoStore).abort_signal(Some(signal));
-    let response = match body {
-        Some(body) => {
-            let request = request.method(Method::POST).header("Content-Type", "application/json").body(body);
-            request.map_err(unreachable)?.send().await
-        }
-        None => request.send().await,
-    };
-    let response = response.map_err(unreachable)?;
-    let (status, content_type, retry_after) = head(&response);
-    let body = response.text().await.map_err(unreachable)?;
-    Ok(Answer { status, content_type, retry_after, body })
+    exchange(url, body, signal).await.map_err(|error| {
+        let error = error.dyn_ref::<js_sys::Error>();
+        Unreachable(error.map_or_else(|| "the browser gave no reason".into(), |error| error.message().into()))
+    })
 }
 
-fn head(response: &Response) -> (u16, String, Option<u64>) {
-    let header = |name| response.headers().get(name);
-    let content_type = header("content-type").unwrap_or_default();
+async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Result<Answer, JsValue> {
+    let init = RequestInit::new();
+    init.set_cache(RequestCache::NoStore);
+    init.set_signal(Some(signal));
+    if let Some(body) = body {
+        let headers = Headers::new()?;
+        headers.set("Content-Type", "application/json")?;
+        init.set_method("POST");
+        init.set_headers(&headers);
+        init.set_body(&body.into());
+    }
+    let response: Response = fetch(url, &init).await?.unchecked_into();
+    let headers = response.headers();
+    let content_type = headers.get("content-type")?.unwrap_or_default();
     let content_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    let retry_after =
-        header("retry-after").and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
-    (response.status(), content_type, retry_after)
-}
-
-fn unreachable(error: gloo_net::Error) -> Unreachable {
-    Unreachable(error.to_string())
+    let retry_after = headers.get("retry-after")?;
+    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
+    let body = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
+    Ok(Answer { status: response.status(), content_type, retry_after, body })
 }

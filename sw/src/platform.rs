@@ -1,6 +1,6 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
-use js_sys::{JSON, JsString, Reflect, Uint8Array};
+use js_sys::{Function, JSON, JsString, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use nightferry::table::Table;
@@ -13,6 +13,8 @@ use web_sys::BroadcastChannel;
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(into: &Uint8Array) -> Uint8Array;
+    #[wasm_bindgen(js_name = setTimeout)]
+    pub fn set_timeout(then: &Function, ms: u32);
 }
 
 pub fn moment() -> Moment {

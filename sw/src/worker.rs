@@ -2,10 +2,9 @@
 
 use crate::database::{self, Database};
 use crate::network;
-use crate::platform::{Pages, moment};
-use futures_util::future::select;
+use crate::platform::{Pages, moment, set_timeout};
 use gloo_timers::callback::Timeout;
-use gloo_timers::future::TimeoutFuture;
+use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Write};
@@ -13,8 +12,8 @@ use nightferry::table::Table;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use tokio::sync::oneshot;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
@@ -59,7 +58,8 @@ struct Worker {
     requests: RefCell<Table<u64, AbortController>>,
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
-    resting: RefCell<Vec<oneshot::Sender<()>>>,
+    /// Ends the wait of the events that are held open.
+    resting: RefCell<Vec<Function>>,
 }
 
 /// One kind of task for all: each kind costs the worker its own machinery.
@@ -111,7 +111,7 @@ impl Worker {
         self.pumping.set(false);
         if !self.engine.borrow().busy(SOON_MS) {
             for resting in self.resting.take() {
-                let _ = resting.send(());
+                let _ = resting.call0(&JsValue::UNDEFINED);
             }
         }
     }
@@ -119,9 +119,11 @@ impl Worker {
     /// Until there is no work left, or this event has been held for long enough.
     async fn rest(&self) {
         if self.engine.borrow().busy(SOON_MS) {
-            let (sender, receiver) = oneshot::channel();
-            self.resting.borrow_mut().push(sender);
-            select(receiver, TimeoutFuture::new(HOLD_MS)).await;
+            let rested = Promise::new(&mut |rested, _| {
+                set_timeout(&rested, HOLD_MS);
+                self.resting.borrow_mut().push(rested);
+            });
+            let _ = JsFuture::from(rested).await;
         }
     }
 
@@ -167,11 +169,11 @@ impl Worker {
     }
 
     fn store(self: &Rc<Self>, txn: u64, writes: Vec<Write>) {
-        let begun = self.begin(|database| database.begin(&writes));
+        let begun = self.begin(|database| database.write(&writes));
         let worker = self.clone();
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => database::write(transaction, writes).await,
+                Ok(transaction) => database::committed(transaction).await,
                 Err(error) => worker.reopen(error).await,
             };
             worker.input(Input::Stored { txn, result });
@@ -185,7 +187,7 @@ impl Worker {
                 stores.push(&wanted.store);
             }
         }
-        let begun = self.begin(|database| database.begin_reading(&stores));
+        let begun = self.begin(|database| database.read(&stores));
         let worker = self.clone();
         spawn(async move {
             let result = match begun {
@@ -197,7 +199,7 @@ impl Worker {
     }
 
     fn rows(self: &Rc<Self>, to: To, request: u64, head: String, store: &Rc<str>) {
-        let begun = self.begin(|database| database.begin_reading(&[store]));
+        let begun = self.begin(|database| database.read(&[store]));
         let (worker, store) = (self.clone(), store.clone());
         spawn(async move {
             let result = match begun {
