@@ -1,23 +1,30 @@
 //! The one map of the core: sorted, in blocks. A tree of the standard library costs the worker several times the code
-//! for each kind of entry.
+//! for each kind of entry; here all maps with the same kind of key share theirs.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 
 /// The most entries in a block; a full one is split.
 const BLOCK: usize = 256;
 
 /// Keys in ascending order, each with a value. Finding is logarithmic; inserting and removing move at most a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Table<K, V> {
-    /// None of them is empty.
-    blocks: Vec<Vec<(K, V)>>,
+    index: Index<K>,
+    /// The index has each value's place here.
+    values: Vec<Option<V>>,
+    free: Vec<usize>,
 }
 
-impl<K, V> Default for Table<K, V> {
-    fn default() -> Self {
-        Table { blocks: Vec::new() }
-    }
+/// The keys, with where their values are.
+#[derive(Debug, Clone)]
+struct Index<K> {
+    /// None of them is empty.
+    blocks: Vec<Vec<(K, usize)>>,
 }
+
+/// A place in the index: its block, one too far if it comes after everything, and the place in that block.
+type Place = (usize, usize);
 
 /// The first of `len` places for which `before` is false; it is true for all in front of it.
 fn search(len: usize, before: &dyn Fn(usize) -> bool) -> usize {
@@ -33,74 +40,22 @@ fn search(len: usize, before: &dyn Fn(usize) -> bool) -> usize {
     low
 }
 
-impl<K: Ord, V> Table<K, V> {
-    /// Where `key` is or belongs: its block, one too far if it comes after everything, and the place in that block.
-    fn place<Q: Ord + ?Sized>(&self, key: &Q) -> (usize, usize)
-    where
-        K: Borrow<Q>,
-    {
+impl<K> Index<K> {
+    /// Where a key is or belongs, and its value's place if it is there; `to` compares a key with it.
+    #[inline(never)]
+    fn find(&self, to: &dyn Fn(&K) -> Ordering) -> (Place, Option<usize>) {
+        let is_before = |entry: &(K, usize)| to(&entry.0) == Ordering::Less;
         let blocks = &self.blocks;
-        let block = search(blocks.len(), &|at| blocks[at].last().is_some_and(|entry| entry.0.borrow() < key));
+        let block = search(blocks.len(), &|at| blocks[at].last().is_some_and(is_before));
         let entries = blocks.get(block).map_or(&[][..], Vec::as_slice);
-        (block, search(entries.len(), &|at| entries[at].0.borrow() < key))
+        let at = search(entries.len(), &|at| is_before(&entries[at]));
+        let found = entries.get(at).filter(|entry| to(&entry.0) == Ordering::Equal);
+        ((block, at), found.map(|entry| entry.1))
     }
 
-    /// The key as it is kept, and its value.
-    pub fn entry<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
-    where
-        K: Borrow<Q>,
-    {
-        let (block, at) = self.place(key);
-        let (found, value) = self.blocks.get(block)?.get(at)?;
-        (found.borrow() == key).then_some((found, value))
-    }
-
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
-        self.entry(key).map(|(_, value)| value)
-    }
-
-    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
-        let (block, at) = self.place(key);
-        let (found, value) = self.blocks.get_mut(block)?.get_mut(at)?;
-        (K::borrow(found) == key).then_some(value)
-    }
-
-    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.entry(key).is_some()
-    }
-
-    /// Puts a value; returns the one before.
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if let Some(known) = self.get_mut(&key) {
-            return Some(std::mem::replace(known, value));
-        }
-        let place = self.place(&key);
-        self.add(place, key, value);
-        None
-    }
-
-    /// The value of `key`, made first if there is none.
-    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let mut place = self.place(&key);
-        let is_there =
-            self.blocks.get(place.0).and_then(|block| block.get(place.1)).is_some_and(|entry| entry.0 == key);
-        if !is_there {
-            place = self.add(place, key, make());
-        }
-        &mut self.blocks[place.0][place.1].1
-    }
-
-    /// Adds an entry at the place where it belongs; where it then is.
-    fn add(&mut self, (mut block, mut at): (usize, usize), key: K, value: V) -> (usize, usize) {
+    /// Adds an entry at the place where it belongs.
+    #[inline(never)]
+    fn add(&mut self, (mut block, mut at): Place, entry: (K, usize)) {
         if block == self.blocks.len() {
             // After everything: at the end of the last block.
             match block.checked_sub(1) {
@@ -109,43 +64,145 @@ impl<K: Ord, V> Table<K, V> {
             }
         }
         let entries = &mut self.blocks[block];
-        entries.insert(at, (key, value));
-        if entries.len() <= BLOCK {
-            return (block, at);
+        entries.insert(at, entry);
+        if entries.len() > BLOCK {
+            // Keys mostly come in order, so a block at the end is left full.
+            let split = if at == BLOCK { BLOCK } else { BLOCK / 2 };
+            let rest = entries.split_off(split);
+            self.blocks.insert(block + 1, rest);
         }
-        // Keys mostly come in order, so a block at the end is left full.
-        let split = if at == BLOCK { BLOCK } else { BLOCK / 2 };
-        let rest = entries.split_off(split);
-        self.blocks.insert(block + 1, rest);
-        if at < split { (block, at) } else { (block + 1, at - split) }
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, (block, at): Place) {
+        self.blocks[block].remove(at);
+        if self.blocks[block].is_empty() {
+            self.blocks.remove(block);
+        }
+    }
+
+    /// The entry at a place, which moves on.
+    #[inline(never)]
+    fn next(&self, place: &mut Place) -> Option<&(K, usize)> {
+        if self.blocks.get(place.0)?.len() <= place.1 {
+            *place = (place.0 + 1, 0);
+        }
+        let entry = self.blocks.get(place.0)?.get(place.1);
+        place.1 += 1;
+        entry
+    }
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Table { index: Index { blocks: Vec::new() }, values: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<K: Ord, V> Table<K, V> {
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> (Place, Option<usize>)
+    where
+        K: Borrow<Q>,
+    {
+        self.index.find(&|other| other.borrow().cmp(key))
+    }
+
+    /// The key as it is kept, and its value.
+    pub fn entry<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let ((block, at), value) = self.find(key);
+        let value = self.values.get(value?)?.as_ref()?;
+        Some((&self.index.blocks[block][at].0, value))
+    }
+
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.values.get(self.find(key).1?)?.as_ref()
+    }
+
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let value = self.find(key).1?;
+        self.values.get_mut(value)?.as_mut()
+    }
+
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).1.is_some()
+    }
+
+    /// Puts a value; returns the one before.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let (place, known) = self.find(&key);
+        match known {
+            Some(known) => self.values[known].replace(value),
+            None => {
+                self.add(place, key, value);
+                None
+            }
+        }
+    }
+
+    /// The value of `key`, made first if there is none.
+    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        let (place, known) = self.find(&key);
+        let at = known.unwrap_or_else(|| self.add(place, key, make()));
+        self.values[at].get_or_insert_with(|| unreachable!("the index names a value that is there"))
+    }
+
+    fn add(&mut self, place: Place, key: K, value: V) -> usize {
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => {
+                self.values.push(None);
+                self.values.len() - 1
+            }
+        };
+        self.values[at] = Some(value);
+        self.index.add(place, (key, at));
+        at
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let (block, at) = self.place(key);
-        if self.blocks.get(block)?.get(at)?.0.borrow() != key {
-            return None;
-        }
-        let (_, value) = self.blocks[block].remove(at);
-        if self.blocks[block].is_empty() {
-            self.blocks.remove(block);
-        }
-        Some(value)
+        let (place, value) = self.find(key);
+        let value = value?;
+        self.index.remove(place);
+        self.free.push(value);
+        self.values[value].take()
     }
 
     /// The entries from `key` on, in order.
-    pub fn iter_from<'a>(&'a self, key: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
-        let (block, at) = self.place(key);
-        let entries = self.blocks[block.min(self.blocks.len())..].iter().flatten().skip(at);
-        entries.map(|(key, value)| (key, value))
+    pub fn iter_from(&self, key: &K) -> Iter<'_, K, V> {
+        Iter { table: self, place: self.find(key).0 }
+    }
+
+    /// Keeps the entries for which `keep` is true.
+    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool)
+    where
+        K: Clone,
+    {
+        let gone: Vec<K> =
+            self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
+        for key in &gone {
+            self.remove(key);
+        }
     }
 }
 
 impl<K, V> Table<K, V> {
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.blocks.iter().flatten().map(|(key, value)| (key, value))
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        Iter { table: self, place: (0, 0) }
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &K> {
@@ -156,28 +213,61 @@ impl<K, V> Table<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// Keeps the entries for which `keep` is true.
-    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
-        for block in &mut self.blocks {
-            block.retain(|(key, value)| keep(key, value));
-        }
-        self.blocks.retain(|block| !block.is_empty());
-    }
-
     pub fn len(&self) -> usize {
-        self.blocks.iter().map(Vec::len).sum()
+        self.values.len() - self.free.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+        self.index.blocks.is_empty()
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().zip(other.iter()).all(|(entry, other)| entry == other)
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for Table<K, V> {}
+
+/// Entries in order.
+pub struct Iter<'a, K, V> {
+    table: &'a Table<K, V>,
+    place: Place,
+}
+
+impl<'a, K, V> Iterator for Iter<'a, K, V> {
+    type Item = (&'a K, &'a V);
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, value) = self.table.index.next(&mut self.place)?;
+        Some((key, self.table.values.get(*value)?.as_ref()?))
+    }
+}
+
+/// Entries in order, taken out.
+pub struct IntoIter<K, V> {
+    keys: std::vec::IntoIter<(K, usize)>,
+    blocks: std::vec::IntoIter<Vec<(K, usize)>>,
+    values: Vec<Option<V>>,
+}
+
+impl<K, V> Iterator for IntoIter<K, V> {
+    type Item = (K, V);
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, value)) = self.keys.next() {
+                return Some((key, self.values.get_mut(value)?.take()?));
+            }
+            self.keys = self.blocks.next()?.into_iter();
+        }
     }
 }
 
 impl<K, V> IntoIterator for Table<K, V> {
     type Item = (K, V);
-    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<(K, V)>>>;
+    type IntoIter = IntoIter<K, V>;
     fn into_iter(self) -> Self::IntoIter {
-        self.blocks.into_iter().flatten()
+        IntoIter { keys: Vec::new().into_iter(), blocks: self.index.blocks.into_iter(), values: self.values }
     }
 }
 
