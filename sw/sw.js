@@ -1,6 +1,5 @@
-// The worker's script: every listener in the first turn, each event forwarded to Rust and held open for its work. The
-// build puts wasm-bindgen's glue (`wasm_bindgen`) in front of it and gives __NIGHTFERRY_BUILD__ its value.
-"use strict";
+// The worker's script: every listener in the first turn, each event forwarded to Rust and held open for its work. The build
+"use strict"; // puts wasm-bindgen's glue (`wasm_bindgen`) in front of it and gives __NIGHTFERRY_BUILD__ its value.
 const WASM = new URL(`sw.wasm?build=${__NIGHTFERRY_BUILD__}`, self.location).href;
 const CACHE = `nightferry-wasm-${__NIGHTFERRY_BUILD__}`;
 const settings = new URL(self.location).searchParams;
@@ -24,7 +23,7 @@ self.__nightferry_panic = (message) => { booted = undefined; wasm_bindgen.start(
 const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>
   self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && !installing && go())));
 const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
-const hold = (event, work) => event.waitUntil(Promise.race([ready().then(work), panicked, replaced]).catch(report));
+const perform = (work) => Promise.race([ready().then(work), panicked, replaced]);
 
 self.addEventListener("install", (event) => {
   installing = true;
@@ -32,8 +31,10 @@ self.addEventListener("install", (event) => {
 });
 self.addEventListener("activate", (event) => {
   installing = false;
+  self.registration.periodicSync?.register("nightferry", { minInterval: 43_200_000 }).catch(() => {}); // Installed apps only.
   const isOld = (key) => key.startsWith("nightferry-wasm-") && key !== CACHE;
   event.waitUntil(caches.keys().then((keys) => Promise.all(keys.filter(isOld).map((key) => caches.delete(key)))));
 });
-self.addEventListener("message", (event) => hold(event, () => wasm_bindgen.hear(event.data)));
-for (const kind of ["sync", "periodicsync"]) self.addEventListener(kind, (event) => hold(event, () => wasm_bindgen.wake()));
+self.addEventListener("message", (event) => event.waitUntil(perform(() => wasm_bindgen.hear(event.data)).catch(report)));
+for (const kind of ["sync", "periodicsync"]) // A failure has the browser wake the worker again later.
+  self.addEventListener(kind, (event) => event.waitUntil(perform(() => wasm_bindgen.wake())));

@@ -1,6 +1,6 @@
 //! The conversation with the worker: posts what the session says, hears what the worker broadcasts.
 
-use js_sys::{Function, JsString};
+use js_sys::{Array, Function, JsString};
 use nightferry::bridge::session::{Message, Session};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
@@ -47,6 +47,10 @@ extern "C" {
     fn message(this: &Down) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn unfinished(this: &Down) -> Option<bool>;
+    #[wasm_bindgen(method, getter, js_name = wakeIn)]
+    fn wake_in(this: &Down) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn slices(this: &Down) -> Array;
 }
 
 /// Changes what is in a cell. Nothing here is changed while it is being changed, so this always can; a panic for the
@@ -150,8 +154,16 @@ impl Connection {
                     messages =
                         session.registered(now, number(down.request()), &down.epoch().unwrap_or_default());
                 }
-                "status" => session.status(now, down.unfinished() == Some(true)),
-                "changed" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
+                "status" => {
+                    let wake_in = down.wake_in().map(|wait| wait as u64);
+                    session.status(now, down.unfinished() == Some(true), wake_in);
+                }
+                "folded" => {
+                    for slice in down.slices().iter().filter_map(|slice| slice.as_string()) {
+                        session.saw(&slice, number(down.position()));
+                    }
+                }
+                "changed" | "rows" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
                 _ => {}
             }
             if let Some(request) = request {

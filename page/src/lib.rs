@@ -40,10 +40,12 @@ pub fn connect(registration: ServiceWorkerRegistration, name: &str, page: &str, 
     CONNECTION.set(Some(connection));
 }
 
-/// Declares slices, a JSON object: `resolve(answer)` or `reject(code, message)`.
+/// Declares slices and auto-sync, JSON objects: `resolve(answer)` or `reject(code, message)`.
 #[wasm_bindgen]
-pub fn register(slices: &str, resolve: Function, reject: Function) {
-    with(|connection| connection.ask(resolve, reject, |session, now| session.register(now, slices)));
+pub fn register(slices: &str, auto_sync: &str, resolve: Function, reject: Function) {
+    with(|connection| {
+        connection.ask(resolve, reject, |session, now| session.register(now, slices, auto_sync))
+    });
 }
 
 /// Posts a burst: JSON text of an array of actions.
@@ -52,11 +54,19 @@ pub fn burst(actions: JsString) {
     with(|connection| connection.say(|session, now| session.burst(now, actions).into_iter().collect()));
 }
 
-/// Asks `flush`, `sync`, or `hydrate` with a slice: `resolve(answer)` or `reject(code, message)`.
+/// Asks what `Session::request` names: `resolve(answer)` or `reject(code, message)`.
 #[wasm_bindgen]
-pub fn request(kind: &str, slice: Option<String>, resolve: Function, reject: Function) {
+pub fn request(
+    kind: &str,
+    slice: Option<String>,
+    settings: Option<String>,
+    resolve: Function,
+    reject: Function,
+) {
     with(|connection| {
-        connection.ask(resolve, reject, |session, now| session.request(now, kind, slice.as_deref()))
+        connection.ask(resolve, reject, |session, now| {
+            session.request(now, kind, slice.as_deref(), settings.as_deref())
+        })
     });
 }
 
@@ -66,8 +76,8 @@ pub fn watch(slice: &str) {
     with(|connection| connection.say(|session, _| vec![session.watch(slice)]));
 }
 
-/// Tells the worker that the network is back.
+/// Tells the worker something that needs no answer: `online`, `hidden`, `resetMetrics`.
 #[wasm_bindgen]
-pub fn online() {
-    with(|connection| connection.say(|session, _| vec![session.tell("online")]));
+pub fn tell(kind: &str) {
+    with(|connection| connection.say(|session, _| vec![session.tell(kind)]));
 }

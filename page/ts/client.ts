@@ -2,7 +2,18 @@
 // microtask and posted.
 
 import init, * as wasm from "nightferry-wasm";
-import type { Action, Change, ItemProgress, NightferryError, RegisterOptions, Registration, Status } from "./types.js";
+import type {
+  Action,
+  AutoSyncConfig,
+  Change,
+  ItemProgress,
+  NightferryError,
+  RegisterOptions,
+  Registration,
+  SliceConfig,
+  Status,
+  SyncMetrics,
+} from "./types.js";
 import { checkSize, encode } from "./value.js";
 
 export type * from "./types.js";
@@ -10,6 +21,7 @@ export type * from "./types.js";
 type Rows = { ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
 type Message =
   | { kind: "status"; status: Status }
+  | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Change<unknown>)
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | { kind: "warning" | "failed"; code: string; message: string };
@@ -37,7 +49,26 @@ let status: Status = {
   pending: 0,
   conflicts: 0,
   progress: null,
+  autoSync: {
+    enabled: true,
+    intervalMs: 30_000,
+    syncOnChange: false,
+    maxQueueSize: 50,
+    changeCounter: 0,
+    nextSyncAt: null,
+  },
 };
+let metrics: SyncMetrics = {
+  totalOperations: 0,
+  successfulOperations: 0,
+  failedOperations: 0,
+  lastOperationTime: 0,
+  averageOperationTime: 0,
+  operationTimes: [],
+  oldestPendingAt: null,
+  bySlice: {},
+};
+const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
 const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
 const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
@@ -86,9 +117,10 @@ async function start(options: RegisterOptions): Promise<Registration> {
   post();
   for (const slice of pendingListeners.keys()) wasm.watch(slice);
   const slices = encode(options.slices ?? {}, "slices");
+  const autoSync = encode(options.autoSync ?? {}, "autoSync");
   return answer<Registration>((resolve, reject) => {
     refuse = reject;
-    wasm.register(slices, resolve, reject);
+    wasm.register(slices, autoSync, resolve, reject);
   });
 }
 
@@ -127,7 +159,15 @@ async function connect(options: RegisterOptions): Promise<void> {
       `The worker ${url.pathname} could not be registered: ${(reason as Error).message}. Open that address: it must be served as JavaScript from this origin.`,
     );
   }
-  addEventListener("online", () => wasm.online());
+  addEventListener("online", () => wasm.tell("online"));
+  // The page may be gone the next moment, and its worker soon after.
+  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
+}
+
+function leave(): void {
+  post();
+  wasm.tell("hidden");
 }
 
 function activated(worker: ServiceWorker | null): Promise<void> {
@@ -212,12 +252,12 @@ function post(): void {
   wasm.burst(`[${part.join(",")}]`);
 }
 
-async function ask(kind: string, slice?: string): Promise<unknown> {
+async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
   if (!registering) throw failure("not_registered", `${kind}: call register({slices}) first.`);
   await registering.promise;
   // What was dispatched before this call goes first.
   post();
-  return answer((resolve, reject) => wasm.request(kind, slice, resolve, reject));
+  return answer((resolve, reject) => wasm.request(kind, slice, settings, resolve, reject));
 }
 
 /** Resolves when everything dispatched before it is committed in IndexedDB; rejects if that failed (it is kept and tried again). */
@@ -225,9 +265,40 @@ export async function flushPersistence(): Promise<void> {
   await ask("flush");
 }
 
-/** Sends everything now; resolves when the server has it, rejects if it could not be reached (it is kept and tried again). */
+/**
+ * Sends everything now; resolves when the server has it. What could not be sent is kept and tried again.
+ * @throws NightferryError `unreachable` where nothing answered, `sync_failed`, `storage`.
+ */
 export async function syncNow(): Promise<void> {
   await ask("sync");
+}
+
+/** The same as `syncNow`: a change is sent once, and only what the server has not acknowledged is. */
+export const syncToFlaskBulk = syncNow;
+
+/** Asks the server now whether it is there. */
+export async function checkFlaskConnection(): Promise<boolean> {
+  return ((await ask("check")) as { connected: boolean }).connected;
+}
+
+/**
+ * Changes a slice's settings at once, in every tab, and for as long as the browser keeps its data; they win over
+ * `register`.
+ * @throws NightferryError `bad_config`, `storage`; nothing is changed then.
+ */
+export async function configurePersistence(slice: string, config: SliceConfig): Promise<void> {
+  await ask("configure", slice, encode(config, "config"));
+}
+
+/** What was changed while the slice was disabled is persisted now. */
+export const enablePersistence = (slice: string): Promise<void> => configurePersistence(slice, { enabled: true });
+
+/** From now on changes of the slice are held beside its store, until it is enabled again. */
+export const disablePersistence = (slice: string): Promise<void> => configurePersistence(slice, { enabled: false });
+
+/** Changes when the device syncs on its own, as `configurePersistence` changes a slice. */
+export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
+  await ask("configure", undefined, encode(config, "config"));
 }
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
@@ -249,6 +320,23 @@ export function subscribeStatus(fn: (status: Status) => void): () => void {
   statusListeners.add(fn);
   fn(status);
   return () => statusListeners.delete(fn);
+}
+
+/** The metrics of the whole, as last heard. */
+export function getSyncMetrics(): SyncMetrics {
+  return metrics;
+}
+
+/** Calls `fn` with the metrics whenever they change, the present ones first. Returns what ends it. */
+export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => void {
+  metricsListeners.add(fn);
+  fn(metrics);
+  return () => metricsListeners.delete(fn);
+}
+
+/** Counts from zero again, in every tab. */
+export function resetSyncMetrics(): void {
+  if (ready) wasm.tell("resetMetrics");
 }
 
 /** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
@@ -277,6 +365,10 @@ function hear(message: Message): void {
     case "status":
       status = message.status;
       each(statusListeners, (fn) => fn(status));
+      return;
+    case "metrics":
+      metrics = message.metrics;
+      each(metricsListeners, (fn) => fn(metrics));
       return;
     case "changed": {
       const { slice, puts, deletes, origin } = message;

@@ -10,6 +10,7 @@ export interface Action {
 export interface SliceConfig {
   /** The IndexedDB object store; by default the slice's name. */
   storeName?: string;
+  /** Whether its changes go to its store. While they do not, they are held beside it. Default true. */
   enabled?: boolean;
   /** Whether its changes go to the server. Default true. */
   syncToFlask?: boolean;
@@ -31,6 +32,49 @@ export interface RegisterOptions {
   /** The name of the IndexedDB database. Default `nightferry`. */
   name?: string;
   slices: Record<string, SliceConfig>;
+  autoSync?: AutoSyncConfig;
+}
+
+/** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
+export interface AutoSyncConfig {
+  /** Default true. */
+  enabled?: boolean;
+  /** The time between two syncs, in ms. Default 30,000, at least 1,000. */
+  intervalMs?: number;
+  /** Sync after every commit, too. Default false. */
+  syncOnChange?: boolean;
+  /** When so many items wait to be committed, they are committed and sent at once. Default 50. */
+  maxQueueSize?: number;
+}
+
+export interface AutoSyncStatus extends Required<AutoSyncConfig> {
+  /** Items with a change that the server has not acknowledged. */
+  changeCounter: number;
+  /** When the next sync is due, in epoch ms; null while auto-sync is off. */
+  nextSyncAt: number | null;
+}
+
+/** What came of operations of one kind. */
+export interface OperationCount {
+  successful: number;
+  failed: number;
+}
+
+/** Every operation that ended, since the metrics were last reset. */
+export interface SyncMetrics {
+  totalOperations: number;
+  successfulOperations: number;
+  failedOperations: number;
+  /** When the last operation ended, in epoch ms; 0 where there was none. */
+  lastOperationTime: number;
+  /** Of `operationTimes`, in ms. */
+  averageOperationTime: number;
+  /** How long the latest transactions and requests took, in ms; the last 100. */
+  operationTimes: number[];
+  /** When the oldest change was made that is not in its store or that the server has not acknowledged, in epoch ms. */
+  oldestPendingAt: number | null;
+  /** By slice: items written to their store (`put`), removed from it (`delete`), and changes sent to the server (`push`). */
+  bySlice: Record<string, Record<"put" | "delete" | "push", OperationCount>>;
 }
 
 export interface Registration {
@@ -40,6 +84,7 @@ export interface Registration {
 
 /** The state of the whole, the same in every tab. */
 export interface Status {
+  /** Whether changes of any slice are persisted. */
   enabled: boolean;
   connection: "unknown" | "online" | "local-only";
   flaskConnected: boolean;
@@ -54,6 +99,7 @@ export interface Status {
   conflicts: number;
   /** While changes are being sent. */
   progress: { done: number; total: number } | null;
+  autoSync: AutoSyncStatus;
 }
 
 /** Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused. */

@@ -3,6 +3,7 @@
 use super::config::Slices;
 use crate::json::{Fields, Json, check_item, elements, shared, string};
 use crate::store::Key;
+use std::rc::Rc;
 
 /// An action as a page sends it.
 pub struct Action<'a> {
@@ -28,6 +29,15 @@ pub enum Change {
         unset: Vec<String>,
     },
     Delete,
+    /// Deletes the slice's other items, as far as the sender had seen or made them. The key's id is empty.
+    DeleteOthers(Vec<Rc<str>>),
+}
+
+impl Operation {
+    /// Whether it is about the slice as a whole.
+    pub fn is_of_slice(&self) -> bool {
+        matches!(self.change, Change::DeleteOthers(_))
+    }
 }
 
 /// Why an action does nothing. The page that sent it is told.
@@ -88,16 +98,11 @@ impl<'a> Action<'a> {
             "addItem" => context.put(payload).map(one),
             _ if verb.starts_with("save") => context.put(payload).map(one),
             _ if verb.starts_with("delete") => context.delete().map(one),
-            _ if verb.starts_with("set") => bad(
-                "unsupported_action",
-                format!(
-                    "The action \"{kind}\" was not kept: replacing a whole slice is not supported yet. Use addItems and removeItem."
-                ),
-            ),
+            _ if verb.starts_with("set") => context.set(),
             _ => bad(
                 "unknown_action",
                 format!(
-                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save… and delete…."
+                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save…, delete… and set…."
                 ),
             ),
         }
@@ -110,7 +115,7 @@ fn one(operation: Operation) -> Vec<Result<Operation, BadAction>> {
 
 struct Context<'a> {
     kind: &'a str,
-    slice: &'a std::rc::Rc<str>,
+    slice: &'a Rc<str>,
     payload: &'a str,
 }
 
@@ -139,6 +144,18 @@ impl Context<'_> {
                 format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind),
             ),
         }
+    }
+
+    /// The new whole. Where one of its items is bad, nothing is deleted: it may be one of those that are there.
+    fn set(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
+        let mut operations = self.items()?;
+        let ids: Result<Vec<Rc<str>>, ()> =
+            operations.iter().map(|put| put.as_ref().map(|put| put.key.id.clone()).map_err(drop)).collect();
+        if let Ok(ids) = ids {
+            let change = Change::DeleteOthers(ids);
+            operations.push(Ok(Operation { key: self.key(String::new()), change }));
+        }
+        Ok(operations)
     }
 
     fn update(&self, unset: &[String]) -> Result<Operation, BadAction> {
@@ -211,10 +228,10 @@ fn id_text(json: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bridge::config::register;
+    use crate::bridge::config;
 
     fn slices() -> Slices {
-        register(&Slices::default(), r#"{"files":{},"theme":{"single":true}}"#).unwrap()
+        config::slices(r#"{"files":{},"theme":{"single":true}}"#)
     }
 
     fn run(action: &str) -> Result<Vec<Operation>, BadAction> {
@@ -235,6 +252,9 @@ mod tests {
             }
         }
         assert_eq!(run(r#"{"type":"files/addItems","payload":[{"id":1},{"id":2}]}"#).unwrap().len(), 2);
+        let done = run(r#"{"type":"files/setFiles","payload":[{"id":1},{"id":2}]}"#).unwrap();
+        assert_eq!(done.len(), 3);
+        assert_eq!(done[2].change, Change::DeleteOthers(vec!["1".into(), "2".into()]));
         let done = run(r#"{"type":"theme/setTheme","payload":"dark"}"#).unwrap();
         assert_eq!(
             done,
@@ -263,6 +283,13 @@ mod tests {
         }
         assert_eq!(id_text("null"), None);
         assert_eq!(id_text("{}"), None);
+    }
+
+    #[test]
+    fn a_set_with_a_bad_item_deletes_nothing() {
+        let action = Action::read(r#"{"type":"files/setFiles","payload":[{"id":1},{"no":2}]}"#).unwrap();
+        let done = action.operations(&slices()).unwrap();
+        assert!(matches!(&done[..], [Ok(put), Err(_)] if &*put.key.id == "1"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! A slice's configuration, as `register` gives it and `_meta.slices` keeps it.
+//! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
+//! `_meta.settings` keeps both.
 
-use crate::json::{Fields, Json, Writer, string};
+use crate::json::{Fields, Json, Writer, shared, string};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -9,6 +10,8 @@ use std::rc::Rc;
 pub struct Slice {
     /// The object store, by default named as the slice.
     pub store: Rc<str>,
+    /// Whether its changes go to its store; those of a slice that is not are held beside it until it is.
+    pub enabled: bool,
     /// Whether its changes go to the server (P7).
     pub sync_to_flask: bool,
     /// How long an item must be quiet before it is committed, in ms.
@@ -26,10 +29,142 @@ pub const DEFAULT_BATCH_SIZE: usize = 10;
 /// All slices ever registered, by name.
 pub type Slices = Table<Rc<str>, Slice>;
 
+/// When the device syncs on its own, beyond the push that follows every commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoSync {
+    pub enabled: bool,
+    pub interval_ms: u64,
+    /// After every commit.
+    pub on_change: bool,
+    /// As soon as so many items wait to be committed.
+    pub max_queue: usize,
+}
+
+impl Default for AutoSync {
+    fn default() -> Self {
+        AutoSync { enabled: true, interval_ms: 30_000, on_change: false, max_queue: 50 }
+    }
+}
+
+/// The name that auto-sync's settings have among those of slices. No slice has such a name.
+const AUTO_SYNC: &str = "@autoSync";
+
+/// Settings by slice, each a JSON object with the fields that were given.
+type Layer = Table<Rc<str>, Json>;
+
+/// Everything that was set: by `register`, and by `configure…` over it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    registered: Layer,
+    configured: Layer,
+}
+
+impl Settings {
+    /// With slices registered, a JSON object of slices' settings, and auto-sync, where that is given. A field left out
+    /// keeps its value.
+    pub fn register(&self, slices: &str, auto_sync: Option<&str>) -> Result<Settings, String> {
+        let mut settings = self.clone();
+        let Some(slices) = Fields::parse(slices) else {
+            return Err("slices must be an object of slices' settings, such as {files: {}}".into());
+        };
+        for (name, given) in slices.0 {
+            check_name("slice", &name)?;
+            give(&mut settings.registered, &name, given)?;
+        }
+        if let Some(given) = auto_sync {
+            give(&mut settings.registered, AUTO_SYNC, given)?;
+        }
+        Ok(settings)
+    }
+
+    /// With a registered slice configured, or auto-sync where no slice is named.
+    pub fn configure(&self, slice: Option<&str>, given: &str) -> Result<Settings, String> {
+        let name = slice.unwrap_or(AUTO_SYNC);
+        if slice.is_some() && !self.registered.contains_key(name) {
+            return Err(format!(
+                "there is no slice \"{name}\". Name it in register({{slices: {{\"{name}\": {{}}}}}})"
+            ));
+        }
+        let mut settings = self.clone();
+        give(&mut settings.configured, name, given)?;
+        Ok(settings)
+    }
+
+    /// What is in force. What is wrong is refused by name; so is a store that is not the one of a slice in `before`.
+    pub fn in_force(&self, before: &Slices) -> Result<(Slices, AutoSync), String> {
+        let mut slices = Slices::default();
+        let mut auto_sync = AutoSync::default();
+        for layer in [&self.registered, &self.configured] {
+            for (name, given) in layer.iter() {
+                let Some(given) = Fields::parse(given) else { continue };
+                if **name == *AUTO_SYNC {
+                    auto_sync.apply(&given)?;
+                } else {
+                    slices.or_insert_with(name.clone(), || Slice::new(name)).apply(name, &given)?;
+                }
+            }
+        }
+        for (name, slice) in slices.iter() {
+            let store = &slice.store;
+            if slices.iter().any(|(other, config)| other != name && config.store == *store) {
+                return Err(format!("two slices have the storeName \"{store}\"; give each its own"));
+            }
+            if let Some(known) = before.get(name).filter(|known| known.store != *store) {
+                return Err(format!(
+                    "slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet",
+                    known.store
+                ));
+            }
+        }
+        Ok((slices, auto_sync))
+    }
+
+    /// The text kept as `_meta.settings`.
+    pub fn to_json(&self) -> Json {
+        let mut out = Writer::object();
+        for (name, layer) in [("registered", &self.registered), ("configured", &self.configured)] {
+            let mut fields = Writer::object();
+            for (name, given) in layer.iter() {
+                fields.raw(name, given);
+            }
+            out.raw(name, &fields.end());
+        }
+        out.json()
+    }
+
+    /// Reads [`Settings::to_json`]; `None` for another text.
+    pub fn read(text: &str) -> Option<Settings> {
+        let layers = Fields::parse(text)?;
+        let layer = |name| {
+            let mut layer = Layer::default();
+            for (name, given) in Fields::parse(layers.get(name)?)?.0 {
+                layer.insert(shared(&name), shared(given));
+            }
+            Some(layer)
+        };
+        Some(Settings { registered: layer("registered")?, configured: layer("configured")? })
+    }
+}
+
+/// Adds what was given to what was given before.
+fn give(layer: &mut Layer, name: &str, given: &str) -> Result<(), String> {
+    let before = layer.get(name).cloned();
+    let mut fields = before.as_deref().and_then(Fields::parse).unwrap_or_default();
+    let Some(given) = Fields::parse(given) else {
+        return Err(format!("the settings of {name} must be an object, such as {{}}"));
+    };
+    for (field, value) in given.0 {
+        fields.set(field, value);
+    }
+    layer.insert(shared(name), fields.to_json());
+    Ok(())
+}
+
 impl Slice {
     fn new(store: &str) -> Self {
         Slice {
             store: store.into(),
+            enabled: true,
             sync_to_flask: true,
             debounce_ms: 300,
             max_wait_ms: 2000,
@@ -37,77 +172,78 @@ impl Slice {
             single: false,
         }
     }
-}
 
-/// The slices with `registered` applied, a JSON object of slices' configurations in which a field left out keeps its
-/// value; what is wrong is refused by name and changes nothing.
-pub fn register(slices: &Slices, registered: &str) -> Result<Slices, String> {
-    let mut slices = slices.clone();
-    let Some(registered) = Fields::parse(registered) else {
-        return Err("slices must be an object of slices' configurations, such as {files: {}}".into());
-    };
-    for (name, config) in registered.0 {
-        check_name("slice", &name)?;
-        let known = slices.get(&*name).is_some();
-        let mut slice = slices.get(&*name).cloned().unwrap_or_else(|| Slice::new(&name));
-        let Some(config) = Fields::parse(config) else {
-            return Err(format!("slices.{name} must be an object, such as {{}}"));
-        };
-        apply(&mut slice, &name, &config, known)?;
-        slices.insert((*name).into(), slice);
-    }
-    for (name, slice) in slices.iter() {
-        if slices.iter().any(|(other, config)| other != name && config.store == slice.store) {
-            return Err(format!("two slices have the storeName \"{}\"; give each its own", slice.store));
-        }
-    }
-    Ok(slices)
-}
-
-fn apply(slice: &mut Slice, name: &str, config: &Fields, known: bool) -> Result<(), String> {
-    for (field, value) in &config.0 {
-        let flag = || {
-            value
-                .parse::<bool>()
-                .map_err(|_| format!("slices.{name}.{field} is {value}; it must be true or false"))
-        };
-        let whole = |from: u64, to: u64| match value.parse::<u64>() {
-            Ok(number) if (from..=to).contains(&number) => Ok(number),
-            _ => Err(format!(
-                "slices.{name}.{field} is {value}; it must be a whole number from {from} to {to}"
-            )),
-        };
-        match &**field {
-            "storeName" => {
-                let store = string(value).unwrap_or_default();
-                check_name("storeName", &store)?;
-                if known && *slice.store != *store {
-                    return Err(format!(
-                        "slices.{name}.storeName is \"{store}\", but its items are in \"{}\"; moving a slice is not supported yet",
-                        slice.store
-                    ));
+    fn apply(&mut self, name: &str, given: &Fields) -> Result<(), String> {
+        for (field, value) in &given.0 {
+            let setting = Given { of: "slices.", name, field, value };
+            match &**field {
+                "storeName" => {
+                    let store = string(value).unwrap_or_default();
+                    check_name("storeName", &store)?;
+                    self.store = store.into();
                 }
-                slice.store = store.into();
-            }
-            "enabled" if !flag()? => {
-                return Err(format!(
-                    "slices.{name}.enabled: false is not supported yet; leave the slice out instead"
-                ));
-            }
-            "enabled" => {}
-            "syncToFlask" => slice.sync_to_flask = flag()?,
-            "single" => slice.single = flag()?,
-            "debounceMs" => slice.debounce_ms = whole(0, 600_000)?,
-            "maxWaitMs" => slice.max_wait_ms = whole(0, 600_000)?,
-            "batchSize" => slice.batch_size = Some(whole(1, 500)? as usize),
-            _ => {
-                return Err(format!(
-                    "slices.{name}.{field} is no setting of a slice; storeName, syncToFlask, debounceMs, maxWaitMs, batchSize and single are"
-                ));
+                "enabled" => self.enabled = setting.flag()?,
+                "syncToFlask" => self.sync_to_flask = setting.flag()?,
+                "single" => self.single = setting.flag()?,
+                "debounceMs" => self.debounce_ms = setting.whole(0, 600_000)?,
+                "maxWaitMs" => self.max_wait_ms = setting.whole(0, 600_000)?,
+                "batchSize" => self.batch_size = Some(setting.whole(1, 500)? as usize),
+                _ => {
+                    return setting.unknown(
+                        "storeName, enabled, syncToFlask, debounceMs, maxWaitMs, batchSize and single",
+                    );
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+impl AutoSync {
+    fn apply(&mut self, given: &Fields) -> Result<(), String> {
+        for (field, value) in &given.0 {
+            let setting = Given { of: "", name: "autoSync", field, value };
+            match &**field {
+                "enabled" => self.enabled = setting.flag()?,
+                "intervalMs" => self.interval_ms = setting.whole(1_000, 86_400_000)?,
+                "syncOnChange" => self.on_change = setting.flag()?,
+                "maxQueueSize" => self.max_queue = setting.whole(1, 1_000_000)? as usize,
+                _ => return setting.unknown("enabled, intervalMs, syncOnChange and maxQueueSize"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One setting, as it was given.
+struct Given<'a> {
+    of: &'a str,
+    name: &'a str,
+    field: &'a str,
+    value: &'a str,
+}
+
+impl Given<'_> {
+    fn flag(&self) -> Result<bool, String> {
+        self.value.parse().or_else(|_| self.wrong("true or false"))
+    }
+
+    fn whole(&self, from: u64, to: u64) -> Result<u64, String> {
+        match self.value.parse() {
+            Ok(number) if (from..=to).contains(&number) => Ok(number),
+            _ => self.wrong(&format!("a whole number from {from} to {to}")),
+        }
+    }
+
+    fn wrong<T>(&self, what: &str) -> Result<T, String> {
+        let Given { of, name, field, value } = self;
+        Err(format!("{of}{name}.{field} is {value}; it must be {what}"))
+    }
+
+    fn unknown(&self, known: &str) -> Result<(), String> {
+        let Given { of, name, field, .. } = self;
+        Err(format!("{of}{name}.{field} is no setting; there are {known}"))
+    }
 }
 
 /// Slices and stores match `[A-Za-z][A-Za-z0-9_-]*`.
@@ -121,38 +257,44 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     Err(format!("the {what} \"{name}\" must start with a letter and have only letters, digits, _ and -"))
 }
 
-/// The text kept as `_meta.slices`; [`register`] over no slices reads it back.
-pub fn to_json(slices: &Slices) -> Json {
-    let mut out = Writer::object();
-    for (name, slice) in slices.iter() {
-        let mut fields = Writer::object();
-        fields
-            .string("storeName", &slice.store)
-            .bool("syncToFlask", slice.sync_to_flask)
-            .bool("single", slice.single);
-        fields.number("debounceMs", slice.debounce_ms).number("maxWaitMs", slice.max_wait_ms);
-        if let Some(size) = slice.batch_size {
-            fields.number("batchSize", size as u64);
-        }
-        out.raw(name, &fields.end());
-    }
-    out.json()
+/// The slices that a registration brings into force. For tests.
+#[cfg(test)]
+pub fn slices(registered: &str) -> Slices {
+    Settings::default().register(registered, None).unwrap().in_force(&Slices::default()).unwrap().0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Slices, String> {
-        register(&Slices::default(), text)
+    fn read(text: &str) -> Result<(Slices, AutoSync), String> {
+        Settings::default().register(text, None)?.in_force(&Slices::default())
     }
 
     #[test]
     fn survives_the_store() {
-        let slices = read(r#"{"files":{"debounceMs":5,"batchSize":20},"theme":{"single":true,"syncToFlask":false,"storeName":"ui"}}"#).unwrap();
-        assert_eq!(read(&to_json(&slices)).unwrap(), slices);
-        assert_eq!(slices.get("files").unwrap().batch_size, Some(20));
-        assert_eq!(&*slices.get("theme").unwrap().store, "ui");
+        let given = r#"{"files":{"debounceMs":5},"theme":{"single":true,"storeName":"ui"}}"#;
+        let settings = Settings::default().register(given, Some(r#"{"intervalMs":5000}"#)).unwrap();
+        let settings = settings.configure(Some("theme"), r#"{"syncToFlask":false}"#).unwrap();
+        let kept = Settings::read(&settings.to_json()).unwrap();
+        assert_eq!(kept, settings);
+        let (slices, auto_sync) = kept.in_force(&Slices::default()).unwrap();
+        assert_eq!((slices.get("files").unwrap().debounce_ms, auto_sync.interval_ms), (5, 5000));
+        let theme = slices.get("theme").unwrap();
+        assert_eq!((&*theme.store, theme.single, theme.sync_to_flask), ("ui", true, false));
+    }
+
+    #[test]
+    fn what_is_configured_wins_over_every_registration() {
+        let settings = Settings::default().register(r#"{"a":{"debounceMs":1,"batchSize":7}}"#, None).unwrap();
+        let settings = settings.configure(Some("a"), r#"{"debounceMs":2}"#).unwrap();
+        let settings = settings.configure(None, r#"{"enabled":false}"#).unwrap();
+        let settings =
+            settings.register(r#"{"a":{"debounceMs":3},"b":{}}"#, Some(r#"{"enabled":true}"#)).unwrap();
+        let (slices, auto_sync) = settings.in_force(&Slices::default()).unwrap();
+        let a = slices.get("a").unwrap();
+        assert_eq!((a.debounce_ms, a.batch_size, slices.len()), (2, Some(7), 2));
+        assert!(!auto_sync.enabled);
     }
 
     #[test]
@@ -163,10 +305,19 @@ mod tests {
             (r#"{"a":{"storeName":"x y"}}"#, "storeName"),
             (r#"{"a":{"debounceMs":-1}}"#, "slices.a.debounceMs"),
             (r#"{"a":{"batchSize":0.5}}"#, "slices.a.batchSize"),
-            (r#"{"a":{"enabled":false}}"#, "slices.a.enabled"),
+            (r#"{"a":{"enabled":"no"}}"#, "slices.a.enabled"),
+            (r#"{"a":{"colour":1}}"#, "slices.a.colour"),
+            (r#"{"a":[]}"#, "settings of a"),
             (r#"{"a":{"storeName":"b"},"b":{}}"#, "two slices"),
         ] {
             assert!(read(config).unwrap_err().contains(part), "{config}");
         }
+        let settings = Settings::default().register(r#"{"a":{}}"#, None).unwrap();
+        assert!(settings.configure(Some("b"), "{}").unwrap_err().contains("no slice \"b\""));
+        let wrong = settings.configure(None, r#"{"intervalMs":0}"#).unwrap();
+        assert!(wrong.in_force(&Slices::default()).unwrap_err().contains("autoSync.intervalMs"));
+        let (slices, _) = settings.in_force(&Slices::default()).unwrap();
+        let moved = settings.register(r#"{"a":{"storeName":"c"}}"#, None).unwrap();
+        assert!(moved.in_force(&slices).unwrap_err().contains("moving"));
     }
 }

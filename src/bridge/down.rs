@@ -79,6 +79,21 @@ pub fn done(request: u64) -> String {
     message("done").number("request", request).end()
 }
 
+/// Whether the server answered.
+pub fn checked(request: u64, connected: bool) -> String {
+    message("checked").number("request", request).bool("connected", connected).end()
+}
+
+/// What the page's bursts up to here did to these slices is in what it has been told.
+pub fn folded<'a>(position: u64, slices: impl Iterator<Item = &'a Rc<str>>) -> String {
+    message("folded").number("position", position).array("slices", slices.map(|slice| quoted(slice))).end()
+}
+
+/// The metrics, a JSON object.
+pub fn metrics(metrics: &str) -> String {
+    message("metrics").raw("metrics", metrics).end()
+}
+
 /// A request failed, or (without one) something of the page's was not taken.
 pub fn failed(request: Option<u64>, code: &str, text: &str) -> String {
     message("failed").number_or_null("request", request).string("code", code).string("message", text).end()
@@ -89,10 +104,16 @@ pub fn warning(code: &str, text: &str) -> String {
     message("warning").string("code", code).string("message", text).end()
 }
 
-/// The state of the whole; while it is `unfinished`, pages wake the worker now and then.
-pub fn status(status: &Status) -> String {
+/// The state of the whole; while it is `unfinished`, pages wake the worker now and then, and for the next sync `wakeIn` so
+/// many ms.
+pub fn status(status: &Status, now: u64) -> String {
     let unfinished = status.pending > 0 || status.connection != Connection::Online;
-    message("status").bool("unfinished", unfinished).raw("status", &status.to_json()).end()
+    let mut out = message("status");
+    out.bool("unfinished", unfinished);
+    if let Some(at) = status.next_sync_at {
+        out.number("wakeIn", at.saturating_sub(now));
+    }
+    out.raw("status", &status.to_json()).end()
 }
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in

@@ -27,6 +27,7 @@ pub enum Message<P> {
 pub struct Session<P> {
     page: String,
     slices: Json,
+    auto_sync: Json,
     /// The database that the page's changes are for; `None` until registered.
     epoch: Option<String>,
     registering: Option<u64>,
@@ -40,8 +41,6 @@ pub struct Session<P> {
     watched: Vec<String>,
     /// The newest position seen, by slice.
     seen: Vec<(String, u64)>,
-    /// Whether the worker has something unfinished, by its last status.
-    unfinished: bool,
     /// When to send again, and after how long then.
     again_at: Option<u64>,
     patience: u64,
@@ -54,6 +53,7 @@ impl<P: Clone> Session<P> {
         Session {
             page: page.into(),
             slices: "{}".into(),
+            auto_sync: "{}".into(),
             epoch: None,
             registering: None,
             last_request: 0,
@@ -62,7 +62,6 @@ impl<P: Clone> Session<P> {
             requests: Vec::new(),
             watched: Vec::new(),
             seen: Vec::new(),
-            unfinished: false,
             again_at: None,
             patience: PATIENCE_MS,
             heartbeat_at: None,
@@ -79,16 +78,19 @@ impl<P: Clone> Session<P> {
         self.again_at.get_or_insert(now + self.patience);
     }
 
-    /// Declares slices, a JSON object; the number of the request that `registered` or `failed` will answer.
-    pub fn register(&mut self, now: u64, slices: &str) -> (u64, Message<P>) {
+    /// Declares slices and auto-sync, JSON objects; the number of the request that `registered` or `failed` will answer.
+    pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.slices = slices.into();
+        self.auto_sync = auto_sync.into();
         self.declare(now)
     }
 
     fn declare(&mut self, now: u64) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
-        let text = self.message("register").number("request", request).raw("slices", &self.slices).end();
+        let mut out = self.message("register");
+        out.number("request", request).raw("slices", &self.slices).raw("autoSync", &self.auto_sync);
+        let text = out.end();
         self.registering = Some(request);
         self.requests.push((request, 0, text.clone()));
         self.arm(now);
@@ -117,13 +119,23 @@ impl<P: Clone> Session<P> {
         Some(Message::Burst { before, burst })
     }
 
-    /// Asks something of the worker: `flush`, `sync`, or `hydrate` with a slice.
-    pub fn request(&mut self, now: u64, kind: &str, slice: Option<&str>) -> (u64, Message<P>) {
+    /// Asks something of the worker: `flush`, `sync`, `check`, `hydrate` with a slice, or `configure` with settings (a JSON
+    /// object) of a slice or, without one, of auto-sync.
+    pub fn request(
+        &mut self,
+        now: u64,
+        kind: &str,
+        slice: Option<&str>,
+        settings: Option<&str>,
+    ) -> (u64, Message<P>) {
         self.last_request += 1;
         let mut out = self.message(kind);
         out.number("request", self.last_request);
         if let Some(slice) = slice {
             out.string("slice", slice);
+        }
+        if let Some(settings) = settings {
+            out.raw("settings", settings);
         }
         self.requests.push((self.last_request, self.last_n, out.end()));
         self.arm(now);
@@ -144,7 +156,7 @@ impl<P: Clone> Session<P> {
         Message::Text(text)
     }
 
-    /// Tells the worker something that needs no answer: `ping`, `online`.
+    /// Tells the worker something that needs no answer: `ping`, `online`, `hidden`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
         Message::Text(self.message(kind).end())
     }
@@ -212,10 +224,11 @@ impl<P: Clone> Session<P> {
         vec![self.declare(now).1]
     }
 
-    /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach.
-    pub fn status(&mut self, now: u64, unfinished: bool) {
-        self.unfinished = unfinished;
-        self.heartbeat_at = unfinished.then_some(now + HEARTBEAT_MS);
+    /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach. It wants to be woken
+    /// in `wake_in` ms, for the next sync.
+    pub fn status(&mut self, now: u64, unfinished: bool, wake_in: Option<u64>) {
+        let heartbeat = unfinished.then_some(HEARTBEAT_MS);
+        self.heartbeat_at = heartbeat.into_iter().chain(wake_in).min().map(|wait| now + wait);
     }
 
     /// The page has applied a slice's changes up to `position`.
@@ -254,7 +267,8 @@ impl<P: Clone> Session<P> {
             messages = self.everything(now, 0);
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
-            self.heartbeat_at = self.unfinished.then_some(now + HEARTBEAT_MS);
+            // Until it answers with a status.
+            self.heartbeat_at = Some(now + HEARTBEAT_MS);
             messages.push(self.tell("ping"));
         }
         messages
@@ -288,7 +302,7 @@ mod tests {
 
     fn session() -> Session<String> {
         let mut session = Session::new("p");
-        let (request, message) = session.register(0, r#"{"files":{}}"#);
+        let (request, message) = session.register(0, r#"{"files":{}}"#, "{}");
         assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
         session.registered(0, request, "e");
         session
@@ -298,7 +312,7 @@ mod tests {
     fn what_is_dispatched_before_registration_is_sent_after_it() {
         let mut session = Session::new("p");
         assert_eq!(session.burst(0, "[1]".into()), None);
-        let (request, _) = session.register(0, "{}");
+        let (request, _) = session.register(0, "{}", "{}");
         assert_eq!(session.burst(0, "[2]".into()), None);
         let sent = session.registered(5, request, "e");
         assert_eq!(ns(&sent), [1, 2]);
@@ -343,7 +357,7 @@ mod tests {
         let mut session = session();
         session.burst(0, "[1]".into());
         session.burst(0, "[2]".into());
-        let (request, flush) = session.request(0, "flush", None);
+        let (request, flush) = session.request(0, "flush", None, None);
         session.burst(0, "[3]".into());
         assert_eq!(after(&flush), 2);
         let again = session.hello(1);
@@ -358,11 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn heartbeats_only_while_something_is_unfinished() {
+    fn heartbeats_while_something_is_unfinished_and_for_the_next_sync() {
         let mut session = session();
-        session.status(0, true);
+        session.status(0, true, Some(30_000));
         assert_eq!(session.tick(10_000).len(), 1);
-        session.status(10_001, false);
+        assert_eq!(session.tick(20_000).len(), 1, "again, until the worker answers");
+        session.status(20_001, false, Some(5_000));
+        assert_eq!(session.deadline(), Some(25_001));
+        session.status(25_001, false, None);
         assert_eq!(session.deadline(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The state of the whole, as every page sees it.
 
+use super::config::AutoSync;
 use crate::json::{Json, Writer};
 
 /// What the last attempt to reach the server showed.
@@ -37,6 +38,13 @@ pub struct Status {
     pub conflicts: usize,
     /// While changes are being sent: how many were acknowledged, of how many.
     pub progress: Option<(usize, usize)>,
+    /// Whether changes of any slice go to its store.
+    pub enabled: bool,
+    pub auto_sync: AutoSync,
+    /// When auto-sync syncs next, in epoch ms; `None` while it is off.
+    pub next_sync_at: Option<u64>,
+    /// Items with a change that the server has not acknowledged, of slices that go there.
+    pub unsent: usize,
 }
 
 impl Status {
@@ -53,7 +61,7 @@ impl Status {
             SyncStatus::Error => "error",
         };
         let mut out = Writer::object();
-        out.bool("enabled", true).string("connection", connection);
+        out.bool("enabled", self.enabled).string("connection", connection);
         out.bool("flaskConnected", self.connection == Connection::Online).string("syncStatus", sync);
         out.string_or_null("error", self.error.as_deref())
             .number_or_null("lastSyncTime", self.last_sync_time);
@@ -62,6 +70,15 @@ impl Status {
             Some((done, total)) => out.raw("progress", &format!("{{\"done\":{done},\"total\":{total}}}")),
             None => out.raw("progress", "null"),
         };
+        let mut auto_sync = Writer::object();
+        auto_sync
+            .bool("enabled", self.auto_sync.enabled)
+            .number("intervalMs", self.auto_sync.interval_ms)
+            .bool("syncOnChange", self.auto_sync.on_change)
+            .number("maxQueueSize", self.auto_sync.max_queue as u64)
+            .number("changeCounter", self.unsent as u64)
+            .number_or_null("nextSyncAt", self.next_sync_at);
+        out.raw("autoSync", &auto_sync.end());
         out.json()
     }
 }

@@ -14,7 +14,9 @@ pub struct Up {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Declares slices: a JSON object, see `config`. Answered by `registered` or `failed`.
-    Register { request: u64, slices: Json },
+    Register { request: u64, slices: Json, auto_sync: Option<Json> },
+    /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
+    Configure { request: u64, slice: Option<String>, settings: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
     Actions { epoch: String, n: u64, first: u64, seen: Json, actions: Json },
     /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
@@ -23,12 +25,18 @@ pub enum Body {
     Sync { request: u64, after: u64 },
     /// The items of a slice, with the page's bursts up to `after`. Answered by `rows` or `expected`.
     Hydrate { request: u64, after: u64, slice: String },
+    /// Asks whether the server answers. Answered by `checked`.
+    Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
     Pending { slice: String },
     /// A heartbeat: what is due happens, and the status is posted again.
     Ping,
     /// The page heard that the network is back.
     Online,
+    /// The page was hidden, or is about to go: what waits is committed and sent now.
+    Hidden,
+    /// The metrics begin anew.
+    ResetMetrics,
 }
 
 /// Why a message was not taken.
@@ -64,7 +72,17 @@ fn read_body(envelope: &Fields) -> Option<Body> {
     let request = envelope.number("request");
     let after = envelope.number("after").unwrap_or(0);
     Some(match &*envelope.string("kind")? {
-        "register" => Body::Register { request: request?, slices: envelope.json("slices")? },
+        "register" => Body::Register {
+            request: request?,
+            slices: envelope.json("slices")?,
+            auto_sync: envelope.json("autoSync"),
+        },
+        "configure" => Body::Configure {
+            request: request?,
+            slice: envelope.string("slice"),
+            settings: envelope.json("settings")?,
+        },
+        "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
             epoch: envelope.string("epoch")?,
             n: envelope.number("n")?,
@@ -78,6 +96,8 @@ fn read_body(envelope: &Fields) -> Option<Body> {
         "pending" => Body::Pending { slice: envelope.string("slice")? },
         "ping" => Body::Ping,
         "online" => Body::Online,
+        "hidden" => Body::Hidden,
+        "resetMetrics" => Body::ResetMetrics,
         _ => return None,
     })
 }

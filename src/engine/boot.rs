@@ -3,18 +3,21 @@
 use super::backoff::Retry;
 use super::entropy::Entropy;
 use super::fold::Fold;
-use super::items::{self, Items};
+use super::items::{self, Items, Pending};
 use super::journal::{Journal, Record};
 use super::lane::Lane;
+use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::reports::Reports;
+use super::schedule::Schedule;
+use super::settings::read_requeue;
 use super::{Engine, Input, Moment, Output, Phase};
-use crate::bridge::config::register;
+use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{Fields, Writer, string};
 use crate::store::{
-    ConflictRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot, StoreError,
-    Write,
+    ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
+    StoreError, Write,
 };
 use crate::table::Table;
 use std::collections::VecDeque;
@@ -38,6 +41,9 @@ impl Engine {
         let fresh = !meta.contains_key("epoch");
         let text = |name: &str| meta.get(name).and_then(|json| string(json));
         let number = |name: &str| meta.get(name).and_then(|json| json.parse::<u64>().ok());
+        let (settings, slices, auto_sync) = read_settings(meta.get("settings"))?;
+        let mut schedule = Schedule::default();
+        schedule.set(&auto_sync, moment.now);
         let mut engine = Engine {
             now: moment.now,
             epoch: text("epoch").unwrap_or_else(|| entropy.id()),
@@ -57,7 +63,11 @@ impl Engine {
             open: Table::default(),
             fresh,
             stores: snapshot.stores,
-            slices: read_slices(meta.get("slices"))?,
+            settings,
+            slices,
+            schedule,
+            requeue: meta.get("requeue").map(|row| read_requeue(row)).unwrap_or_default(),
+            requeueing: Table::default(),
             journal: Journal::default(),
             fold: Fold::default(),
             items: Items::default(),
@@ -72,7 +82,11 @@ impl Engine {
             waiters: Vec::new(),
             pages: Default::default(),
             reports: Reports::default(),
+            metrics: meta.get("metrics").and_then(|row| Metrics::read(row)).unwrap_or_default(),
+            will_be_woken: false,
         };
+        // Every start is a chance to hear from the server.
+        engine.lane.contact = !fresh;
         for (key, row) in snapshot.conflicts {
             if let Some(row) = ConflictRow::read(&row) {
                 engine.conflicts.insert(key, row);
@@ -85,6 +99,14 @@ impl Engine {
                 && let (Some(n), Some(at)) = (mark.number("n"), mark.number("at"))
             {
                 engine.journal.recover_mark(page, n, at);
+            }
+        }
+        for (key, row) in snapshot.held {
+            if let Some(HeldRow { value, at, position }) = HeldRow::read(&row) {
+                engine.fold.skip(&key, position);
+                let item = engine.items.change(&key);
+                item.held = Some(Pending { value, at, since: at, position, positions: Vec::new() });
+                item.position = position;
             }
         }
         let mut aside = engine.recover_outbox(snapshot.outbox);
@@ -111,6 +133,7 @@ impl Engine {
             let key = row.key();
             self.fold.skip(&key, row.position);
             let item = self.items.change(&key);
+            item.position = item.position.max(row.position);
             if sent.contains(&seq) {
                 item.in_flight = Some(seq);
             } else if let Some(older) = item.unsent.replace(seq) {
@@ -150,13 +173,14 @@ impl Engine {
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
     pub(super) fn load_outbox(&mut self) {
-        let wanted = items::wanted(self.outbox.rows().map(|(_, row)| row.key()), &self.slices);
+        let keys = self.outbox.rows().map(|(_, row)| row.key()).chain(self.items.held(|_| true));
+        let wanted = items::wanted(keys, &self.slices);
         if wanted.is_empty() {
             return;
         }
         let load = self.number();
         self.phase = Phase::Loading(Some(load));
-        self.outputs.push_back(Output::Load { load, wanted });
+        self.outputs.push_back(Output::Load { load, wanted, whole: Vec::new() });
     }
 
     pub(super) fn loaded_outbox(&mut self, result: Result<Vec<Loaded>, StoreError>) {
@@ -167,6 +191,7 @@ impl Engine {
                 }
                 self.reading.succeeded();
                 self.phase = Phase::Running;
+                self.release_held();
             }
             Err(error) => {
                 self.storage_failed(&error);
@@ -194,10 +219,15 @@ fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
     }
 }
 
-fn read_slices(json: Option<&String>) -> Result<crate::bridge::config::Slices, BootError> {
+fn read_settings(json: Option<&String>) -> Result<(Settings, Slices, AutoSync), BootError> {
     let Some(json) = json else { return Ok(Default::default()) };
-    register(&Default::default(), json).map_err(|reason| BootError {
+    let settings = Settings::read(json).ok_or_else(|| "_meta.settings is no object of settings".into());
+    let in_force = settings.and_then(|settings| {
+        let (slices, auto_sync) = settings.in_force(&Slices::default())?;
+        Ok((settings, slices, auto_sync))
+    });
+    in_force.map_err(|reason: String| BootError {
         code: "unreadable_database",
-        message: format!("The stored configuration of slices cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
+        message: format!("The stored configuration cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
     })
 }

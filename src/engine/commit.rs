@@ -2,11 +2,13 @@
 //! transaction. An item is in at most one open transaction.
 
 use super::entropy::Entropy;
-use super::items::{Items, Pending};
+use super::items::{Item, Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
-use crate::store::{CONFLICTS, ConflictRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
+use crate::store::{
+    CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, SyncRow, Write,
+};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -19,13 +21,18 @@ const BACKLOG_BATCH_SIZE: usize = 500;
 /// A transaction takes no further item beyond this, in bytes of values.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
+/// What becomes of an outbox row: `None` removes it.
+type Queued = (Key, u64, Option<OutboxRow>);
+
 /// The items of an open transaction.
 #[derive(Debug)]
 pub struct Batch {
-    keys: Vec<Key>,
-    /// What becomes of outbox rows: `None` removes.
-    outbox: Vec<(Key, u64, Option<OutboxRow>)>,
+    pub keys: Vec<Key>,
+    /// The slice is disabled: they are kept beside its store.
+    held: bool,
+    outbox: Vec<Queued>,
     trimmed: Option<u64>,
+    pub begun_at: u64,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +45,10 @@ impl Committer {
         !self.open.is_empty()
     }
 
+    pub fn batch(&self, txn: u64) -> Option<&Batch> {
+        self.open.get(&txn)
+    }
+
     /// The next transaction, if items are due.
     #[allow(clippy::too_many_arguments)] // the sub-machines that a commit touches
     pub fn start(
@@ -48,7 +59,7 @@ impl Committer {
         slices: &Slices,
         outbox: &mut Outbox,
         conflicts: &mut Table<Key, ConflictRow>,
-        journal: &Journal,
+        journal: &mut Journal,
         entropy: &mut Entropy,
     ) -> Option<Vec<Write>> {
         if self.open.len() >= MAX_OPEN {
@@ -57,7 +68,8 @@ impl Committer {
         let keys = next_batch(now, items, slices);
         let slice = slices.get(&keys.first()?.slice)?.clone();
         let mut writes = Vec::new();
-        let mut batch = Batch { keys, outbox: Vec::new(), trimmed: None };
+        let mut batch =
+            Batch { keys, held: !slice.enabled, outbox: Vec::new(), trimmed: None, begun_at: now };
         let mut positions: Table<u64, usize> = Table::default();
         for key in &batch.keys {
             items.debounce.remove(key);
@@ -66,44 +78,28 @@ impl Committer {
             for position in &pending.positions {
                 *positions.or_insert_with(*position, || 0) += 1;
             }
-            let id = RowKey::Text(key.id.clone());
-            writes.push(match &pending.value {
-                Some(value) => Write::put(&slice.store, id, value.clone()),
-                None => Write::delete(&slice.store, id),
-            });
-            if let Some(conflict) = conflicts.get_mut(key) {
-                conflict.local = pending.value.clone();
-                conflict.local_at = pending.at;
-                conflict.id = entropy.id();
-                writes.push(Write::put(CONFLICTS, RowKey::Item(key.clone()), conflict.to_json()));
-            } else if slice.sync_to_flask {
-                if item.unsent.is_none() && item.in_flight.is_none() {
-                    // The first local change on what the server has: what it has now is the base.
-                    if let Some(sync) = &mut item.sync {
-                        sync.base = sync.base.take().or_else(|| item.stored.clone());
-                        writes.push(Write::put(SYNC, RowKey::Item(key.clone()), sync.to_json()));
-                    }
+            let item_key = RowKey::Item(key.clone());
+            if batch.held {
+                let Pending { value, at, position, .. } = &pending;
+                let row = HeldRow { value: value.clone(), at: *at, position: *position };
+                writes.push(Write::put(HELD, item_key, row.to_json()));
+            } else {
+                if item.held.is_some() {
+                    writes.push(Write::delete(HELD, item_key.clone()));
                 }
-                let row = OutboxRow {
-                    slice: key.slice.clone(),
-                    id: key.id.clone(),
-                    value: pending.value.clone(),
-                    at: pending.at,
-                    position: pending.positions.last().copied().unwrap_or(0),
-                };
-                // What the server never saw and no longer exists needs no telling.
-                let needless = row.value.is_none() && item.sync.is_none() && item.in_flight.is_none();
-                match (needless, item.unsent) {
-                    (true, None) => {}
-                    (true, Some(seq)) => {
-                        writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
-                        batch.outbox.push((key.clone(), seq, None));
-                    }
-                    (false, unsent) => {
-                        let seq = unsent.unwrap_or_else(|| outbox.number());
-                        writes.push(Write::put(OUTBOX, RowKey::Number(seq), row.to_json()));
-                        batch.outbox.push((key.clone(), seq, Some(row)));
-                    }
+                let id = RowKey::Text(key.id.clone());
+                writes.push(match &pending.value {
+                    Some(value) => Write::put(&slice.store, id, value.clone()),
+                    None => Write::delete(&slice.store, id),
+                });
+                if let Some(conflict) = conflicts.get_mut(key) {
+                    conflict.local = pending.value.clone();
+                    conflict.local_at = pending.at;
+                    conflict.id = entropy.id();
+                    writes.push(Write::put(CONFLICTS, item_key, conflict.to_json()));
+                } else {
+                    let row = track(key, item, &pending, slice.sync_to_flask, outbox, journal, &mut writes);
+                    batch.outbox.extend(row);
                 }
             }
             item.committing = Some(pending);
@@ -135,7 +131,10 @@ impl Committer {
             let item = items.change(key);
             if let Some(done) = item.committing.take() {
                 journal.committed(done.positions.iter());
-                item.stored = done.value;
+                match batch.held {
+                    true => item.held = Some(done),
+                    false => (item.stored, item.held) = (done.value, None),
+                }
             }
         }
         if let Some(through) = batch.trimmed {
@@ -160,6 +159,54 @@ impl Committer {
             items.debounce.set(&key, now);
         }
     }
+}
+
+/// Writes down what a change is to the server: the outbox row of a change that it shall have, and the base of the first
+/// change on what it has.
+fn track(
+    key: &Key,
+    item: &mut Item,
+    pending: &Pending,
+    syncs: bool,
+    outbox: &mut Outbox,
+    journal: &mut Journal,
+    writes: &mut Vec<Write>,
+) -> Option<Queued> {
+    let item_key = RowKey::Item(key.clone());
+    // Of a slice that stays on the device the server hears only that an item is gone.
+    let sends = syncs || (pending.value.is_none() && item.sync.is_some());
+    let first = item.unsent.is_none() && item.in_flight.is_none();
+    if let Some(sync) = item.sync.as_mut().filter(|_| first || !sends) {
+        sync.base = sync.base.take().or_else(|| item.stored.clone());
+        if !sends {
+            sync.position = pending.position;
+        }
+        writes.push(Write::put(SYNC, item_key, sync.to_json()));
+    } else if !sends {
+        let sync = SyncRow { version: None, position: pending.position, base: None };
+        writes.push(match pending.value {
+            Some(_) => Write::put(SYNC, item_key, sync.to_json()),
+            None => Write::delete(SYNC, item_key),
+        });
+        journal.guarded(key, None);
+    }
+    // What the server never saw and no longer exists needs no telling.
+    let needless = pending.value.is_none() && item.sync.is_none() && item.in_flight.is_none();
+    if needless || !sends {
+        let seq = item.unsent?;
+        writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
+        return Some((key.clone(), seq, None));
+    }
+    let row = OutboxRow {
+        slice: key.slice.clone(),
+        id: key.id.clone(),
+        value: pending.value.clone(),
+        at: pending.at,
+        position: pending.position,
+    };
+    let seq = item.unsent.unwrap_or_else(|| outbox.number());
+    writes.push(Write::put(OUTBOX, RowKey::Number(seq), row.to_json()));
+    Some((key.clone(), seq, Some(row)))
 }
 
 /// How far a transaction trims the journal.

@@ -18,6 +18,21 @@ impl Debounce {
         self.order.insert((at, key.clone()), ());
     }
 
+    /// Moves the timer of an item that is not due yet.
+    pub fn change(&mut self, key: &Key, at: u64, now: u64) {
+        if self.due.get(key).is_some_and(|due| *due > now) {
+            self.set(key, at);
+        }
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.due.keys()
+    }
+
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
     /// Makes every waiting item due.
     pub fn expire_all(&mut self, now: u64) {
         let keys: Vec<Key> =

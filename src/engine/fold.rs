@@ -1,13 +1,14 @@
 //! Folding: what durable records do to items. An item's operations compose into the one state that it shall have.
 
 use super::items::{self, Items, Pending};
-use super::journal::Record;
+use super::journal::{Journal, Record};
 use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
 use crate::json::{Fields, Json, elements, well_formed};
-use crate::store::{Key, Wanted};
+use crate::store::{Key, Wanted, Whole};
 use crate::table::Table;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// A record whose operations are known.
 #[derive(Debug)]
@@ -50,6 +51,10 @@ pub struct Folded {
 pub struct Fold {
     pub queue: VecDeque<Parsed>,
     pub loading: Option<u64>,
+    /// The slices that are being read whole.
+    pub loading_whole: Vec<Rc<str>>,
+    /// Slices that someone else wants whole.
+    whole: Vec<Rc<str>>,
     /// For each item, the last position that the outbox or the server has already: replaying skips up to it.
     done: Table<Key, u64>,
 }
@@ -62,10 +67,59 @@ impl Fold {
         *done = position.max(*done);
     }
 
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.whole.is_empty()
+    }
+
+    fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.queue.iter().flat_map(|parsed| &parsed.operations)
+    }
+
     /// The items that have to be read before the queue can be folded.
     pub fn wanted(&self, items: &Items, slices: &Slices) -> Vec<Wanted> {
-        let keys = self.queue.iter().flat_map(|parsed| &parsed.operations).map(|operation| &operation.key);
+        let keys =
+            self.operations().filter(|operation| !operation.is_of_slice()).map(|operation| &operation.key);
         items::wanted(keys.filter(|key| !items.has(key)).cloned(), slices)
+    }
+
+    /// The slices that have to be read whole.
+    pub fn wanted_whole(&self, items: &Items, slices: &Slices) -> Vec<Whole> {
+        let mut wanted: Vec<Whole> = Vec::new();
+        let queued = self.operations().filter(|operation| operation.is_of_slice());
+        for slice in queued.map(|operation| &operation.key.slice).chain(&self.whole) {
+            if !items.is_whole(slice)
+                && !wanted.iter().any(|whole| whole.slice == *slice)
+                && let Some(config) = slices.get(slice)
+            {
+                wanted.push(Whole { slice: slice.clone(), store: config.store.clone() });
+            }
+        }
+        wanted
+    }
+
+    /// Asks for every item of a slice to be read and kept, until [`Fold::unwant_whole`].
+    pub fn want_whole(&mut self, slice: &Rc<str>) {
+        if !self.wants_whole(slice) {
+            self.whole.push(slice.clone());
+        }
+    }
+
+    pub fn wants_whole(&self, slice: &str) -> bool {
+        self.whole.iter().any(|wanted| **wanted == *slice)
+    }
+
+    pub fn unwant_whole(&mut self, slice: &str) {
+        self.whole.retain(|wanted| **wanted != *slice);
+    }
+
+    /// Lets go of the items of slices that need not be whole any more.
+    pub fn forget_wholes(&self, items: &mut Items) {
+        for slice in items.wholes() {
+            let queued = self.operations().any(|op| op.is_of_slice() && op.key.slice == slice);
+            if !queued && !self.wants_whole(&slice) {
+                items.forget_whole(&slice);
+            }
+        }
     }
 
     /// The first record, if all its items are known.
@@ -73,7 +127,11 @@ impl Fold {
         if self.queue.is_empty() {
             self.done = Table::default();
         }
-        let ready = self.queue.front()?.operations.iter().all(|operation| items.has(&operation.key));
+        let known = |operation: &Operation| match operation.is_of_slice() {
+            true => items.is_whole(&operation.key.slice),
+            false => items.has(&operation.key),
+        };
+        let ready = self.queue.front()?.operations.iter().all(known);
         if ready { self.queue.pop_front() } else { None }
     }
 
@@ -85,49 +143,84 @@ impl Fold {
         now: u64,
         items: &mut Items,
         slices: &Slices,
+        journal: &Journal,
     ) -> Folded {
-        let position = parsed.record.position;
         let mut folded = Folded { changed: Vec::new(), missing: Vec::new() };
-        for operation in &parsed.operations {
-            let key = &operation.key;
-            if self.done.get(key).is_some_and(|done| *done >= position) {
-                continue;
-            }
-            let visible = items.get(key).and_then(|item| item.visible());
-            let value = match &operation.change {
-                Change::Put(value) => Some(value.clone()),
-                Change::Delete if visible.is_none() => continue,
-                Change::Delete => None,
-                Change::Update { fields, unset } => match visible {
-                    Some(value) => Some(merge(value, fields, unset)),
-                    None => {
-                        folded.missing.push(key.clone());
-                        continue;
+        for Operation { key, change } in &parsed.operations {
+            match change {
+                Change::DeleteOthers(ids) => {
+                    for key in others(&key.slice, ids, &parsed.record, items, journal) {
+                        self.one(&key, &Change::Delete, parsed, urgent, now, items, slices, &mut folded);
                     }
-                },
-            };
-            let item = items.change(key);
-            let pending = item.pending.get_or_insert_with(|| Pending {
-                value: None,
-                at: parsed.record.head.at,
-                since: now,
-                positions: Vec::new(),
-            });
-            pending.value = value;
-            pending.at = parsed.record.head.at;
-            if pending.positions.last() != Some(&position) {
-                pending.positions.push(position);
-                folded.changed.push(key.clone());
+                }
+                change => self.one(key, change, parsed, urgent, now, items, slices, &mut folded),
             }
-            let since = pending.since;
-            let due = match slices.get(&key.slice) {
-                Some(slice) if !urgent => (now + slice.debounce_ms).min(since + slice.max_wait_ms),
-                _ => now,
-            };
-            items.debounce.set(key, due);
         }
         folded
     }
+
+    /// Applies an operation on one item.
+    #[allow(clippy::too_many_arguments)] // an operation and what it is read against
+    fn one(
+        &self,
+        key: &Key,
+        change: &Change,
+        parsed: &Parsed,
+        urgent: bool,
+        now: u64,
+        items: &mut Items,
+        slices: &Slices,
+        folded: &mut Folded,
+    ) {
+        let position = parsed.record.position;
+        if self.done.get(key).is_some_and(|done| *done >= position) {
+            return;
+        }
+        let visible = items.get(key).and_then(|item| item.visible());
+        let value = match change {
+            Change::Put(value) => Some(value.clone()),
+            Change::Update { fields, unset } => match visible {
+                Some(value) => Some(merge(value, fields, unset)),
+                None => return folded.missing.push(key.clone()),
+            },
+            _ if visible.is_none() => return,
+            _ => None,
+        };
+        let item = items.change(key);
+        item.position = position;
+        let at = parsed.record.head.at;
+        let fresh = || Pending { value: None, at, since: now, position, positions: Vec::new() };
+        let pending = item.pending.get_or_insert_with(fresh);
+        pending.value = value;
+        pending.at = at;
+        pending.position = position;
+        if pending.positions.last() != Some(&position) {
+            pending.positions.push(position);
+            folded.changed.push(key.clone());
+        }
+        let due = match slices.get(&key.slice) {
+            Some(slice) if !urgent => (now + slice.debounce_ms).min(pending.since + slice.max_wait_ms),
+            _ => now,
+        };
+        items.debounce.set(key, due);
+    }
+}
+
+/// The items that a set leaves out, as far as the page that sent it had seen or made them.
+fn others(slice: &str, ids: &[Rc<str>], record: &Record, items: &Items, journal: &Journal) -> Vec<Key> {
+    let seen = Fields::parse(&record.head.seen).and_then(|seen| seen.number(slice)).unwrap_or(0);
+    let mut kept: Table<&str, ()> = Table::default();
+    for id in ids {
+        kept.insert(id, ());
+    }
+    // What is newer than the set was made after it, though it may be replayed.
+    let known = |position| {
+        position <= record.position && (position <= seen || journal.is_from(position, &record.head.page))
+    };
+    let others = items.of(slice).filter(|(key, item)| {
+        item.visible().is_some() && !kept.contains_key(&*key.id) && known(item.position)
+    });
+    others.map(|(key, _)| key.clone()).collect()
 }
 
 /// An update's top-level fields over the value; an item that is no object is replaced.

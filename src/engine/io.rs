@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
 use crate::bridge::down::To;
-use crate::store::{Loaded, StoreError, Wanted, Write};
+use crate::store::{Loaded, StoreError, Wanted, Whole, Write};
 use std::rc::Rc;
 
 /// When an input happened, and randomness for whatever it causes.
@@ -26,8 +26,10 @@ pub enum Input {
     Migrated(Result<(), StoreError>),
     /// [`Output::Request`] finished.
     Answered { request: u64, answer: Result<Answer, Unreachable> },
-    /// A deadline passed, or the browser woke the worker for another reason.
+    /// A deadline passed.
     Wake,
+    /// The browser woke the worker: there is a network, or some time has passed.
+    Woken,
 }
 
 /// An HTTP answer, whatever its status.
@@ -52,14 +54,16 @@ pub enum Output {
     Post { to: To, message: String },
     /// Apply the writes in one transaction, or none of them.
     Store { txn: u64, writes: Vec<Write> },
-    /// Read items, all in one transaction.
-    Load { load: u64, wanted: Vec<Wanted> },
+    /// Read items, and all items of slices, in one transaction.
+    Load { load: u64, wanted: Vec<Wanted>, whole: Vec<Whole> },
     /// Read all items of an object store and post them to a page, merged under `message` (see `bridge::down::rows`).
     Rows { to: To, request: u64, message: String, store: Rc<str> },
     /// Add these object stores to the database.
     Migrate { stores: Vec<Rc<str>> },
     /// `POST body` to the API's `path`, or `GET` it where there is no body.
     Request { request: u64, path: &'static str, body: Option<String> },
+    /// Have the browser wake the worker once there is a network, though no page is open (Background Sync), if it can.
+    AskToBeWoken,
     /// Give the request up; it needs no report any more.
     Cancel { request: u64 },
     /// Nothing more to do until the deadline or the next input.
@@ -87,4 +91,8 @@ pub enum Reason {
     Backoff,
     /// Pages are told the state again.
     Report,
+    /// Auto-sync. It alone keeps no worker alive: a page that is open wakes it.
+    AutoSync,
+    /// Metrics are stored.
+    Metrics,
 }

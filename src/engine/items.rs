@@ -2,11 +2,13 @@
 //! An item at rest is not here; the database has it.
 
 use super::debounce::Debounce;
-use crate::bridge::config::Slices;
+use super::outbox::Outbox;
+use crate::bridge::config::{Slice, Slices};
 use crate::bridge::down::Progress;
 use crate::json::Json;
 use crate::store::{Key, Loaded, SyncRow, Wanted};
 use crate::table::Table;
+use std::rc::Rc;
 
 /// A state that an item shall have; `value` is `None` for a deletion.
 #[derive(Debug, Clone)]
@@ -16,8 +18,17 @@ pub struct Pending {
     pub at: u64,
     /// When the first operation in it arrived.
     pub since: u64,
-    /// The journal records that it was made of, ascending.
+    /// The last journal position that is folded into it.
+    pub position: u64,
+    /// The journal records that it was made of and that wait for its commit, ascending.
     pub positions: Vec<u64>,
+}
+
+impl Pending {
+    /// When it falls quiet.
+    pub fn due(&self, slice: &Slice) -> u64 {
+        (self.at + slice.debounce_ms).min(self.since + slice.max_wait_ms)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -30,6 +41,10 @@ pub struct Item {
     pub pending: Option<Pending>,
     /// In an open transaction.
     pub committing: Option<Pending>,
+    /// Kept beside its slice's store while the slice is disabled.
+    pub held: Option<Pending>,
+    /// The last journal position that took effect on the item, as far as that is known.
+    pub position: u64,
     /// The outbox row that can still be replaced.
     pub unsent: Option<u64>,
     /// The outbox row that is being sent, and is never changed.
@@ -39,7 +54,7 @@ pub struct Item {
 impl Item {
     /// The value that a reader sees.
     pub fn visible(&self) -> Option<&Json> {
-        match self.pending.as_ref().or(self.committing.as_ref()) {
+        match self.pending.as_ref().or(self.committing.as_ref()).or(self.held.as_ref()) {
             Some(newer) => newer.value.as_ref(),
             None => self.stored.as_ref(),
         }
@@ -48,6 +63,7 @@ impl Item {
     fn at_rest(&self) -> bool {
         self.pending.is_none()
             && self.committing.is_none()
+            && self.held.is_none()
             && self.unsent.is_none()
             && self.in_flight.is_none()
     }
@@ -81,6 +97,8 @@ pub struct Items {
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
     pub touched: Table<Key, u64>,
+    /// Slices of which every item is to stay here, and whether all are here yet.
+    whole: Table<Rc<str>, bool>,
 }
 
 impl Items {
@@ -105,20 +123,70 @@ impl Items {
     pub fn insert(&mut self, loaded: Loaded) {
         let item = self.items.or_insert_with(loaded.key, Box::default);
         item.stored = loaded.value;
-        item.sync = loaded.sync.as_deref().and_then(SyncRow::read).filter(|sync| sync.version.is_some());
+        if let Some(sync) = loaded.sync.as_deref().and_then(SyncRow::read) {
+            item.position = item.position.max(sync.position);
+            item.sync = Some(sync).filter(|sync| sync.version.is_some());
+        }
     }
 
     /// Forgets the item if nothing is going on with it.
     pub fn settle(&mut self, key: &Key) {
-        if self.get(key).is_some_and(Item::at_rest) {
+        if self.get(key).is_some_and(Item::at_rest) && !self.whole.contains_key(&key.slice) {
             self.items.remove(key);
         }
     }
 
+    /// No item of the slice leaves from now on, until [`Items::forget_whole`]; with `all`, every one is here.
+    pub fn keep_whole(&mut self, slice: &Rc<str>, all: bool) {
+        self.whole.insert(slice.clone(), all);
+    }
+
+    pub fn is_whole(&self, slice: &str) -> bool {
+        self.whole.get(slice) == Some(&true)
+    }
+
+    /// The slices that are whole.
+    pub fn wholes(&self) -> Vec<Rc<str>> {
+        self.whole.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
+    }
+
+    pub fn forget_whole(&mut self, slice: &str) {
+        self.whole.remove(slice);
+        let keys: Vec<Key> = self.of(slice).map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| self.settle(key));
+    }
+
     /// Items of a slice whose visible value is not what the store has.
     pub fn newer(&self, slice: &str) -> Vec<(Key, Option<Json>)> {
-        let newer = self.of(slice).filter(|(_, item)| item.pending.is_some() || item.committing.is_some());
+        let newer = self
+            .of(slice)
+            .filter(|(_, item)| item.pending.is_some() || item.committing.is_some() || item.held.is_some());
         newer.map(|(key, item)| (key.clone(), item.visible().cloned())).collect()
+    }
+
+    /// Items that are held, of slices that are wanted.
+    pub fn held(&self, wanted: impl Fn(&str) -> bool) -> Vec<Key> {
+        let held = self.items.iter().filter(|(key, item)| item.held.is_some() && wanted(&key.slice));
+        held.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Stored items of a slice that the server lacks, or of which it lacks a change, and that no change is on its way of.
+    pub fn unknown_to_server(&self, slice: &str, outbox: &Outbox) -> Vec<Key> {
+        let unknown = self.of(slice).filter(|(_, item)| {
+            let newer = item.pending.is_some() || item.committing.is_some() || item.held.is_some();
+            let lacking = match item.in_flight.and_then(|seq| outbox.get(seq)) {
+                Some(row) => item.position > row.position,
+                None => item.sync.as_ref().is_none_or(|sync| sync.base.is_some()),
+            };
+            item.stored.is_some() && !newer && item.unsent.is_none() && lacking
+        });
+        unknown.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// How many have a change that the server has not acknowledged, and go there.
+    pub fn unsent(&self, slices: &Slices) -> usize {
+        let syncs = |key: &Key| slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+        self.items.iter().filter(|(key, item)| !item.at_rest() && syncs(key)).count()
     }
 
     pub fn progress(&self, key: &Key) -> Progress {

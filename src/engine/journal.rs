@@ -15,6 +15,9 @@ use std::rc::Rc;
 /// How long a page's mark is kept after its last message, in ms: 30 days.
 const MARK_MS: u64 = 30 * 24 * 3_600_000;
 
+/// So many records' pages are remembered.
+const MAX_AUTHORS: usize = 4_096;
+
 /// A burst that was accepted.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -66,6 +69,8 @@ pub struct Journal {
     /// Marks of pages whose records were trimmed, to be written with the trim.
     unwritten_marks: Table<Rc<str>, u64>,
     marks: Table<Rc<str>, Mark>,
+    /// The pages of the latest records, ascending by position.
+    authors: VecDeque<(u64, Rc<str>)>,
 }
 
 impl Journal {
@@ -78,6 +83,7 @@ impl Journal {
     pub fn recover(&mut self, record: Record) {
         self.last = self.last.max(record.position);
         self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
+        self.wrote(record.position, record.head.page.clone());
         let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
         mark.durable = mark.durable.max(record.head.n);
         mark.accepted = mark.durable;
@@ -142,9 +148,23 @@ impl Journal {
         }
         mark.accepted = n;
         self.last += 1;
+        self.wrote(self.last, page.clone());
         let head = JournalHead { page, n, at: now, seen };
         self.queue.push(Record { position: self.last, head, text: text.into() });
         Arrival::Accepted
+    }
+
+    fn wrote(&mut self, position: u64, page: Rc<str>) {
+        self.authors.push_back((position, page));
+        if self.authors.len() > MAX_AUTHORS {
+            self.authors.pop_front();
+        }
+    }
+
+    /// Whether the record at `position` came from that page, as far as it is remembered.
+    pub fn is_from(&self, position: u64, page: &str) -> bool {
+        let found = self.authors.binary_search_by_key(&position, |author| author.0);
+        found.is_ok_and(|index| *self.authors[index].1 == *page)
     }
 
     /// The highest number of a page that was taken.

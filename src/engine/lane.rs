@@ -24,6 +24,8 @@ const TIMEOUT_MS: u64 = 10_000;
 const BYTES_PER_MS: u64 = 50;
 /// The wait where only a person can help: the wrong user, a refusal of the whole request.
 const PAUSE_MS: u64 = 60_000;
+/// So many requests in a row without an answer, and the device is on its own.
+const DOWN_AFTER: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
@@ -56,8 +58,11 @@ pub struct Lane {
     pub push: Option<Push>,
     /// Whether it is written down: it is not sent before.
     pub written: bool,
-    /// Failures in a row.
+    /// Failures in a row, and those of them in which nothing answered.
     pub failures: u32,
+    pub unanswered: u32,
+    /// When the request in flight was sent.
+    pub sent_at: u64,
     /// Not before this, after a failure.
     pub retry_at: Option<u64>,
     /// Someone wants to know whether the server is there, even if there is nothing to send.
@@ -78,6 +83,8 @@ pub enum Step {
     Send {
         body: String,
     },
+    /// Take these rows out of the push: their slices do not go to the server any more (P7).
+    Withdraw(Vec<u64>),
 }
 
 /// How a request failed, for the next attempt and for people.
@@ -119,6 +126,20 @@ impl Lane {
             return Step::Nothing;
         }
         let waiting = || outbox.sendable(items, slices, conflicts);
+        let withheld = self.push.iter().flat_map(|push| &push.entries).map(|(seq, _)| *seq);
+        let withheld: Vec<u64> = withheld
+            .filter(|seq| outbox.get(*seq).is_some_and(|row| !Outbox::leaves(row, items, slices)))
+            .collect();
+        if !withheld.is_empty() {
+            return Step::Withdraw(withheld);
+        }
+        // A server that seems to be gone is asked something cheap first.
+        if self.is_down()
+            && self.principal.is_some()
+            && (self.contact || self.push.is_some() || !waiting().is_empty())
+        {
+            return Step::Ask { path: "/health", body: None };
+        }
         match (&self.push, &self.principal) {
             (push, None) if push.is_some() || self.contact || !waiting().is_empty() => {
                 Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }
@@ -167,6 +188,11 @@ impl Lane {
     pub fn fail(&mut self, now: u64, failure: &Failure, entropy: &mut Entropy) {
         self.state = State::Idle;
         self.failures += 1;
+        match failure.answered {
+            Some(true) => self.unanswered = 0,
+            Some(false) => self.unanswered += 1,
+            None => {}
+        }
         let wait = if failure.pause {
             PAUSE_MS
         } else {
@@ -175,9 +201,21 @@ impl Lane {
         self.retry_at = Some(now + if failure.forked { 0 } else { wait });
     }
 
+    /// Whether the server is taken to be out of reach: once may be chance (f33).
+    pub fn is_down(&self) -> bool {
+        self.unanswered >= DOWN_AFTER
+    }
+
+    /// Someone wants to hear from the server now.
+    pub fn hurry(&mut self) {
+        self.contact = true;
+        self.retry_at = None;
+    }
+
     /// A request was answered as it should be.
     pub fn succeed(&mut self) {
         self.failures = 0;
+        self.unanswered = 0;
         self.retry_at = None;
         self.contact = false;
     }

@@ -14,17 +14,20 @@ mod io;
 mod items;
 mod journal;
 mod lane;
+mod metrics;
 mod outbox;
 mod pages;
 mod reports;
+mod schedule;
 mod server;
+mod settings;
 mod settle;
 mod work;
 
 pub use boot::BootError;
 pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
 
-use crate::bridge::config::Slices;
+use crate::bridge::config::{Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::store::{ConflictRow, Key, StoreError, Write};
 use crate::table::Table;
@@ -35,9 +38,12 @@ use fold::Fold;
 use items::Items;
 use journal::Journal;
 use lane::Lane;
+use metrics::Metrics;
 use outbox::Outbox;
-use pages::{Registration, Waiter};
+use pages::Waiter;
 use reports::Reports;
+use schedule::Schedule;
+use settings::Change;
 use settle::Settlement;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -60,7 +66,14 @@ pub struct Engine {
     /// The database is new: its identity is written with the first registration.
     fresh: bool,
     stores: Vec<String>,
+    settings: Settings,
+    /// The slices as the settings have them.
     slices: Slices,
+    schedule: Schedule,
+    /// Slices whose items have to be looked through for what the server lacks.
+    requeue: Vec<Rc<str>>,
+    /// Those of the first one that were found and are to be committed.
+    requeueing: Table<Key, ()>,
     journal: Journal,
     fold: Fold,
     items: Items,
@@ -80,6 +93,9 @@ pub struct Engine {
     /// Pages heard in this worker's life.
     pages: Table<Rc<str>, ()>,
     reports: Reports,
+    metrics: Metrics,
+    /// The browser was asked to wake the worker.
+    will_be_woken: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -88,9 +104,9 @@ enum Phase {
     Loading(Option<u64>),
     Running,
     /// Object stores are being added for a registration.
-    Migrating(Registration),
-    /// A registration is being stored. Nothing may build on it before that, and it builds on nothing half done.
-    Registering(u64, Registration),
+    Migrating(Change),
+    /// Settings are being stored. Nothing may build on them before that, and they build on nothing half done.
+    Registering(u64, Change),
 }
 
 /// What an open transaction is for.
@@ -103,6 +119,7 @@ enum Purpose {
     Settle,
     /// Writes that stand on their own.
     Owed(Vec<Write>),
+    Metrics,
 }
 
 impl Engine {
@@ -110,6 +127,7 @@ impl Engine {
     pub fn handle(&mut self, moment: Moment, input: Input) {
         self.now = self.now.max(moment.now);
         self.entropy = Entropy(moment.entropy);
+        self.reports.stale |= !matches!(input, Input::Wake);
         self.route(input);
         while self.phase == Phase::Running {
             match self.deferred.pop_front() {
@@ -124,7 +142,15 @@ impl Engine {
 
     /// The next thing to do; [`Output::Wait`] once there is nothing more.
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.deadline()))
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let sync = self
+            .schedule
+            .next()
+            .filter(|_| self.phase == Phase::Running)
+            .map(|at| Deadline { at, reason: Reason::AutoSync });
+        Output::Wait(self.deadline().into_iter().chain(sync).min())
     }
 
     /// Whether the worker has to be kept alive: something is being done, or will be within `within` ms.
@@ -148,7 +174,7 @@ impl Engine {
             (Phase::Loading(None), Input::Wake) if !self.reading.waits(self.now) => self.load_outbox(),
             (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
             (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => {
-                self.registered(result)
+                self.kept(result)
             }
             (_, Input::Wake) => {}
             (_, input) => self.deferred.push_back(input),
@@ -161,6 +187,7 @@ impl Engine {
             Input::Stored { txn, result } => self.stored(txn, result),
             Input::Loaded { load, result } => self.loaded(load, result),
             Input::Answered { request, answer } => self.answered(request, answer),
+            Input::Woken => self.woken(),
             Input::Migrated(_) | Input::Wake => {}
         }
     }
@@ -179,6 +206,8 @@ impl Engine {
             Purpose::Prepare => self.prepared(result),
             Purpose::Settle => self.settled(result),
             Purpose::Owed(writes) => self.paid(writes, result),
+            // They are stored again with the next change.
+            Purpose::Metrics => {}
         }
     }
 
@@ -231,7 +260,8 @@ impl Engine {
         }
     }
 
-    fn deadline(&self) -> Option<Deadline> {
+    /// When something is to be done at the latest, but for auto-sync.
+    pub fn deadline(&self) -> Option<Deadline> {
         let at = |at: Option<u64>, reason| at.map(|at| Deadline { at, reason });
         let reading = at(self.reading.next(self.now), Reason::StorageRetry);
         if self.phase != Phase::Running {
@@ -243,6 +273,16 @@ impl Engine {
         let timeout = at(self.lane.in_flight().map(|(_, deadline)| deadline), Reason::RequestTimeout);
         let backoff = at(self.lane.retry_at.filter(|at| *at > self.now), Reason::Backoff);
         let report = at(self.reports.due(), Reason::Report);
-        [reading, writing, debounce, timeout, backoff, report].into_iter().flatten().min()
+        let metrics = at(self.metrics.save_at(), Reason::Metrics);
+        [reading, writing, debounce, timeout, backoff, report, metrics].into_iter().flatten().min()
+    }
+
+    /// Whether there is something that the server does not have and can be sent.
+    pub fn is_unsent(&self) -> bool {
+        self.lane.push.is_some()
+            || self.items.len() > 0
+                && !self.outbox.sendable(&self.items, &self.slices, &self.conflicts).is_empty()
+            || !self.journal.idle()
+            || self.items.debounce.len() > 0
     }
 }

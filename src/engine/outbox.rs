@@ -38,6 +38,17 @@ impl Outbox {
         self.rows.iter().map(|(seq, row)| (*seq, row))
     }
 
+    /// Whether a change leaves the device: of a slice that does not go to the server, only deletions of what it has do.
+    pub fn leaves(row: &OutboxRow, items: &Items, slices: &Slices) -> bool {
+        let known = || items.get(&row.key()).is_some_and(|item| item.sync.is_some());
+        slices.get(&row.slice).is_some_and(|slice| slice.sync_to_flask) || (row.value.is_none() && known())
+    }
+
+    /// When the oldest change was made.
+    pub fn oldest(&self) -> Option<u64> {
+        self.rows.values().next().map(|row| row.at)
+    }
+
     /// The rows to send next, oldest first, as many as a push takes: none of an item in flight, in an open transaction
     /// or in conflict, and of a slice that does not go to the server only deletions of what it has.
     pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &Table<Key, ConflictRow>) -> Vec<u64> {
@@ -47,9 +58,7 @@ impl Outbox {
             let key = row.key();
             let Some(item) = items.get(&key) else { continue };
             let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();
-            let leaves = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask)
-                || (row.value.is_none() && item.sync.is_some());
-            if !free || !leaves || conflicts.contains_key(&key) {
+            if !free || !Outbox::leaves(row, items, slices) || conflicts.contains_key(&key) {
                 continue;
             }
             size += row.value.as_ref().map_or(0, |value| value.len()) + row.id.len();

@@ -1,21 +1,12 @@
 //! What pages ask, and when they are answered.
 
 use super::journal::Arrival;
-use super::{Engine, Output, Phase};
-use crate::bridge::config::{self, Slices};
+use super::{Engine, Output};
 use crate::bridge::down::{self, To};
 use crate::bridge::up::{Body, Up};
-use crate::json::{Json, number, quoted};
-use crate::store::{SCHEMA, StoreError, Write};
+use crate::json::Json;
+use crate::store::StoreError;
 use std::rc::Rc;
-
-/// A registration under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Registration {
-    page: Rc<str>,
-    request: u64,
-    slices: Slices,
-}
 
 /// A page that waits for an answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +26,8 @@ enum Wants {
     Sync,
     /// Everything folded, then the slice's items.
     Rows(Rc<str>),
+    /// To know whether the server answers.
+    Check,
 }
 
 impl Engine {
@@ -49,7 +42,12 @@ impl Engine {
         let page: Rc<str> = up.page.into();
         let is_new = self.pages.insert(page.clone(), ()).is_none();
         match up.body {
-            Body::Register { request, slices } => self.register(page, request, &slices),
+            Body::Register { request, slices, auto_sync } => {
+                self.register(page, request, &slices, auto_sync.as_deref());
+            }
+            Body::Configure { request, slice, settings } => {
+                self.configure(page, request, slice.as_deref(), &settings);
+            }
             Body::Actions { epoch, n, first, seen, actions } => {
                 self.actions(&page, &epoch, (n, first), seen, &actions)
             }
@@ -61,9 +59,12 @@ impl Engine {
             }
             Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
             Body::Sync { request, .. } => {
-                self.lane.contact = true;
-                self.lane.retry_at = None;
+                self.lane.hurry();
                 self.wait_for(page, request, Wants::Sync);
+            }
+            Body::Check { request } => {
+                self.lane.hurry();
+                self.waiters.push(Waiter { page, request, position: 0, wants: Wants::Check });
             }
             Body::Hydrate { request, slice, .. } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
@@ -71,89 +72,14 @@ impl Engine {
                 let items = self.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
-            Body::Online => {
-                self.lane.contact = true;
-                self.lane.retry_at = None;
-            }
+            Body::Online => self.lane.hurry(),
+            Body::Hidden => self.hidden(),
+            Body::ResetMetrics => self.metrics.reset(self.now),
             Body::Ping => self.reports.repeat(),
         }
         if is_new {
             self.reports.repeat();
         }
-    }
-
-    fn register(&mut self, page: Rc<str>, request: u64, registered: &str) {
-        let slices = match config::register(&self.slices, registered) {
-            Ok(slices) => slices,
-            Err(reason) => {
-                let text = format!("register() was refused: {reason}.");
-                return self.post(To::page(&page), down::failed(Some(request), "bad_config", &text));
-            }
-        };
-        let missing = |slice: &&config::Slice| !self.stores.iter().any(|store| **store == *slice.store);
-        let stores: Vec<Rc<str>> = slices.values().filter(missing).map(|slice| slice.store.clone()).collect();
-        let registration = Registration { page, request, slices };
-        if stores.is_empty() {
-            return self.configure(registration);
-        }
-        self.outputs.push_back(Output::Migrate { stores });
-        self.phase = Phase::Migrating(registration);
-    }
-
-    pub(super) fn migrated(&mut self, result: Result<(), StoreError>) {
-        let Phase::Migrating(registration) = std::mem::replace(&mut self.phase, Phase::Running) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                self.stores.extend(registration.slices.values().map(|slice| slice.store.to_string()));
-                self.configure(registration);
-            }
-            Err(error) => self.register_failed(&registration, &error),
-        }
-    }
-
-    fn configure(&mut self, registration: Registration) {
-        if registration.slices == self.slices && !self.fresh {
-            return self.confirm(&registration);
-        }
-        let mut writes = vec![Write::meta("slices", &config::to_json(&registration.slices))];
-        if self.fresh {
-            writes.push(Write::meta("schema", &number(SCHEMA)));
-            writes.push(Write::meta("epoch", &quoted(&self.epoch)));
-            writes.push(Write::meta("client", &quoted(&self.lane.client)));
-        }
-        let txn = self.number();
-        self.outputs.push_back(Output::Store { txn, writes });
-        self.phase = Phase::Registering(txn, registration);
-    }
-
-    pub(super) fn registered(&mut self, result: Result<(), StoreError>) {
-        let Phase::Registering(_, registration) = std::mem::replace(&mut self.phase, Phase::Running) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                self.fresh = false;
-                self.slices = registration.slices.clone();
-                self.confirm(&registration);
-            }
-            Err(error) => self.register_failed(&registration, &error),
-        }
-    }
-
-    fn confirm(&mut self, registration: &Registration) {
-        self.lane.contact = true;
-        self.post(To::page(&registration.page), down::registered(registration.request, &self.epoch));
-        self.reports.repeat();
-    }
-
-    fn register_failed(&mut self, registration: &Registration, error: &StoreError) {
-        let text = format!(
-            "register() could not prepare the browser's database: {}. Close other tabs of this site and reload.",
-            error.message
-        );
-        self.post(To::page(&registration.page), down::failed(Some(registration.request), "storage", &text));
     }
 
     fn actions(&mut self, page: &Rc<str>, epoch: &str, numbers: (u64, u64), seen: Json, text: &str) {
@@ -186,12 +112,30 @@ impl Engine {
     }
 
     fn wait_for(&mut self, page: Rc<str>, request: u64, wants: Wants) {
-        let position = self.journal.last();
-        self.urgent_through = position;
+        self.commit_all();
+        self.waiters.push(Waiter { page, request, position: self.journal.last(), wants });
+    }
+
+    /// Nothing that has arrived waits for quiet any longer.
+    fn commit_all(&mut self) {
+        self.urgent_through = self.journal.last();
         self.writing.hurry();
         self.reading.hurry();
         self.items.debounce.expire_all(self.now);
-        self.waiters.push(Waiter { page, request, position, wants });
+    }
+
+    /// A page may be gone the next moment, and this worker soon after it.
+    fn hidden(&mut self) {
+        self.commit_all();
+        self.ask_to_be_woken();
+    }
+
+    /// Has the browser wake the worker once there is a network, if there is something to send then.
+    pub(super) fn ask_to_be_woken(&mut self) {
+        if !self.will_be_woken && self.is_unsent() {
+            self.will_be_woken = true;
+            self.outputs.push_back(Output::AskToBeWoken);
+        }
     }
 
     /// Answers those whose wait is over.
@@ -227,9 +171,21 @@ impl Engine {
         self.fail_waiters("storage", &error.message, |_| true);
     }
 
+    /// Tells those who asked whether the server answers.
+    pub(super) fn answer_checks(&mut self, connected: bool) {
+        let (checks, others) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|waiter: &Waiter| waiter.wants == Wants::Check);
+        self.waiters = others;
+        for waiter in checks {
+            self.post(To::page(&waiter.page), down::checked(waiter.request, connected));
+        }
+    }
+
     /// Tells those who wait for the server that it failed. The changes are kept.
-    pub(super) fn fail_syncs(&mut self, message: &str) {
-        self.fail_waiters("sync_failed", message, |wants| *wants == Wants::Sync);
+    pub(super) fn fail_syncs(&mut self, unreachable: bool, message: &str) {
+        let code = if unreachable { "unreachable" } else { "sync_failed" };
+        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
     }
 
     fn fail_waiters(&mut self, code: &str, message: &str, which: impl Fn(&Wants) -> bool) {

@@ -22,19 +22,21 @@ pub struct Reports {
     /// Slices whose items' progress some page wants to hear.
     pub watched: Table<Rc<str>, ()>,
     posted: Option<Status>,
-    posted_at: u64,
-    /// There is something to post, but not yet.
-    waiting: bool,
+    /// Something happened since the last look.
+    pub stale: bool,
+    /// When it was last looked at whether there is something to post.
+    looked_at: u64,
 }
 
 impl Reports {
     /// Posts the status again, though it may be the same: someone new is listening.
     pub fn repeat(&mut self) {
         self.posted = None;
+        self.stale = true;
     }
 
     pub fn due(&self) -> Option<u64> {
-        self.waiting.then_some(self.posted_at + EVERY_MS)
+        self.stale.then_some(self.looked_at + EVERY_MS)
     }
 }
 
@@ -46,6 +48,7 @@ impl Engine {
             self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
         let error =
             reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
+        let unsent = self.items.unsent(&self.slices);
         let sync = match self.lane.state {
             lane::State::Sending { .. } | lane::State::Preparing | lane::State::Settling => {
                 SyncStatus::Syncing
@@ -62,7 +65,18 @@ impl Engine {
             pending,
             conflicts: self.conflicts.len(),
             progress: (pending > 0).then_some((reports.acknowledged, reports.acknowledged + pending)),
+            enabled: self.slices.is_empty() || self.slices.values().any(|slice| slice.enabled),
+            auto_sync: self.schedule.config.clone(),
+            next_sync_at: self.schedule.next(),
+            unsent,
         }
+    }
+
+    /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
+    fn oldest_pending(&self) -> Option<u64> {
+        let waiting =
+            self.items.debounce.keys().filter_map(|key| Some(self.items.get(key)?.pending.as_ref()?.since));
+        waiting.chain(self.outbox.oldest()).min()
     }
 
     /// How far an item's latest change has come. One in conflict stays on the device until the conflict is resolved, and
@@ -96,6 +110,13 @@ impl Engine {
     }
 
     pub(super) fn report(&mut self) {
+        if !self.reports.stale
+            || (self.reports.posted.is_some() && self.now < self.reports.looked_at + EVERY_MS)
+        {
+            return;
+        }
+        self.reports.stale = false;
+        self.reports.looked_at = self.now;
         let status = self.status();
         if status.pending == 0 {
             self.reports.acknowledged = 0;
@@ -103,18 +124,13 @@ impl Engine {
         if self.reports.watched.is_empty() {
             self.items.touched = Table::default();
         }
-        if self.reports.posted.as_ref() == Some(&status) && self.items.touched.is_empty() {
-            self.reports.waiting = false;
-            return;
+        let same = self.reports.posted.as_ref() == Some(&status);
+        if self.metrics.changed || self.reports.posted.is_none() {
+            let message = self.metrics.message(self.oldest_pending());
+            self.post(To::All, message);
         }
-        if self.reports.posted.is_some() && self.now < self.reports.posted_at + EVERY_MS {
-            self.reports.waiting = true;
-            return;
-        }
-        self.reports.waiting = false;
-        self.reports.posted_at = self.now;
-        if self.reports.posted.as_ref() != Some(&status) {
-            self.post(To::All, down::status(&status));
+        if !same {
+            self.post(To::All, down::status(&status, self.now));
             self.reports.posted = Some(status);
         }
         let mut slices: Table<Rc<str>, Vec<_>> = Table::default();

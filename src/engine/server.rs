@@ -1,12 +1,13 @@
 //! The lane's work: asking, preparing, sending, settling.
 
 use super::lane::{self, Failure, Lane, State, Step};
+use super::metrics::Kind;
 use super::settle::Settlement;
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
 use crate::bridge::status::Connection;
 use crate::json::{number, quoted};
-use crate::store::{Push, StoreError, Write};
+use crate::store::{META, OUTBOX, OutboxRow, Push, RowKey, StoreError, Write};
 
 impl Engine {
     pub(super) fn send(&mut self) {
@@ -15,6 +16,8 @@ impl Engine {
         {
             self.outputs.push_back(Output::Cancel { request });
             let failure = super::Unreachable("no answer in time".into());
+            // So long a silence is no chance.
+            self.lane.unanswered += 1;
             self.answered(request, Err(failure));
         }
         let Engine { lane, entropy, items, slices, outbox, conflicts, .. } = self;
@@ -24,7 +27,9 @@ impl Engine {
                 let (request, deadline) = self.request(path, body);
                 self.lane.state = State::Asking { request, deadline };
             }
-            // What is owed may be about rows of the outbox.
+            // What is owed may be about rows of the outbox, and an open commit may add some.
+            Step::Withdraw(_) if self.owes() || self.committer.is_open() => {}
+            Step::Withdraw(rows) => self.withdraw(&rows),
             Step::Prepare(_) if self.owes() => {}
             Step::Prepare(push) => self.prepare(push),
             Step::Send { body } => {
@@ -37,6 +42,7 @@ impl Engine {
 
     fn request(&mut self, path: &'static str, body: Option<String>) -> (u64, u64) {
         let request = self.number();
+        self.lane.sent_at = self.now;
         let deadline = Lane::deadline(self.now, body.as_ref().map_or(0, String::len));
         self.outputs.push_back(Output::Request { request, path, body });
         (request, deadline)
@@ -66,6 +72,29 @@ impl Engine {
         self.lane.state = State::Preparing;
     }
 
+    /// Takes rows out of the push, which wait in the outbox again. It may have been sent before with them; its count and
+    /// tag stay, and the server answers a part of a push as it answered the whole.
+    fn withdraw(&mut self, rows: &[u64]) {
+        let Some(push) = &mut self.lane.push else { return };
+        push.entries.retain(|(seq, _)| !rows.contains(seq));
+        if push.entries.is_empty() {
+            self.lane.push = None;
+            self.owed.push(Write::delete(META, RowKey::Text("push".into())));
+        }
+        self.lane.written = false;
+        for seq in rows {
+            let Some(key) = self.outbox.get(*seq).map(OutboxRow::key) else { continue };
+            let item = self.items.change(&key);
+            item.in_flight = None;
+            if item.unsent.is_some() {
+                self.outbox.remove(*seq);
+                self.owed.push(Write::delete(OUTBOX, RowKey::Number(*seq)));
+            } else {
+                item.unsent = Some(*seq);
+            }
+        }
+    }
+
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
         self.lane.state = State::Idle;
         match result {
@@ -80,7 +109,9 @@ impl Engine {
             State::Asking { request: asked, .. } if asked == request => self.told(answer),
             State::Sending { request: sent, .. } if sent == request => {
                 let Some(push) = self.lane.push.clone() else { return };
-                match lane::read_push(answer, &push, &self.outbox) {
+                let answer = lane::read_push(answer, &push, &self.outbox);
+                self.count_push(&push, answer.is_ok());
+                match answer {
                     Ok(answer) => {
                         let mut settlement = Settlement::new(
                             &push,
@@ -102,6 +133,15 @@ impl Engine {
             }
             _ => {}
         }
+    }
+
+    fn count_push(&mut self, push: &Push, answered: bool) {
+        for (seq, _) in &push.entries {
+            if let Some(row) = self.outbox.get(*seq) {
+                self.metrics.count(self.now, &row.slice, Kind::Push, answered);
+            }
+        }
+        self.metrics.took(self.now.saturating_sub(self.lane.sent_at));
     }
 
     fn told(&mut self, answer: Result<super::Answer, super::Unreachable>) {
@@ -163,6 +203,7 @@ impl Engine {
             self.reports.last_sync_time = Some(self.now);
         }
         self.report_before_answers();
+        self.answer_checks(true);
     }
 
     fn failed(&mut self, failure: Failure) {
@@ -171,12 +212,24 @@ impl Engine {
         self.touch_push();
         match failure.answered {
             Some(true) => self.reports.connection = Connection::Online,
-            Some(false) => self.reports.connection = Connection::LocalOnly,
-            None => {}
+            Some(false) if self.lane.is_down() => self.reports.connection = Connection::LocalOnly,
+            _ => {}
         }
         self.reports.lane_error = Some(failure.message.clone());
         self.report_before_answers();
-        self.fail_syncs(&failure.message);
+        self.fail_syncs(failure.answered == Some(false), &failure.message);
+        if let Some(answered) = failure.answered {
+            self.answer_checks(answered);
+        }
+        self.ask_to_be_woken();
+    }
+
+    /// The browser woke the worker: it is a chance to send what is left.
+    pub(super) fn woken(&mut self) {
+        self.will_be_woken = false;
+        if self.is_unsent() {
+            self.lane.hurry();
+        }
     }
 
     /// Whoever waited for the server finds in the status what came of it.

@@ -93,7 +93,11 @@ impl Settlement {
     ) {
         let key = row.key();
         let Some(item) = items.get(&key) else { return };
-        let newer = item.unsent.is_some() || item.committing.is_some() || item.pending.is_some();
+        let newer = item.unsent.is_some()
+            || item.committing.is_some()
+            || item.pending.is_some()
+            || item.held.is_some()
+            || item.position > row.position;
         let item_key = RowKey::Item(key.clone());
         let mut outcome = Outcome {
             seq,

@@ -2,18 +2,28 @@
 
 use super::commit::trim_of;
 use super::fold::{self, Folded};
+use super::metrics::Kind;
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
-use crate::store::{JOURNAL, Loaded, StoreError, SyncRow, Write};
+use crate::store::{JOURNAL, Loaded, StoreError, SyncRow, Whole, Write};
 use crate::table::Table;
 use std::rc::Rc;
 
+/// What a page is told of its own records.
+#[derive(Default)]
+struct Told {
+    position: u64,
+    slices: Table<Rc<str>, ()>,
+}
+
 impl Engine {
     pub(super) fn advance(&mut self) {
+        let before = self.outputs.len();
         if let Some(writes) = self.journal.append() {
             self.store(Purpose::Journal, writes);
         }
         self.parse();
+        self.requeue();
         if !self.reading.waits(self.now) {
             self.fold_ready();
         }
@@ -22,9 +32,16 @@ impl Engine {
             self.commit();
             self.trim();
         }
+        if self.schedule.is_due(self.now) {
+            self.lane.contact = true;
+        }
         self.send();
         self.answer_waiters();
+        self.reports.stale |= self.outputs.len() > before;
         self.report();
+        if let Some(row) = self.metrics.save(self.now) {
+            self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
+        }
     }
 
     pub(super) fn appended(&mut self, result: Result<(), StoreError>) {
@@ -71,24 +88,30 @@ impl Engine {
 
     /// Folds records whose items are known; asks for the items of the others.
     fn fold_ready(&mut self) {
-        if self.fold.loading.is_some() || self.fold.queue.is_empty() {
+        if self.fold.loading.is_some() || self.fold.is_idle() {
             return;
         }
         let wanted = self.fold.wanted(&self.items, &self.slices);
-        if !wanted.is_empty() {
+        let whole = self.fold.wanted_whole(&self.items, &self.slices);
+        if !wanted.is_empty() || !whole.is_empty() {
             let load = self.number();
             self.fold.loading = Some(load);
-            self.outputs.push_back(Output::Load { load, wanted });
+            for Whole { slice, .. } in &whole {
+                self.items.keep_whole(slice, false);
+            }
+            self.fold.loading_whole = whole.iter().map(|whole| whole.slice.clone()).collect();
+            self.outputs.push_back(Output::Load { load, wanted, whole });
         }
         self.fold_known();
     }
 
     fn fold_known(&mut self) {
         let mut folded = Vec::new();
+        let mut told: Table<Rc<str>, Told> = Table::default();
         while let Some(parsed) = self.fold.ready(&self.items) {
             let urgent = parsed.record.position <= self.urgent_through;
             let Folded { changed, missing } =
-                self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices);
+                self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices, &self.journal);
             self.journal.folded(parsed.record.position, changed.len());
             for key in &missing {
                 let text = format!(
@@ -103,7 +126,20 @@ impl Engine {
                 .map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
             let values = values.collect();
             self.tell_changed(Origin::Tab, Some(&page), values);
+            let position = parsed.record.position;
+            let told = told.or_insert_with(page, Told::default);
+            told.position = position;
+            for operation in &parsed.operations {
+                told.slices.insert(operation.key.slice.clone(), ());
+            }
             folded.extend(parsed.operations);
+        }
+        for (page, Told { position, slices }) in told {
+            self.post(To::page(&page), down::folded(position, slices.keys()));
+        }
+        self.fold.forget_wholes(&mut self.items);
+        if self.schedule.is_full(self.items.debounce.len()) {
+            self.items.debounce.expire_all(self.now);
         }
         // Items loaded for operations that came to nothing. Not sooner: records that were read together are folded
         // together, so that nothing is committed of a state that a later one of them ends.
@@ -121,13 +157,21 @@ impl Engine {
             Ok(rows) => {
                 self.reading.succeeded();
                 for row in rows {
+                    // Of a slice that is read whole some are here already, and newer.
+                    if self.items.has(&row.key) {
+                        continue;
+                    }
                     if let Some(sync) = row.sync.as_deref().and_then(SyncRow::read) {
                         self.fold.skip(&row.key, sync.position);
-                        if sync.version.is_none() {
+                        let syncs = self.slices.get(&row.key.slice).is_some_and(|slice| slice.sync_to_flask);
+                        if sync.version.is_none() && syncs {
                             self.journal.guarded(&row.key, Some(sync.position));
                         }
                     }
                     self.items.insert(row);
+                }
+                for slice in std::mem::take(&mut self.fold.loading_whole) {
+                    self.items.keep_whole(&slice, true);
                 }
                 self.fold_known();
             }
@@ -135,6 +179,9 @@ impl Engine {
                 self.storage_failed(&error);
                 self.reading.failed(self.now, &mut self.entropy);
                 self.fail_flushes(&error);
+                for slice in std::mem::take(&mut self.fold.loading_whole) {
+                    self.items.forget_whole(&slice);
+                }
             }
         }
     }
@@ -150,7 +197,7 @@ impl Engine {
                 &self.slices,
                 &mut self.outbox,
                 &mut self.conflicts,
-                &self.journal,
+                &mut self.journal,
                 &mut self.entropy,
             );
             match started {
@@ -164,16 +211,37 @@ impl Engine {
         match result {
             Ok(()) => {
                 self.writing.succeeded();
-                for key in self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal)
-                {
-                    self.items.settle(&key);
+                self.count_commit(txn, true);
+                let keys = self.committer.finished(txn, &mut self.items, &mut self.outbox, &mut self.journal);
+                for key in &keys {
+                    self.items.settle(key);
                 }
+                if self.schedule.follows_changes() {
+                    self.lane.contact = true;
+                }
+                self.requeue_committed(&keys);
+                // They may have been held for a slice that was enabled meanwhile.
+                self.release_held();
             }
             Err(error) => {
                 self.writing.failed(self.now, &mut self.entropy);
+                self.count_commit(txn, false);
                 self.committer.failed(txn, self.now, &mut self.items);
                 self.fail_flushes(&error);
             }
+        }
+    }
+
+    fn count_commit(&mut self, txn: u64, succeeded: bool) {
+        let Some(batch) = self.committer.batch(txn) else { return };
+        self.metrics.took(self.now.saturating_sub(batch.begun_at));
+        for key in &batch.keys {
+            let committing = self.items.get(key).and_then(|item| item.committing.as_ref());
+            let kind = match committing.and_then(|pending| pending.value.as_ref()) {
+                Some(_) => Kind::Put,
+                None => Kind::Delete,
+            };
+            self.metrics.count(self.now, &key.slice, kind, succeeded);
         }
     }
 

@@ -66,9 +66,11 @@ impl MemoryStore {
         let mut snapshot =
             Snapshot { journal: numbered(JOURNAL), outbox: numbered(OUTBOX), ..Snapshot::default() };
         snapshot.stores = self.stores.keys().cloned().collect();
-        for (key, row) in self.rows(CONFLICTS) {
-            if let RowKey::Item(key) = key {
-                snapshot.conflicts.push((key.clone(), row.clone()));
+        for (store, rows) in [(CONFLICTS, &mut snapshot.conflicts), (HELD, &mut snapshot.held)] {
+            for (key, row) in self.rows(store) {
+                if let RowKey::Item(key) = key {
+                    rows.push((key.clone(), row.clone()));
+                }
             }
         }
         for (key, row) in self.rows(META) {
@@ -79,13 +81,23 @@ impl MemoryStore {
         snapshot
     }
 
-    pub fn load(&self, wanted: &[Wanted]) -> Vec<Loaded> {
+    pub fn load(&self, wanted: &[Wanted], whole: &[Whole]) -> Vec<Loaded> {
+        let of_slices = whole.iter().flat_map(|Whole { slice, store }| {
+            self.rows(store).filter_map(move |(key, _)| match key {
+                RowKey::Text(id) => {
+                    Some(Wanted { key: Key::from_parts(slice.clone(), id.clone()), store: store.clone() })
+                }
+                _ => None,
+            })
+        });
         wanted
             .iter()
+            .cloned()
+            .chain(of_slices)
             .map(|Wanted { key, store }| Loaded {
-                key: key.clone(),
-                value: self.item(store, &key.id).map(Json::from),
+                value: self.item(&store, &key.id).map(Json::from),
                 sync: self.stores.get(SYNC).and_then(|rows| rows.get(&RowKey::Item(key.clone()))).cloned(),
+                key,
             })
             .collect()
     }

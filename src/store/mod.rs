@@ -5,7 +5,7 @@ mod memory;
 mod rows;
 
 pub use memory::MemoryStore;
-pub use rows::{ConflictRow, JournalHead, JournalRow, OutboxRow, Push, RejectedRow, SyncRow};
+pub use rows::{ConflictRow, HeldRow, JournalHead, JournalRow, OutboxRow, Push, RejectedRow, SyncRow};
 
 use crate::json::{Json, shared};
 use std::rc::Rc;
@@ -133,6 +133,7 @@ pub struct Snapshot {
     pub journal: Vec<(u64, String)>,
     pub outbox: Vec<(u64, String)>,
     pub conflicts: Vec<(Key, String)>,
+    pub held: Vec<(Key, String)>,
     pub meta: Vec<(String, String)>,
 }
 
@@ -142,6 +143,13 @@ pub struct Loaded {
     pub key: Key,
     pub value: Option<Json>,
     pub sync: Option<String>,
+}
+
+/// A slice to read whole, with its object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    pub slice: Rc<str>,
+    pub store: Rc<str>,
 }
 
 /// An item to read, with the object store of its slice.

@@ -84,6 +84,33 @@ impl OutboxRow {
     }
 }
 
+/// What a disabled slice's item shall be once the slice is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRow {
+    /// The whole value; `None` deletes.
+    pub value: Option<Json>,
+    /// When the latest change was made, in epoch ms.
+    pub at: u64,
+    /// The last journal position that is folded into it.
+    pub position: u64,
+}
+
+impl HeldRow {
+    pub fn to_json(&self) -> Json {
+        let mut out = Writer::object();
+        if let Some(value) = &self.value {
+            out.raw("value", value);
+        }
+        out.number("at", self.at).number("position", self.position);
+        out.json()
+    }
+
+    pub fn read(row: &str) -> Option<Self> {
+        let row = Fields::parse(row)?;
+        Some(HeldRow { value: row.json("value"), at: row.number("at")?, position: row.number("position")? })
+    }
+}
+
 /// What the device knows of the server's side of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncRow {

@@ -3,11 +3,11 @@
 //! Through web-sys and not through rexie: a transaction's requests are all issued at once and only its end is awaited,
 //! so that a request costs neither a future nor a closure (ARCHITECTURE.md has the figures).
 
-use js_sys::{Array, Function, JSON, JsString, Promise, Reflect, Set};
+use js_sys::{Array, Function, JSON, JsString, Map, Promise, Reflect, Set};
 use nightferry::json::Json;
 use nightferry::store::{
-    CONFLICTS, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot, StoreError,
-    Wanted, Write,
+    CONFLICTS, HELD, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot,
+    StoreError, Wanted, Whole, Write,
 };
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -135,7 +135,7 @@ impl Database {
 
     /// Everything that the engine starts from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.read(&[JOURNAL, OUTBOX, CONFLICTS, META])?;
+        let transaction = self.read(&[JOURNAL, OUTBOX, CONFLICTS, HELD, META])?;
         let mut snapshot = Snapshot { stores: self.stores(), ..Snapshot::default() };
         for (key, row) in rows(&transaction, JOURNAL).await? {
             snapshot.journal.extend(key.as_f64().map(|position| (position as u64, row)));
@@ -143,8 +143,10 @@ impl Database {
         for (key, row) in rows(&transaction, OUTBOX).await? {
             snapshot.outbox.extend(key.as_f64().map(|seq| (seq as u64, row)));
         }
-        for (key, row) in rows(&transaction, CONFLICTS).await? {
-            snapshot.conflicts.extend(read_key(&key).map(|key| (key, row)));
+        for (store, into) in [(CONFLICTS, &mut snapshot.conflicts), (HELD, &mut snapshot.held)] {
+            for (key, row) in rows(&transaction, store).await? {
+                into.extend(read_key(&key).map(|key| (key, row)));
+            }
         }
         for (key, row) in rows(&transaction, META).await? {
             snapshot.meta.extend(key.as_string().map(|name| (name, row)));
@@ -201,9 +203,31 @@ fn store(transaction: &IdbTransaction, name: &str) -> Result<IdbObjectStore, Sto
 }
 
 /// Reads items and what is known of the server's side of them.
-pub async fn load(transaction: IdbTransaction, wanted: Vec<Wanted>) -> Result<Vec<Loaded>, StoreError> {
+pub async fn load(
+    transaction: IdbTransaction,
+    wanted: Vec<Wanted>,
+    whole: Vec<Whole>,
+) -> Result<Vec<Loaded>, StoreError> {
     let sync = store(&transaction, SYNC)?;
     let mut loaded = Vec::new();
+    for Whole { slice, store: name } in &whole {
+        let keys = sync.get_all_keys_with_key(&rows_of(slice)?).map_err(threw)?;
+        let rows = array(&sync.get_all_with_key(&rows_of(slice)?).map_err(threw)?).await?;
+        let by_id = Map::new();
+        let keys: Array = keys.result().map_err(threw)?.unchecked_into();
+        for (key, row) in keys.iter().zip(rows.iter()) {
+            if let Some(key) = read_key(&key) {
+                by_id.set(&id_value(&key), &row);
+            }
+        }
+        let (ids, values) = items(transaction.clone(), name).await?;
+        for (id, value) in ids.iter().zip(values.iter()) {
+            let Some(name) = id.as_string() else { continue };
+            let key = Key::from_parts(slice.clone(), name.as_str().into());
+            let value = text(&value)?.map(Json::from);
+            loaded.push(Loaded { key, value, sync: text(&by_id.get(&id))? });
+        }
+    }
     let mut rest = wanted.as_slice();
     // They come sorted, so those of one store stand together.
     while let Some(first) = rest.first() {

@@ -9,6 +9,10 @@ mod worker;
 use nightferry::engine::Input;
 use wasm_bindgen::prelude::*;
 
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
 #[wasm_bindgen]
 extern "C" {
     /// Puts a fresh instance in the place of this one, and settles the events that were waiting for it (sw.js).
@@ -39,10 +43,13 @@ pub async fn hear(data: JsValue) {
     worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
 }
 
-/// The browser woke the worker.
+/// The browser woke the worker. `Err` where something is left to send: the browser tries again later.
 #[wasm_bindgen]
-pub async fn wake() {
-    worker::handle(Input::Wake).await;
+pub async fn wake() -> Result<(), JsError> {
+    match worker::handle(Input::Woken).await {
+        true => Ok(()),
+        false => Err(JsError::new("The server does not have everything yet.")),
+    }
 }
 
 /// Panics, so that tests can see what a panic costs. Only a script of this very worker can call it.

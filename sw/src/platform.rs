@@ -1,12 +1,13 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
-use js_sys::{Function, JSON, JsString, Reflect, Uint8Array};
+use js_sys::{Function, JSON, JsString, Promise, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use nightferry::table::Table;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::BroadcastChannel;
 
 #[wasm_bindgen]
@@ -15,12 +16,29 @@ extern "C" {
     fn random_values(into: &Uint8Array) -> Uint8Array;
     #[wasm_bindgen(js_name = setTimeout)]
     pub fn set_timeout(then: &Function, ms: u32);
+
+    type Registration;
+    #[wasm_bindgen(thread_local_v2, js_name = registration)]
+    static REGISTRATION: Registration;
+    #[wasm_bindgen(method, getter)]
+    fn sync(this: &Registration) -> Option<SyncManager>;
+    type SyncManager;
+    #[wasm_bindgen(method)]
+    fn register(this: &SyncManager, tag: &str) -> Promise;
 }
 
 pub fn moment() -> Moment {
     let bytes = random_values(&Uint8Array::new_with_length(8)).to_vec();
     let entropy = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     Moment { now: js_sys::Date::now() as u64, entropy }
+}
+
+/// Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
+pub fn ask_to_be_woken() {
+    if let Some(sync) = REGISTRATION.with(Registration::sync) {
+        let asked = JsFuture::from(sync.register("nightferry"));
+        spawn_local(async move { drop(asked.await) });
+    }
 }
 
 /// Posts to pages: one channel for all of them, and one for each that asked. Channels reach hidden pages and need no

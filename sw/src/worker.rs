@@ -2,12 +2,12 @@
 
 use crate::database::{self, Database};
 use crate::network;
-use crate::platform::{Pages, moment, set_timeout};
+use crate::platform::{Pages, ask_to_be_woken, moment, set_timeout};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
-use nightferry::store::{SYNC, StoreError, Wanted, Write};
+use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
 use nightferry::table::Table;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -22,7 +22,8 @@ const SOON_MS: u64 = 20_000;
 const HOLD_MS: u32 = 25_000;
 
 thread_local! {
-    static WORKER: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+    /// Lives as long as the instance.
+    static WORKER: Cell<Option<&'static Worker>> = const { Cell::new(None) };
 }
 
 /// Opens the database and starts the engine on it. `Err` says why that is impossible; the pages are told, too.
@@ -39,12 +40,14 @@ pub async fn boot(name: String, api: String) -> Result<(), BootError> {
     }
 }
 
-/// Handles an event: a page's text, or a wake. Done when there is no work left, or after [`HOLD_MS`].
-pub async fn handle(input: Input) {
-    if let Some(worker) = WORKER.with_borrow(Clone::clone) {
-        worker.input(input);
-        worker.rest().await;
-    }
+/// Handles an event: a page's text, or a wake. Done when there is no work left, or after [`HOLD_MS`]; whether the server
+/// has everything then.
+pub async fn handle(input: Input) -> bool {
+    let Some(worker) = WORKER.get() else { return false };
+    worker.input(input);
+    worker.rest().await;
+    let unsent = worker.engine.borrow().is_unsent();
+    !unsent
 }
 
 struct Worker {
@@ -69,11 +72,11 @@ fn spawn(future: impl Future<Output = ()> + 'static) {
 }
 
 impl Worker {
-    async fn boot(name: String, api: String) -> Result<Rc<Worker>, BootError> {
+    async fn boot(name: String, api: String) -> Result<&'static Worker, BootError> {
         let database = Database::open(&name, &[]).await.map_err(cannot_open)?;
         let snapshot = database.snapshot().await.map_err(cannot_open)?;
         let engine = Engine::new(moment(), snapshot)?;
-        let worker = Rc::new(Worker {
+        let worker: &'static Worker = Box::leak(Box::new(Worker {
             pages: Pages::new(&name),
             name,
             api,
@@ -83,18 +86,18 @@ impl Worker {
             requests: RefCell::default(),
             pumping: Cell::default(),
             resting: RefCell::default(),
-        });
+        }));
         worker.pump();
         Ok(worker)
     }
 
-    fn input(self: &Rc<Self>, input: Input) {
+    fn input(&'static self, input: Input) {
         self.engine.borrow_mut().handle(moment(), input);
         self.pump();
     }
 
     /// Performs outputs until the engine waits.
-    fn pump(self: &Rc<Self>) {
+    fn pump(&'static self) {
         if self.pumping.replace(true) {
             return;
         }
@@ -127,13 +130,13 @@ impl Worker {
         }
     }
 
-    fn arm(self: &Rc<Self>, deadline: Option<Deadline>) {
+    fn arm(&'static self, deadline: Option<Deadline>) {
         let mut timer = self.timer.borrow_mut();
         if timer.as_ref().map(|timer| timer.0) == deadline {
             return;
         }
         *timer = deadline.map(|deadline| {
-            let worker = self.clone();
+            let worker = self;
             let wait = deadline.at.saturating_sub(moment().now).min(u64::from(u32::MAX >> 1)) as u32;
             let timeout = Timeout::new(wait, move || {
                 worker.timer.take();
@@ -143,11 +146,12 @@ impl Worker {
         });
     }
 
-    fn perform(self: &Rc<Self>, output: Output) {
+    fn perform(&'static self, output: Output) {
         match output {
             Output::Post { to, message } => self.pages.post(&to, &message),
             Output::Store { txn, writes } => self.store(txn, writes),
-            Output::Load { load, wanted } => self.load(load, wanted),
+            Output::Load { load, wanted, whole } => self.load(load, wanted, whole),
+            Output::AskToBeWoken => ask_to_be_woken(),
             Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
             Output::Migrate { stores } => self.migrate(stores),
             Output::Request { request, path, body } => self.request(request, path, body),
@@ -168,9 +172,9 @@ impl Worker {
         }
     }
 
-    fn store(self: &Rc<Self>, txn: u64, writes: Vec<Write>) {
+    fn store(&'static self, txn: u64, writes: Vec<Write>) {
         let begun = self.begin(|database| database.write(&writes));
-        let worker = self.clone();
+        let worker = self;
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::committed(transaction).await,
@@ -180,27 +184,27 @@ impl Worker {
         });
     }
 
-    fn load(self: &Rc<Self>, load: u64, wanted: Vec<Wanted>) {
+    fn load(&'static self, load: u64, wanted: Vec<Wanted>, whole: Vec<Whole>) {
         let mut stores = vec![SYNC];
-        for wanted in &wanted {
-            if !stores.contains(&&*wanted.store) {
-                stores.push(&wanted.store);
+        for store in wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store)) {
+            if !stores.contains(&&**store) {
+                stores.push(store);
             }
         }
         let begun = self.begin(|database| database.read(&stores));
-        let worker = self.clone();
+        let worker = self;
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => database::load(transaction, wanted).await,
+                Ok(transaction) => database::load(transaction, wanted, whole).await,
                 Err(error) => worker.reopen(error).await.map(|()| Vec::new()),
             };
             worker.input(Input::Loaded { load, result });
         });
     }
 
-    fn rows(self: &Rc<Self>, to: To, request: u64, head: String, store: &Rc<str>) {
+    fn rows(&'static self, to: To, request: u64, head: String, store: &Rc<str>) {
         let begun = self.begin(|database| database.read(&[store]));
-        let (worker, store) = (self.clone(), store.clone());
+        let (worker, store) = (self, store.clone());
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::items(transaction, &store).await,
@@ -213,9 +217,9 @@ impl Worker {
         });
     }
 
-    fn migrate(self: &Rc<Self>, stores: Vec<Rc<str>>) {
+    fn migrate(&'static self, stores: Vec<Rc<str>>) {
         let closed = self.database.take();
-        let worker = self.clone();
+        let worker = self;
         spawn(async move {
             if let Some(database) = closed {
                 database.close();
@@ -240,11 +244,11 @@ impl Worker {
         Err(error)
     }
 
-    fn request(self: &Rc<Self>, request: u64, path: &'static str, body: Option<String>) {
+    fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {
         let Ok(controller) = AbortController::new() else { return };
         let signal = controller.signal();
         self.requests.borrow_mut().insert(request, controller);
-        let (worker, url) = (self.clone(), format!("{}{path}", self.api));
+        let (worker, url) = (self, format!("{}{path}", self.api));
         spawn(async move {
             let answer = network::request(&url, body, &signal).await;
             if worker.requests.borrow_mut().remove(&request).is_some() {

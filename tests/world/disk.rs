@@ -3,7 +3,7 @@
 use super::Dice;
 use nightferry::bridge::down::To;
 use nightferry::engine::Input;
-use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Write};
+use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Whole, Write};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// What the engine asked the database for.
 pub enum Work {
     Store { txn: u64, writes: Vec<Write> },
-    Load { load: u64, wanted: Vec<Wanted> },
+    Load { load: u64, wanted: Vec<Wanted>, whole: Vec<Whole> },
     Migrate { stores: Vec<Rc<str>> },
     Rows { to: To, message: String, store: Rc<str> },
 }
@@ -156,8 +156,8 @@ impl Disk {
 pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Input {
     match work {
         Work::Store { txn, .. } => Input::Stored { txn, result },
-        Work::Load { load, wanted } => {
-            let rows: Vec<Loaded> = disk.store.load(&wanted);
+        Work::Load { load, wanted, whole } => {
+            let rows: Vec<Loaded> = disk.store.load(&wanted, &whole);
             Input::Loaded { load, result: result.map(|()| rows) }
         }
         Work::Migrate { .. } => Input::Migrated(result),
@@ -168,8 +168,10 @@ pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Input 
 fn scope(work: &Work) -> BTreeSet<String> {
     match work {
         Work::Store { writes, .. } => writes.iter().map(|write| write.store().to_owned()).collect(),
-        Work::Load { wanted, .. } => {
-            wanted.iter().map(|wanted| wanted.store.to_string()).chain(["_sync".into()]).collect()
+        Work::Load { wanted, whole, .. } => {
+            let stores =
+                wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store));
+            stores.map(|store| store.to_string()).chain(["_sync".into()]).collect()
         }
         Work::Migrate { stores } => stores.iter().map(|store| store.to_string()).collect(),
         Work::Rows { store, .. } => [store.to_string()].into(),

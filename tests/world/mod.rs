@@ -74,6 +74,9 @@ pub struct World {
     pub deadline: Option<Deadline>,
     /// Requests that the engine gave up.
     pub cancelled: Vec<u64>,
+    pub asked_to_be_woken: bool,
+    /// Requests that the engine began.
+    pub requested: usize,
     events: BTreeMap<(u64, u64), Event>,
     count: u64,
     steps: usize,
@@ -96,6 +99,8 @@ impl World {
             kills: 0,
             deadline: None,
             cancelled: Vec::new(),
+            asked_to_be_woken: false,
+            requested: 0,
             events: BTreeMap::new(),
             count: 0,
             steps: 0,
@@ -135,9 +140,37 @@ impl World {
 
     /// Asks for something that is answered by its number: `flush`, `sync`, `hydrate` (of `files`).
     pub fn ask(&mut self, page: usize, kind: &str) -> u64 {
-        let (request, text) = self.pages[page].ask(kind);
+        let (request, text) = self.pages[page].ask(kind, Some("files"), Value::Null);
         self.tell(text);
         request
+    }
+
+    /// Configures a slice or, where none is named, auto-sync, and waits for the answer: its kind.
+    pub fn configure(&mut self, page: usize, slice: Option<&str>, settings: Value) -> String {
+        let (request, text) = self.pages[page].ask("configure", slice, settings);
+        self.tell(text);
+        self.run_until("the configuration is answered", |world| world.pages[page].answer(request).is_some());
+        self.pages[page].answer(request).unwrap_or_default().to_owned()
+    }
+
+    /// Something that needs no answer: `hidden`, `online`, `ping`.
+    pub fn say(&mut self, page: usize, kind: &str) {
+        let id = self.pages[page].id.clone();
+        self.tell(serde_json::json!({"v": 1, "kind": kind, "page": id}).to_string());
+    }
+
+    /// The browser wakes the worker.
+    pub fn wake(&mut self) {
+        self.feed(Input::Woken);
+    }
+
+    pub fn status(&self) -> nightferry::bridge::status::Status {
+        self.engine.as_ref().expect("a worker").status()
+    }
+
+    /// The last metrics that a page heard.
+    pub fn metrics(&self, page: usize) -> Value {
+        self.pages[page].last("metrics")["metrics"].clone()
     }
 
     /// A message to the worker.
@@ -184,18 +217,23 @@ impl World {
 
     pub fn run_until(&mut self, what: &str, done: impl Fn(&World) -> bool) {
         while !done(self) {
-            assert!(self.step(), "nothing will happen any more, but not: {what}");
+            assert!(!self.is_idle() && self.step(), "nothing will happen any more, but not: {what}");
         }
     }
 
     /// Runs until nothing is left to do.
     pub fn settle(&mut self) {
-        while self.step() {}
+        while !self.is_idle() && self.step() {}
     }
 
     fn next_time(&self) -> Option<u64> {
         let event = self.events.keys().next().map(|(at, _)| *at);
         event.into_iter().chain(self.deadline.map(|deadline| deadline.at)).min()
+    }
+
+    /// Auto-sync goes on for ever: it is nothing that is left to do.
+    fn is_idle(&self) -> bool {
+        self.events.is_empty() && self.engine.as_ref().is_none_or(|engine| engine.deadline().is_none())
     }
 
     /// Performs the next event; `false` where there is none.
@@ -292,13 +330,15 @@ impl World {
                     self.post(&to, serde_json::from_str(&message).expect("a message is JSON"))
                 }
                 Output::Request { request, path, body } => {
+                    self.requested += 1;
                     let life = self.life;
                     let latency = 1 + self.dice.below(20);
                     self.after(latency, Event::Arrive { life, request, path, body });
                 }
                 Output::Cancel { request } => self.cancelled.push(request),
                 Output::Store { txn, writes } => self.work(Work::Store { txn, writes }),
-                Output::Load { load, wanted } => self.work(Work::Load { load, wanted }),
+                Output::AskToBeWoken => self.asked_to_be_woken = true,
+                Output::Load { load, wanted, whole } => self.work(Work::Load { load, wanted, whole }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),
                 Output::Rows { to, message, store, .. } => self.work(Work::Rows { to, message, store }),
             }

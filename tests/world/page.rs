@@ -9,6 +9,8 @@ pub struct Page {
     pub id: String,
     pub epoch: Option<String>,
     pub unacknowledged: VecDeque<(u64, Value)>,
+    /// The newest position that it has applied, by slice.
+    pub seen: BTreeMap<String, u64>,
     /// Its highest number that was acknowledged.
     pub acknowledged: u64,
     /// Everything that it heard, in order.
@@ -29,6 +31,7 @@ impl Page {
             id: id.into(),
             epoch: None,
             unacknowledged: VecDeque::new(),
+            seen: BTreeMap::new(),
             acknowledged: 0,
             heard: Vec::new(),
             answers: BTreeMap::new(),
@@ -67,9 +70,12 @@ impl Page {
         (self.n, message)
     }
 
-    pub fn ask(&mut self, kind: &str) -> (u64, String) {
+    pub fn ask(&mut self, kind: &str, slice: Option<&str>, settings: Value) -> (u64, String) {
         self.requests += 1;
-        let more = json!({"request": self.requests, "slice": "files"});
+        let mut more = json!({"request": self.requests, "settings": settings});
+        if let Some(slice) = slice {
+            more["slice"] = slice.into();
+        }
         self.asked.insert(self.requests, json!({"kind": kind, "more": more}));
         (self.requests, self.message(kind, more))
     }
@@ -87,7 +93,7 @@ impl Page {
     /// A burst's message, once the page knows the epoch.
     fn actions(&self, n: u64, actions: &Value) -> Option<String> {
         let epoch = self.epoch.as_ref()?;
-        Some(self.message("actions", json!({"epoch": epoch, "n": n, "seen": {}, "actions": actions})))
+        Some(self.message("actions", json!({"epoch": epoch, "n": n, "seen": self.seen, "actions": actions})))
     }
 
     /// Whether it wants to send again after a while; asked once.
@@ -99,6 +105,16 @@ impl Page {
     pub fn hear(&mut self, message: &Value, dice: &mut Dice) -> Vec<String> {
         self.heard.push(message.clone());
         let n = message["n"].as_u64().unwrap_or(0);
+        if let (Some(position), "changed" | "rows" | "folded") =
+            (message["position"].as_u64(), message["kind"].as_str().expect("a kind"))
+        {
+            let slices =
+                message["slices"].as_array().cloned().unwrap_or_else(|| vec![message["slice"].clone()]);
+            for slice in slices {
+                let seen = self.seen.entry(slice.as_str().expect("a slice").into()).or_default();
+                *seen = position.max(*seen);
+            }
+        }
         match message["kind"].as_str().expect("a kind") {
             "hello" | "stale" => vec![self.register()],
             "registered" => {
@@ -124,7 +140,7 @@ impl Page {
                 self.retry = true;
                 Vec::new()
             }
-            "done" | "rows" | "failed" => {
+            "done" | "rows" | "checked" | "failed" => {
                 let request = message["request"].as_u64().unwrap_or(0);
                 self.asked.remove(&request);
                 self.answers.insert(request, message.clone());

@@ -104,11 +104,11 @@ export class StatusView {
       if (status?.connection === "local-only") result = "No answer";
       else if (status?.syncStatus === "error") result = "Not synced";
     } catch (error) {
-      result = "Not synced";
-      const connection = this.#status?.connection;
-      if (connection !== "local-only") {
+      if (/** @type {{code?: string}} */ (error).code === "unreachable") result = "No answer";
+      else {
+        result = "Not synced";
         this.banner.show("Sync now did not work", `${messageOf(error)} ${nextStep(this.#status?.pending ?? 0)}`);
-      } else result = "No answer";
+      }
     }
     setText(this.#buttonText, result);
     this.#feedback = FEEDBACK[result];

@@ -1,0 +1,47 @@
+//! Auto-sync: when the device syncs on its own.
+
+use crate::bridge::config::AutoSync;
+
+#[derive(Debug, Default)]
+pub struct Schedule {
+    pub config: AutoSync,
+    /// The next sync; `None` while auto-sync is off.
+    next: Option<u64>,
+}
+
+impl Schedule {
+    /// Takes settings up. A period that is set anew begins now (f31).
+    pub fn set(&mut self, config: &AutoSync, now: u64) {
+        if self.config != *config || self.next.is_none() {
+            self.config = config.clone();
+            self.begin(now);
+        }
+    }
+
+    fn begin(&mut self, now: u64) {
+        self.next = self.config.enabled.then_some(now + self.config.interval_ms);
+    }
+
+    /// Whether the period is over; the next one has begun then.
+    pub fn is_due(&mut self, now: u64) -> bool {
+        let due = self.next.is_some_and(|next| next <= now);
+        if due {
+            self.begin(now);
+        }
+        due
+    }
+
+    pub fn next(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// Whether so many items wait that they are committed without waiting for quiet.
+    pub fn is_full(&self, waiting: usize) -> bool {
+        self.config.enabled && waiting >= self.config.max_queue
+    }
+
+    /// Whether every commit is followed by a sync.
+    pub fn follows_changes(&self) -> bool {
+        self.config.enabled && self.config.on_change
+    }
+}

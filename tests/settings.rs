@@ -1,0 +1,377 @@
+//! What can be set, and what a switch does to changes that are on their way.
+
+mod world;
+
+use serde_json::{Value, json};
+use world::World;
+use world::server::Fault;
+
+const FILES: &str = r#"{"files":{}}"#;
+
+fn sent_ids(world: &World) -> Vec<String> {
+    let mutations = world.server.pushes();
+    let mutations = mutations.iter().flat_map(|push| push["mutations"].as_array().unwrap());
+    mutations.map(|mutation| mutation["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn flush(world: &mut World, page: usize) {
+    let flush = world.ask(page, "flush");
+    world.run_until("the flush is answered", |world| world.pages[page].answer(flush).is_some());
+    assert_eq!(world.pages[page].answer(flush), Some("done"));
+}
+
+#[test]
+fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
+    for kill in [false, true] {
+        let mut world = World::with(1, FILES);
+        world.dispatch(0, "files/addItems", json!([{"id": "a", "x": 0}, {"id": "b"}]));
+        world.settle();
+        assert_eq!(world.configure(0, Some("files"), json!({"enabled": false})), "done");
+        world.dispatch(0, "files/updateItem", json!({"id": "a", "y": 1}));
+        world.dispatch(0, "files/removeItem", json!("b"));
+        world.dispatch(0, "files/addItem", json!({"id": "c"}));
+        flush(&mut world, 0);
+        let before = world.server.pushes().len();
+        world.run_for(60_000);
+        assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})), "the store is as it was");
+        assert_eq!((world.disk.count("_held"), world.disk.count("_journal")), (3, 0));
+        assert_eq!(world.server.pushes().len(), before, "nothing is sent");
+        assert!(!world.status().enabled);
+        if kill {
+            world.kill_and_boot();
+        }
+        // A reader sees it all the same, and further changes compose with it.
+        world.dispatch(0, "files/updateItem", json!({"id": "a", "z": 2}));
+        let hydrate = world.ask(0, "hydrate");
+        world.run_until("it is hydrated", |world| world.pages[0].answer(hydrate).is_some());
+        let rows = &world.pages[0].answers[&hydrate];
+        assert!(rows["puts"].to_string().contains(r#""y":1,"z":2"#), "{rows}");
+        assert_eq!(rows["deletes"], json!(["b"]));
+
+        assert_eq!(world.configure(0, Some("files"), json!({"enabled": true})), "done");
+        world.settle();
+        world.check_converged(&[]);
+        assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 0, "y": 1, "z": 2})));
+        assert_eq!(world.disk.count("_held"), 0);
+    }
+}
+
+#[test]
+fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_again() {
+    let mut world = World::with(2, r#"{"files":{},"notes":{}}"#);
+    world.settle();
+    world.server.mode = Fault::Internal;
+    world.dispatch(0, "files/addItem", json!({"id": "secret"}));
+    world.dispatch(0, "notes/addItem", json!({"id": "open"}));
+    world.run_until("it was tried", |world| world.server.pushes().len() > 1);
+    assert_eq!(world.configure(0, Some("files"), json!({"syncToFlask": false})), "done");
+    let before = world.server.pushes().len();
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    assert!(!sent_ids(&world)[..].iter().skip(2 * before).any(|id| id == "secret"), "{:?}", sent_ids(&world));
+    assert_eq!(world.server.value("files", "secret"), None);
+    assert!(world.server.value("notes", "open").is_some());
+    assert_eq!(world.disk.meta("push"), None);
+
+    // Switched on again, it goes.
+    assert_eq!(world.configure(0, Some("files"), json!({"syncToFlask": true})), "done");
+    world.settle();
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
+    let mut world = World::with(3, FILES);
+    world.dispatch(0, "files/addItems", json!([{"id": "same"}, {"id": "edited"}, {"id": "gone"}]));
+    world.settle();
+    world.configure(0, Some("files"), json!({"syncToFlask": false}));
+    let before = sent_ids(&world).len();
+    world.dispatch(0, "files/updateItem", json!({"id": "edited", "x": 1}));
+    world.dispatch(0, "files/addItem", json!({"id": "new"}));
+    world.dispatch(0, "files/removeItem", json!("gone"));
+    world.settle();
+    assert_eq!(sent_ids(&world)[before..], ["gone"], "only that it is gone, which the server had");
+    world.kill_and_boot();
+    let before = sent_ids(&world).len();
+    world.configure(0, Some("files"), json!({"syncToFlask": true}));
+    world.settle();
+    let mut sent = sent_ids(&world)[before..].to_vec();
+    sent.sort();
+    assert_eq!(sent, ["edited", "new"]);
+    world.check_converged(&[]);
+    assert_eq!(world.disk.meta("requeue"), None);
+}
+
+#[test]
+fn f18_a_set_deletes_what_its_sender_had_seen_or_made_and_nothing_else() {
+    let mut world = World::with(4, FILES);
+    world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
+    world.open_page(FILES);
+    world.settle();
+    // The second page has seen nothing yet, as before it hydrates.
+    world.pages[1].seen.clear();
+    world.dispatch(1, "files/setFiles", json!([{"id": "c"}]));
+    world.settle();
+    assert_eq!(world.disk.count("files"), 3);
+    // The first one has heard of c, and made a and b.
+    world.kill_and_boot();
+    world.settle();
+    world.dispatch(1, "files/addItem", json!({"id": "d"}));
+    world
+        .burst(0, &[("files/addItem", json!({"id": "e"})), ("files/setFiles", json!([{"id": "a", "x": 1}]))]);
+    world.settle();
+    let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
+    assert_eq!(left, ["a", "d"], "d came while the set was on its way");
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 1})));
+    assert_eq!(world.disk.count("files"), 2);
+}
+
+#[test]
+fn f18_killed_at_every_boundary_a_set_takes_effect_once() {
+    let run = |kill_at: Option<usize>| {
+        let mut world = World::with(5, FILES);
+        world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
+        world.settle();
+        let start = world.boundary;
+        world.kill_at = kill_at.map(|at| start + at);
+        world.burst(0, &[("files/addItem", json!({"id": "c"})), ("files/setFiles", json!([{"id": "b"}]))]);
+        world.dispatch(0, "files/addItem", json!({"id": "after"}));
+        world.settle();
+        let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
+        assert_eq!(left, ["after", "b"], "killed at {kill_at:?}");
+        assert_eq!((world.disk.count("files"), world.disk.count("_journal")), (2, 0));
+        world.boundary - start
+    };
+    for kill_at in 1..=run(None) {
+        run(Some(kill_at));
+    }
+}
+
+#[test]
+fn f16_a_single_value_is_kept_and_replaced_whole() {
+    let mut world = World::with(6, r#"{"theme":{"single":true},"settings":{"single":true}}"#);
+    world.dispatch(0, "theme/setTheme", json!({"dark": true, "size": 3}));
+    world.dispatch(0, "settings/saveSettings", json!("plain"));
+    world.settle();
+    world.kill_and_boot();
+    world.dispatch(0, "theme/setTheme", json!({"dark": false}));
+    world.settle();
+    assert_eq!(world.disk.item("theme", "value"), Some(json!({"dark": false})));
+    assert_eq!(world.server.value("settings", "value"), Some(json!("plain")));
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
+    let mut world = World::with(7, r#"{"files":{"debounceMs":600000,"maxWaitMs":600000}}"#);
+    world.settle();
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_for(5_000);
+    assert_eq!(world.disk.item("files", "a"), None);
+    world.configure(0, Some("files"), json!({"debounceMs": 100}));
+    world.run_for(200);
+    assert!(world.disk.item("files", "a").is_some());
+    // It outlives the worker, and what is registered later.
+    world.kill_and_boot();
+    world.open_page(r#"{"files":{"debounceMs":600000}}"#);
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    world.run_for(300);
+    assert!(world.disk.item("files", "b").is_some());
+    // A bad value is refused by name and changes nothing.
+    assert_eq!(world.configure(0, Some("files"), json!({"debounceMs": -1})), "failed");
+    assert!(world.pages[0].last("failed")["message"].as_str().unwrap().contains("slices.files.debounceMs"));
+    assert_eq!(world.configure(0, Some("nope"), json!({})), "failed");
+}
+
+#[test]
+fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
+    let mut world = World::with(8, FILES);
+    world.settle();
+    let asked = |world: &World| world.server.requests.len();
+    let before = asked(&world);
+    world.run_for(91_000);
+    assert_eq!(asked(&world) - before, 3, "every 30 s");
+    world.configure(0, None, json!({"intervalMs": 5_000}));
+    let before = asked(&world);
+    world.run_for(4_500);
+    assert_eq!(asked(&world) - before, 0);
+    world.run_for(16_000);
+    assert_eq!(asked(&world) - before, 4);
+    world.configure(0, None, json!({"enabled": false}));
+    let before = asked(&world);
+    world.run_for(600_000);
+    assert_eq!(asked(&world) - before, 0, "off is off");
+    assert_eq!(world.status().next_sync_at, None);
+}
+
+#[test]
+fn f32_the_threshold_commits_and_sends_at_once_and_off_is_off() {
+    for enabled in [true, false] {
+        let mut world = World::with(9, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
+        world.configure(0, None, json!({"enabled": enabled, "maxQueueSize": 20, "syncOnChange": enabled}));
+        world.settle();
+        world.dispatch(0, "files/addItems", (0..19).map(|id| json!({"id": id})).collect());
+        world.run_for(5_000);
+        assert_eq!(world.disk.count("files"), 0);
+        world.dispatch(0, "files/addItem", json!({"id": 19}));
+        world.run_for(2_000);
+        let sent = if enabled { 20 } else { 0 };
+        assert_eq!((world.disk.count("files"), world.server.live().len()), (sent, sent));
+    }
+}
+
+#[test]
+fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
+    let mut world = World::with(10, FILES);
+    world.settle();
+    let connection = |world: &World| world.pages[0].last("status")["status"]["connection"].clone();
+    world.server.faults.push_back(Fault::Refused);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.settle();
+    assert_eq!(connection(&world), "online");
+    assert!(world.server.value("files", "a").is_some());
+
+    world.server.mode = Fault::Internal;
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    world.run_until("it is taken to be away", |world| connection(world) == "local-only");
+    let pushed = world.server.pushes().len();
+    world.run_for(600_000);
+    assert_eq!(
+        world.server.pushes().len(),
+        pushed,
+        "nothing large is sent until something small is answered"
+    );
+    assert!(world.server.requests.iter().filter(|request| request.0 == "/health").count() > 20);
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    assert_eq!(connection(&world), "online");
+    world.check_converged(&[]);
+}
+
+#[test]
+fn whether_the_server_is_there_is_answered_at_once() {
+    let mut world = World::with(11, FILES);
+    world.settle();
+    for (mode, connected) in [(Fault::Nothing, true), (Fault::Refused, false), (Fault::Internal, false)] {
+        world.server.mode = mode;
+        let (request, text) = world.pages[0].ask("check", None, Value::Null);
+        world.tell(text);
+        world.run_until("it is answered", |world| world.pages[0].answer(request).is_some());
+        assert_eq!(world.pages[0].answers[&request]["connected"], connected);
+    }
+}
+
+#[test]
+fn f34_every_operation_is_counted_also_in_an_outage() {
+    let mut world = World::with(12, r#"{"files":{},"notes":{"syncToFlask":false}}"#);
+    world.settle();
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItems", json!([{"id": 1}, {"id": 2}, {"id": 3}]));
+    world.dispatch(0, "notes/addItem", json!({"id": 1}));
+    world.run_for(2_000);
+    let metrics = world.metrics(0);
+    assert_eq!(metrics["bySlice"]["files"]["put"], json!({"successful": 3, "failed": 0}));
+    assert!(metrics["failedOperations"].as_u64().unwrap() >= 3, "{metrics}");
+    assert!(metrics["oldestPendingAt"].is_u64(), "{metrics}");
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    world.dispatch(0, "files/removeItem", json!(2));
+    world.dispatch(0, "notes/addItem", json!({"id": 2}));
+    world.run_for(100);
+    world.disk.refuse = Some("notes");
+    world.run_for(1_000);
+    world.disk.refuse = None;
+    world.settle();
+    let metrics = world.metrics(0);
+    let of = |slice: &str, kind: &str| {
+        let count = &metrics["bySlice"][slice][kind];
+        (count["successful"].as_u64().unwrap(), count["failed"].as_u64().unwrap() > 0)
+    };
+    assert_eq!(of("files", "push"), (4, true), "what the server acknowledged: {metrics}");
+    assert_eq!((of("files", "put"), of("files", "delete")), ((3, false), (1, false)));
+    assert_eq!((of("notes", "put"), of("notes", "push")), ((2, true), (0, false)));
+    assert!(metrics["oldestPendingAt"].is_null(), "{metrics}");
+    // They outlive the worker, and begin anew when asked to.
+    world.kill_and_boot();
+    world.settle();
+    world.say(0, "ping");
+    world.settle();
+    assert_eq!(world.metrics(0), metrics);
+    world.say(0, "resetMetrics");
+    world.settle();
+    assert_eq!(world.metrics(0)["totalOperations"], 0);
+}
+
+#[test]
+fn f10_a_page_that_is_hidden_has_its_changes_committed_and_sent_at_once() {
+    let mut world = World::with(13, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
+    world.settle();
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.say(0, "hidden");
+    world.run_for(1_000);
+    assert!(world.disk.item("files", "a").is_some());
+    assert!(world.server.value("files", "a").is_some());
+}
+
+#[test]
+fn the_browser_is_asked_to_wake_the_worker_while_something_cannot_be_sent() {
+    let mut world = World::with(14, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.settle();
+    assert!(!world.asked_to_be_woken, "there was no need");
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "b"}));
+    world.run_for(60_000);
+    assert!(world.asked_to_be_woken);
+    // The browser wakes a fresh worker in vain: it is asked again.
+    world.asked_to_be_woken = false;
+    world.kill_and_boot();
+    world.wake();
+    world.run_for(30_000);
+    assert!(world.asked_to_be_woken);
+    assert!(world.engine.as_ref().unwrap().is_unsent());
+    world.server.mode = Fault::Nothing;
+    world.wake();
+    world.settle();
+    assert!(!world.engine.as_ref().unwrap().is_unsent());
+    world.check_converged(&[]);
+}
+
+/// Every option is switched while a burst runs, and the worker dies now and then.
+#[test]
+fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
+    for seed in 0..60 {
+        let mut world = World::with(seed, FILES);
+        world.kills = if seed % 2 == 0 { 10 } else { 0 };
+        for round in 0..40u64 {
+            let id = world.dice.below(6);
+            match world.dice.below(4) {
+                0 => drop(world.dispatch(0, "files/removeItem", json!(id))),
+                1 => drop(world.dispatch(0, "files/updateItem", json!({"id": id, "y": round}))),
+                _ => drop(world.dispatch(0, "files/addItem", json!({"id": id, "x": round}))),
+            }
+            let options = [
+                json!({"enabled": false}),
+                json!({"enabled": true}),
+                json!({"syncToFlask": false}),
+                json!({"syncToFlask": true}),
+                json!({"debounceMs": 0}),
+                json!({"debounceMs": 2000, "maxWaitMs": 100}),
+                json!({"batchSize": 1}),
+                json!({"batchSize": 50}),
+            ];
+            let option = options[world.dice.below(options.len() as u64) as usize].clone();
+            let (_, text) = world.pages[0].ask("configure", Some("files"), option);
+            world.tell(text);
+            let wait = world.dice.below(300);
+            world.run_for(wait);
+        }
+        world.kills = 0;
+        let (_, text) =
+            world.pages[0].ask("configure", Some("files"), json!({"enabled": true, "syncToFlask": true}));
+        world.tell(text);
+        world.settle();
+        world.check_converged(&[]);
+        assert_eq!((world.disk.count("_held"), world.disk.meta("requeue")), (0, None), "seed {seed}");
+    }
+}
