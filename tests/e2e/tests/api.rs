@@ -1,0 +1,235 @@
+//! Each function of the page's API for configuration, metrics, auto-sync and the connection, in a real browser.
+
+use anyhow::Result;
+use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, eventually};
+use serde_json::{Value, json};
+
+fn add(id: u64) -> Value {
+    json!({"type": "files/addItem", "payload": {"id": id}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configure_persistence_holds_in_every_tab_and_across_restarts() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    tab.dispatch(&[add(1)]).await?;
+    let other = browser.new_tab().await?;
+    other.open_client(&server, json!({})).await?;
+    other.eval::<()>("await nf.configurePersistence('files', {debounceMs: 50, maxWaitMs: 100});").await?;
+    server.wait_for_items("files", |files| files.len() == 1).await?;
+    browser.stop_all_workers().await?;
+    tab.dispatch(&[add(2)]).await?;
+    server.wait_for_items("files", |files| files.len() == 2).await?;
+
+    for (call, part) in [
+        ("configurePersistence('files', {debounceMs: -1})", "slices.files.debounceMs is -1"),
+        ("configurePersistence('nope', {})", "no slice"),
+        ("configureAutoSync({intervalMs: 5})", "autoSync.intervalMs is 5"),
+    ] {
+        let refused: String = tab
+            .eval(&format!(
+                "return nf.{call}.then(() => 'taken', (error) => `${{error.code}}: ${{error.message}}`);"
+            ))
+            .await?;
+        assert!(refused.starts_with("bad_config: ") && refused.contains(part), "{call}: {refused}");
+    }
+    Ok(())
+}
+
+/// f19: what is changed while a slice is disabled is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn f19_disable_and_enable_persistence() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.dispatch(&[add(1)]).await?;
+    server.wait_for_items("files", |files| files.len() == 1).await?;
+    tab.eval::<()>("await nf.disablePersistence('files');").await?;
+    tab.wait_until("nf.getStatus().enabled === false").await?;
+    tab.dispatch(&[add(2), json!({"type": "files/removeItem", "payload": 1})]).await?;
+    tab.flush().await?;
+    assert_eq!(tab.stored("files").await?.len(), 1);
+    assert_eq!(tab.stored("_held").await?.len(), 2);
+    browser.close().await?;
+
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    let seen: Vec<Value> = tab.eval("return (await nf.hydrate('files')).map((item) => item.value);").await?;
+    assert_eq!(seen, [json!({"id": 2})]);
+    tab.eval::<()>("await nf.enablePersistence('files');").await?;
+    server.wait_for_items("files", |files| files.len() == 1 && files.contains_key("2")).await?;
+    assert_eq!(tab.stored("files").await?.into_keys().collect::<Vec<_>>(), ["2"]);
+    assert_eq!(tab.stored("_held").await?.len(), 0);
+    server.check_nothing_applied_twice()
+}
+
+/// f34: the numbers are those of IndexedDB and of the server, in an outage too.
+#[tokio::test(flavor = "multi_thread")]
+async fn f34_metrics_agree_with_what_the_others_saw() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.eval::<()>(
+        "window.heard = []; window.end = nf.subscribeSyncMetrics((metrics) => heard.push(metrics));",
+    )
+    .await?;
+    server.fault(&[Fault::on("/nightferry/push").times(1).status(503)])?;
+    tab.dispatch(&(0..30).map(add).collect::<Vec<_>>()).await?;
+    server.wait_for_items("files", |files| files.len() == 30).await?;
+    tab.dispatch(&[json!({"type": "files/removeItem", "payload": 3})]).await?;
+    server.wait_for_items("files", |files| files.len() == 29).await?;
+    tab.wait_until("nf.getSyncMetrics().bySlice.files?.push.successful === 31").await?;
+    let metrics: Value = tab.eval("return nf.getSyncMetrics();").await?;
+    let files = &metrics["bySlice"]["files"];
+    assert_eq!(files["put"], json!({"successful": 30, "failed": 0}));
+    assert_eq!(files["delete"], json!({"successful": 1, "failed": 0}));
+    let pushes = server.requests("/nightferry/push")?;
+    let failed: usize = pushes
+        .iter()
+        .filter(|push| push.fault.is_some())
+        .map(|push| push.body["mutations"].as_array().map_or(0, Vec::len))
+        .sum();
+    assert!(failed > 0);
+    assert_eq!(files["push"], json!({"successful": 31, "failed": failed}));
+    assert_eq!(
+        (&metrics["totalOperations"], &metrics["successfulOperations"], &metrics["failedOperations"]),
+        (&json!(62 + failed), &json!(62), &json!(failed))
+    );
+    assert!(
+        metrics["operationTimes"].as_array().is_some_and(|times| !times.is_empty() && times.len() <= 100)
+    );
+    assert_eq!(tab.eval::<Value>("return heard.at(-1);").await?, metrics);
+    tab.eval::<()>("end(); nf.resetSyncMetrics();").await?;
+    tab.wait_until("nf.getSyncMetrics().totalOperations === 0").await?;
+    assert_eq!(tab.eval::<Value>("return heard.at(-1);").await?, metrics, "its listener ended");
+    Ok(())
+}
+
+/// f31, f32: the period is what is configured, from the moment it is; off is off.
+#[tokio::test(flavor = "multi_thread")]
+async fn f31_f32_configure_auto_sync() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    let status = "nf.getStatus().autoSync";
+    tab.wait_until(&format!("{status}.enabled && {status}.intervalMs === 30000 && {status}.nextSyncAt > 0"))
+        .await?;
+    tab.wait_until("nf.getStatus().connection === 'online'").await?;
+    tab.eval::<()>("await nf.configureAutoSync({intervalMs: 1000});").await?;
+    let before = server.requests("/nightferry/health")?.len();
+    server.wait_for_requests("/nightferry/health", |requests| requests.len() >= before + 4).await?;
+    let requests = server.requests("/nightferry/health")?;
+    let times: Vec<f64> = requests[before..].iter().map(|request| request.at).collect();
+    // A busy machine may be late, and the next one is then sooner; on the average it is never too often.
+    let average = (times[times.len() - 1] - times[0]) / 1000.0 / (times.len() - 1) as f64;
+    assert!(average >= 0.9, "an idle page asks no more often than configured: {times:?}");
+
+    tab.eval::<()>("await nf.configureAutoSync({enabled: false});").await?;
+    let other = browser.new_tab().await?;
+    other.open_client(&server, json!({})).await?;
+    other.wait_until(&format!("{status}.enabled === false && {status}.nextSyncAt === null")).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f33_check_flask_connection_and_bulk() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    assert!(tab.eval::<bool>("return nf.checkFlaskConnection();").await?);
+    tab.dispatch(&[add(1)]).await?;
+    tab.eval::<()>("await nf.syncToFlaskBulk();").await?;
+    assert_eq!(server.items("files").await?.len(), 1);
+    server.stop()?;
+    assert!(!tab.eval::<bool>("return nf.checkFlaskConnection();").await?);
+    let failed: String = tab.eval("return nf.syncNow().then(() => 'sent', (error) => error.code);").await?;
+    assert_eq!(failed, "unreachable");
+    tab.wait_until("nf.getStatus().connection === 'local-only' && !nf.getStatus().flaskConnected").await?;
+    server.start_again().await?;
+    // No one does anything: the next attempt finds it.
+    tab.wait_until("nf.getStatus().connection === 'online'").await
+}
+
+/// f16, f18: a value, and a whole collection.
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_f18_single_values_and_sets() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.goto(&server.url("/__test__/page")).await?;
+    tab.wait_until("window.nf").await?;
+    tab.eval::<()>(
+        "await nf.register({slices: {files: {debounceMs: 20}, theme: {single: true, debounceMs: 20}}});",
+    )
+    .await?;
+    tab.dispatch(&[
+        json!({"type": "files/addItems", "payload": [{"id": 1}, {"id": 2}]}),
+        json!({"type": "theme/setTheme", "payload": {"dark": true}}),
+    ])
+    .await?;
+    tab.eval::<()>("await nf.syncNow();").await?;
+    tab.dispatch(&[
+        json!({"type": "files/setFiles", "payload": [{"id": 2, "x": 1}, {"id": 3}]}),
+        json!({"type": "theme/saveTheme", "payload": "plain"}),
+    ])
+    .await?;
+    tab.eval::<()>("await nf.syncNow();").await?;
+    let files = server.items("files").await?;
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["2", "3"]);
+    assert_eq!(server.items("theme").await?["value"], json!("plain"));
+    assert_eq!(tab.stored("files").await?, files);
+    assert_eq!(tab.stored("theme").await?["value"], json!("plain"));
+    Ok(())
+}
+
+/// f15: a slice that is named later gets its store while another tab is open and working.
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_a_slice_is_added_with_tabs_open() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.dispatch(&[add(1)]).await?;
+    let other = browser.new_tab().await?;
+    other.goto(&server.url("/__test__/page")).await?;
+    other.wait_until("window.nf").await?;
+    let register = other.eval::<()>("await nf.register({slices: {models: {debounceMs: 20}}});");
+    let actions = [add(2)];
+    let dispatch = tab.dispatch(&actions);
+    tokio::try_join!(register, dispatch)?;
+    other.dispatch(&[json!({"type": "models/saveModel", "payload": {"id": "m"}})]).await?;
+    server.wait_for_items("models", |models| models.len() == 1).await?;
+    server.wait_for_items("files", |files| files.len() == 2).await?;
+    assert_eq!((tab.stored("models").await?.len(), tab.stored("files").await?.len()), (1, 2));
+    Ok(())
+}
+
+/// f10: an edit, and the tab is closed within the debounce time.
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_tab_closed_within_the_debounce_time() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let other = browser.new_tab().await?;
+    other.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    other.dispatch(&[add(1)]).await?;
+    other.close().await?;
+    eventually("the edit to arrive", DEADLINE, async || {
+        Ok((server.items("files").await?.len() == 1).then_some(()))
+    })
+    .await
+}
