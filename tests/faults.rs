@@ -563,3 +563,114 @@ fn an_item_is_shown_on_the_server_only_when_it_is_there() {
         "a conflict is not synced"
     );
 }
+
+#[test]
+fn f02_a_change_made_offline_is_here_at_once_and_there_after_reconnecting() {
+    let mut world = World::with(30, FILES);
+    world.settle();
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "offline", "x": 1}));
+    let hydrate = world.ask(0, "hydrate");
+    world.run_until("it is read", |world| world.pages[0].answer(hydrate).is_some());
+    assert!(world.pages[0].answers[&hydrate].to_string().contains("offline"));
+    world.run_for(400);
+    assert_eq!(world.disk.item("files", "offline"), Some(json!({"id": "offline", "x": 1})));
+    world.run_for(3_600_000);
+    world.server.mode = Fault::Nothing;
+    // No one does anything.
+    world.settle();
+    assert_eq!(world.server.value("files", "offline"), Some(json!({"id": "offline", "x": 1})));
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f17_an_update_merges_into_what_is_stored_pending_and_on_its_way() {
+    let mut world = World::with(31, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": {"deep": 1}, "y": 1}));
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "y": 2}));
+    world.settle();
+    world.kill_and_boot();
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "z": null}));
+    world.server.mode = Fault::AnswerSwallowed;
+    world.run_for(1_000);
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": {"other": 2}}));
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    let whole = json!({"id": "a", "x": {"other": 2}, "y": 2, "z": null});
+    assert_eq!(
+        (world.disk.item("files", "a"), world.server.value("files", "a")),
+        (Some(whole.clone()), Some(whole))
+    );
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
+    let mut world = World::with(32, FILES);
+    world.settle();
+    let counter = |world: &World| world.status().unsent;
+    for fault in [Fault::Refused, Fault::Internal, Fault::Html, Fault::AnswerLost, Fault::Swallowed] {
+        world.server.mode = fault;
+        let before = world.requested;
+        world.dispatch(0, "files/addItems", json!([{"id": 1, "x": world.now}, {"id": 2, "x": world.now}]));
+        world.run_until("it was tried twice", |world| world.requested >= before + 2);
+        world.run_for(50);
+        assert_eq!(counter(&world), 2, "{fault:?}");
+        world.server.mode = Fault::Nothing;
+        world.settle();
+        assert_eq!(counter(&world), 0, "{fault:?}");
+    }
+    world.check_converged(&[]);
+}
+
+#[test]
+fn f35_requests_grow_with_batches_and_one_change_sends_one() {
+    let mut world = World::with(33, FILES);
+    world.settle();
+    let before = world.server.pushes().len();
+    world.dispatch(0, "files/addItems", (0..1_000).map(|id| json!({"id": id, "x": 0})).collect());
+    world.settle();
+    assert_eq!(world.server.pushes().len() - before, 2);
+    // 50 edits of one item while it is quiet for no moment, and of another one, once.
+    for x in 0..50 {
+        world.dispatch(0, "files/updateItem", json!({"id": 7, "x": x}));
+        world.run_for(5);
+    }
+    world.dispatch(0, "files/updateItem", json!({"id": 8, "x": 1}));
+    world.settle();
+    let pushes = world.server.pushes();
+    let sent: usize =
+        pushes[before + 2..].iter().map(|push| push["mutations"].as_array().unwrap().len()).sum();
+    assert_eq!(sent, 2, "each changed item once, of a thousand");
+    world.check_converged(&[]);
+}
+
+#[test]
+fn a_change_that_the_server_cannot_take_stops_no_other() {
+    let mut world = World::with(34, FILES);
+    world.settle();
+    world.server.poisoned.insert("17".into());
+    world.dispatch(0, "files/addItems", (0..100).map(|id| json!({"id": id})).collect());
+    world.run_until("all others are there", |world| world.server.live().len() == 99);
+    world.run_for(100);
+    assert_eq!((world.status().unsent, world.disk.meta("push")), (1, None));
+    assert!(world.status().error.is_some());
+    // Others go on meanwhile, and the one is tried now and then, alone.
+    let before = world.server.pushes().len();
+    world.dispatch(0, "files/addItem", json!({"id": "later"}));
+    world.run_for(5_000);
+    assert!(world.server.value("files", "later").is_some());
+    world.run_for(1_800_000);
+    let alone = world.server.pushes()[before..]
+        .iter()
+        .filter(|push| push.to_string().contains(r#""id":"17""#))
+        .count();
+    assert!((3..=20).contains(&alone), "{alone} attempts in half an hour");
+    // A newer value is tried at once.
+    world.server.poisoned.clear();
+    world.dispatch(0, "files/updateItem", json!({"id": 17, "x": 1}));
+    world.run_for(2_000);
+    assert_eq!(world.server.value("files", "17"), Some(json!({"id": 17, "x": 1})));
+    world.settle();
+    world.check_converged(&[]);
+}

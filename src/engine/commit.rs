@@ -190,8 +190,10 @@ fn track(
         });
         journal.guarded(key, None);
     }
+    let sent = item.unsent.and_then(|seq| outbox.get(seq)).map(|row| row.sent.clone()).unwrap_or_default();
     // What the server never saw and no longer exists needs no telling.
-    let needless = pending.value.is_none() && item.sync.is_none() && item.in_flight.is_none();
+    let needless =
+        pending.value.is_none() && item.sync.is_none() && item.in_flight.is_none() && sent.is_empty();
     if needless || !sends {
         let seq = item.unsent?;
         writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
@@ -203,6 +205,7 @@ fn track(
         value: pending.value.clone(),
         at: pending.at,
         position: pending.position,
+        sent,
     };
     let seq = item.unsent.unwrap_or_else(|| outbox.number());
     writes.push(Write::put(OUTBOX, RowKey::Number(seq), row.to_json()));

@@ -58,6 +58,13 @@ pub struct Lane {
     pub push: Option<Push>,
     /// Whether it is written down: it is not sent before.
     pub written: bool,
+    /// How many of the push's changes the request in flight has, and how many the next one may have.
+    pub sent: usize,
+    pub part: usize,
+    /// Refusals of the push since a part of it was taken.
+    pub refusals: u32,
+    /// The change that is refused alone: it is taken out of the push, to wait.
+    pub aside: Option<u64>,
     /// Failures in a row, and those of them in which nothing answered.
     pub failures: u32,
     pub unanswered: u32,
@@ -82,8 +89,10 @@ pub enum Step {
     /// Send the push that is written down.
     Send {
         body: String,
+        /// How many of its changes are in the body.
+        sent: usize,
     },
-    /// Take these rows out of the push: their slices do not go to the server any more (P7).
+    /// Take these rows out of the push: their slices do not go to the server any more (P7), or it refuses them.
     Withdraw(Vec<u64>),
 }
 
@@ -97,12 +106,21 @@ pub struct Failure {
     pub forked: bool,
     /// Trying again soon helps nothing.
     pub pause: bool,
+    /// The server answered, but could not take the request: one of its changes may be the reason.
+    pub refused: bool,
     pub retry_after: Option<u64>,
 }
 
 impl Failure {
     fn new(message: String) -> Self {
-        Failure { message, answered: Some(true), forked: false, pause: false, retry_after: None }
+        Failure {
+            message,
+            answered: Some(true),
+            forked: false,
+            pause: false,
+            refused: false,
+            retry_after: None,
+        }
     }
 
     /// The device's own database failed: nothing was sent.
@@ -125,10 +143,13 @@ impl Lane {
         if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
             return Step::Nothing;
         }
-        let waiting = || outbox.sendable(items, slices, conflicts);
+        let waiting = || outbox.sendable(now, items, slices, conflicts);
         let withheld = self.push.iter().flat_map(|push| &push.entries).map(|(seq, _)| *seq);
         let withheld: Vec<u64> = withheld
-            .filter(|seq| outbox.get(*seq).is_some_and(|row| !Outbox::leaves(row, items, slices)))
+            .filter(|seq| {
+                self.aside == Some(*seq)
+                    || outbox.get(*seq).is_some_and(|row| !Outbox::leaves(row, items, slices))
+            })
             .collect();
         if !withheld.is_empty() {
             return Step::Withdraw(withheld);
@@ -146,7 +167,11 @@ impl Lane {
             }
             (_, None) => Step::Nothing,
             (Some(push), Some(_)) if !self.written => Step::Prepare(push.clone()),
-            (Some(push), Some(principal)) => Step::Send { body: self.body(push, principal, outbox) },
+            (Some(push), Some(principal)) => {
+                let sent =
+                    if self.part == 0 { push.entries.len() } else { self.part.min(push.entries.len()) };
+                Step::Send { body: self.body(push, sent, principal, outbox), sent }
+            }
             (None, Some(_)) => {
                 let entries = waiting();
                 if entries.is_empty() {
@@ -165,8 +190,8 @@ impl Lane {
         }
     }
 
-    fn body(&self, push: &Push, principal: &str, outbox: &Outbox) -> String {
-        let rows = push.entries.iter().filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
+    fn body(&self, push: &Push, sent: usize, principal: &str, outbox: &Outbox) -> String {
+        let rows = push.entries.iter().take(sent).filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
         let mutations: Vec<Mutation> = rows
             .map(|(row, base)| Mutation {
                 slice: &row.slice,
@@ -186,6 +211,7 @@ impl Lane {
 
     /// A request failed.
     pub fn fail(&mut self, now: u64, failure: &Failure, entropy: &mut Entropy) {
+        self.refusals += u32::from(failure.refused);
         self.state = State::Idle;
         self.failures += 1;
         match failure.answered {
@@ -235,6 +261,7 @@ impl Lane {
 pub fn read_push(
     answer: Result<Answer, Unreachable>,
     push: &Push,
+    sent: usize,
     outbox: &Outbox,
 ) -> Result<PushAnswer, Failure> {
     let body = accept(answer, "/push")?;
@@ -242,7 +269,7 @@ pub fn read_push(
     let answered = |row: &crate::store::OutboxRow| {
         read.results.iter().any(|result| *result.slice == *row.slice && *result.id == *row.id)
     };
-    if push.entries.iter().filter_map(|(seq, _)| outbox.get(*seq)).all(answered) {
+    if push.entries.iter().take(sent).filter_map(|(seq, _)| outbox.get(*seq)).all(answered) {
         return Ok(read);
     }
     Err(Failure::new("The answer to a push left out some of its changes. They are kept and sent again; the server's log may say more.".into()))
@@ -284,10 +311,12 @@ fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Fai
     };
     let again = matches!(answer.status, 408 | 425 | 429 | 500..=599);
     let forked = code == "client_forked";
+    let refused = matches!(answer.status, 400 | 413 | 422 | 500);
     Err(Failure {
         answered: Some(!matches!(answer.status, 500..=599)),
         forked,
-        pause: !again && !forked,
+        pause: !again && !forked && !refused,
+        refused,
         retry_after: answer.retry_after,
         message: format!("{message} Changes are kept on this device."),
     })
@@ -310,7 +339,10 @@ mod tests {
         for status in [408, 425, 429, 500, 503] {
             assert!(!accept(answer(status, json, ""), "/push").unwrap_err().pause, "{status}");
         }
-        for status in [400, 401, 403, 404, 413] {
+        for status in [400, 413, 422, 500] {
+            assert!(accept(answer(status, json, ""), "/push").unwrap_err().refused, "{status}");
+        }
+        for status in [401, 403, 404] {
             assert!(accept(answer(status, json, ""), "/push").unwrap_err().pause, "{status}");
         }
     }

@@ -272,16 +272,16 @@ impl Engine {
         let debounce = at(self.items.debounce.next().filter(|due| *due > self.now), Reason::Debounce);
         let timeout = at(self.lane.in_flight().map(|(_, deadline)| deadline), Reason::RequestTimeout);
         let backoff = at(self.lane.retry_at.filter(|at| *at > self.now), Reason::Backoff);
+        let aside = at(self.outbox.next_aside().filter(|at| *at > self.now), Reason::Backoff);
         let report = at(self.reports.due(), Reason::Report);
         let metrics = at(self.metrics.save_at(), Reason::Metrics);
-        [reading, writing, debounce, timeout, backoff, report, metrics].into_iter().flatten().min()
+        [reading, writing, debounce, timeout, backoff, aside, report, metrics].into_iter().flatten().min()
     }
 
     /// Whether there is something that the server does not have and can be sent.
     pub fn is_unsent(&self) -> bool {
         self.lane.push.is_some()
-            || self.items.len() > 0
-                && !self.outbox.sendable(&self.items, &self.slices, &self.conflicts).is_empty()
+            || !self.sendable().is_empty()
             || !self.journal.idle()
             || self.items.debounce.len() > 0
     }

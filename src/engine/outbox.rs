@@ -7,10 +7,16 @@ use crate::protocol::{MAX_PUSH_BYTES, MAX_PUSH_OPERATIONS};
 use crate::store::{ConflictRow, Key, OutboxRow};
 use crate::table::Table;
 
+/// The wait of a change with which every push fails, doubled each time up to the most, in ms.
+const ASIDE_MS: u64 = 60_000;
+const MOST_ASIDE_MS: u64 = 3_600_000;
+
 #[derive(Debug, Default)]
 pub struct Outbox {
     rows: Table<u64, OutboxRow>,
     last: u64,
+    /// Rows with which every push failed: until when they wait, and for how long this time.
+    aside: Table<u64, (u64, u64)>,
 }
 
 impl Outbox {
@@ -20,13 +26,20 @@ impl Outbox {
         self.last
     }
 
-    /// Takes up a row, new or replacing the one of its number.
+    /// Takes up a row, new or replacing the one of its number; a new change is tried at once.
     pub fn put(&mut self, seq: u64, row: OutboxRow) {
+        self.aside.remove(&seq);
+        self.note(seq, row);
+    }
+
+    /// Takes up more that is known of a row.
+    pub fn note(&mut self, seq: u64, row: OutboxRow) {
         self.last = self.last.max(seq);
         self.rows.insert(seq, row);
     }
 
     pub fn remove(&mut self, seq: u64) -> Option<OutboxRow> {
+        self.aside.remove(&seq);
         self.rows.remove(&seq)
     }
 
@@ -49,9 +62,37 @@ impl Outbox {
         self.rows.values().next().map(|row| row.at)
     }
 
+    /// The row alone is refused: it waits, and stops no other (P5).
+    pub fn set_aside(&mut self, seq: u64, now: u64) {
+        let wait = self.aside.get(&seq).map_or(ASIDE_MS, |(_, wait)| (wait * 2).min(MOST_ASIDE_MS));
+        self.aside.insert(seq, (now + wait, wait));
+    }
+
+    /// Those set aside are tried again now.
+    pub fn hurry(&mut self, now: u64) {
+        let seqs: Vec<u64> = self.aside.keys().copied().collect();
+        for seq in seqs {
+            if let Some(aside) = self.aside.get_mut(&seq) {
+                aside.0 = now;
+            }
+        }
+    }
+
+    /// When the next one that was set aside is tried again.
+    pub fn next_aside(&self) -> Option<u64> {
+        self.aside.values().map(|(until, _)| *until).min()
+    }
+
     /// The rows to send next, oldest first, as many as a push takes: none of an item in flight, in an open transaction
     /// or in conflict, and of a slice that does not go to the server only deletions of what it has.
-    pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &Table<Key, ConflictRow>) -> Vec<u64> {
+    /// One that was set aside goes alone, once its time has come by `now`.
+    pub fn sendable(
+        &self,
+        now: u64,
+        items: &Items,
+        slices: &Slices,
+        conflicts: &Table<Key, ConflictRow>,
+    ) -> Vec<u64> {
         let mut size = 0;
         let mut chosen = Vec::new();
         for (seq, row) in self.rows.iter() {
@@ -60,6 +101,12 @@ impl Outbox {
             let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();
             if !free || !Outbox::leaves(row, items, slices) || conflicts.contains_key(&key) {
                 continue;
+            }
+            match self.aside.get(seq) {
+                Some((until, _)) if *until > now => continue,
+                Some(_) if chosen.is_empty() => return vec![*seq],
+                Some(_) => continue,
+                None => {}
             }
             size += row.value.as_ref().map_or(0, |value| value.len()) + row.id.len();
             if chosen.len() == MAX_PUSH_OPERATIONS || (size > MAX_PUSH_BYTES && !chosen.is_empty()) {

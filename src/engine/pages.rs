@@ -60,6 +60,7 @@ impl Engine {
             Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
             Body::Sync { request, .. } => {
                 self.lane.hurry();
+                self.outbox.hurry(self.now);
                 self.wait_for(page, request, Wants::Sync);
             }
             Body::Check { request } => {

@@ -15,6 +15,8 @@ pub struct Reports {
     /// The database's last failure, the server's, and what else a person should know.
     pub storage_error: Option<String>,
     pub lane_error: Option<String>,
+    /// About the change that was set aside last.
+    pub aside_error: Option<String>,
     pub notice: Option<String>,
     pub last_sync_time: Option<u64>,
     /// Changes acknowledged since the outbox was last empty.
@@ -46,8 +48,9 @@ impl Engine {
         let reports = &self.reports;
         let pending =
             self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
-        let error =
-            reports.storage_error.as_ref().or(reports.lane_error.as_ref()).or(reports.notice.as_ref());
+        let aside = reports.aside_error.as_ref().filter(|_| self.outbox.next_aside().is_some());
+        let lane = reports.lane_error.as_ref().or(aside);
+        let error = reports.storage_error.as_ref().or(lane).or(reports.notice.as_ref());
         let unsent = self.items.unsent(&self.slices);
         let sync = match self.lane.state {
             lane::State::Sending { .. } | lane::State::Preparing | lane::State::Settling => {

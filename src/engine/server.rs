@@ -29,10 +29,17 @@ impl Engine {
             }
             // What is owed may be about rows of the outbox, and an open commit may add some.
             Step::Withdraw(_) if self.owes() || self.committer.is_open() => {}
-            Step::Withdraw(rows) => self.withdraw(&rows),
+            Step::Withdraw(rows) => {
+                self.withdraw(&rows);
+                if !self.writing.waits(self.now) {
+                    self.pay();
+                }
+                self.send();
+            }
             Step::Prepare(_) if self.owes() => {}
             Step::Prepare(push) => self.prepare(push),
-            Step::Send { body } => {
+            Step::Send { body, sent } => {
+                self.lane.sent = sent;
                 let (request, deadline) = self.request("/push", Some(body));
                 self.lane.state = State::Sending { request, deadline };
                 self.touch_push();
@@ -83,14 +90,30 @@ impl Engine {
         }
         self.lane.written = false;
         for seq in rows {
-            let Some(key) = self.outbox.get(*seq).map(OutboxRow::key) else { continue };
-            let item = self.items.change(&key);
+            let Some(mut row) = self.outbox.get(*seq).cloned() else { continue };
+            let item = self.items.change(&row.key());
             item.in_flight = None;
-            if item.unsent.is_some() {
+            row.sent.push(row.value.clone());
+            let mut left = *seq;
+            // A newer change replaces it, and is sent in its place.
+            if let Some((newer, next)) = item.unsent.and_then(|seq| Some((seq, self.outbox.get(seq)?))) {
+                row = OutboxRow { sent: row.sent, ..next.clone() };
+                left = newer;
                 self.outbox.remove(*seq);
                 self.owed.push(Write::delete(OUTBOX, RowKey::Number(*seq)));
-            } else {
-                item.unsent = Some(*seq);
+            }
+            item.unsent = Some(left);
+            self.owed.push(Write::put(OUTBOX, RowKey::Number(left), row.to_json()));
+            self.outbox.note(left, row);
+        }
+        if let Some(seq) = self.lane.aside.take() {
+            (self.lane.part, self.lane.refusals) = (0, 0);
+            if let Some(row) = self.outbox.get(seq) {
+                self.reports.aside_error = Some(format!(
+                    "The server cannot take a change of {} \"{}\"; its log may say why. The change is kept and tried again later, and others go on.",
+                    row.slice, row.id
+                ));
+                self.outbox.set_aside(seq, self.now);
             }
         }
     }
@@ -109,7 +132,7 @@ impl Engine {
             State::Asking { request: asked, .. } if asked == request => self.told(answer),
             State::Sending { request: sent, .. } if sent == request => {
                 let Some(push) = self.lane.push.clone() else { return };
-                let answer = lane::read_push(answer, &push, &self.outbox);
+                let answer = lane::read_push(answer, &push, self.lane.sent, &self.outbox);
                 self.count_push(&push, answer.is_ok());
                 match answer {
                     Ok(answer) => {
@@ -128,15 +151,26 @@ impl Engine {
                         self.lane.state = State::Settling;
                     }
                     Err(failure) if failure.forked => self.forked(push, &failure),
-                    Err(failure) => self.failed(failure),
+                    Err(failure) => self.push_failed(&push, failure),
                 }
             }
             _ => {}
         }
     }
 
+    /// A push that the server keeps refusing is halved until one change is found, and only that one waits (P5).
+    fn push_failed(&mut self, push: &Push, failure: Failure) {
+        let (again, sent) = (failure.refused && self.lane.refusals > 0, self.lane.sent);
+        self.failed(failure);
+        if again && sent > 1 {
+            self.lane.part = sent.div_ceil(2);
+        } else if again {
+            self.lane.aside = push.entries.first().map(|(seq, _)| *seq);
+        }
+    }
+
     fn count_push(&mut self, push: &Push, answered: bool) {
-        for (seq, _) in &push.entries {
+        for (seq, _) in push.entries.iter().take(self.lane.sent) {
             if let Some(row) = self.outbox.get(*seq) {
                 self.metrics.count(self.now, &row.slice, Kind::Push, answered);
             }
@@ -181,7 +215,11 @@ impl Engine {
         if let Err(error) = result {
             return self.failed(Failure::storage(&error));
         }
-        self.lane.push = None;
+        self.lane.refusals = 0;
+        self.lane.push = settlement.rest.clone();
+        if self.lane.push.is_none() {
+            self.lane.part = 0;
+        }
         let told =
             settlement.apply(&mut self.items, &mut self.outbox, &mut self.conflicts, &mut self.journal);
         self.reports.acknowledged += told.acknowledged;
@@ -240,11 +278,16 @@ impl Engine {
         }
     }
 
+    /// What can be sent, now or later.
+    pub(super) fn sendable(&self) -> Vec<u64> {
+        self.outbox.sendable(u64::MAX, &self.items, &self.slices, &self.conflicts)
+    }
+
     /// Whether the server has acknowledged all that it can be sent.
     pub(super) fn synced(&self) -> bool {
         self.lane.state == State::Idle
             && !self.lane.contact
             && self.lane.push.is_none()
-            && self.outbox.sendable(&self.items, &self.slices, &self.conflicts).is_empty()
+            && self.sendable().is_empty()
     }
 }

@@ -29,6 +29,8 @@ struct Outcome {
 #[derive(Debug)]
 enum Kind {
     Applied,
+    /// The server has what an earlier push of this device brought: the change is sent again, on that.
+    Again(OutboxRow),
     Conflict(ConflictRow),
     Rejected(String),
 }
@@ -38,6 +40,8 @@ enum Kind {
 pub struct Settlement {
     outcomes: Vec<Outcome>,
     pub writes: Vec<Write>,
+    /// The part of the push that is still to be sent.
+    pub rest: Option<Push>,
 }
 
 /// What pages are to be told once a settlement is durable.
@@ -66,14 +70,23 @@ impl Settlement {
         for result in answer.results {
             verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
         }
-        let mut settlement = Settlement {
-            outcomes: Vec::new(),
-            writes: vec![Write::delete(META, RowKey::Text("push".into()))],
-        };
-        for (seq, _) in &push.entries {
+        let mut settlement = Settlement { outcomes: Vec::new(), writes: Vec::new(), rest: None };
+        let mut rest = Vec::new();
+        for (seq, base) in &push.entries {
             let Some(row) = outbox.get(*seq) else { continue };
-            let Some(verdict) = verdicts.remove(&row.key()) else { continue };
-            settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, journal, now);
+            match verdicts.remove(&row.key()) {
+                Some(verdict) => {
+                    settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, journal, now);
+                }
+                None => rest.push((*seq, *base)),
+            }
+        }
+        if rest.is_empty() {
+            settlement.writes.push(Write::delete(META, RowKey::Text("push".into())));
+        } else {
+            let rest = Push { n: push.n, tag: push.tag.clone(), entries: rest };
+            settlement.writes.push(Write::meta("push", &rest.to_json()));
+            settlement.rest = Some(rest);
         }
         settlement
     }
@@ -116,6 +129,15 @@ impl Settlement {
                 if same(&row.value, &value) =>
             {
                 self.applied(&mut outcome, row, version, None, newer, journal);
+            }
+            Verdict::Conflict { version, value, .. } if row.sent.iter().any(|sent| is(sent, &value)) => {
+                let version = version.filter(|_| value.is_some());
+                outcome.sync = version.map(|_| SyncRow { version, position: row.position, base: value });
+                match &outcome.sync {
+                    Some(sync) => self.writes.push(Write::put(SYNC, item_key, sync.to_json())),
+                    None => self.guard(&mut outcome, row.position, journal),
+                }
+                outcome.kind = Kind::Again(OutboxRow { sent: Vec::new(), ..row.clone() });
             }
             Verdict::Conflict { version, value, at } => {
                 // A newer change behind this one stays in the outbox, unsent while the conflict is open, and is the
@@ -170,7 +192,11 @@ impl Settlement {
                 None => Write::delete(&slice.store, id),
             });
         }
-        self.writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
+        let number = RowKey::Number(seq);
+        self.writes.push(match &outcome.kind {
+            Kind::Again(row) if item.unsent.is_none() => Write::put(OUTBOX, number, row.to_json()),
+            _ => Write::delete(OUTBOX, number),
+        });
         self.outcomes.push(outcome);
     }
 
@@ -234,6 +260,11 @@ impl Settlement {
                     told.acknowledged += 1;
                     told.from_server.extend(outcome.value.map(|value| (outcome.key.clone(), value)));
                 }
+                Kind::Again(row) if item.unsent.is_none() => {
+                    item.unsent = Some(outcome.seq);
+                    outbox.put(outcome.seq, row);
+                }
+                Kind::Again(_) => {}
                 Kind::Conflict(row) => {
                     told.reasons.push(format!(
                         "{} \"{}\" was changed here and elsewhere; both sides are kept until the conflict is resolved.",
@@ -249,6 +280,13 @@ impl Settlement {
             items.settle(&outcome.key);
         }
         told
+    }
+}
+
+fn is(sent: &Option<Json>, value: &Option<Json>) -> bool {
+    match value {
+        Some(value) => same(sent, value),
+        None => sent.is_none(),
     }
 }
 

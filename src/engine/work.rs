@@ -253,7 +253,7 @@ impl Engine {
     }
 
     /// Writes what stands on its own.
-    fn pay(&mut self) {
+    pub(super) fn pay(&mut self) {
         if !self.owed.is_empty() {
             let writes = std::mem::take(&mut self.owed);
             self.store(Purpose::Owed(writes.clone()), writes);

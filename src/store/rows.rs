@@ -54,6 +54,9 @@ pub struct OutboxRow {
     pub at: u64,
     /// The last journal position that is folded into it.
     pub position: u64,
+    /// Values that an earlier push may have brought to the server, with no answer: what the server has of them is no
+    /// one else's change. `None` is a deletion.
+    pub sent: Vec<Option<Json>>,
 }
 
 impl OutboxRow {
@@ -69,12 +72,22 @@ impl OutboxRow {
             out.raw("value", value);
         }
         out.number("at", self.at).number("position", self.position);
+        if !self.sent.is_empty() {
+            let values = self.sent.iter().map(|value| {
+                let mut sent = Writer::object();
+                value.iter().for_each(|value| drop(sent.raw("value", value)));
+                sent.end()
+            });
+            out.array("sent", values);
+        }
         out.json()
     }
 
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
+        let sent = row.get("sent").and_then(elements).unwrap_or_default();
         Some(OutboxRow {
+            sent: sent.into_iter().filter_map(|sent| Some(Fields::parse(sent)?.json("value"))).collect(),
             slice: shared(&row.string("slice")?),
             id: shared(&row.string("id")?),
             value: row.json("value"),

@@ -44,6 +44,8 @@ pub struct Server {
     pub items: BTreeMap<Key, Row>,
     /// Ids whose changes are refused.
     pub refused: BTreeSet<String>,
+    /// Ids that make a whole push fail with status 500.
+    pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
     /// Every request that arrived: path and body.
@@ -62,6 +64,7 @@ impl Default for Server {
             principal: "acme/ann".into(),
             items: BTreeMap::new(),
             refused: BTreeSet::new(),
+            poisoned: BTreeSet::new(),
             hooks: BTreeMap::new(),
             requests: Vec::new(),
             effects: Vec::new(),
@@ -118,6 +121,12 @@ impl Server {
         let (client, tag, n) = (text("client"), text("tag"), body["n"].as_u64().expect("n"));
         let mutations = body["mutations"].as_array().expect("mutations");
         assert!((1..=500).contains(&mutations.len()), "{} mutations", mutations.len());
+        if mutations
+            .iter()
+            .any(|mutation| mutation["id"].as_str().is_some_and(|id| self.poisoned.contains(id)))
+        {
+            return error(500, "internal");
+        }
         match self.clients.get(&client) {
             Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
                 return error(409, "client_forked");
