@@ -50,7 +50,8 @@ async fn burst(
     figures: &mut Figures,
 ) -> Result<()> {
     let page = Page::open(browser, server, side).await?;
-    let (took, busy): (Burst, f64) = page.busy(&format!("return app.burst({});", options.items)).await?;
+    page.eval::<()>(&format!("return app.prepare({});", options.items)).await?;
+    let (took, busy): (Burst, f64) = page.busy("return app.burst();").await?;
     page.settle().await?;
     if side == Side::Unsent {
         figures.add(What::StoredUnsent, Side::Nightferry, took.stored);
