@@ -6,6 +6,7 @@ has died). Beside the app:
 - ``/__test__/blank``      a page that loads nothing
 - ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
 - ``/__test__/worker.js``  a service worker that does nothing
+- ``/__test__/bench/``     the page of the benchmark, and its scripts (``bench/``)
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -62,6 +63,10 @@ addEventListener("unhandledrejection", (event) => errors.push(String(event.reaso
 <script type="module">
 window.nf = await import("/nightferry/client.js");
 </script>
+"""
+
+BENCH = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>benchmark</title>
+<script type="module" src="page.js"></script>
 """
 
 Environ = dict[str, Any]
@@ -162,6 +167,11 @@ class Layer:
             return Response(PAGE, mimetype="text/html")
         if name == "worker.js":
             return Response("addEventListener('sync', () => {});", mimetype="text/javascript")
+        if name == "bench/":
+            return Response(BENCH, mimetype="text/html")
+        if name.startswith("bench/") and name.endswith(".js"):
+            script = Path(__file__).with_name("bench") / Path(name).name
+            return Response(script.read_text("utf-8"), mimetype="text/javascript")
         if name == "items":
             return json_response(self.items())
         if name == "log":

@@ -1,7 +1,8 @@
-//! `cargo xtask`: builds what browsers and servers load, runs the demo, runs the tests.
+//! `cargo xtask`: builds what browsers and servers load, runs the demo, runs the tests, measures.
 //!
 //! Everything here prepares what it needs and says so, repeats only what changed, and fails with the next step to take.
 
+mod bench;
 mod browser_files;
 mod build_id;
 mod demo;
@@ -26,6 +27,7 @@ cargo xtask build --browser-only                   the browser's files alone
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
 cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
                                                    lint core purity page server build e2e
+cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
 cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "build" => build(rest),
         "demo" => demo::run(&demo::Options::parse(rest)?),
         "test" => test::run(&test::Options::parse(rest)?),
+        "bench" => bench::run(&bench::Options::parse(rest)?),
         "shots" => shots::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -30,6 +30,7 @@
 //!
 //! Chromium, chromedriver and Python come from `CHROMIUM`, `CHROMEDRIVER` and `NIGHTFERRY_PYTHON`, which `cargo xtask test e2e` sets.
 
+pub mod bench;
 mod browser;
 mod chromedriver;
 mod client;

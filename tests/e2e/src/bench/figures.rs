@@ -1,0 +1,235 @@
+//! What was measured, and the table of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::Options;
+use super::page::Side;
+
+/// What is measured, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Acknowledged,
+    Stored,
+    StoredUnsent,
+    BurstBusy,
+    HotWrites,
+    HotBusy,
+    EditBusy,
+    ColdStart,
+    ColdOpened,
+    ColdRead,
+}
+
+/// What Nightferry is held to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// At most this many times the reference, median to median.
+    Ratio(f64),
+    /// Nightferry's own figure, at most.
+    Count(f64),
+    /// Shown to explain another.
+    None,
+}
+
+impl What {
+    const ALL: [What; 10] = [
+        What::Acknowledged,
+        What::Stored,
+        What::StoredUnsent,
+        What::BurstBusy,
+        What::HotWrites,
+        What::HotBusy,
+        What::EditBusy,
+        What::ColdStart,
+        What::ColdOpened,
+        What::ColdRead,
+    ];
+
+    fn words(self, options: &Options) -> String {
+        let Options { items, hot_keys, hot_updates, edits, .. } = options;
+        match self {
+            What::Acknowledged => format!("{items} new items: durable, ms"),
+            What::Stored => format!("{items} new items: in their store, ms"),
+            What::StoredUnsent => "… with `syncToFlask: false`, ms".into(),
+            What::BurstBusy => format!("{items} new items: page's thread, ms"),
+            What::HotWrites => format!("{hot_updates} updates of {hot_keys} items: writes"),
+            What::HotBusy => format!("{hot_updates} updates of {hot_keys} items: page's thread, ms"),
+            What::EditBusy => format!("{edits} updates, 60/s: page's thread, ms each"),
+            What::ColdStart => format!("cold start, {items} items: all there, ms"),
+            What::ColdOpened => "… of which until open, ms".into(),
+            What::ColdRead => "… and to read all, ms".into(),
+        }
+    }
+
+    pub fn goal(self) -> Goal {
+        match self {
+            What::Acknowledged | What::BurstBusy => Goal::Ratio(0.15),
+            What::Stored => Goal::Ratio(1.3),
+            What::HotWrites => Goal::Count(20.0),
+            What::EditBusy => Goal::Ratio(0.6),
+            What::ColdStart => Goal::Ratio(1.2),
+            What::StoredUnsent | What::HotBusy | What::ColdOpened | What::ColdRead => Goal::None,
+        }
+    }
+}
+
+/// By what and whether it is Nightferry's, the figure of each round.
+#[derive(Debug, Default)]
+pub struct Figures(BTreeMap<(What, bool), Vec<f64>>);
+
+impl Figures {
+    pub fn add(&mut self, what: What, side: Side, figure: f64) {
+        self.0.entry((what, side != Side::Reference)).or_default().push(figure);
+    }
+
+    fn sorted(&self, what: What, nightferry: bool) -> Vec<f64> {
+        let mut figures = self.0.get(&(what, nightferry)).cloned().unwrap_or_default();
+        figures.sort_by(f64::total_cmp);
+        figures
+    }
+}
+
+pub struct Report {
+    pub(super) figures: Figures,
+    /// Names of the machine's parts, and which they are.
+    pub(super) machine: Vec<(&'static str, String)>,
+    pub(super) options: Options,
+}
+
+struct Line {
+    cells: [String; 6],
+}
+
+impl Report {
+    /// For a terminal.
+    pub fn table(&self) -> String {
+        let lines = self.lines();
+        let widths: Vec<usize> = (0..6)
+            .map(|at| lines.iter().map(|line| line.cells[at].chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut out = String::new();
+        for line in lines {
+            let mut padded = String::new();
+            for (at, (cell, width)) in line.cells.iter().zip(&widths).enumerate() {
+                let _ = match at {
+                    0 => write!(padded, "{cell:<width$}"),
+                    5 => write!(padded, "  {cell}"),
+                    _ => write!(padded, "  {cell:>width$}"),
+                };
+            }
+            let _ = writeln!(out, "{}", padded.trim_end());
+        }
+        out
+    }
+
+    /// For docs/benchmarks.md.
+    pub fn markdown(&self) -> String {
+        let mut out = String::from(HEAD);
+        for (name, which) in &self.machine {
+            let _ = writeln!(out, "- {name}: {which}");
+        }
+        let _ = writeln!(out, "- rounds: {}\n", self.options.rounds);
+        for (at, line) in self.lines().into_iter().enumerate() {
+            let _ = writeln!(out, "| {} |", line.cells.join(" | "));
+            if at == 0 {
+                out.push_str("|---|--:|--:|--:|--:|---|\n");
+            }
+        }
+        out
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let head = ["what", "Nightferry", "reference", "ratio", "goal", ""].map(String::from);
+        let lines = What::ALL.into_iter().filter_map(|what| self.line(what));
+        std::iter::once(Line { cells: head }).chain(lines).collect()
+    }
+
+    fn line(&self, what: What) -> Option<Line> {
+        let (ours, theirs) = (self.figures.sorted(what, true), self.figures.sorted(what, false));
+        let (our, their) = (median(&ours)?, median(&theirs)?);
+        let ratio = our / their;
+        let (goal, met) = match what.goal() {
+            Goal::Ratio(most) => (format!("≤ {most}"), Some(ratio <= most)),
+            Goal::Count(most) => (format!("≤ {most} writes"), Some(our <= most)),
+            Goal::None => (String::new(), None),
+        };
+        let verdict = met.map_or("", |met| if met { "met" } else { "missed" });
+        let cells = [
+            what.words(&self.options),
+            spread(our, &ours),
+            spread(their, &theirs),
+            format!("{ratio:.2}"),
+            goal,
+            verdict.into(),
+        ];
+        Some(Line { cells })
+    }
+}
+
+const HEAD: &str = "\
+<!-- Generated by `cargo xtask bench --write`. Do not edit. -->
+
+# Benchmarks
+
+Nightferry beside a hand-written reference: plain JavaScript on the page that gathers changes and writes them to IndexedDB in one
+transaction (`tests/e2e/bench/reference.js`). Both run in one Chromium, in turns; figures are the median of the rounds with the least and the
+most, ratios are of medians. `cargo xtask bench` measures on your machine, and CONTRIBUTING.md says what is measured how.
+
+";
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some((lower + upper) / 2.0)
+}
+
+/// The median with the least and the most.
+fn spread(median: f64, sorted: &[f64]) -> String {
+    match (sorted.first(), sorted.last()) {
+        (Some(least), Some(most)) if least != most => {
+            format!("{} ({}–{})", short(median), short(*least), short(*most))
+        }
+        _ => short(median),
+    }
+}
+
+/// Three digits or so.
+fn short(figure: f64) -> String {
+    let digits = match figure {
+        ..1.0 => 3,
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{figure:.digits$}");
+    text.strip_suffix(&format!(".{}", "0".repeat(digits))).unwrap_or(&text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_spreads() {
+        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
+        assert_eq!(median(&[1.0, 2.0]), Some(1.5));
+        assert_eq!(median(&[]), None);
+        assert_eq!(spread(20.0, &[20.0, 20.0]), "20");
+        assert_eq!(spread(12.34, &[0.1234, 12.34, 1234.5]), "12.3 (0.123–1234)");
+    }
+
+    #[test]
+    fn a_goal_is_met_or_missed() {
+        let mut figures = Figures::default();
+        for (side, ms) in [(Side::Nightferry, 10.0), (Side::Reference, 100.0)] {
+            figures.add(What::Acknowledged, side, ms);
+            figures.add(What::HotWrites, side, ms * 3.0);
+        }
+        let report = Report { figures, machine: Vec::new(), options: Options::default() };
+        let verdicts: Vec<_> =
+            report.lines().iter().map(|line| (line.cells[3].clone(), line.cells[5].clone())).collect();
+        let expected = [("ratio", ""), ("0.10", "met"), ("0.10", "missed")];
+        assert_eq!(verdicts, expected.map(|(ratio, verdict)| (ratio.into(), verdict.into())));
+    }
+}

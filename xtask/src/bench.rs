@@ -1,0 +1,76 @@
+//! `cargo xtask bench`: Nightferry beside a hand-written reference, in a real Chromium with a real Flask.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::machine::{self, Python};
+use crate::process::{self, cargo};
+use crate::{browser_files, workspace};
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How often everything is measured; the benchmark's own number where it is not given.
+    rounds: Option<usize>,
+    /// Keeps the result in docs/benchmarks.md.
+    write: bool,
+}
+
+impl Options {
+    pub fn parse(arguments: &[String]) -> Result<Options> {
+        let mut options = Options::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--write" => options.write = true,
+                "--rounds" => {
+                    let rounds = arguments.next().and_then(|rounds| rounds.parse().ok());
+                    options.rounds = Some(
+                        rounds.filter(|rounds| *rounds > 0).context("--rounds takes a number, such as 7")?,
+                    );
+                }
+                other => bail!("`bench` does not know {other}; it takes --rounds and --write"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub fn run(options: &Options) -> Result<ExitCode> {
+    browser_files::ensure()?;
+    machine::ensure_python(Python::Serve)?;
+    let chromium = machine::ensure_chromium()?;
+    let mut bench = cargo(["run", "--quiet", "-p", "nightferry-e2e", "--bin", "bench", "--"]);
+    if let Some(rounds) = options.rounds {
+        bench.arg("--rounds").arg(rounds.to_string());
+    }
+    if options.write {
+        bench.arg("--write").arg(result());
+    }
+    bench.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
+    process::show(bench.env("NIGHTFERRY_PYTHON", machine::python()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn result() -> PathBuf {
+    workspace::root().join("docs/benchmarks.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        Options::parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        assert_eq!(parse(&[]).unwrap(), Options::default());
+        assert_eq!(parse(&["--rounds", "3", "--write"]).unwrap(), Options { rounds: Some(3), write: true });
+        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--wrong"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
