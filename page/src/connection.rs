@@ -18,6 +18,8 @@ pub struct Connection {
     /// Wakes the session at its deadline: the one function, and its present timer.
     tick: RefCell<Option<Function>>,
     timer: Cell<f64>,
+    /// When it fires, in epoch ms; 0 while there is none.
+    armed: Cell<u64>,
 }
 
 #[wasm_bindgen]
@@ -74,6 +76,7 @@ impl Connection {
             waiting: RefCell::default(),
             tick: RefCell::default(),
             timer: Cell::default(),
+            armed: Cell::default(),
         }
     }
 
@@ -127,12 +130,18 @@ impl Connection {
         }
         let mut deadline = None;
         change(&self.session, |session| deadline = session.deadline());
-        clear_timeout(self.timer.take());
-        if let Some(at) = deadline {
+        // A timer that comes too early only looks again: to move it with every message would cost more.
+        if let Some(at) = deadline
+            && (self.armed.get() == 0 || at < self.armed.get())
+        {
+            clear_timeout(self.timer.take());
+            self.armed.set(at);
             let make = || {
-                Closure::<dyn FnMut()>::new(|| self.say(|session, now| session.tick(now)))
-                    .into_js_value()
-                    .unchecked_into()
+                let tick = || {
+                    self.armed.set(0);
+                    self.say(|session, now| session.tick(now));
+                };
+                Closure::<dyn FnMut()>::new(tick).into_js_value().unchecked_into()
             };
             let wait = at as f64 - js_sys::Date::now();
             change(&self.tick, |tick| self.timer.set(set_timeout(tick.get_or_insert_with(make), wait)));
@@ -142,12 +151,14 @@ impl Connection {
     fn hear(&'static self, down: Down) {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
-        let request = down.request().map(|request| request as u64);
+        // A part of an answer answers nothing yet.
+        let request = down.request().map(|request| request as u64).filter(|_| kind != "part");
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
                 "stale" => messages = session.stale(now),
+                "part" => session.heard(now),
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
                 "registered" => {

@@ -18,8 +18,11 @@ import { checkSize, encode } from "./value.js";
 
 export type * from "./types.js";
 
-type Rows = { ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
+/** Stored items come in parts, all but the last of kind `part`; what is newer than the store wins over them. */
+type Part = { request: number; first: boolean; ids: string[]; values: unknown[] };
+type Rows = { request: number; ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
 type Message =
+  | ({ kind: "part" } & Part)
   | { kind: "status"; status: Status }
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Change<unknown>)
@@ -32,6 +35,9 @@ const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_fai
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
 
+/** Bursts that follow one another closely are posted together, one in so many ms. */
+const GATHER_MS = 50;
+
 let registering: { key: string; promise: Promise<Registration> } | undefined;
 /** The worker can be posted to. */
 let ready = false;
@@ -39,6 +45,9 @@ let connected: { place: string; promise: Promise<void> } | undefined;
 /** Ends the registration under way, if the worker cannot even start. */
 let refuse: ((code: string, message: string) => void) | undefined;
 let gathered: string[] = [];
+/** When a burst was posted last, and the timer of the next one. */
+let posted = Number.NEGATIVE_INFINITY;
+let timer: ReturnType<typeof setTimeout> | undefined;
 let status: Status = {
   enabled: true,
   connection: "unknown",
@@ -68,6 +77,8 @@ let metrics: SyncMetrics = {
   oldestPendingAt: null,
   bySlice: {},
 };
+/** The items of answers to `hydrate` that came in parts so far, by request. */
+const parts = new Map<number, Map<string, unknown>>();
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
 const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
@@ -129,13 +140,13 @@ async function connect(options: RegisterOptions): Promise<void> {
   if (!isSecureContext) {
     throw failure(
       "insecure_context",
-      "Browsers run service workers on https:// and on localhost only, so Nightferry cannot work on this address. Serve the page over HTTPS, or open it as http://localhost.",
+      "Browsers run service workers on https:// and on localhost only. Serve the page over HTTPS, or open it as http://localhost.",
     );
   }
   if (!("serviceWorker" in navigator)) {
     throw failure(
       "unsupported",
-      "This browser has no service workers, or they are switched off, as in some private windows. Use a current browser, in a normal window.",
+      "Service workers are missing or switched off here, as in some private windows. Use a current browser, in a normal window.",
     );
   }
   const url = new URL(workerUrl, location.href);
@@ -202,8 +213,16 @@ export function dispatch<A extends { type: string }>(action: A): A {
       "dispatch() was called before register(). Call register({slices}) first; it need not have resolved.",
     );
   gathered.push(text(action));
-  if (gathered.length === 1) queueMicrotask(post);
+  if (gathered.length === 1) postSoon();
   return action;
+}
+
+/** At the end of this microtask or, where bursts follow one another closely, a moment later with those that come. */
+function postSoon(): void {
+  const wait = posted + GATHER_MS - performance.now();
+  // Timers of hidden pages may be a minute late.
+  if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(post);
+  else timer = setTimeout(post, wait);
 }
 
 function text(action: Action): string {
@@ -238,6 +257,8 @@ function post(): void {
   if (!ready || gathered.length === 0) return;
   const actions = gathered;
   gathered = [];
+  clearTimeout(timer);
+  posted = performance.now();
   let part: string[] = [];
   let size = 0;
   for (const action of actions) {
@@ -303,11 +324,20 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const { ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
-  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+  const { request, ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
+  const items = parts.get(request) ?? new Map();
+  parts.delete(request);
+  gather(items, ids, values);
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
   return [...items].map(([id, value]) => ({ id, value: value as T }));
+}
+
+function gather(items: Map<string, unknown>, ids: string[], values: unknown[]): Map<string, unknown> {
+  ids.forEach((id, at) => {
+    items.set(id, values[at]);
+  });
+  return items;
 }
 
 /** The state of the whole, as last heard. */
@@ -366,6 +396,11 @@ function hear(message: Message): void {
       status = message.status;
       each(statusListeners, (fn) => fn(status));
       return;
+    case "part": {
+      const items = (!message.first && parts.get(message.request)) || new Map();
+      parts.set(message.request, gather(items, message.ids, message.values));
+      return;
+    }
     case "metrics":
       metrics = message.metrics;
       each(metricsListeners, (fn) => fn(metrics));

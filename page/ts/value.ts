@@ -11,7 +11,7 @@ export const MAX_ITEM_BYTES = 4 * 1024 * 1024;
  * @throws TypeError naming the path of what cannot be kept.
  */
 export function encode(value: unknown, path: string): string {
-  check(value, path, 0, []);
+  check(value, [path], []);
   return wellFormed(JSON.stringify(value));
 }
 
@@ -27,29 +27,34 @@ export function checkSize(text: string, path: string): void {
   }
 }
 
-function check(value: unknown, path: string, depth: number, above: object[]): void {
+/** `trail` is the way to the value, `above` the values on it: their text is made only for an error. */
+function check(value: unknown, trail: (string | number)[], above: object[]): void {
   switch (typeof value) {
     case "string":
     case "boolean":
       return;
     case "number":
-      checkNumber(value, path);
+      if (!Number.isSafeInteger(value)) checkNumber(value, pathOf(trail));
       return;
     case "object":
       break;
     default:
-      throw new TypeError(`${path} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
+      throw new TypeError(`${pathOf(trail)} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
   }
   if (value === null) return;
   if (above.includes(value))
-    throw new TypeError(`${path} refers back to a value that contains it (a cycle), which cannot be kept.`);
-  if (depth === MAX_DEPTH)
-    throw new TypeError(`${path} is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
+    throw new TypeError(`${pathOf(trail)} refers back to a value that contains it (a cycle), which cannot be kept.`);
+  if (above.length === MAX_DEPTH)
+    throw new TypeError(`${pathOf(trail)} is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
   above.push(value);
   if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at += 1) check(value[at], `${path}[${at}]`, depth + 1, above);
+    for (let at = 0; at < value.length; at += 1) {
+      trail.push(at);
+      check(value[at], trail, above);
+      trail.pop();
+    }
   } else {
-    checkObject(value, path, depth, above);
+    checkObject(value, trail, above);
   }
   above.pop();
 }
@@ -61,24 +66,30 @@ function checkNumber(value: number, path: string): void {
   }
 }
 
-function checkObject(value: object, path: string, depth: number, above: object[]): void {
+function checkObject(value: object, trail: (string | number)[], above: object[]): void {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     const name = value.constructor?.name || "an object with a class";
     throw new TypeError(
-      `${path} is a ${name}, which is not JSON and cannot be kept. Convert it to a plain object, array, string or number.`,
+      `${pathOf(trail)} is a ${name}, which is not JSON and cannot be kept. Convert it to a plain object, array, string or number.`,
     );
   }
   for (const key of Object.keys(value)) {
     const field = (value as Record<string, unknown>)[key];
-    if (key === "__proto__") throw new TypeError(`${path} has a key "__proto__", which is refused for safety.`);
-    if (field !== undefined) check(field, join(path, key), depth + 1, above);
+    if (key === "__proto__") throw new TypeError(`${pathOf(trail)} has a key "__proto__", which is refused for safety.`);
+    if (field === undefined) continue;
+    trail.push(key);
+    check(field, trail, above);
+    trail.pop();
   }
   if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
-    throw new TypeError(`${path} has a toJSON method, which cannot be kept.`);
+    throw new TypeError(`${pathOf(trail)} has a toJSON method, which cannot be kept.`);
   }
 }
 
+/** The first part of a trail is what the whole is called. */
+const pathOf = ([whole, ...keys]: (string | number)[]) =>
+  keys.reduce<string>((path, key) => (typeof key === "number" ? `${path}[${key}]` : join(path, key)), String(whole));
 const join = (path: string, key: string) =>
   /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 const article = (type: string) => (type === "undefined" ? "undefined" : `a ${type}`);

@@ -2,6 +2,7 @@
 
 use super::BRIDGE;
 use crate::json::{Fields, Json};
+use std::borrow::Cow;
 
 /// One message of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +52,8 @@ pub struct Refused {
 impl Up {
     /// Reads a message. One of another version, or one that can't be read, is refused with a sentence.
     pub fn read(text: &str) -> Result<Up, Refused> {
-        let envelope = Fields::parse(text).unwrap_or_default();
+        let (envelope, actions) = open(text);
+        let envelope = Fields::parse(&envelope).unwrap_or_default();
         let page = envelope.string("page");
         let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
         match envelope.number("v") {
@@ -61,14 +63,27 @@ impl Up {
             }
             None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
-        match (page.clone(), read_body(&envelope)) {
+        match (page.clone(), read_body(&envelope, actions)) {
             (Some(page), Some(body)) => Ok(Up { page, body }),
             _ => refuse("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
     }
 }
 
-fn read_body(envelope: &Fields) -> Option<Body> {
+/// A message without its actions, and those. A burst may be long and is read when it is folded: here it is not even
+/// looked through, as long as it stands last.
+fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let split = text.split_once(",\"actions\":[").filter(|(_, rest)| rest.ends_with("]}"));
+    match split {
+        Some((head, rest)) => {
+            let actions = text.get(text.len() - rest.len() - 1..text.len() - 1);
+            (Cow::Owned(format!("{head}}}")), actions)
+        }
+        None => (Cow::Borrowed(text), None),
+    }
+}
+
+fn read_body(envelope: &Fields, actions: Option<&str>) -> Option<Body> {
     let request = envelope.number("request");
     let after = envelope.number("after").unwrap_or(0);
     Some(match &*envelope.string("kind")? {
@@ -88,7 +103,7 @@ fn read_body(envelope: &Fields) -> Option<Body> {
             n: envelope.number("n")?,
             first: envelope.number("first").unwrap_or(0),
             seen: envelope.json("seen").unwrap_or_else(|| "{}".into()),
-            actions: envelope.json("actions").filter(|text| text.starts_with('['))?,
+            actions: actions.or(envelope.get("actions")).filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },

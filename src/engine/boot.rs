@@ -11,7 +11,7 @@ use super::outbox::Outbox;
 use super::reports::Reports;
 use super::schedule::Schedule;
 use super::settings::read_requeue;
-use super::{Engine, Input, Moment, Output, Phase};
+use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{Fields, Writer, string};
@@ -58,6 +58,7 @@ impl Engine {
             entropy,
             last: 0,
             outputs: VecDeque::new(),
+            stirred: true,
             phase: Phase::Running,
             deferred: VecDeque::new(),
             open: Table::default(),
@@ -115,9 +116,6 @@ impl Engine {
         engine.owed = aside;
         engine.post(To::All, down::hello());
         engine.load_outbox();
-        if engine.phase == Phase::Running {
-            engine.handle(moment, Input::Wake);
-        }
         Ok(engine)
     }
 
@@ -183,6 +181,27 @@ impl Engine {
         self.outputs.push_back(Output::Load { load, wanted, whole: Vec::new() });
     }
 
+    /// The values of outbox rows that are in their slices' stores.
+    fn find_values(&mut self) {
+        let in_store: Vec<(u64, OutboxRow)> =
+            self.outbox.rows().filter(|(_, row)| row.in_store).map(|(seq, row)| (seq, row.clone())).collect();
+        for (seq, row) in in_store {
+            let key = row.key();
+            match self.items.get(&key).and_then(|item| item.stored.clone()) {
+                Some(value) => self.outbox.note(seq, OutboxRow { value: Some(value), ..row }),
+                // Someone else removed the item from the store: that is no change of the app's.
+                None => {
+                    let aside = self.set_aside(OUTBOX, seq, &row.to_json());
+                    self.owed.extend(aside);
+                    self.outbox.remove(seq);
+                    let item = self.items.change(&key);
+                    item.unsent = item.unsent.filter(|unsent| *unsent != seq);
+                    item.in_flight = item.in_flight.filter(|sent| *sent != seq);
+                }
+            }
+        }
+    }
+
     pub(super) fn loaded_outbox(&mut self, result: Result<Vec<Loaded>, StoreError>) {
         match result {
             Ok(rows) => {
@@ -191,6 +210,7 @@ impl Engine {
                 }
                 self.reading.succeeded();
                 self.phase = Phase::Running;
+                self.find_values();
                 self.release_held();
             }
             Err(error) => {

@@ -6,9 +6,7 @@ use super::items::{Item, Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
-use crate::store::{
-    CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, SyncRow, Write,
-};
+use crate::store::{CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -31,6 +29,8 @@ pub struct Batch {
     /// The slice is disabled: they are kept beside its store.
     held: bool,
     outbox: Vec<Queued>,
+    /// Rows being sent that have their value themselves now.
+    whole: Vec<(u64, OutboxRow)>,
     trimmed: Option<u64>,
     pub begun_at: u64,
 }
@@ -49,27 +49,35 @@ impl Committer {
         self.open.get(&txn)
     }
 
-    /// The next transaction, if items are due.
+    /// The next transaction, if items are due. While answers are being stored (`settling`), what they say of an item must
+    /// not change under them.
     #[allow(clippy::too_many_arguments)] // the sub-machines that a commit touches
     pub fn start(
         &mut self,
         txn: u64,
         now: u64,
+        settling: bool,
         items: &mut Items,
         slices: &Slices,
         outbox: &mut Outbox,
         conflicts: &mut Table<Key, ConflictRow>,
-        journal: &mut Journal,
+        journal: &Journal,
         entropy: &mut Entropy,
     ) -> Option<Vec<Write>> {
         if self.open.len() >= MAX_OPEN {
             return None;
         }
-        let keys = next_batch(now, items, slices);
+        let keys = next_batch(now, settling, items, slices);
         let slice = slices.get(&keys.first()?.slice)?.clone();
         let mut writes = Vec::new();
-        let mut batch =
-            Batch { keys, held: !slice.enabled, outbox: Vec::new(), trimmed: None, begun_at: now };
+        let mut batch = Batch {
+            keys,
+            held: !slice.enabled,
+            outbox: Vec::new(),
+            whole: Vec::new(),
+            trimmed: None,
+            begun_at: now,
+        };
         let mut positions: Table<u64, usize> = Table::default();
         for key in &batch.keys {
             items.debounce.remove(key);
@@ -87,6 +95,14 @@ impl Committer {
                 if item.held.is_some() {
                     writes.push(Write::delete(HELD, item_key.clone()));
                 }
+                // What is being sent is not what the store will have.
+                if let Some((seq, row)) = item.in_flight.and_then(|seq| Some((seq, outbox.get(seq)?)))
+                    && row.in_store
+                {
+                    let whole = OutboxRow { in_store: false, ..row.clone() };
+                    writes.push(Write::put(OUTBOX, RowKey::Number(seq), whole.to_json()));
+                    batch.whole.push((seq, whole));
+                }
                 let id = RowKey::Text(key.id.clone());
                 writes.push(match &pending.value {
                     Some(value) => Write::put(&slice.store, id, value.clone()),
@@ -98,7 +114,7 @@ impl Committer {
                     conflict.id = entropy.id();
                     writes.push(Write::put(CONFLICTS, item_key, conflict.to_json()));
                 } else {
-                    let row = track(key, item, &pending, slice.sync_to_flask, outbox, journal, &mut writes);
+                    let row = track(key, item, &pending, slice.sync_to_flask, outbox, &mut writes);
                     batch.outbox.extend(row);
                 }
             }
@@ -119,6 +135,11 @@ impl Committer {
         journal: &mut Journal,
     ) -> Vec<Key> {
         let Some(batch) = self.open.remove(&txn) else { return Vec::new() };
+        for (seq, row) in batch.whole {
+            if outbox.get(seq).is_some() {
+                outbox.note(seq, row);
+            }
+        }
         for (key, seq, row) in batch.outbox {
             let item = items.change(&key);
             item.unsent = row.is_some().then_some(seq);
@@ -169,7 +190,6 @@ fn track(
     pending: &Pending,
     syncs: bool,
     outbox: &mut Outbox,
-    journal: &mut Journal,
     writes: &mut Vec<Write>,
 ) -> Option<Queued> {
     let item_key = RowKey::Item(key.clone());
@@ -182,13 +202,6 @@ fn track(
             sync.position = pending.position;
         }
         writes.push(Write::put(SYNC, item_key, sync.to_json()));
-    } else if !sends {
-        let sync = SyncRow { version: None, position: pending.position, base: None };
-        writes.push(match pending.value {
-            Some(_) => Write::put(SYNC, item_key, sync.to_json()),
-            None => Write::delete(SYNC, item_key),
-        });
-        journal.guarded(key, None);
     }
     let sent = item.unsent.and_then(|seq| outbox.get(seq)).map(|row| row.sent.clone()).unwrap_or_default();
     // What the server never saw and no longer exists needs no telling.
@@ -203,6 +216,7 @@ fn track(
         slice: key.slice.clone(),
         id: key.id.clone(),
         value: pending.value.clone(),
+        in_store: pending.value.is_some(),
         at: pending.at,
         position: pending.position,
         sent,
@@ -221,8 +235,11 @@ pub fn trim_of(writes: &[Write]) -> Option<u64> {
 }
 
 /// Items of one slice that are due, at most as many as a transaction takes.
-fn next_batch(now: u64, items: &Items, slices: &Slices) -> Vec<Key> {
-    let free = |key: &&Key| items.get(key).is_some_and(|item| item.committing.is_none());
+fn next_batch(now: u64, settling: bool, items: &Items, slices: &Slices) -> Vec<Key> {
+    let free = |key: &&Key| {
+        let item = items.get(key);
+        item.is_some_and(|item| item.committing.is_none() && !(settling && item.in_flight.is_some()))
+    };
     let Some(first) = items.debounce.due(now).find(free) else { return Vec::new() };
     let name: Rc<str> = first.slice.clone();
     let of_slice = || items.debounce.due(now).filter(free).filter(|key| key.slice == name);

@@ -97,6 +97,9 @@ pub struct Items {
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
     pub touched: Table<Key, u64>,
+    /// The last positions of items at rest that have no `_sync` row, as of slices that stay on the device. It is as old as
+    /// the worker: after a restart a set takes what came before for seen.
+    recent: Table<Key, u64>,
     /// Slices of which every item is to stay here, and whether all are here yet.
     whole: Table<Rc<str>, bool>,
 }
@@ -121,8 +124,10 @@ impl Items {
     }
 
     pub fn insert(&mut self, loaded: Loaded) {
+        let recent = self.recent.remove(&loaded.key).unwrap_or(0);
         let item = self.items.or_insert_with(loaded.key, Box::default);
         item.stored = loaded.value;
+        item.position = item.position.max(recent);
         if let Some(sync) = loaded.sync.as_deref().and_then(SyncRow::read) {
             item.position = item.position.max(sync.position);
             item.sync = Some(sync).filter(|sync| sync.version.is_some());
@@ -131,8 +136,15 @@ impl Items {
 
     /// Forgets the item if nothing is going on with it.
     pub fn settle(&mut self, key: &Key) {
-        if self.get(key).is_some_and(Item::at_rest) && !self.whole.contains_key(&key.slice) {
-            self.items.remove(key);
+        if !self.get(key).is_some_and(Item::at_rest) || self.whole.contains_key(&key.slice) {
+            return;
+        }
+        if let Some(item) = self.items.remove(key)
+            && item.sync.is_none()
+            && item.stored.is_some()
+            && item.position > 0
+        {
+            self.recent.insert(key.clone(), item.position);
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Lane {
     /// Failures in a row, and those of them in which nothing answered.
     pub failures: u32,
     pub unanswered: u32,
+    /// Since when a push waits for commits.
+    pub held_since: Option<u64>,
     /// When the request in flight was sent.
     pub sent_at: u64,
     /// Not before this, after a failure.

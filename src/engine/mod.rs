@@ -55,6 +55,8 @@ pub struct Engine {
     /// The last number given to a transaction, load or request.
     last: u64,
     outputs: VecDeque<Output>,
+    /// Something arrived that the engine has not acted on: it does once what it said before is performed.
+    stirred: bool,
     phase: Phase,
     /// Inputs that arrived while the phase could not take them.
     deferred: VecDeque<Input>,
@@ -135,15 +137,19 @@ impl Engine {
                 None => break,
             }
         }
-        if self.phase == Phase::Running {
-            self.advance();
-        }
+        self.stirred = true;
     }
 
     /// The next thing to do; [`Output::Wait`] once there is nothing more.
     pub fn poll(&mut self) -> Output {
-        if let Some(output) = self.outputs.pop_front() {
-            return output;
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            if self.phase != Phase::Running || !std::mem::take(&mut self.stirred) {
+                break;
+            }
+            self.advance();
         }
         let sync = self
             .schedule

@@ -8,6 +8,15 @@ use crate::table::Table;
 use std::rc::Rc;
 
 const EVERY_MS: u64 = 100;
+/// Acknowledgements that follow one another closely are gathered for this long.
+const ACKS_MS: u64 = 50;
+
+/// What a page is told of its own records: up to which position they took effect, on which slices.
+#[derive(Debug, Default)]
+pub struct Folds {
+    pub position: u64,
+    pub slices: Table<Rc<str>, ()>,
+}
 
 #[derive(Debug, Default)]
 pub struct Reports {
@@ -23,6 +32,10 @@ pub struct Reports {
     pub acknowledged: usize,
     /// Slices whose items' progress some page wants to hear.
     pub watched: Table<Rc<str>, ()>,
+    /// Pages to acknowledge, each with its highest number.
+    pub acks: Table<Rc<str>, u64>,
+    acked_at: u64,
+    pub folded: Table<Rc<str>, Folds>,
     posted: Option<Status>,
     /// Something happened since the last look.
     pub stale: bool,
@@ -38,7 +51,8 @@ impl Reports {
     }
 
     pub fn due(&self) -> Option<u64> {
-        self.stale.then_some(self.looked_at + EVERY_MS)
+        let report = self.stale.then_some(self.looked_at + EVERY_MS);
+        report.into_iter().chain((!self.acks.is_empty()).then_some(self.acked_at + ACKS_MS)).min()
     }
 }
 
@@ -112,6 +126,16 @@ impl Engine {
         }
     }
 
+    /// Tells pages what is durable.
+    pub(super) fn acknowledge(&mut self) {
+        if !self.reports.acks.is_empty() && self.now >= self.reports.acked_at + ACKS_MS {
+            self.reports.acked_at = self.now;
+            for (page, n) in std::mem::take(&mut self.reports.acks) {
+                self.post(To::page(&page), down::ack(n));
+            }
+        }
+    }
+
     pub(super) fn report(&mut self) {
         if !self.reports.stale
             || (self.reports.posted.is_some() && self.now < self.reports.looked_at + EVERY_MS)
@@ -120,6 +144,9 @@ impl Engine {
         }
         self.reports.stale = false;
         self.reports.looked_at = self.now;
+        for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded) {
+            self.post(To::page(&page), down::folded(position, slices.keys()));
+        }
         let status = self.status();
         if status.pending == 0 {
             self.reports.acknowledged = 0;

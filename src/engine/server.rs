@@ -9,6 +9,9 @@ use crate::bridge::status::Connection;
 use crate::json::{number, quoted};
 use crate::store::{META, OUTBOX, OutboxRow, Push, RowKey, StoreError, Write};
 
+/// So long commits go before a push.
+const COMMITS_FIRST_MS: u64 = 1_000;
+
 impl Engine {
     pub(super) fn send(&mut self) {
         if let Some((request, deadline)) = self.lane.in_flight()
@@ -36,7 +39,7 @@ impl Engine {
                 }
                 self.send();
             }
-            Step::Prepare(_) if self.owes() => {}
+            Step::Prepare(_) if self.owes() || self.commits_first() => {}
             Step::Prepare(push) => self.prepare(push),
             Step::Send { body, sent } => {
                 self.lane.sent = sent;
@@ -45,6 +48,14 @@ impl Engine {
                 self.touch_push();
             }
         }
+    }
+
+    /// What is due is committed before more is sent, which would slow it down; for a second, not for ever.
+    fn commits_first(&mut self) -> bool {
+        let since = *self.lane.held_since.get_or_insert(self.now);
+        self.items.debounce.due(self.now).next().is_some()
+            && self.committer.is_open()
+            && self.now < since + COMMITS_FIRST_MS
     }
 
     fn request(&mut self, path: &'static str, body: Option<String>) -> (u64, u64) {
@@ -64,6 +75,7 @@ impl Engine {
                 item.unsent = item.unsent.filter(|unsent| unsent != seq);
             }
         }
+        self.lane.held_since = None;
         self.lane.n = push.n;
         let mut writes = vec![
             Write::meta("push", &push.to_json()),

@@ -3,24 +3,21 @@
 use super::commit::trim_of;
 use super::fold::{self, Folded};
 use super::metrics::Kind;
+use super::reports::Folds;
 use super::{Engine, Output, Purpose};
 use crate::bridge::down::{self, Origin, To};
 use crate::store::{JOURNAL, Loaded, StoreError, SyncRow, Whole, Write};
 use crate::table::Table;
 use std::rc::Rc;
 
-/// What a page is told of its own records.
-#[derive(Default)]
-struct Told {
-    position: u64,
-    slices: Table<Rc<str>, ()>,
-}
-
 impl Engine {
     pub(super) fn advance(&mut self) {
         let before = self.outputs.len();
         if let Some(writes) = self.journal.append() {
             self.store(Purpose::Journal, writes);
+            // What is to be durable waits for none of the work below.
+            self.stirred = true;
+            return;
         }
         self.parse();
         self.requeue();
@@ -38,6 +35,7 @@ impl Engine {
         self.send();
         self.answer_waiters();
         self.reports.stale |= self.outputs.len() > before;
+        self.acknowledge();
         self.report();
         if let Some(row) = self.metrics.save(self.now) {
             self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
@@ -48,8 +46,9 @@ impl Engine {
         match result {
             Ok(()) => {
                 for (page, n) in self.journal.appended() {
-                    self.post(To::page(&page), down::ack(n));
+                    self.reports.acks.insert(page, n);
                 }
+                self.acknowledge();
             }
             Err(error) => {
                 for page in self.journal.append_failed() {
@@ -107,7 +106,6 @@ impl Engine {
 
     fn fold_known(&mut self) {
         let mut folded = Vec::new();
-        let mut told: Table<Rc<str>, Told> = Table::default();
         while let Some(parsed) = self.fold.ready(&self.items) {
             let urgent = parsed.record.position <= self.urgent_through;
             let Folded { changed, missing } =
@@ -127,15 +125,12 @@ impl Engine {
             let values = values.collect();
             self.tell_changed(Origin::Tab, Some(&page), values);
             let position = parsed.record.position;
-            let told = told.or_insert_with(page, Told::default);
+            let told = self.reports.folded.or_insert_with(page, Folds::default);
             told.position = position;
             for operation in &parsed.operations {
                 told.slices.insert(operation.key.slice.clone(), ());
             }
             folded.extend(parsed.operations);
-        }
-        for (page, Told { position, slices }) in told {
-            self.post(To::page(&page), down::folded(position, slices.keys()));
         }
         self.fold.forget_wholes(&mut self.items);
         if self.schedule.is_full(self.items.debounce.len()) {
@@ -163,8 +158,7 @@ impl Engine {
                     }
                     if let Some(sync) = row.sync.as_deref().and_then(SyncRow::read) {
                         self.fold.skip(&row.key, sync.position);
-                        let syncs = self.slices.get(&row.key.slice).is_some_and(|slice| slice.sync_to_flask);
-                        if sync.version.is_none() && syncs {
+                        if sync.version.is_none() {
                             self.journal.guarded(&row.key, Some(sync.position));
                         }
                     }
@@ -187,17 +181,17 @@ impl Engine {
     }
 
     fn commit(&mut self) {
-        // While answers are being stored, what they say of an item must not change under them.
-        while self.settlement.is_none() {
+        loop {
             let txn = self.last + 1;
             let started = self.committer.start(
                 txn,
                 self.now,
+                self.settlement.is_some(),
                 &mut self.items,
                 &self.slices,
                 &mut self.outbox,
                 &mut self.conflicts,
-                &mut self.journal,
+                &self.journal,
                 &mut self.entropy,
             );
             match started {

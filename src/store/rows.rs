@@ -50,6 +50,8 @@ pub struct OutboxRow {
     pub id: Rc<str>,
     /// The whole value; `None` deletes.
     pub value: Option<Json>,
+    /// The value is the item's in its slice's store, and not written here a second time.
+    pub in_store: bool,
     /// When the change was made, in epoch ms.
     pub at: u64,
     /// The last journal position that is folded into it.
@@ -68,14 +70,16 @@ impl OutboxRow {
         let mut out = Writer::object();
         out.string("slice", &self.slice).string("id", &self.id);
         out.string("op", if self.value.is_some() { "put" } else { "delete" });
-        if let Some(value) = &self.value {
+        if let Some(value) = self.value.as_ref().filter(|_| !self.in_store) {
             out.raw("value", value);
         }
         out.number("at", self.at).number("position", self.position);
         if !self.sent.is_empty() {
             let values = self.sent.iter().map(|value| {
                 let mut sent = Writer::object();
-                value.iter().for_each(|value| drop(sent.raw("value", value)));
+                if let Some(value) = value {
+                    sent.raw("value", value);
+                }
                 sent.end()
             });
             out.array("sent", values);
@@ -83,14 +87,17 @@ impl OutboxRow {
         out.json()
     }
 
+    /// Reads a row. One that is `in_store` has no value yet.
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
+        let value = row.json("value");
         let sent = row.get("sent").and_then(elements).unwrap_or_default();
         Some(OutboxRow {
             sent: sent.into_iter().filter_map(|sent| Some(Fields::parse(sent)?.json("value"))).collect(),
             slice: shared(&row.string("slice")?),
             id: shared(&row.string("id")?),
-            value: row.json("value"),
+            in_store: value.is_none() && row.string("op")? == "put",
+            value,
             at: row.number("at")?,
             position: row.number("position")?,
         })
