@@ -1,11 +1,9 @@
 //! What goes wrong at the server, in the database and in messages, and what must hold all the same.
 
-mod world;
-
 use nightferry::engine::Reason;
+use nightferry_sim::World;
+use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
-use world::World;
-use world::server::Fault;
 
 const FILES: &str = r#"{"files":{}}"#;
 
@@ -41,7 +39,7 @@ fn f06_silent_server_does_not_block_local_commits() {
     }
     world.server.mode = Fault::Nothing;
     world.settle();
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -70,7 +68,7 @@ fn f09_a_request_is_given_up_in_time_and_tried_again_for_ever() {
     assert_eq!(world.pages[0].last("status")["status"]["connection"], "local-only");
     world.server.mode = Fault::Nothing;
     world.settle();
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -90,7 +88,7 @@ fn a_lost_answer_is_asked_for_with_the_same_push() {
         let pushes = world.server.pushes();
         assert_eq!(pushes[1], pushes[2], "{fault:?}");
         assert_eq!(pushes.last().unwrap()["mutations"][0]["value"]["x"], 2);
-        world.check_converged(&[]);
+        world.check_converged();
     }
 }
 
@@ -114,7 +112,7 @@ fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
     );
     assert!(newest["mutations"][0]["base"].as_u64() > answered["mutations"][0]["base"].as_u64());
     assert_eq!(world.server.effects.len(), 3, "created, 1, 5");
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -127,7 +125,7 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     world.dispatch(0, "files/removeItem", json!("a"));
     world.settle();
     assert_eq!(world.server.value("files", "a"), None);
-    world.check_converged(&[]);
+    world.check_converged();
 
     // What the server never heard of is not told to it at all.
     world.server.mode = Fault::Refused;
@@ -160,7 +158,7 @@ fn a_push_that_cannot_be_written_down_is_written_later_as_it_was() {
     world.run_for(3_000);
     world.disk.refuse = None;
     world.settle();
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -174,7 +172,7 @@ fn f09_retries_go_on_across_restarts() {
     }
     world.server.mode = Fault::Nothing;
     world.run_for(16_000);
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -376,7 +374,7 @@ fn a_forked_client_takes_a_new_name_and_sends_the_same_again() {
     assert_eq!(last["mutations"], first["mutations"]);
     assert_eq!(world.server.effects.len(), 2, "nothing twice");
     assert_eq!(world.pages[0].answer(sync), Some("done"));
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -399,7 +397,7 @@ fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
     world.settle();
     assert_eq!(world.pages[0].acknowledged, 2);
     assert_eq!(world.pages[0].last("status")["status"]["error"], Value::Null);
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -418,7 +416,7 @@ fn a_failing_database_is_tried_again_at_a_pace() {
         world.disk.refuse = None;
         world.server.mode = Fault::Nothing;
         world.settle();
-        world.check_converged(&[]);
+        world.check_converged();
     }
 }
 

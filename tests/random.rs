@@ -1,10 +1,8 @@
 //! Random actions, faults and kills in virtual time; then the faults stop, and everything has converged.
 
-mod world;
-
+use nightferry_sim::server::Fault;
+use nightferry_sim::{Dice, World};
 use serde_json::{Value, json};
-use world::server::Fault;
-use world::{Dice, World};
 
 const SLICES: &str = r#"{"files":{"debounceMs":40,"maxWaitMs":150},"notes":{"debounceMs":0,"batchSize":2},"local":{"syncToFlask":false,"debounceMs":10},"theme":{"single":true}}"#;
 const FAULTS: [Fault; 7] = [
@@ -64,7 +62,7 @@ fn run(seed: u64) {
     world.server.faults.clear();
     world.release();
     world.settle();
-    world.check_converged(&["local"]);
+    world.check_converged();
     for page in &world.pages {
         assert_eq!(page.unanswered(), 0, "requests were never answered");
     }

@@ -1,10 +1,11 @@
 //! A model of the server: push with compare-and-set and answers kept by client, a pull that names the principal, health.
 
+use crate::actions::Key;
+use crate::kinds::{Kind, Tally};
+use crate::property::{Property, violated};
 use nightferry::engine::Answer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-type Key = (String, String);
 
 /// When another device makes its changes, in epoch ms.
 pub const FOREIGN: u64 = 5;
@@ -24,6 +25,15 @@ pub enum Fault {
     Internal,
     /// A proxy's page, with status 200.
     Html,
+    /// It takes effect; half of the answer comes.
+    Cut,
+    /// It takes effect; the answer leaves out the last change.
+    Partial,
+    /// 503 with `Retry-After`, in seconds.
+    Unavailable(u64),
+    /// Refused as a whole.
+    Status(u16),
+    /// A copy of this device has sent a push under its name.
     Forked,
 }
 
@@ -46,6 +56,13 @@ pub struct Server {
     pub refused: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
+    /// Ids whose objects a hook stamps.
+    pub stamped: BTreeSet<String>,
+    /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
+    pub disturbed: BTreeSet<Key>,
+    pub tally: Tally,
+    /// Every push that arrived, by client, number and tag.
+    sent: BTreeMap<(String, u64, String), Value>,
     /// Every request that arrived: path and body.
     pub requests: Vec<(String, Value)>,
     /// The changes of state that pushes made, in order.
@@ -63,6 +80,10 @@ impl Default for Server {
             items: BTreeMap::new(),
             refused: BTreeSet::new(),
             hooks: BTreeMap::new(),
+            stamped: BTreeSet::new(),
+            disturbed: BTreeSet::new(),
+            tally: Tally::default(),
+            sent: BTreeMap::new(),
             requests: Vec::new(),
             effects: Vec::new(),
             clients: BTreeMap::new(),
@@ -73,8 +94,13 @@ impl Default for Server {
 
 impl Server {
     /// A request arrives. `None` is silence, `Some(None)` a broken connection.
-    pub fn receive(&mut self, now: u64, path: &str, body: Option<&str>) -> Option<Option<Answer>> {
-        let fault = self.faults.pop_front().unwrap_or(self.mode);
+    pub fn receive(
+        &mut self,
+        now: u64,
+        path: &str,
+        body: Option<&str>,
+        fault: Fault,
+    ) -> Option<Option<Answer>> {
         match fault {
             Fault::Swallowed => return None,
             Fault::Refused => return Some(None),
@@ -87,7 +113,12 @@ impl Server {
         self.requests.push((path.into(), body.clone()));
         match fault {
             Fault::Internal => return Some(Some(error(500, "internal"))),
-            Fault::Forked => return Some(Some(error(409, "client_forked"))),
+            Fault::Status(status) => return Some(Some(error(status, "refused"))),
+            Fault::Unavailable(seconds) => {
+                let answer = Answer { retry_after: Some(seconds * 1000), ..error(503, "unavailable") };
+                return Some(Some(answer));
+            }
+            Fault::Forked if path == "/push" => self.fork(&body),
             Fault::Html => {
                 let page = Answer { content_type: "text/html".into(), ..answer(200, &json!({})) };
                 return Some(Some(page));
@@ -106,7 +137,21 @@ impl Server {
         match fault {
             Fault::AnswerSwallowed => None,
             Fault::AnswerLost => Some(None),
+            Fault::Cut => Some(Some(Answer { body: cut(&answer.body).into(), ..answer })),
+            Fault::Partial => Some(Some(Answer { body: without_last(&answer.body), ..answer })),
             _ => Some(Some(answer)),
+        }
+    }
+
+    /// What the next request meets, where the test or the run says so.
+    pub fn next_fault(&mut self) -> Option<Fault> {
+        self.faults.pop_front().or((self.mode != Fault::Nothing).then_some(self.mode))
+    }
+
+    /// A copy of the device, as of a restored profile, has used the number of this push, and the server knows it.
+    fn fork(&mut self, body: &Value) {
+        if let (Some(client), Some(n)) = (body["client"].as_str(), body["n"].as_u64()) {
+            self.clients.insert(client.into(), (n, "of the copy".into(), BTreeMap::new()));
         }
     }
 
@@ -117,7 +162,17 @@ impl Server {
         let text = |name: &str| body[name].as_str().expect("a string").to_owned();
         let (client, tag, n) = (text("client"), text("tag"), body["n"].as_u64().expect("n"));
         let mutations = body["mutations"].as_array().expect("mutations");
-        assert!((1..=500).contains(&mutations.len()), "{} mutations", mutations.len());
+        if !(1..=500).contains(&mutations.len()) {
+            violated(Property::Wire, format!("a push has {} changes", mutations.len()));
+        }
+        let named = (client.clone(), n, tag.clone());
+        if self.sent.get(&named).is_some_and(|before| *before != body["mutations"]) {
+            violated(
+                Property::SamePush,
+                format!("{named:?} was {} and is {}", self.sent[&named], body["mutations"]),
+            );
+        }
+        self.sent.insert(named, body["mutations"].clone());
         match self.clients.get(&client) {
             Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
                 return error(409, "client_forked");
@@ -131,7 +186,9 @@ impl Server {
         for mutation in mutations {
             let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
             let key = (part("slice"), part("id"));
-            assert!(items.insert(key.clone()), "{key:?} is twice in one push");
+            if !items.insert(key.clone()) {
+                violated(Property::Wire, format!("{key:?} is twice in one push"));
+            }
             let known = self.clients[&client].2.get(&key).cloned();
             let mut result = known.unwrap_or_else(|| self.settle(now, &key, mutation));
             self.clients.get_mut(&client).expect("it was there").2.insert(key.clone(), result.clone());
@@ -149,37 +206,79 @@ impl Server {
             op => panic!("the operation {op:?}"),
         };
         let base = mutation.get("base").expect("a base").as_u64();
-        assert!(base.is_none_or(|base| base <= self.version), "the base {base:?} was never given");
-        if self.refused.contains(&key.1) {
-            return json!({"status": "rejected", "code": "refused", "message": "Not this one."});
+        if base.is_some_and(|base| base > self.version) {
+            violated(
+                Property::Wire,
+                format!("{key:?} has the base {base:?}, a version that was never given"),
+            );
         }
         let row = self.items.get(key);
+        let exists = row.is_some_and(|row| row.value.is_some());
         match row {
             Some(row) if row.value == value => return json!({"status": "applied", "version": row.version}),
-            Some(row) if row.value.is_some() && base != Some(row.version) => return conflict(row),
-            Some(row) if row.value.is_none() && base.is_some() && base != Some(row.version) => {
-                return conflict(row);
-            }
-            None if base.is_some() && value.is_some() => {
-                return json!({"status": "conflict", "version": null, "deleted": true, "at": 0});
-            }
+            Some(row) if exists && base != Some(row.version) => return self.conflict(key),
+            Some(row) if !exists && base.is_some() && base != Some(row.version) => return self.conflict(key),
+            None if base.is_some() && value.is_some() => return self.conflict(key),
             _ => {}
         }
-        let kept = self.hooks.get(&key.1).filter(|_| value.is_some()).cloned();
+        if self.refused.contains(&key.1) {
+            self.disturb(key, Kind::Rejected);
+            return json!({"status": "rejected", "code": "refused", "message": "Not this one."});
+        }
+        let kept = value.as_ref().and_then(|value| self.hooked(&key.1, value));
+        if kept.is_some() {
+            self.disturb(key, Kind::Hooked);
+        }
         let at = mutation["at"].as_u64().expect("at").min(now);
         let value = kept.clone().or(value);
-        self.effects.push((key.clone(), value.clone()));
-        self.items.insert(key.clone(), Row { version: self.version, value, at });
-        let mut result = json!({"status": "applied", "version": self.version});
+        let row = self.items.get(key).filter(|row| kept.is_some() && row.value == value);
+        let version = row.map_or(self.version, |row| row.version);
+        if row.is_none() {
+            self.effects.push((key.clone(), value.clone()));
+            self.items.insert(key.clone(), Row { version, value, at });
+        }
+        let mut result = json!({"status": "applied", "version": version});
         if let Some(kept) = kept {
             result["value"] = kept;
         }
         result
     }
 
+    /// What a hook makes of a value, where that is another one.
+    fn hooked(&self, id: &str, value: &Value) -> Option<Value> {
+        let stamp = |value: &Value| {
+            let mut stamped = value.clone();
+            stamped.as_object_mut()?.insert("stamped".into(), true.into());
+            Some(stamped)
+        };
+        let kept = match self.hooks.get(id) {
+            Some(kept) => Some(kept.clone()),
+            None if self.stamped.contains(id) => stamp(value),
+            None => None,
+        };
+        kept.filter(|kept| kept != value)
+    }
+
+    fn disturb(&mut self, key: &Key, kind: Kind) {
+        self.tally.met(kind);
+        self.disturbed.insert(key.clone());
+    }
+
+    fn conflict(&mut self, key: &Key) -> Value {
+        self.disturb(key, Kind::Conflict);
+        match self.items.get(key) {
+            Some(row) => conflict(row),
+            None => json!({"status": "conflict", "version": null, "deleted": true, "at": 0}),
+        }
+    }
+
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
         self.version += 1;
+        self.disturb(
+            &(slice.into(), id.into()),
+            if value.is_some() { Kind::ForeignEdit } else { Kind::ForeignDelete },
+        );
         self.items.insert((slice.into(), id.into()), Row { version: self.version, value, at: FOREIGN });
         self.version
     }
@@ -220,4 +319,23 @@ fn error(status: u16, code: &str) -> Answer {
         status,
         &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}),
     )
+}
+
+/// The first half of a text.
+fn cut(text: &str) -> &str {
+    let mut at = text.len() / 2;
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    &text[..at]
+}
+
+/// A push's answer without its last result.
+fn without_last(text: &str) -> String {
+    let mut body: Value = serde_json::from_str(text).expect("an answer is JSON");
+    match body.get_mut("results").and_then(Value::as_array_mut) {
+        Some(results) => drop(results.pop()),
+        None => drop(body.as_object_mut().and_then(|body| body.remove("principal"))),
+    }
+    body.to_string()
 }

@@ -1,0 +1,158 @@
+//! The reference: what durable bursts come to, worked out in the plainest way, burst by burst as each becomes durable.
+
+use crate::actions::{Key, changes, tag};
+use crate::property::{Property, violated};
+use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A burst as it became durable.
+#[derive(Debug, Clone)]
+pub struct Burst {
+    pub page: String,
+    pub n: u64,
+    pub position: u64,
+    /// Its record could not be read and was put aside.
+    pub aside: bool,
+    /// The states that its changes led to: items, and the place of the state in the item's history.
+    pub states: Vec<(Key, usize)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Model {
+    /// In the order of their positions.
+    pub bursts: Vec<Burst>,
+    /// How far each page's bursts are durable.
+    durable: BTreeMap<String, u64>,
+    /// The states that each item went through; `None` where it did not exist.
+    items: BTreeMap<Key, Vec<Option<Value>>>,
+    /// When each tagged change of an item was made, in the order of all.
+    order: BTreeMap<(Key, u64), usize>,
+    changes: usize,
+    /// Bursts of which the journal has been trimmed, from the front.
+    pub trimmed: usize,
+    /// The slices as they are registered, and those that were ever registered to be sent.
+    slices: Value,
+    sent: BTreeSet<String>,
+}
+
+impl Model {
+    /// A transaction took effect.
+    pub fn observe(&mut self, writes: &[Write]) {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("what is written is JSON");
+        for write in writes {
+            match write {
+                Write::Put { store, key: RowKey::Number(position), row: Row::WithText { head, text } }
+                    if &**store == JOURNAL =>
+                {
+                    self.take(*position, &read(head), &read(text));
+                }
+                Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
+                    let aside = self.bursts.iter_mut().filter(|burst| burst.position == *position);
+                    aside.for_each(|burst| burst.aside = true);
+                }
+                Write::Put { store, key: RowKey::Text(name), row: Row::Json(json) }
+                    if &**store == META && &**name == "slices" =>
+                {
+                    self.registered(read(json));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn registered(&mut self, slices: Value) {
+        for (name, slice) in slices.as_object().expect("slices") {
+            if slice["syncToFlask"] == true {
+                self.sent.insert(name.clone());
+            }
+        }
+        self.slices = slices;
+    }
+
+    /// Each slice with its object store.
+    pub fn stores(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.slices.as_object().into_iter().flatten().map(|(slice, _)| (&**slice, self.store_of(slice)))
+    }
+
+    /// The object store of a slice.
+    pub fn store_of<'a>(&'a self, slice: &'a str) -> &'a str {
+        self.slices[slice]["storeName"].as_str().unwrap_or(slice)
+    }
+
+    /// Whether the slice's changes go to the server now.
+    pub fn is_sent(&self, slice: &str) -> bool {
+        self.slices[slice]["syncToFlask"] == true
+    }
+
+    /// The slices of which nothing may ever have left.
+    pub fn local(&self) -> impl Iterator<Item = &String> {
+        let names = self.slices.as_object().into_iter().flatten().map(|(name, _)| name);
+        names.filter(|name| !self.sent.contains(*name))
+    }
+
+    fn take(&mut self, position: u64, head: &Value, actions: &Value) {
+        let page = head["page"].as_str().expect("a page").to_owned();
+        let n = head["n"].as_u64().expect("n");
+        let last = self.durable.entry(page.clone()).or_default();
+        if n != *last + 1 {
+            violated(Property::Gapless, format!("{page} went from {last} to {n}"));
+        }
+        *last = n;
+        if self.bursts.last().is_some_and(|burst| burst.position >= position) {
+            violated(Property::Gapless, format!("the position {position} was taken before"));
+        }
+        let mut led_to = Vec::new();
+        for (key, change) in actions.as_array().into_iter().flatten().flat_map(changes) {
+            self.changes += 1;
+            // What speaks of no slice does nothing.
+            if self.slices.get(&key.0).is_none() {
+                continue;
+            }
+            let states = self.items.entry(key.clone()).or_default();
+            let before = states.last().and_then(Option::as_ref);
+            let Some(after) = change.over(before) else { continue };
+            if let Some(tag) = after.as_ref().and_then(tag) {
+                self.order.entry((key.clone(), tag)).or_insert(self.changes);
+            }
+            led_to.push((key, states.len()));
+            states.push(after);
+        }
+        self.bursts.push(Burst { page, n, position, aside: false, states: led_to });
+    }
+
+    /// How far a page's bursts are durable.
+    pub fn durable(&self, page: &str) -> u64 {
+        self.durable.get(page).copied().unwrap_or(0)
+    }
+
+    /// The states that an item went through.
+    pub fn states(&self, key: &Key) -> &[Option<Value>] {
+        self.items.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the item should be.
+    pub fn value(&self, key: &Key) -> Option<&Value> {
+        self.states(key).last().and_then(Option::as_ref)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.items.keys()
+    }
+
+    /// When the change was made that gave the item this tag.
+    pub fn made(&self, key: &Key, tag: u64) -> Option<usize> {
+        self.order.get(&(key.clone(), tag)).copied()
+    }
+
+    /// The states that a page's bursts up to `n` led to.
+    pub fn of_page<'a>(&'a self, page: &'a str, n: u64) -> impl Iterator<Item = &'a (Key, usize)> {
+        let bursts = self.bursts.iter().filter(move |burst| burst.page == page && burst.n <= n);
+        bursts.flat_map(|burst| &burst.states)
+    }
+
+    /// Whether a value is the item's state of that place in its history, or a later one.
+    pub fn is_since(&self, key: &Key, place: usize, value: Option<&Value>) -> bool {
+        self.states(key)[place..].iter().any(|state| state.as_ref() == value)
+    }
+}
