@@ -162,14 +162,19 @@ impl Page {
         self.answers.insert(request, message.clone());
         match (asked.kind, message["kind"].as_str()) {
             ("register", Some("registered")) => {
-                let first = self.confirmed.is_empty();
-                self.confirmed = self.slices.as_object().expect("slices").keys().cloned().collect();
-                if self.follows && first { self.hydrate(now) } else { Vec::new() }
+                let declared: Vec<String> =
+                    self.slices.as_object().expect("slices").keys().cloned().collect();
+                let known = std::mem::replace(&mut self.confirmed, declared.clone());
+                let new = declared.iter().filter(|slice| !known.contains(slice));
+                let follows = self.follows;
+                new.filter(|_| follows).map(|slice| self.ask(now, "hydrate", slice).1).collect()
             }
             ("hydrate", Some("rows")) => {
                 self.mirror.rows(&asked.slice, request, message);
                 Vec::new()
             }
+            // An app that follows a slice reads it again.
+            ("hydrate", _) if self.follows => vec![self.ask(now, "hydrate", &asked.slice).1],
             _ => Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use nightferry::engine::{Engine, Input, Moment, Output};
 const SOON_MS: u64 = 20_000;
 
 /// A worker that dies sooner than it can answer gets nowhere; after so many, they live on.
-const MOST_LIVES: u64 = 40;
+const MOST_LIVES: u64 = 25;
 
 impl World {
     pub fn boot(&mut self) {

@@ -22,7 +22,7 @@ use std::rc::Rc;
 /// When worlds begin, in epoch ms.
 const START: u64 = 1_765_000_000_000;
 /// A run that takes more steps than this goes in circles.
-const MAX_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 100_000;
 
 pub(crate) enum Event {
     ToWorker {
