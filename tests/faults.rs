@@ -420,6 +420,32 @@ fn a_failing_database_is_tried_again_at_a_pace() {
     }
 }
 
+/// Timers are late in hidden tabs: a page's message may come between the moment when the retry is due and the timer.
+#[test]
+fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_timer() {
+    for seed in 0..5 {
+        let mut world = world_with_a(seed);
+        world.server.mode = Fault::Refused;
+        edit(&mut world, 1);
+        world.run_for(2_000);
+        world.kill();
+        world.disk.refuse = Some("_sync");
+        world.weather.late_timers = 1000;
+        world.boot();
+        world.run_until("the read failed", |world| {
+            world.deadline.is_some_and(|deadline| deadline.reason == Reason::StorageRetry)
+        });
+        world.disk.refuse = None;
+        world.server.mode = Fault::Nothing;
+        let due = world.deadline.unwrap().at - world.now;
+        world.run_for(due);
+        let page = world.pages[0].id.clone();
+        world.tell(json!({"v": 1, "kind": "ping", "page": page}).to_string());
+        world.settle();
+        world.check_converged();
+    }
+}
+
 #[test]
 fn bad_input_is_told_and_stops_nothing() {
     let mut world = World::with(18, FILES);

@@ -111,6 +111,10 @@ impl Engine {
         self.now = self.now.max(moment.now);
         self.entropy = Entropy(moment.entropy);
         self.route(input);
+        // Whatever comes once the retry is due: its deadline has passed then, and no timer is armed any more.
+        if self.phase == Phase::Loading(None) && !self.reading.waits(self.now) {
+            self.load_outbox();
+        }
         while self.phase == Phase::Running {
             match self.deferred.pop_front() {
                 Some(input) => self.route(input),
@@ -145,7 +149,6 @@ impl Engine {
             (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == Some(load) => {
                 self.loaded_outbox(result)
             }
-            (Phase::Loading(None), Input::Wake) if !self.reading.waits(self.now) => self.load_outbox(),
             (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
             (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => {
                 self.registered(result)
