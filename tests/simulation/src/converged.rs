@@ -100,7 +100,9 @@ impl World {
         }
         for (key, there) in effects {
             if self.server.disturbed.contains(key) {
-                self.check_tags(key, &there);
+                if !self.server.forked.contains(key) {
+                    self.check_tags(key, &there);
+                }
                 continue;
             }
             let mut states = self.model.states(key).iter();

@@ -31,6 +31,7 @@ pub struct Model {
     changes: usize,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
+    marks: BTreeMap<String, u64>,
     /// The slices as they are registered, and those that were ever registered to be sent.
     slices: Value,
     sent: BTreeSet<String>,
@@ -56,8 +57,22 @@ impl Model {
                 {
                     self.registered(read(json));
                 }
+                Write::Put { store, key: RowKey::Text(name), row: Row::Json(json) }
+                    if &**store == META && (&**name == "position" || name.starts_with("page:")) =>
+                {
+                    self.marked(name, &read(json));
+                }
                 _ => {}
             }
+        }
+    }
+
+    /// How far the journal is trimmed, and a page's bursts are taken, goes forward only: what is behind it is forgotten.
+    fn marked(&mut self, name: &str, mark: &Value) {
+        let mark = mark.as_u64().or(mark["n"].as_u64()).expect("a mark is a number");
+        let before = self.marks.insert(name.to_owned(), mark).unwrap_or(0);
+        if mark < before {
+            violated(Property::Forward, format!("{name} goes from {before} back to {mark}"));
         }
     }
 

@@ -19,6 +19,7 @@ macro_rules! properties {
 properties! {
     Acknowledged "acknowledged-is-durable" "what a page was told is durable is in the database, whatever dies (P1)",
     Gapless "bursts-once-in-order" "a page's bursts become durable once each, in their order, under new positions",
+    Forward "marks-go-forward" "how far the journal is trimmed and a page's bursts are taken never goes back",
     Once "exactly-once" "no change takes effect at the server twice, or after a newer one of its item (P2, P3)",
     Order "order" "the states an item takes at the server are states it went through here, in that order (P3)",
     Converged "convergence" "when faults stop, database and server are equal and the outbox is empty (P4)",

@@ -60,6 +60,9 @@ pub struct Server {
     pub stamped: BTreeSet<String>,
     /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
     pub disturbed: BTreeSet<Key>,
+    /// Items of pushes that were sent again under another name: once someone else has deleted the item, the server
+    /// can't tell a creation that is sent again from a new one.
+    pub forked: BTreeSet<Key>,
     pub tally: Tally,
     /// Every push that arrived, by client, number and tag.
     sent: BTreeMap<(String, u64, String), Value>,
@@ -82,6 +85,7 @@ impl Default for Server {
             hooks: BTreeMap::new(),
             stamped: BTreeSet::new(),
             disturbed: BTreeSet::new(),
+            forked: BTreeSet::new(),
             tally: Tally::default(),
             sent: BTreeMap::new(),
             requests: Vec::new(),
@@ -152,6 +156,10 @@ impl Server {
     fn fork(&mut self, body: &Value) {
         if let (Some(client), Some(n)) = (body["client"].as_str(), body["n"].as_u64()) {
             self.clients.insert(client.into(), (n, "of the copy".into(), BTreeMap::new()));
+        }
+        for mutation in body["mutations"].as_array().into_iter().flatten() {
+            let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
+            self.forked.insert((part("slice"), part("id")));
         }
     }
 
