@@ -109,3 +109,28 @@ fn killed_before_a_push_is_written_down_and_after_the_next_edit_is_committed() {
     }
     assert!(met > 0, "the case that this test is about");
 }
+
+/// Several transactions at once may take finished records along: one that was begun later must not put back how far the
+/// journal is trimmed, or positions and bursts are taken twice.
+#[test]
+fn marks_go_forward_with_several_transactions_open() {
+    for seed in 0..30 {
+        let slices = r#"{"files":{"debounceMs":0,"batchSize":1},"notes":{"debounceMs":5,"batchSize":1}}"#;
+        let mut world = World::with(seed, slices);
+        world.weather.late_work = 200;
+        for x in 0..30 {
+            let id = world.dice.below(3);
+            world.burst(
+                0,
+                &[
+                    ("files/addItem", json!({"id": id, "x": x})),
+                    ("notes/addItem", json!({"id": x % 4, "x": x})),
+                ],
+            );
+            let pause = world.dice.below(30);
+            world.run_for(pause);
+        }
+        world.settle();
+        world.check_converged();
+    }
+}
