@@ -161,6 +161,25 @@ fn sync_resolves_when_the_server_has_everything_and_rejects_when_it_is_away() {
     world.check_converged();
 }
 
+/// A newer edit of the item is being committed, and keeps the row of the one before from being sent just now.
+#[test]
+fn sync_does_not_resolve_while_a_row_waits_for_a_transaction() {
+    for pause in 0..40 {
+        let mut world = World::with(pause, r#"{"files":{"debounceMs":20}}"#);
+        world.settle();
+        world.weather.late_work = 500;
+        world.dispatch(0, "files/addItem", json!({"id": "a", "x": 1}));
+        let sync = world.ask(0, "sync");
+        world.run_for(pause);
+        world.dispatch(0, "files/addItem", json!({"id": "a", "x": 2}));
+        world.ask(0, "flush");
+        // The world holds every answer to a sync against what the server has.
+        world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
+        world.settle();
+        world.check_converged();
+    }
+}
+
 #[test]
 fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     let mut world = World::with(7, FILES);

@@ -43,21 +43,38 @@ impl Outbox {
     pub fn sendable(&self, items: &Items, slices: &Slices, conflicts: &Table<Key, ConflictRow>) -> Vec<u64> {
         let mut size = 0;
         let mut chosen = Vec::new();
-        for (seq, row) in self.rows.iter() {
-            let key = row.key();
-            let Some(item) = items.get(&key) else { continue };
-            let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();
-            let leaves = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask)
-                || (row.value.is_none() && item.sync.is_some());
-            if !free || !leaves || conflicts.contains_key(&key) {
+        for (seq, row, committing) in self.unsent(items, slices, conflicts) {
+            if committing {
                 continue;
             }
             size += row.value.as_ref().map_or(0, |value| value.len()) + row.id.len();
             if chosen.len() == MAX_PUSH_OPERATIONS || (size > MAX_PUSH_BYTES && !chosen.is_empty()) {
                 break;
             }
-            chosen.push(*seq);
+            chosen.push(seq);
         }
         chosen
+    }
+
+    /// The rows that the server may have and is not being sent, each with whether it waits for an open transaction of
+    /// its item.
+    pub fn unsent<'a>(
+        &'a self,
+        items: &'a Items,
+        slices: &'a Slices,
+        conflicts: &'a Table<Key, ConflictRow>,
+    ) -> impl Iterator<Item = (u64, &'a OutboxRow, bool)> {
+        self.rows().filter_map(|(seq, row)| {
+            let key = row.key();
+            let item = items.get(&key)?;
+            let leaves = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask)
+                || (row.value.is_none() && item.sync.is_some());
+            let waits = item.unsent == Some(seq) && item.in_flight.is_none();
+            (waits && leaves && !conflicts.contains_key(&key)).then_some((
+                seq,
+                row,
+                item.committing.is_some(),
+            ))
+        })
     }
 }

@@ -192,6 +192,6 @@ impl Engine {
         self.lane.state == State::Idle
             && !self.lane.contact
             && self.lane.push.is_none()
-            && self.outbox.sendable(&self.items, &self.slices, &self.conflicts).is_empty()
+            && self.outbox.unsent(&self.items, &self.slices, &self.conflicts).next().is_none()
     }
 }
