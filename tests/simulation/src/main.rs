@@ -9,8 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-nightferry-sim [--seeds 500] [--from 0] [--keep-going]   lives through so many seeds, and the known ones before
-nightferry-sim --seed S                                  lives through one and prints its whole trace";
+nightferry-sim [--seeds 500] [--from 0] [--keep-going] [--fresh]
+                                 lives through so many seeds; the known ones first, unless --fresh
+nightferry-sim --seed S          lives through one and prints its whole trace";
 
 /// Seeds that failed once, one a line; what follows a # says why.
 const KNOWN: &str = include_str!("../seeds.txt");
@@ -24,6 +25,8 @@ struct Options {
     from: u64,
     one: Option<u64>,
     keep_going: bool,
+    /// The known seeds are left out.
+    fresh: bool,
 }
 
 fn main() -> ExitCode {
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { seeds: 500, from: 0, one: None, keep_going: false };
+    let mut options = Options { seeds: 500, from: 0, one: None, keep_going: false, fresh: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next()?.parse().ok();
@@ -48,6 +51,7 @@ fn options() -> Option<Options> {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
             "--seed" => options.one = Some(number()?),
+            "--fresh" => options.fresh = true,
             "--keep-going" => options.keep_going = true,
             _ => return None,
         }
@@ -79,7 +83,10 @@ fn one(seed: u64) -> ExitCode {
 }
 
 fn many(options: &Options) -> ExitCode {
-    let known = KNOWN.lines().filter_map(|line| line.split('#').next()?.trim().parse().ok());
+    let known = KNOWN
+        .lines()
+        .filter(|_| !options.fresh)
+        .filter_map(|line| line.split('#').next()?.trim().parse().ok());
     let known: Vec<u64> = known.collect();
     println!("{} known seeds, then {} from {}", known.len(), options.seeds, options.from);
     let mut summary = Summary::new(known.len() as u64 + options.seeds);

@@ -105,8 +105,10 @@ impl World {
             if self.dice.chance(500) {
                 self.boot();
             }
-        } else if self.dice.chance(self.weather.stops)
+        } else if self.life < MOST_LIVES
+            && self.dice.chance(self.weather.stops)
             && self.engine.as_ref().is_some_and(|engine| !engine.busy(SOON_MS))
+            && !self.events.values().any(|event| matches!(event, Event::ToWorker { .. }))
         {
             self.engine = None;
             self.tally.met(Kind::WorkerStopped);
