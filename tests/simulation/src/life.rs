@@ -171,6 +171,12 @@ impl Life {
         if !self.world.pages.iter().any(|page| page.open) {
             self.open_page();
         }
+        // The last worker may die at any moment of what is under way, and only pages can start another.
+        if self.world.dice.chance(500) {
+            let moment = self.world.dice.pick(&[0, 2, 5, 20, 60, 200]);
+            self.world.run_for(moment);
+            self.world.kill();
+        }
         self.settle();
         let unsent = self.world.disk.count(OUTBOX) > self.world.disk.count(nightferry::store::CONFLICTS);
         if self.world.engine.is_none() && (self.world.disk.count(JOURNAL) > 0 || unsent) {
