@@ -178,13 +178,21 @@ impl Life {
             self.world.kill();
         }
         self.settle();
-        let unsent = self.world.disk.count(OUTBOX) > self.world.disk.count(nightferry::store::CONFLICTS);
-        if self.world.engine.is_none() && (self.world.disk.count(JOURNAL) > 0 || unsent) {
-            violated(Property::Live, "changes wait in the database, and no page will wake a worker");
-        }
+        self.check_woken();
         // One more page: a worker is there to ask, and a reading to compare.
         self.open_page();
         self.settle();
+    }
+
+    /// Pages start the worker again for as long as it has something to do. What a tab leaves that was closed before it
+    /// heard anything may wait for the browser's next event.
+    fn check_woken(&self) {
+        let disk = &self.world.disk;
+        let unsent = disk.count(OUTBOX) > disk.count(nightferry::store::CONFLICTS);
+        let all_open = self.world.pages.iter().all(|page| page.open);
+        if self.world.engine.is_none() && all_open && (disk.count(JOURNAL) > 0 || unsent) {
+            violated(Property::Live, "changes wait in the database, and no page will wake a worker");
+        }
     }
 
     fn settle(&mut self) {

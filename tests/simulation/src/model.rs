@@ -5,6 +5,7 @@ use crate::property::{Property, violated};
 use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// A burst as it became durable.
 #[derive(Debug, Clone)]
@@ -160,9 +161,13 @@ impl Model {
         self.order.get(&(key.clone(), tag)).copied()
     }
 
-    /// The states that a page's bursts up to `n` led to.
-    pub fn of_page<'a>(&'a self, page: &'a str, n: u64) -> impl Iterator<Item = &'a (Key, usize)> {
-        let bursts = self.bursts.iter().filter(move |burst| burst.page == page && burst.n <= n);
+    /// The states that these bursts of a page led to.
+    pub fn of_page<'a>(
+        &'a self,
+        page: &'a str,
+        bursts: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = &'a (Key, usize)> {
+        let bursts = self.bursts.iter().filter(move |burst| burst.page == page && bursts.contains(&burst.n));
         bursts.flat_map(|burst| &burst.states)
     }
 

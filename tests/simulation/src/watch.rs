@@ -8,7 +8,7 @@ use serde_json::Value;
 
 impl World {
     /// What a page is told is true when it is said.
-    pub(crate) fn check_post(&self, to: &To, message: &Value) {
+    pub(crate) fn check_post(&mut self, to: &To, message: &Value) {
         let To::Pages(ids) = to else { return };
         let [id] = ids.as_slice() else { return };
         let Some(page) = self.pages.iter().find(|page| *page.id == **id) else { return };
@@ -24,23 +24,25 @@ impl World {
         let Some(asked) = message["request"].as_u64().and_then(|request| page.asked.get(&request)) else {
             return;
         };
+        let (asked, id) = (asked.clone(), page.id.clone());
         match (asked.kind, message["kind"].as_str()) {
-            ("flush", Some("done")) => self.check_done(&page.id, asked.after, Property::Flushed),
+            ("flush", Some("done")) => self.check_done(&id, asked.after, Property::Flushed),
             ("sync", Some("done")) => {
-                self.check_done(&page.id, asked.after, Property::Flushed);
-                self.check_done(&page.id, asked.after, Property::Synced);
+                self.check_done(&id, asked.after, Property::Flushed);
+                self.check_done(&id, asked.after, Property::Synced);
             }
-            ("hydrate", Some("rows")) => self.check_rows(&page.id, asked.after, &asked.slice, message),
+            ("hydrate", Some("rows")) => self.check_rows(&id, asked.after, &asked.slice, message),
             _ => {}
         }
     }
 
-    fn check_done(&self, page: &str, after: u64, property: Property) {
+    fn check_done(&mut self, page: &str, after: u64, property: Property) {
         let durable = self.model.durable(page);
         if durable < after {
             violated(property, format!("{page} asked after its burst {after}, durable is {durable}"));
         }
-        for (key, place) in self.model.of_page(page, after) {
+        let known = self.done.get(&(page.to_owned(), property.text().0)).copied().unwrap_or(0);
+        for (key, place) in self.model.of_page(page, known + 1..=after) {
             if self.server.disturbed.contains(key) {
                 continue;
             }
@@ -61,7 +63,7 @@ impl World {
     fn check_rows(&self, page: &str, after: u64, slice: &str, message: &Value) {
         let rows = message["rows"].as_array().expect("rows");
         let value = |id: &str| rows.iter().find(|row| row[0] == *id).map(|row| &row[1]);
-        for (key, place) in self.model.of_page(page, after).filter(|(key, _)| key.0 == slice) {
+        for (key, place) in self.model.of_page(page, 1..=after).filter(|(key, _)| key.0 == slice) {
             let shown = value(&key.1);
             if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, shown) {
                 violated(

@@ -66,6 +66,8 @@ pub struct World {
     /// When the last message that is on its way to the worker, by page, and the last to each page, arrives.
     pub(crate) channels: BTreeMap<(usize, bool), u64>,
     pub model: Model,
+    /// By page and property: how far its bursts were found to be done. What is done stays done.
+    pub(crate) done: BTreeMap<(String, &'static str), u64>,
     /// Boundaries passed so far.
     pub boundary: usize,
     /// The worker dies at this boundary and is started again at once.
@@ -116,6 +118,7 @@ impl World {
             pages: Vec::new(),
             channels: BTreeMap::new(),
             model: Model::default(),
+            done: BTreeMap::new(),
             boundary: 0,
             kill_at: None,
             kills: 0,
