@@ -12,6 +12,7 @@ pub struct Asked {
     pub kind: &'static str,
     /// The page's last burst before it.
     pub after: u64,
+    /// The slice that is read, or the slices that are registered.
     pub slice: String,
 }
 
@@ -66,8 +67,9 @@ impl Page {
     }
 
     pub fn register(&mut self, now: u64) -> (u64, String) {
-        let (request, message) = self.session.register(now, &self.slices.to_string());
-        self.note(request, "register", "");
+        let slices = self.slices.to_string();
+        let (request, message) = self.session.register(now, &slices);
+        self.note(request, "register", &slices);
         (request, text(message))
     }
 
@@ -162,12 +164,13 @@ impl Page {
         self.answers.insert(request, message.clone());
         match (asked.kind, message["kind"].as_str()) {
             ("register", Some("registered")) => {
-                let declared: Vec<String> =
-                    self.slices.as_object().expect("slices").keys().cloned().collect();
-                let known = std::mem::replace(&mut self.confirmed, declared.clone());
-                let new = declared.iter().filter(|slice| !known.contains(slice));
+                let declared: BTreeMap<String, Value> =
+                    serde_json::from_str(&asked.slice).expect("slices are JSON");
+                let known = self.confirmed.clone();
+                let new: Vec<&String> = declared.keys().filter(|slice| !known.contains(slice)).collect();
+                self.confirmed.extend(new.iter().map(|slice| (*slice).clone()));
                 let follows = self.follows;
-                new.filter(|_| follows).map(|slice| self.ask(now, "hydrate", slice).1).collect()
+                new.into_iter().filter(|_| follows).map(|slice| self.ask(now, "hydrate", slice).1).collect()
             }
             ("hydrate", Some("rows")) => {
                 self.mirror.rows(&asked.slice, request, message);

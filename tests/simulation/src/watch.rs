@@ -138,9 +138,12 @@ impl World {
     /// P5: what is pending has something armed that will move it.
     pub(crate) fn check_step(&self) {
         let Some(engine) = &self.engine else { return };
-        let pending = engine.status().pending > self.stuck();
-        if pending && self.deadline.is_none() && self.disk.idle() && !self.reporting() {
-            violated(Property::Live, format!("{:?} is pending and nothing is armed", engine.status()));
+        if self.deadline.is_some() || !self.disk.idle() || self.reporting() {
+            return;
+        }
+        let status = engine.status();
+        if status.pending > self.stuck() {
+            violated(Property::Live, format!("{status:?} is pending and nothing is armed"));
         }
     }
 
