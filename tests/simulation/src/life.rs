@@ -7,7 +7,7 @@ use crate::property::{Property, violated};
 use crate::server::Fault;
 use crate::weather::Weather;
 use crate::{Dice, World};
-use nightferry::store::{JOURNAL, OUTBOX};
+use nightferry::store::OUTBOX;
 use serde_json::{Value, json};
 
 /// In fair weather an app need not register more often.
@@ -190,7 +190,7 @@ impl Life {
         let disk = &self.world.disk;
         let unsent = disk.count(OUTBOX) > disk.count(nightferry::store::CONFLICTS);
         let all_open = self.world.pages.iter().all(|page| page.open);
-        if self.world.engine.is_none() && all_open && (disk.count(JOURNAL) > 0 || unsent) {
+        if self.world.engine.is_none() && all_open && (self.world.uncommitted() || unsent) {
             violated(Property::Live, "changes wait in the database, and no page will wake a worker");
         }
     }

@@ -124,6 +124,16 @@ impl World {
         self.model.trimmed += gone;
     }
 
+    /// Whether the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
+    /// committed, may stay until something else happens.)
+    pub(crate) fn uncommitted(&self) -> bool {
+        let waits = |(key, place): &(crate::actions::Key, usize)| {
+            let value = self.disk.item(self.model.store_of(&key.0), &key.1);
+            !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref())
+        };
+        self.model.bursts[self.model.trimmed..].iter().flat_map(|burst| &burst.states).any(waits)
+    }
+
     pub(crate) fn check_request(&self, request: u64, body: Option<&str>) {
         if let Some(open) = self.in_flight {
             violated(Property::OneRequest, format!("{request} starts while {open} is in flight"));
