@@ -1,10 +1,8 @@
 //! What can be set, and what a switch does to changes that are on their way.
 
-mod world;
-
+use nightferry_sim::World;
+use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
-use world::World;
-use world::server::Fault;
 
 const FILES: &str = r#"{"files":{}}"#;
 
@@ -12,6 +10,13 @@ fn sent_ids(world: &World) -> Vec<String> {
     let mutations = world.server.pushes();
     let mutations = mutations.iter().flat_map(|push| push["mutations"].as_array().unwrap());
     mutations.map(|mutation| mutation["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Configures a slice or auto-sync and waits for the answer: its kind.
+fn configure(world: &mut World, slice: Option<&str>, settings: Value) -> String {
+    let request = world.configure(0, slice, &settings);
+    world.run_until("the configuration is answered", |world| world.pages[0].answer(request).is_some());
+    world.pages[0].answer(request).unwrap_or_default().to_owned()
 }
 
 fn flush(world: &mut World, page: usize) {
@@ -26,7 +31,7 @@ fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
         let mut world = World::with(1, FILES);
         world.dispatch(0, "files/addItems", json!([{"id": "a", "x": 0}, {"id": "b"}]));
         world.settle();
-        assert_eq!(world.configure(0, Some("files"), json!({"enabled": false})), "done");
+        assert_eq!(configure(&mut world, Some("files"), json!({"enabled": false})), "done");
         world.dispatch(0, "files/updateItem", json!({"id": "a", "y": 1}));
         world.dispatch(0, "files/removeItem", json!("b"));
         world.dispatch(0, "files/addItem", json!({"id": "c"}));
@@ -48,9 +53,9 @@ fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
         assert!(rows["puts"].to_string().contains(r#""y":1,"z":2"#), "{rows}");
         assert_eq!(rows["deletes"], json!(["b"]));
 
-        assert_eq!(world.configure(0, Some("files"), json!({"enabled": true})), "done");
+        assert_eq!(configure(&mut world, Some("files"), json!({"enabled": true})), "done");
         world.settle();
-        world.check_converged(&[]);
+        world.check_converged();
         assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 0, "y": 1, "z": 2})));
         assert_eq!(world.disk.count("_held"), 0);
     }
@@ -64,7 +69,7 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
     world.dispatch(0, "files/addItem", json!({"id": "secret"}));
     world.dispatch(0, "notes/addItem", json!({"id": "open"}));
     world.run_until("it was tried", |world| world.server.pushes().len() > 1);
-    assert_eq!(world.configure(0, Some("files"), json!({"syncToFlask": false})), "done");
+    assert_eq!(configure(&mut world, Some("files"), json!({"syncToFlask": false})), "done");
     let before = world.server.pushes().len();
     world.server.mode = Fault::Nothing;
     world.settle();
@@ -74,9 +79,9 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
     assert_eq!(world.disk.meta("push"), None);
 
     // Switched on again, it goes.
-    assert_eq!(world.configure(0, Some("files"), json!({"syncToFlask": true})), "done");
+    assert_eq!(configure(&mut world, Some("files"), json!({"syncToFlask": true})), "done");
     world.settle();
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
     let mut world = World::with(3, FILES);
     world.dispatch(0, "files/addItems", json!([{"id": "same"}, {"id": "edited"}, {"id": "gone"}]));
     world.settle();
-    world.configure(0, Some("files"), json!({"syncToFlask": false}));
+    configure(&mut world, Some("files"), json!({"syncToFlask": false}));
     let before = sent_ids(&world).len();
     world.dispatch(0, "files/updateItem", json!({"id": "edited", "x": 1}));
     world.dispatch(0, "files/addItem", json!({"id": "new"}));
@@ -93,12 +98,12 @@ fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
     assert_eq!(sent_ids(&world)[before..], ["gone"], "only that it is gone, which the server had");
     world.kill_and_boot();
     let before = sent_ids(&world).len();
-    world.configure(0, Some("files"), json!({"syncToFlask": true}));
+    configure(&mut world, Some("files"), json!({"syncToFlask": true}));
     world.settle();
     let mut sent = sent_ids(&world)[before..].to_vec();
     sent.sort();
     assert_eq!(sent, ["edited", "new"]);
-    world.check_converged(&[]);
+    world.check_converged();
     assert_eq!(world.disk.meta("requeue"), None);
 }
 
@@ -106,10 +111,9 @@ fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
 fn f18_a_set_deletes_what_its_sender_had_seen_or_made_and_nothing_else() {
     let mut world = World::with(4, FILES);
     world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
-    world.open_page(FILES);
     world.settle();
     // The second page has seen nothing yet, as before it hydrates.
-    world.pages[1].seen.clear();
+    world.open_page(FILES);
     world.dispatch(1, "files/setFiles", json!([{"id": "c"}]));
     world.settle();
     assert_eq!(world.disk.count("files"), 3);
@@ -158,7 +162,7 @@ fn f16_a_single_value_is_kept_and_replaced_whole() {
     world.settle();
     assert_eq!(world.disk.item("theme", "value"), Some(json!({"dark": false})));
     assert_eq!(world.server.value("settings", "value"), Some(json!("plain")));
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -168,7 +172,7 @@ fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.run_for(5_000);
     assert_eq!(world.disk.item("files", "a"), None);
-    world.configure(0, Some("files"), json!({"debounceMs": 100}));
+    configure(&mut world, Some("files"), json!({"debounceMs": 100}));
     world.run_for(200);
     assert!(world.disk.item("files", "a").is_some());
     // It outlives the worker, and what is registered later.
@@ -178,9 +182,9 @@ fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
     world.run_for(300);
     assert!(world.disk.item("files", "b").is_some());
     // A bad value is refused by name and changes nothing.
-    assert_eq!(world.configure(0, Some("files"), json!({"debounceMs": -1})), "failed");
+    assert_eq!(configure(&mut world, Some("files"), json!({"debounceMs": -1})), "failed");
     assert!(world.pages[0].last("failed")["message"].as_str().unwrap().contains("slices.files.debounceMs"));
-    assert_eq!(world.configure(0, Some("nope"), json!({})), "failed");
+    assert_eq!(configure(&mut world, Some("nope"), json!({})), "failed");
 }
 
 #[test]
@@ -191,13 +195,13 @@ fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
     let before = asked(&world);
     world.run_for(91_000);
     assert_eq!(asked(&world) - before, 3, "every 30 s");
-    world.configure(0, None, json!({"intervalMs": 5_000}));
+    configure(&mut world, None, json!({"intervalMs": 5_000}));
     let before = asked(&world);
     world.run_for(4_500);
     assert_eq!(asked(&world) - before, 0);
     world.run_for(16_000);
     assert_eq!(asked(&world) - before, 4);
-    world.configure(0, None, json!({"enabled": false}));
+    configure(&mut world, None, json!({"enabled": false}));
     let before = asked(&world);
     world.run_for(600_000);
     assert_eq!(asked(&world) - before, 0, "off is off");
@@ -208,7 +212,7 @@ fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
 fn f32_the_threshold_commits_and_sends_at_once_and_off_is_off() {
     for enabled in [true, false] {
         let mut world = World::with(9, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
-        world.configure(0, None, json!({"enabled": enabled, "maxQueueSize": 20, "syncOnChange": enabled}));
+        configure(&mut world, None, json!({"enabled": enabled, "maxQueueSize": 20, "syncOnChange": enabled}));
         world.settle();
         world.dispatch(0, "files/addItems", (0..19).map(|id| json!({"id": id})).collect());
         world.run_for(5_000);
@@ -245,7 +249,7 @@ fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
     world.server.mode = Fault::Nothing;
     world.settle();
     assert_eq!(connection(&world), "online");
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 #[test]
@@ -254,8 +258,7 @@ fn whether_the_server_is_there_is_answered_at_once() {
     world.settle();
     for (mode, connected) in [(Fault::Nothing, true), (Fault::Refused, false), (Fault::Internal, false)] {
         world.server.mode = mode;
-        let (request, text) = world.pages[0].ask("check", None, Value::Null);
-        world.tell(text);
+        let request = world.ask(0, "check");
         world.run_until("it is answered", |world| world.pages[0].answer(request).is_some());
         assert_eq!(world.pages[0].answers[&request]["connected"], connected);
     }
@@ -294,10 +297,10 @@ fn f34_every_operation_is_counted_also_in_an_outage() {
     // They outlive the worker, and begin anew when asked to.
     world.kill_and_boot();
     world.settle();
-    world.say(0, "ping");
+    world.signal(0, "ping");
     world.settle();
     assert_eq!(world.metrics(0), metrics);
-    world.say(0, "resetMetrics");
+    world.signal(0, "resetMetrics");
     world.settle();
     assert_eq!(world.metrics(0)["totalOperations"], 0);
 }
@@ -307,7 +310,7 @@ fn f10_a_page_that_is_hidden_has_its_changes_committed_and_sent_at_once() {
     let mut world = World::with(13, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
     world.settle();
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
-    world.say(0, "hidden");
+    world.signal(0, "hidden");
     world.run_for(1_000);
     assert!(world.disk.item("files", "a").is_some());
     assert!(world.server.value("files", "a").is_some());
@@ -334,7 +337,7 @@ fn the_browser_is_asked_to_wake_the_worker_while_something_cannot_be_sent() {
     world.wake();
     world.settle();
     assert!(!world.engine.as_ref().unwrap().is_unsent());
-    world.check_converged(&[]);
+    world.check_converged();
 }
 
 /// Every option is switched while a burst runs, and the worker dies now and then.
@@ -361,17 +364,14 @@ fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
                 json!({"batchSize": 50}),
             ];
             let option = options[world.dice.below(options.len() as u64) as usize].clone();
-            let (_, text) = world.pages[0].ask("configure", Some("files"), option);
-            world.tell(text);
+            world.configure(0, Some("files"), &option);
             let wait = world.dice.below(300);
             world.run_for(wait);
         }
         world.kills = 0;
-        let (_, text) =
-            world.pages[0].ask("configure", Some("files"), json!({"enabled": true, "syncToFlask": true}));
-        world.tell(text);
+        world.configure(0, Some("files"), &json!({"enabled": true, "syncToFlask": true}));
         world.settle();
-        world.check_converged(&[]);
+        world.check_converged();
         assert_eq!((world.disk.count("_held"), world.disk.meta("requeue")), (0, None), "seed {seed}");
     }
 }

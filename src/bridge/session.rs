@@ -193,8 +193,10 @@ impl<P: Clone> Session<P> {
         self.rest();
     }
 
-    /// Everything up to `n` is durable.
+    /// Everything up to `n` is durable, and not at the server yet: until a status says otherwise, this page wakes the
+    /// worker, which may have died right after it said so.
     pub fn acknowledged(&mut self, now: u64, n: u64) {
+        self.heartbeat_at.get_or_insert(now + HEARTBEAT_MS);
         self.bursts.retain(|burst| burst.0 > n);
         self.patience = PATIENCE_MS;
         self.again_at = Some(now + self.patience);
@@ -339,6 +341,7 @@ mod tests {
         assert_eq!(ns(&session.tick(at)), [2, 3]);
         assert!(session.deadline().unwrap() > at + 1_000, "patience grows");
         session.acknowledged(0, 3);
+        session.status(0, false, None);
         assert_eq!((session.deadline(), session.at_rest()), (None, true));
     }
 
@@ -374,6 +377,18 @@ mod tests {
             "what is durable is not waited for, whatever the worker remembers"
         );
         session.answered(request);
+    }
+
+    /// The worker may die between an acknowledgement and the status that says what it still has to do.
+    #[test]
+    fn what_is_acknowledged_is_unfinished_until_a_status_says_otherwise() {
+        let mut session = session();
+        session.burst(0, "[1]".into());
+        session.acknowledged(5, 1);
+        assert_eq!(session.deadline(), Some(10_005));
+        assert_eq!(session.tick(10_005).len(), 1);
+        session.status(10_006, false, None);
+        assert_eq!(session.deadline(), None);
     }
 
     #[test]

@@ -120,8 +120,11 @@ impl Committer {
             }
             item.committing = Some(pending);
         }
-        journal.trim(now, &positions, &mut writes);
-        batch.trimmed = trim_of(&writes);
+        // One that is open and trims may go further than this one would: the marks must not be put back.
+        if !self.open.values().any(|open| open.trimmed.is_some()) {
+            journal.trim(now, &positions, &mut writes);
+            batch.trimmed = trim_of(&writes);
+        }
         self.open.insert(txn, batch);
         Some(writes)
     }

@@ -195,10 +195,19 @@ impl Items {
         unknown.map(|(key, _)| key.clone()).collect()
     }
 
-    /// How many have a change that the server has not acknowledged, and go there.
-    pub fn unsent(&self, slices: &Slices) -> usize {
-        let syncs = |key: &Key| slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
-        self.items.iter().filter(|(key, item)| !item.at_rest() && syncs(key)).count()
+    /// How many have a change that is not in its slice's store or that the server is to get, and how many of them go there.
+    /// What is held, and what stays on the device, waits for a switch.
+    pub fn unfinished(&self, slices: &Slices) -> (usize, usize) {
+        let (mut unfinished, mut unsent) = (0, 0);
+        for (key, item) in self.items.iter() {
+            let syncs = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+            let uncommitted = item.pending.is_some() || item.committing.is_some();
+            if uncommitted || item.in_flight.is_some() || (item.unsent.is_some() && syncs) {
+                unfinished += 1;
+                unsent += usize::from(syncs);
+            }
+        }
+        (unfinished, unsent)
     }
 
     pub fn progress(&self, key: &Key) -> Progress {

@@ -131,6 +131,10 @@ impl Engine {
         self.entropy = Entropy(moment.entropy);
         self.reports.stale |= !matches!(input, Input::Wake);
         self.route(input);
+        // Whatever comes once the retry is due: its deadline has passed then, and no timer is armed any more.
+        if self.phase == Phase::Loading(None) && !self.reading.waits(self.now) {
+            self.load_outbox();
+        }
         while self.phase == Phase::Running {
             match self.deferred.pop_front() {
                 Some(input) => self.route(input),
@@ -177,7 +181,6 @@ impl Engine {
             (Phase::Loading(expected), Input::Loaded { load, result }) if *expected == Some(load) => {
                 self.loaded_outbox(result)
             }
-            (Phase::Loading(None), Input::Wake) if !self.reading.waits(self.now) => self.load_outbox(),
             (Phase::Migrating(_), Input::Migrated(result)) => self.migrated(result),
             (Phase::Registering(expected, _), Input::Stored { txn, result }) if *expected == txn => {
                 self.kept(result)
@@ -286,9 +289,6 @@ impl Engine {
 
     /// Whether there is something that the server does not have and can be sent.
     pub fn is_unsent(&self) -> bool {
-        self.lane.push.is_some()
-            || !self.sendable().is_empty()
-            || !self.journal.idle()
-            || self.items.debounce.len() > 0
+        self.lane.push.is_some() || self.has_unsent() || !self.journal.idle() || self.items.debounce.len() > 0
     }
 }

@@ -95,16 +95,13 @@ impl Outbox {
     ) -> Vec<u64> {
         let mut size = 0;
         let mut chosen = Vec::new();
-        for (seq, row) in self.rows.iter() {
-            let key = row.key();
-            let Some(item) = items.get(&key) else { continue };
-            let free = item.unsent == Some(*seq) && item.in_flight.is_none() && item.committing.is_none();
-            if !free || !Outbox::leaves(row, items, slices) || conflicts.contains_key(&key) {
+        for (seq, row, committing) in self.unsent(items, slices, conflicts) {
+            if committing {
                 continue;
             }
-            match self.aside.get(seq) {
+            match self.aside.get(&seq) {
                 Some((until, _)) if *until > now => continue,
-                Some(_) if chosen.is_empty() => return vec![*seq],
+                Some(_) if chosen.is_empty() => return vec![seq],
                 Some(_) => continue,
                 None => {}
             }
@@ -112,8 +109,29 @@ impl Outbox {
             if chosen.len() == MAX_PUSH_OPERATIONS || (size > MAX_PUSH_BYTES && !chosen.is_empty()) {
                 break;
             }
-            chosen.push(*seq);
+            chosen.push(seq);
         }
         chosen
+    }
+
+    /// The rows that the server may have and is not being sent, each with whether it waits for an open transaction of
+    /// its item.
+    pub fn unsent<'a>(
+        &'a self,
+        items: &'a Items,
+        slices: &'a Slices,
+        conflicts: &'a Table<Key, ConflictRow>,
+    ) -> impl Iterator<Item = (u64, &'a OutboxRow, bool)> {
+        self.rows().filter_map(|(seq, row)| {
+            let key = row.key();
+            let item = items.get(&key)?;
+            let waits = item.unsent == Some(seq) && item.in_flight.is_none();
+            let leaves = Outbox::leaves(row, items, slices);
+            (waits && leaves && !conflicts.contains_key(&key)).then_some((
+                seq,
+                row,
+                item.committing.is_some(),
+            ))
+        })
     }
 }

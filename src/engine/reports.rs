@@ -60,12 +60,12 @@ impl Engine {
     /// The state of the whole.
     pub fn status(&self) -> Status {
         let reports = &self.reports;
+        let (unfinished, unsent) = self.items.unfinished(&self.slices);
         let pending =
-            self.items.len() + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
+            unfinished + self.fold.queue.iter().map(|parsed| parsed.operations.len()).sum::<usize>();
         let aside = reports.aside_error.as_ref().filter(|_| self.outbox.next_aside().is_some());
         let lane = reports.lane_error.as_ref().or(aside);
         let error = reports.storage_error.as_ref().or(lane).or(reports.notice.as_ref());
-        let unsent = self.items.unsent(&self.slices);
         let sync = match self.lane.state {
             lane::State::Sending { .. } | lane::State::Preparing | lane::State::Settling => {
                 SyncStatus::Syncing

@@ -76,6 +76,9 @@ impl Engine {
             }
         }
         self.lane.held_since = None;
+        if push.n != self.lane.n {
+            self.lane.part = 0;
+        }
         self.lane.n = push.n;
         let mut writes = vec![
             Write::meta("push", &push.to_json()),
@@ -290,16 +293,13 @@ impl Engine {
         }
     }
 
-    /// What can be sent, now or later.
-    pub(super) fn sendable(&self) -> Vec<u64> {
-        self.outbox.sendable(u64::MAX, &self.items, &self.slices, &self.conflicts)
+    /// Whether there are changes that the server may have and that are not being sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.outbox.unsent(&self.items, &self.slices, &self.conflicts).next().is_some()
     }
 
     /// Whether the server has acknowledged all that it can be sent.
     pub(super) fn synced(&self) -> bool {
-        self.lane.state == State::Idle
-            && !self.lane.contact
-            && self.lane.push.is_none()
-            && self.sendable().is_empty()
+        self.lane.state == State::Idle && !self.lane.contact && self.lane.push.is_none() && !self.has_unsent()
     }
 }

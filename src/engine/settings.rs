@@ -166,7 +166,9 @@ impl Engine {
             if item.pending.is_none() && item.committing.is_none() {
                 item.pending = item.held.clone().map(|held| Pending { positions: Vec::new(), ..held });
             }
-            self.items.debounce.set(&key, self.now);
+            if item.pending.is_some() {
+                self.items.debounce.set(&key, self.now);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod progress;
 mod purity;
 mod rename;
 mod shots;
+mod sim;
 mod sizes;
 mod test;
 mod workspace;
@@ -26,8 +27,10 @@ cargo xtask build                                  the browser's files, dist/npm
 cargo xtask build --browser-only                   the browser's files alone
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
 cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
-                                                   lint core purity page server build e2e
+                                                   lint core purity sim page server build e2e
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
+cargo xtask sim [--seeds 500] [--from FIRST]       lives of a device from fresh seeds, with faults everywhere
+cargo xtask sim --seed S | --mutants               one life with its whole trace | rules broken on purpose are found
 cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "demo" => demo::run(&demo::Options::parse(rest)?),
         "test" => test::run(&test::Options::parse(rest)?),
         "bench" => bench::run(&bench::Options::parse(rest)?),
+        "sim" => sim::run(rest),
         "shots" => shots::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::machine::{self, BIOME, ESBUILD, Python, TSC};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
-use crate::{browser_files, build_id, purity, sizes, workspace};
+use crate::{browser_files, build_id, purity, sim, sizes, workspace};
 
 struct Suite {
     name: &'static str,
@@ -29,6 +29,11 @@ const SUITES: &[Suite] = &[
         name: "purity",
         what: "the core has no I/O, clock, randomness or browser types",
         run: purity::check,
+    },
+    Suite {
+        name: "sim",
+        what: "500 fresh lives of a device, with faults at every boundary",
+        run: sim::check,
     },
     Suite { name: "page", what: "the page's TypeScript", run: page },
     Suite { name: "server", what: "the Flask extension", run: server },
@@ -148,7 +153,18 @@ fn lint() -> Result<()> {
 }
 
 fn core() -> Result<()> {
-    let packages = ["-p", "nightferry", "-p", "nightferry-sw", "-p", "nightferry-page", "-p", "xtask"];
+    let packages = [
+        "-p",
+        "nightferry",
+        "-p",
+        "nightferry-sim",
+        "-p",
+        "nightferry-sw",
+        "-p",
+        "nightferry-page",
+        "-p",
+        "xtask",
+    ];
     process::show(cargo(["test", "--quiet"]).args(packages))
 }
 

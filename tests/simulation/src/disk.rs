@@ -1,7 +1,7 @@
 //! The worker's database: a [`MemoryStore`] whose transactions take time, run in IndexedDB's order, and fail on demand.
 
-use super::Dice;
-use nightferry::bridge::down::To;
+use crate::Dice;
+use nightferry::bridge::down::{self, To};
 use nightferry::engine::Input;
 use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Whole, Write};
 use serde_json::{Value, json};
@@ -13,17 +13,25 @@ pub enum Work {
     Store { txn: u64, writes: Vec<Write> },
     Load { load: u64, wanted: Vec<Wanted>, whole: Vec<Whole> },
     Migrate { stores: Vec<Rc<str>> },
-    Rows { to: To, message: String, store: Rc<str> },
+    Rows { to: To, request: u64, message: String, store: Rc<str> },
+}
+
+/// Work that was started and has not taken effect.
+struct Open {
+    work: Work,
+    /// The stores that it touches.
+    scope: BTreeSet<String>,
+    held: bool,
+    /// Its time is over, but work before it touches the same stores.
+    blocked: bool,
 }
 
 #[derive(Default)]
 pub struct Disk {
     pub store: MemoryStore,
-    /// Work that was started and has not taken effect, in its order.
-    open: BTreeMap<u64, Work>,
+    open: BTreeMap<u64, Open>,
     /// Transactions that touch this store stay open until [`Disk::release`].
     pub hold: Option<&'static str>,
-    held: BTreeSet<u64>,
     /// Work that touches one of these stores fails; "" stands for all.
     pub refuse: Option<&'static str>,
     /// Failures say that there is no room left.
@@ -33,56 +41,77 @@ pub struct Disk {
     count: u64,
 }
 
+/// What became of a piece of work whose time is over.
+pub enum Finished {
+    /// It waits for work before it, for its release, or is gone.
+    Waits,
+    Done {
+        work: Work,
+        result: Result<(), StoreError>,
+        /// Work that was started before it is still open.
+        overtook: bool,
+    },
+}
+
 impl Disk {
     pub fn start(&mut self, work: Work) -> u64 {
         self.count += 1;
-        if self.hold.is_some_and(|store| scope(&work).contains(store)) {
-            self.held.insert(self.count);
-        }
-        self.open.insert(self.count, work);
+        let scope = scope(&work);
+        let held = self.hold.is_some_and(|store| scope.contains(store));
+        self.open.insert(self.count, Open { work, scope, held, blocked: false });
         self.count
     }
 
-    /// Whether nothing that was started before it touches the same stores.
-    pub fn ready(&self, id: u64) -> bool {
-        let Some(work) = self.open.get(&id) else { return true };
-        let stores = scope(work);
-        let blocks = |before: &Work| {
-            matches!((before, work), (Work::Migrate { .. }, _) | (_, Work::Migrate { .. }))
-                || !scope(before).is_disjoint(&stores)
-        };
-        !self.held.contains(&id) && !self.open.range(..id).any(|(_, before)| blocks(before))
-    }
-
-    pub fn is_held(&self, id: u64) -> bool {
-        self.held.contains(&id)
+    /// The transactions that are open.
+    pub fn open_writes(&self) -> impl Iterator<Item = &[Write]> {
+        self.open.values().filter_map(|open| match &open.work {
+            Work::Store { writes, .. } => Some(writes.as_slice()),
+            _ => None,
+        })
     }
 
     /// Ends the hold; what was held.
-    pub fn release(&mut self) -> BTreeSet<u64> {
+    pub fn release(&mut self) -> Vec<u64> {
         self.hold = None;
-        std::mem::take(&mut self.held)
+        let held = self.open.iter_mut();
+        held.filter_map(|(id, open)| std::mem::take(&mut open.held).then_some(*id)).collect()
     }
 
-    /// Work takes effect, or fails.
-    pub fn finish(&mut self, id: u64, dice: &mut Dice) -> Option<(Work, Result<(), StoreError>)> {
-        let work = self.open.remove(&id)?;
-        let refused = self.refuse.is_some_and(|store| store.is_empty() || scope(&work).contains(store));
-        if refused || (self.failures > 0 && dice.chance(self.failures)) {
-            return Some((work, Err(StoreError { full: self.full, message: "the test refused it".into() })));
+    /// Work takes effect, or fails, unless it has to wait.
+    pub fn finish(&mut self, id: u64, dice: &mut Dice) -> Finished {
+        let Some(open) = self.open.get(&id) else { return Finished::Waits };
+        let migrates = |open: &Open| matches!(open.work, Work::Migrate { .. });
+        let blocks =
+            |before: &Open| migrates(before) || migrates(open) || !before.scope.is_disjoint(&open.scope);
+        let blocked = self.open.range(..id).any(|(_, before)| blocks(before));
+        let held = open.held;
+        let overtook = self.open.keys().next() != Some(&id);
+        if blocked || held {
+            self.open.entry(id).and_modify(|open| open.blocked = blocked);
+            return Finished::Waits;
         }
-        let result = self.apply(&work);
-        Some((work, result))
+        let Some(Open { work, scope, .. }) = self.open.remove(&id) else { return Finished::Waits };
+        let refused = self.refuse.is_some_and(|store| store.is_empty() || scope.contains(store));
+        let result = if refused || dice.chance(self.failures) {
+            Err(StoreError { full: self.full, message: "the test refused it".into() })
+        } else {
+            self.apply(&work)
+        };
+        Finished::Done { work, result, overtook }
+    }
+
+    /// Work whose time was over and that may go on, perhaps.
+    pub fn unblocked(&mut self) -> Vec<u64> {
+        let blocked = self.open.iter_mut();
+        blocked.filter_map(|(id, open)| std::mem::take(&mut open.blocked).then_some(*id)).collect()
     }
 
     /// The worker died: what `survives` says takes effect, up to the first that does not, the rest never happened.
     pub fn crash(&mut self, mut survives: impl FnMut() -> bool, mut applied: impl FnMut(&[Write])) {
-        self.held.clear();
         let mut lost: BTreeSet<String> = BTreeSet::new();
-        for work in std::mem::take(&mut self.open).into_values() {
-            let stores = scope(&work);
-            if !lost.is_disjoint(&stores) || !survives() {
-                lost.extend(stores);
+        for Open { work, scope, .. } in std::mem::take(&mut self.open).into_values() {
+            if !lost.is_disjoint(&scope) || !survives() {
+                lost.extend(scope);
             } else if let (Ok(()), Work::Store { writes, .. }) = (self.apply(&work), &work) {
                 applied(writes);
             }
@@ -152,17 +181,28 @@ impl Disk {
     }
 }
 
-/// The input that tells the engine how its work ended.
-pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Input {
-    match work {
+/// What the engine, or a page, is told of how work ended.
+pub enum Told {
+    Engine(Input),
+    Pages(To, Value),
+}
+
+pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Told {
+    Told::Engine(match work {
         Work::Store { txn, .. } => Input::Stored { txn, result },
         Work::Load { load, wanted, whole } => {
             let rows: Vec<Loaded> = disk.store.load(&wanted, &whole);
             Input::Loaded { load, result: result.map(|()| rows) }
         }
         Work::Migrate { .. } => Input::Migrated(result),
-        Work::Rows { .. } => Input::Wake,
-    }
+        Work::Rows { to, request, message, store } => {
+            let text = match result {
+                Ok(()) => return Told::Pages(to, disk.rows(&message, &store)),
+                Err(error) => down::failed(Some(request), "storage", &error.message),
+            };
+            return Told::Pages(to, serde_json::from_str(&text).expect("a message is JSON"));
+        }
+    })
 }
 
 fn scope(work: &Work) -> BTreeSet<String> {

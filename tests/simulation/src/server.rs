@@ -1,10 +1,12 @@
 //! A model of the server: push with compare-and-set and answers kept by client, a pull that names the principal, health.
 
+mod push;
+
+use crate::actions::Key;
+use crate::kinds::{Kind, Tally};
 use nightferry::engine::Answer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-type Key = (String, String);
 
 /// When another device makes its changes, in epoch ms.
 pub const FOREIGN: u64 = 5;
@@ -24,6 +26,15 @@ pub enum Fault {
     Internal,
     /// A proxy's page, with status 200.
     Html,
+    /// It takes effect; half of the answer comes.
+    Cut,
+    /// It takes effect; the answer leaves out the last change.
+    Partial,
+    /// 503 with `Retry-After`, in seconds.
+    Unavailable(u64),
+    /// Refused as a whole.
+    Status(u16),
+    /// A copy of this device has sent a push under its name.
     Forked,
 }
 
@@ -48,6 +59,16 @@ pub struct Server {
     pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
+    /// Ids whose objects a hook stamps.
+    pub stamped: BTreeSet<String>,
+    /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
+    pub disturbed: BTreeSet<Key>,
+    /// Items of pushes that were sent again under another name: once someone else has deleted the item, the server
+    /// can't tell a creation that is sent again from a new one.
+    pub forked: BTreeSet<Key>,
+    pub tally: Tally,
+    /// Every push that arrived, by client, number and tag.
+    sent: BTreeMap<(String, u64, String), Value>,
     /// Every request that arrived: path and body.
     pub requests: Vec<(String, Value)>,
     /// The changes of state that pushes made, in order.
@@ -66,6 +87,11 @@ impl Default for Server {
             refused: BTreeSet::new(),
             poisoned: BTreeSet::new(),
             hooks: BTreeMap::new(),
+            stamped: BTreeSet::new(),
+            disturbed: BTreeSet::new(),
+            forked: BTreeSet::new(),
+            tally: Tally::default(),
+            sent: BTreeMap::new(),
             requests: Vec::new(),
             effects: Vec::new(),
             clients: BTreeMap::new(),
@@ -76,8 +102,13 @@ impl Default for Server {
 
 impl Server {
     /// A request arrives. `None` is silence, `Some(None)` a broken connection.
-    pub fn receive(&mut self, now: u64, path: &str, body: Option<&str>) -> Option<Option<Answer>> {
-        let fault = self.faults.pop_front().unwrap_or(self.mode);
+    pub fn receive(
+        &mut self,
+        now: u64,
+        path: &str,
+        body: Option<&str>,
+        fault: Fault,
+    ) -> Option<Option<Answer>> {
         match fault {
             Fault::Swallowed => return None,
             Fault::Refused => return Some(None),
@@ -88,9 +119,17 @@ impl Server {
             serde_json::from_str(body).expect("a body is JSON")
         });
         self.requests.push((path.into(), body.clone()));
+        if path == "/push" {
+            self.check_same(&body);
+        }
         match fault {
             Fault::Internal => return Some(Some(error(500, "internal"))),
-            Fault::Forked => return Some(Some(error(409, "client_forked"))),
+            Fault::Status(status) => return Some(Some(error(status, "refused"))),
+            Fault::Unavailable(seconds) => {
+                let answer = Answer { retry_after: Some(seconds * 1000), ..error(503, "unavailable") };
+                return Some(Some(answer));
+            }
+            Fault::Forked if path == "/push" => self.fork(&body),
             Fault::Html => {
                 let page = Answer { content_type: "text/html".into(), ..answer(200, &json!({})) };
                 return Some(Some(page));
@@ -109,86 +148,24 @@ impl Server {
         match fault {
             Fault::AnswerSwallowed => None,
             Fault::AnswerLost => Some(None),
+            Fault::Cut => Some(Some(Answer { body: cut(&answer.body).into(), ..answer })),
+            Fault::Partial => Some(Some(Answer { body: without_last(&answer.body), ..answer })),
             _ => Some(Some(answer)),
         }
     }
 
-    fn push(&mut self, now: u64, body: &Value) -> Answer {
-        if body["principal"] != *self.principal {
-            return error(403, "wrong_principal");
-        }
-        let text = |name: &str| body[name].as_str().expect("a string").to_owned();
-        let (client, tag, n) = (text("client"), text("tag"), body["n"].as_u64().expect("n"));
-        let mutations = body["mutations"].as_array().expect("mutations");
-        assert!((1..=500).contains(&mutations.len()), "{} mutations", mutations.len());
-        if mutations
-            .iter()
-            .any(|mutation| mutation["id"].as_str().is_some_and(|id| self.poisoned.contains(id)))
-        {
-            return error(500, "internal");
-        }
-        match self.clients.get(&client) {
-            Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
-                return error(409, "client_forked");
-            }
-            Some((last, known, _)) if (n, &tag) == (*last, known) => {}
-            _ => drop(self.clients.insert(client.clone(), (n, tag, BTreeMap::new()))),
-        }
-        self.version += 1;
-        let mut results = Vec::new();
-        let mut items = BTreeSet::new();
-        for mutation in mutations {
-            let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
-            let key = (part("slice"), part("id"));
-            assert!(items.insert(key.clone()), "{key:?} is twice in one push");
-            let known = self.clients[&client].2.get(&key).cloned();
-            let mut result = known.unwrap_or_else(|| self.settle(now, &key, mutation));
-            self.clients.get_mut(&client).expect("it was there").2.insert(key.clone(), result.clone());
-            result["slice"] = key.0.into();
-            result["id"] = key.1.into();
-            results.push(result);
-        }
-        answer(200, &json!({"protocol": 1, "principal": self.principal, "results": results}))
-    }
-
-    fn settle(&mut self, now: u64, key: &Key, mutation: &Value) -> Value {
-        let value = match mutation["op"].as_str() {
-            Some("put") => Some(mutation.get("value").expect("a put has a value").clone()),
-            Some("delete") => None,
-            op => panic!("the operation {op:?}"),
-        };
-        let base = mutation.get("base").expect("a base").as_u64();
-        assert!(base.is_none_or(|base| base <= self.version), "the base {base:?} was never given");
-        if self.refused.contains(&key.1) {
-            return json!({"status": "rejected", "code": "refused", "message": "Not this one."});
-        }
-        let row = self.items.get(key);
-        match row {
-            Some(row) if row.value == value => return json!({"status": "applied", "version": row.version}),
-            Some(row) if row.value.is_some() && base != Some(row.version) => return conflict(row),
-            Some(row) if row.value.is_none() && base.is_some() && base != Some(row.version) => {
-                return conflict(row);
-            }
-            None if base.is_some() && value.is_some() => {
-                return json!({"status": "conflict", "version": null, "deleted": true, "at": 0});
-            }
-            _ => {}
-        }
-        let kept = self.hooks.get(&key.1).filter(|_| value.is_some()).cloned();
-        let at = mutation["at"].as_u64().expect("at").min(now);
-        let value = kept.clone().or(value);
-        self.effects.push((key.clone(), value.clone()));
-        self.items.insert(key.clone(), Row { version: self.version, value, at });
-        let mut result = json!({"status": "applied", "version": self.version});
-        if let Some(kept) = kept {
-            result["value"] = kept;
-        }
-        result
+    /// What the next request meets, where the test or the run says so.
+    pub fn next_fault(&mut self) -> Option<Fault> {
+        self.faults.pop_front().or((self.mode != Fault::Nothing).then_some(self.mode))
     }
 
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
         self.version += 1;
+        self.disturb(
+            &(slice.into(), id.into()),
+            if value.is_some() { Kind::ForeignEdit } else { Kind::ForeignDelete },
+        );
         self.items.insert((slice.into(), id.into()), Row { version: self.version, value, at: FOREIGN });
         self.version
     }
@@ -213,13 +190,6 @@ impl Server {
     }
 }
 
-fn conflict(row: &Row) -> Value {
-    match &row.value {
-        Some(value) => json!({"status": "conflict", "version": row.version, "value": value, "at": row.at}),
-        None => json!({"status": "conflict", "version": row.version, "deleted": true, "at": row.at}),
-    }
-}
-
 fn answer(status: u16, body: &Value) -> Answer {
     Answer { status, content_type: "application/json".into(), retry_after: None, body: body.to_string() }
 }
@@ -229,4 +199,23 @@ fn error(status: u16, code: &str) -> Answer {
         status,
         &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}),
     )
+}
+
+/// The first half of a text.
+fn cut(text: &str) -> &str {
+    let mut at = text.len() / 2;
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    &text[..at]
+}
+
+/// A push's answer without its last result.
+fn without_last(text: &str) -> String {
+    let mut body: Value = serde_json::from_str(text).expect("an answer is JSON");
+    match body.get_mut("results").and_then(Value::as_array_mut) {
+        Some(results) => drop(results.pop()),
+        None => drop(body.as_object_mut().and_then(|body| body.remove("principal"))),
+    }
+    body.to_string()
 }

@@ -1,0 +1,94 @@
+//! What actions do to items, in the plainest way: the reference for the engine's folding, and what a page does to its
+//! own copy. A new verb of an action is added here.
+
+use serde_json::Value;
+
+/// A slice and an id.
+pub type Key = (String, String);
+
+pub enum Change<'a> {
+    Put(&'a Value),
+    Update {
+        fields: &'a Value,
+        unset: Vec<&'a str>,
+    },
+    Delete,
+    /// A set leaves out the slice's other items; the key's id is empty.
+    Others(Vec<String>),
+}
+
+/// What an action does, item by item. A bad action does nothing.
+pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
+    let Some((slice, verb)) = action["type"].as_str().and_then(|kind| kind.split_once('/')) else {
+        return Vec::new();
+    };
+    let payload = &action["payload"];
+    let key = |id: &Value| {
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        (slice.to_owned(), id)
+    };
+    match verb {
+        "addItems" => payload
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|item| has_id(item))
+            .map(|item| (key(&item["id"]), Change::Put(item)))
+            .collect(),
+        "addItem" | "saveItem" if has_id(payload) => vec![(key(&payload["id"]), Change::Put(payload))],
+        "removeItem" | "deleteItem" => {
+            vec![(key(payload.get("id").unwrap_or(payload)), Change::Delete)]
+        }
+        "updateItem" => {
+            let unset = action["unset"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            vec![(key(&payload["id"]), Change::Update { fields: payload, unset })]
+        }
+        verb if verb.starts_with("set") && payload.is_array() => {
+            let items = || payload.as_array().into_iter().flatten();
+            let mut changes: Vec<_> = items()
+                .filter(|item| has_id(item))
+                .map(|item| (key(&item["id"]), Change::Put(item)))
+                .collect();
+            if items().all(has_id) {
+                let ids = items().map(|item| key(&item["id"]).1).collect();
+                changes.push(((slice.to_owned(), String::new()), Change::Others(ids)));
+            }
+            changes
+        }
+        verb if verb.starts_with("set") || verb.starts_with("save") => {
+            vec![((slice.to_owned(), "value".to_owned()), Change::Put(payload))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn has_id(item: &Value) -> bool {
+    match &item["id"] {
+        Value::String(id) => !id.is_empty(),
+        id => id.is_number(),
+    }
+}
+
+impl Change<'_> {
+    /// The state that the item takes; `None` where nothing happens to it.
+    pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
+        match self {
+            Change::Put(value) => Some(Some((*value).clone())),
+            Change::Delete | Change::Others(_) => before.map(|_| None),
+            Change::Update { fields, unset } => {
+                let mut after = before?.clone();
+                if let (Some(item), Some(fields)) = (after.as_object_mut(), fields.as_object()) {
+                    let fields = fields.iter().filter(|(name, _)| *name != "id");
+                    item.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
+                    unset.iter().for_each(|name| drop(item.remove(*name)));
+                }
+                Some(Some(after))
+            }
+        }
+    }
+}
+
+/// The number that tells an item's value from every other: workloads write a new one with each change.
+pub fn tag(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value["v"].as_u64())
+}

@@ -1,0 +1,123 @@
+//! A page's own copy of the items. What it dispatched shows at once and lies over what it hears until that is
+//! acknowledged; what it hears while it reads a slice is newer than the rows that come.
+
+use crate::actions::{Change, Key, changes};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+type Items = BTreeMap<Key, Value>;
+
+#[derive(Default)]
+pub struct Mirror {
+    /// What the worker has of it, as far as the page knows.
+    base: Items,
+    /// What the worker has not acknowledged.
+    over: VecDeque<(u64, Vec<Value>)>,
+    /// By slice: the reading under way, and what was heard since it was asked for.
+    reading: BTreeMap<String, (u64, Vec<Heard>)>,
+}
+
+#[derive(Clone)]
+enum Heard {
+    Changed(Rc<Value>),
+    Own(Value),
+}
+
+impl Mirror {
+    pub fn dispatched(&mut self, n: u64, actions: Vec<Value>) {
+        self.over.push_back((n, actions));
+    }
+
+    pub fn acknowledged(&mut self, n: u64) {
+        while self.over.front().is_some_and(|(first, _)| *first <= n) {
+            let Some((_, actions)) = self.over.pop_front() else { return };
+            for action in actions {
+                self.take(Heard::Own(action));
+            }
+        }
+    }
+
+    pub fn changed(&mut self, message: &Rc<Value>) {
+        self.take(Heard::Changed(message.clone()));
+    }
+
+    fn take(&mut self, heard: Heard) {
+        apply(&mut self.base, &heard);
+        if let Some((_, since)) = self.reading.get_mut(&heard.slice()) {
+            since.push(heard);
+        }
+    }
+
+    pub fn asked(&mut self, slice: &str, request: u64) {
+        // What a former reading missed, this one has.
+        self.reading.insert(slice.into(), (request, Vec::new()));
+    }
+
+    /// A worker has started. A reading that is under way is answered by it: `false` where there is none. What was heard
+    /// before is in its rows.
+    pub fn reads_on(&mut self, slice: &str) -> bool {
+        self.reading.get_mut(slice).map(|(_, since)| since.clear()).is_some()
+    }
+
+    pub fn rows(&mut self, slice: &str, request: u64, message: &Value) {
+        if self.reading.get(slice).is_none_or(|(asked, _)| *asked != request) {
+            return;
+        }
+        let Some((_, since)) = self.reading.remove(slice) else { return };
+        self.base.retain(|key, _| key.0 != slice);
+        for row in message["rows"].as_array().into_iter().flatten() {
+            self.base.insert((slice.into(), row[0].as_str().unwrap_or_default().into()), row[1].clone());
+        }
+        since.iter().for_each(|heard| apply(&mut self.base, heard));
+    }
+
+    /// What the page shows.
+    pub fn view(&self) -> Items {
+        let mut view = self.base.clone();
+        for action in self.over.iter().flat_map(|(_, actions)| actions) {
+            apply(&mut view, &Heard::Own(action.clone()));
+        }
+        view
+    }
+}
+
+impl Heard {
+    fn slice(&self) -> String {
+        match self {
+            Heard::Changed(message) => message["slice"].as_str().unwrap_or_default().into(),
+            Heard::Own(action) => {
+                action["type"].as_str().unwrap_or_default().split('/').next().unwrap_or_default().into()
+            }
+        }
+    }
+}
+
+fn apply(items: &mut Items, heard: &Heard) {
+    match heard {
+        Heard::Own(action) => {
+            for (key, change) in changes(action) {
+                if let Change::Others(ids) = &change {
+                    items.retain(|other, _| other.0 != key.0 || ids.contains(&other.1));
+                }
+                match change.over(items.get(&key)) {
+                    Some(Some(value)) => drop(items.insert(key, value)),
+                    Some(None) => drop(items.remove(&key)),
+                    None => {}
+                }
+            }
+        }
+        Heard::Changed(message) => {
+            let slice = message["slice"].as_str().unwrap_or_default();
+            for put in message["puts"].as_array().into_iter().flatten() {
+                items.insert(
+                    (slice.into(), put["id"].as_str().unwrap_or_default().into()),
+                    put["value"].clone(),
+                );
+            }
+            for id in message["deletes"].as_array().into_iter().flatten() {
+                items.remove(&(slice.to_owned(), id.as_str().unwrap_or_default().to_owned()));
+            }
+        }
+    }
+}

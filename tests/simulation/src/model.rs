@@ -1,0 +1,205 @@
+//! The reference: what durable bursts come to, worked out in the plainest way, burst by burst as each becomes durable.
+
+use crate::actions::{Change, Key, changes, tag};
+use crate::property::{Property, violated};
+use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+/// A burst as it became durable.
+#[derive(Debug, Clone)]
+pub struct Burst {
+    pub page: String,
+    pub n: u64,
+    pub position: u64,
+    /// Its record could not be read and was put aside.
+    pub aside: bool,
+    /// The states that its changes led to: items, and the place of the state in the item's history.
+    pub states: Vec<(Key, usize)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Model {
+    /// In the order of their positions.
+    pub bursts: Vec<Burst>,
+    /// How far each page's bursts are durable.
+    durable: BTreeMap<String, u64>,
+    /// The states that each item went through; `None` where it did not exist.
+    items: BTreeMap<Key, Vec<Option<Value>>>,
+    /// When each tagged change of an item was made, in the order of all.
+    order: BTreeMap<(Key, u64), usize>,
+    changes: usize,
+    /// Bursts of which the journal has been trimmed, from the front.
+    pub trimmed: usize,
+    marks: BTreeMap<String, u64>,
+    /// The slices as they are registered, and those that were ever registered to be sent.
+    slices: Value,
+    sent: BTreeSet<String>,
+    /// The record that changed an item last, and its page.
+    last: BTreeMap<Key, (u64, String)>,
+}
+
+impl Model {
+    /// A transaction took effect.
+    pub fn observe(&mut self, writes: &[Write]) {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("what is written is JSON");
+        for write in writes {
+            match write {
+                Write::Put { store, key: RowKey::Number(position), row: Row::WithText { head, text } }
+                    if &**store == JOURNAL =>
+                {
+                    self.take(*position, &read(head), &read(text));
+                }
+                Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
+                    let aside = self.bursts.iter_mut().filter(|burst| burst.position == *position);
+                    aside.for_each(|burst| burst.aside = true);
+                }
+                Write::Put { store, key: RowKey::Text(name), row: Row::Json(json) }
+                    if &**store == META && &**name == "settings" =>
+                {
+                    self.registered(&read(json));
+                }
+                Write::Put { store, key: RowKey::Text(name), row: Row::Json(json) }
+                    if &**store == META && (&**name == "position" || name.starts_with("page:")) =>
+                {
+                    self.marked(name, &read(json));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How far the journal is trimmed, and a page's bursts are taken, goes forward only: what is behind it is forgotten.
+    fn marked(&mut self, name: &str, mark: &Value) {
+        let mark = mark.as_u64().or(mark["n"].as_u64()).expect("a mark is a number");
+        let before = self.marks.insert(name.to_owned(), mark).unwrap_or(0);
+        if mark < before {
+            violated(Property::Forward, format!("{name} goes from {before} back to {mark}"));
+        }
+    }
+
+    /// What is configured wins over what is registered; the settings of auto-sync stand among those of slices.
+    fn registered(&mut self, settings: &Value) {
+        let mut slices = settings["registered"].clone();
+        for (name, configured) in settings["configured"].as_object().expect("settings") {
+            if let (Some(slice), Some(configured)) = (slices[name].as_object_mut(), configured.as_object()) {
+                slice.extend(configured.clone());
+            }
+        }
+        slices.as_object_mut().expect("slices").retain(|name, _| !name.starts_with('@'));
+        self.slices = slices;
+        let names = self.slices.as_object().expect("slices").keys();
+        let sent: Vec<String> = names.filter(|name| self.is_sent(name)).cloned().collect();
+        self.sent.extend(sent);
+    }
+
+    /// Each slice with its object store.
+    pub fn stores(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.slices.as_object().into_iter().flatten().map(|(slice, _)| (&**slice, self.store_of(slice)))
+    }
+
+    /// The object store of a slice.
+    pub fn store_of<'a>(&'a self, slice: &'a str) -> &'a str {
+        self.slices[slice]["storeName"].as_str().unwrap_or(slice)
+    }
+
+    /// Whether the slice's changes go to the server now.
+    pub fn is_sent(&self, slice: &str) -> bool {
+        self.slices[slice].is_object() && self.slices[slice]["syncToFlask"] != false
+    }
+
+    /// The slices of which nothing may ever have left.
+    pub fn local(&self) -> impl Iterator<Item = &String> {
+        let names = self.slices.as_object().into_iter().flatten().map(|(name, _)| name);
+        names.filter(|name| !self.sent.contains(*name))
+    }
+
+    fn take(&mut self, position: u64, head: &Value, actions: &Value) {
+        let page = head["page"].as_str().expect("a page").to_owned();
+        let n = head["n"].as_u64().expect("n");
+        let last = self.durable.entry(page.clone()).or_default();
+        if n != *last + 1 {
+            violated(Property::Gapless, format!("{page} went from {last} to {n}"));
+        }
+        *last = n;
+        if self.bursts.last().is_some_and(|burst| burst.position >= position) {
+            violated(Property::Gapless, format!("the position {position} was taken before"));
+        }
+        let mut led_to = Vec::new();
+        let seen = |slice: &str| head["seen"][slice].as_u64().unwrap_or(0);
+        let changes: Vec<_> = actions.as_array().into_iter().flatten().flat_map(changes).collect();
+        let mut changes: std::collections::VecDeque<_> = changes.into();
+        while let Some((key, change)) = changes.pop_front() {
+            self.changes += 1;
+            // What speaks of no slice does nothing.
+            if self.slices.get(&key.0).is_none() {
+                continue;
+            }
+            if let Change::Others(ids) = &change {
+                for other in self.others(&key.0, ids, seen(&key.0), &page).into_iter().rev() {
+                    changes.push_front((other, Change::Delete));
+                }
+                continue;
+            }
+            let states = self.items.entry(key.clone()).or_default();
+            let before = states.last().and_then(Option::as_ref);
+            let Some(after) = change.over(before) else { continue };
+            if let Some(tag) = after.as_ref().and_then(tag) {
+                self.order.entry((key.clone(), tag)).or_insert(self.changes);
+            }
+            led_to.push((key.clone(), states.len()));
+            states.push(after);
+            self.last.insert(key, (position, page.clone()));
+        }
+        self.bursts.push(Burst { page, n, position, aside: false, states: led_to });
+    }
+
+    /// What a set leaves out: the items that its page had seen or made.
+    fn others(&self, slice: &str, ids: &[String], seen: u64, page: &str) -> Vec<Key> {
+        let known = |key: &Key| {
+            self.last.get(key).is_some_and(|(position, author)| *position <= seen || author == page)
+        };
+        let keys = self.items.keys().filter(|key| key.0 == slice && !ids.contains(&key.1));
+        keys.filter(|key| self.value(key).is_some() && known(key)).cloned().collect()
+    }
+
+    /// How far a page's bursts are durable.
+    pub fn durable(&self, page: &str) -> u64 {
+        self.durable.get(page).copied().unwrap_or(0)
+    }
+
+    /// The states that an item went through.
+    pub fn states(&self, key: &Key) -> &[Option<Value>] {
+        self.items.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the item should be.
+    pub fn value(&self, key: &Key) -> Option<&Value> {
+        self.states(key).last().and_then(Option::as_ref)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.items.keys()
+    }
+
+    /// When the change was made that gave the item this tag.
+    pub fn made(&self, key: &Key, tag: u64) -> Option<usize> {
+        self.order.get(&(key.clone(), tag)).copied()
+    }
+
+    /// The states that these bursts of a page led to.
+    pub fn of_page<'a>(
+        &'a self,
+        page: &'a str,
+        bursts: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = &'a (Key, usize)> {
+        let bursts = self.bursts.iter().filter(move |burst| burst.page == page && bursts.contains(&burst.n));
+        bursts.flat_map(|burst| &burst.states)
+    }
+
+    /// Whether a value is the item's state of that place in its history, or a later one.
+    pub fn is_since(&self, key: &Key, place: usize, value: Option<&Value>) -> bool {
+        self.states(key)[place..].iter().any(|state| state.as_ref() == value)
+    }
+}

@@ -1,0 +1,56 @@
+//! What pages know once all is at rest.
+
+use crate::actions::Key;
+use crate::life::Life;
+use crate::page::Page;
+use crate::property::{Property, violated};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+impl Life {
+    pub(crate) fn check_pages(&self) {
+        let stored = self.world.stored();
+        let engine = self.world.engine.as_ref().expect("a page was just opened");
+        let status: Value = serde_json::from_str(&engine.status().to_json()).expect("a status is JSON");
+        for page in self.world.pages.iter().filter(|page| page.open) {
+            if page.unanswered() > 0 {
+                violated(Property::Answered, format!("{} never got an answer to {:?}", page.id, page.asked));
+            }
+            if page.last("status")["status"] != status {
+                violated(
+                    Property::Status,
+                    format!("{} heard {}, true is {status}", page.id, page.last("status")),
+                );
+            }
+            self.check_progress(page);
+            let differs = differs(page, &stored)
+                .filter(|(key, _)| self.apart && !self.world.server.disturbed.contains(key));
+            if let Some((key, shown)) = differs {
+                let stored = stored.get(&key);
+                violated(
+                    Property::PagesAgree,
+                    format!("{} shows {key:?} as {shown:?}, stored is {stored:?}", page.id),
+                );
+            }
+        }
+    }
+
+    /// Nothing is under way any more: what is not on the server is in conflict.
+    fn check_progress(&self, page: &Page) {
+        for ((slice, id), state) in &page.progress {
+            let expected = if self.world.disk.conflict(slice, id).is_some() { "local" } else { "synced" };
+            if state != expected {
+                violated(Property::Status, format!("{} shows {slice} {id:?} as {state}", page.id));
+            }
+        }
+    }
+}
+
+/// An item that the page shows as something else than what is stored.
+fn differs(page: &Page, stored: &BTreeMap<Key, Value>) -> Option<(Key, Option<Value>)> {
+    let follows = |key: &&Key| page.confirmed.contains(&key.0);
+    let view = page.mirror.view();
+    let differs = |key: &&Key| view.get(*key) != stored.get(*key);
+    let key = stored.keys().chain(view.keys()).filter(follows).find(differs)?;
+    Some((key.clone(), view.get(key).cloned()))
+}

@@ -1,0 +1,77 @@
+//! Messages between pages and the worker. Each way keeps its order; what a worker had got dies with it.
+
+use crate::kinds::Kind;
+use crate::world::{Event, World};
+use nightferry::bridge::down::To;
+use serde_json::Value;
+use std::rc::Rc;
+
+impl World {
+    /// A message from a page.
+    pub(crate) fn say(&mut self, page: usize, text: String) {
+        if !self.pages[page].open {
+            return;
+        }
+        let at = self.arrival(page, true, Kind::MessageLate);
+        if self.dice.chance(self.weather.messages / 4) {
+            self.tally.met(Kind::MessageRepeated);
+            self.at(at, Event::ToWorker { text: text.clone() });
+        }
+        self.at(at, Event::ToWorker { text });
+    }
+
+    /// A message that no page's session knows of.
+    pub fn tell(&mut self, text: String) {
+        self.after(1, Event::ToWorker { text });
+    }
+
+    /// When a message arrives: never before one that was sent before it.
+    fn arrival(&mut self, page: usize, up: bool, late: Kind) -> u64 {
+        let mut at = self.now + 1;
+        if self.dice.chance(self.weather.messages) {
+            self.tally.met(late);
+            at += self.dice.below(2_500);
+        }
+        let last = self.channels.entry((page, up)).or_default();
+        *last = at.max(*last);
+        *last
+    }
+
+    /// A message from the worker.
+    pub(crate) fn post(&mut self, to: &To, message: Value) {
+        self.check_post(to, &message);
+        self.note(|_| format!("worker posts {message}"));
+        let message = Rc::new(message);
+        for page in 0..self.pages.len() {
+            let hears = match to {
+                To::All => true,
+                To::Pages(ids) => ids.iter().any(|id| **id == *self.pages[page].id),
+            };
+            if hears && self.pages[page].open {
+                let at = self.arrival(page, false, Kind::PageLate);
+                self.at(at, Event::ToPage { page, message: message.clone() });
+            }
+        }
+    }
+
+    pub(crate) fn hear(&mut self, page: usize, message: &Rc<Value>) {
+        if !self.pages[page].open {
+            return;
+        }
+        let now = self.clock();
+        self.note(|_| format!("page {page} hears {}", message["kind"]));
+        for text in self.pages[page].hear(now, message) {
+            self.say(page, text);
+        }
+    }
+
+    /// The tab goes away; what it has posted is on its way.
+    pub fn close_page(&mut self, page: usize) {
+        self.tally.met(Kind::TabClosed);
+        if self.pages[page].acknowledged < self.pages[page].n {
+            self.tally.met(Kind::TabClosedUnacknowledged);
+        }
+        self.note(|_| format!("page {page} is closed"));
+        self.pages[page].open = false;
+    }
+}

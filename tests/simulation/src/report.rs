@@ -1,0 +1,102 @@
+//! What people read: failures, progress, a summary.
+
+use nightferry_sim::kinds::Tally;
+use nightferry_sim::life::Life;
+use nightferry_sim::profile::PROFILES;
+use nightferry_sim::property::PROPERTIES;
+use std::process::ExitCode;
+#[expect(clippy::disallowed_types, reason = "how long it takes is for people; no run depends on it")]
+type Clock = std::time::Instant;
+
+/// How many of a failed run's events are shown.
+const LAST: usize = 40;
+
+pub fn fail(seed: u64, failure: &str, trace: &[String]) -> ExitCode {
+    let says = PROPERTIES.iter().map(|property| property.text());
+    let named = says.into_iter().find(|(name, _)| failure.starts_with(name));
+    println!("\nFAILED: {failure}");
+    if let Some((name, says)) = named {
+        println!("  {name}: {says}");
+    }
+    for line in &trace[trace.len().saturating_sub(LAST)..] {
+        println!("  | {}", line.chars().take(400).collect::<String>());
+    }
+    println!("  seed {seed}; the same again, with its whole trace: cargo xtask sim --seed {seed}");
+    ExitCode::FAILURE
+}
+
+pub struct Summary {
+    began: Clock,
+    shown: u64,
+    seeds: u64,
+    lived: u64,
+    pub failed: u64,
+    steps: usize,
+    tally: Tally,
+    profiles: Vec<u64>,
+    /// How often each property did not hold.
+    broken: Vec<(String, u64)>,
+}
+
+impl Summary {
+    pub fn new(seeds: u64) -> Self {
+        Summary {
+            began: Clock::now(),
+            shown: 0,
+            seeds,
+            lived: 0,
+            failed: 0,
+            steps: 0,
+            tally: Tally::default(),
+            profiles: vec![0; PROFILES.len()],
+            broken: Vec::new(),
+        }
+    }
+
+    pub fn lived(&mut self, life: &Life, failure: Option<&str>) {
+        self.lived += 1;
+        self.steps += life.world.steps;
+        self.tally.add(&life.tally());
+        let profile = PROFILES.iter().position(|profile| profile.name == life.profile.name);
+        self.profiles[profile.unwrap_or(0)] += 1;
+        if let Some(failure) = failure {
+            self.failed += 1;
+            let name = failure.split(':').next().unwrap_or_default().to_owned();
+            match self.broken.iter_mut().find(|broken| broken.0 == name) {
+                Some(broken) => broken.1 += 1,
+                None => self.broken.push((name, 1)),
+            }
+        }
+        let seconds = self.began.elapsed().as_secs();
+        if seconds >= self.shown + 2 {
+            self.shown = seconds;
+            println!("  {} of {} seeds, {:.1} ms a seed", self.lived, self.seeds, self.ms());
+        }
+    }
+
+    fn ms(&self) -> f64 {
+        self.began.elapsed().as_secs_f64() * 1000.0 / self.lived.max(1) as f64
+    }
+
+    pub fn print(&self, all_faults: bool) -> ExitCode {
+        println!("\nfaults that happened");
+        self.tally.iter().for_each(|(name, count)| println!("  {count:>8}  {name}"));
+        println!("profiles");
+        for (profile, count) in PROFILES.iter().zip(&self.profiles) {
+            println!("  {count:>8}  {}", profile.name);
+        }
+        for (name, count) in &self.broken {
+            println!("broken  {count:>4}  {name}");
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        let (lived, failed, ms, steps) = (self.lived, self.failed, self.ms(), self.steps);
+        println!("{lived} seeds in {seconds:.1} s, {ms:.2} ms a seed, {steps} events; {failed} failed");
+        let missing: Vec<&str> =
+            self.tally.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
+        if failed == 0 && all_faults && !missing.is_empty() {
+            println!("FAILED: these faults never happened, so they test nothing: {}", missing.join(", "));
+            return ExitCode::FAILURE;
+        }
+        if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}

@@ -1,0 +1,181 @@
+//! Properties that hold at every moment of a run.
+
+use crate::property::{Property, violated};
+use crate::world::{Event, World};
+use nightferry::bridge::down::To;
+use nightferry::store::{META, OUTBOX, RowKey, SYNC, Write};
+use serde_json::Value;
+
+impl World {
+    /// What a page is told is true when it is said.
+    pub(crate) fn check_post(&mut self, to: &To, message: &Value) {
+        let To::Pages(ids) = to else { return };
+        let [id] = ids.as_slice() else { return };
+        let Some(page) = self.pages.iter().find(|page| *page.id == **id) else { return };
+        if message["kind"] == "ack" {
+            let (n, durable) = (message["n"].as_u64().unwrap_or(0), self.model.durable(&page.id));
+            if n > durable {
+                violated(
+                    Property::Acknowledged,
+                    format!("{} is acknowledged up to {n}, durable is {durable}", page.id),
+                );
+            }
+        }
+        let Some(asked) = message["request"].as_u64().and_then(|request| page.asked.get(&request)) else {
+            return;
+        };
+        let (asked, id) = (asked.clone(), page.id.clone());
+        match (asked.kind, message["kind"].as_str()) {
+            ("flush", Some("done")) => self.check_done(&id, asked.after, Property::Flushed),
+            ("sync", Some("done")) => {
+                self.check_done(&id, asked.after, Property::Flushed);
+                self.check_done(&id, asked.after, Property::Synced);
+            }
+            ("hydrate", Some("rows")) => self.check_rows(&id, asked.after, &asked.slice, message),
+            _ => {}
+        }
+    }
+
+    fn check_done(&mut self, page: &str, after: u64, property: Property) {
+        let durable = self.model.durable(page);
+        if durable < after {
+            violated(property, format!("{page} asked after its burst {after}, durable is {durable}"));
+        }
+        let known = self.done.get(&(page.to_owned(), property.text().0)).copied().unwrap_or(0);
+        for (key, place) in self.model.of_page(page, known + 1..=after) {
+            if self.server.disturbed.contains(key) {
+                continue;
+            }
+            let value = match property {
+                Property::Synced if !self.model.is_sent(&key.0) => continue,
+                Property::Synced => self.server.value(&key.0, &key.1),
+                _ => self.committed(key),
+            };
+            if !self.model.is_since(key, *place, value.as_ref()) {
+                violated(
+                    property,
+                    format!("{key:?} is {value:?}, before {:?}", self.model.states(key)[*place]),
+                );
+            }
+        }
+    }
+
+    fn check_rows(&self, page: &str, after: u64, slice: &str, message: &Value) {
+        let rows = message["rows"].as_array().expect("rows");
+        let value = |id: &str| rows.iter().find(|row| row[0] == *id).map(|row| &row[1]);
+        for (key, place) in self.model.of_page(page, 1..=after).filter(|(key, _)| key.0 == slice) {
+            let shown = value(&key.1);
+            if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, shown) {
+                violated(
+                    Property::Rows,
+                    format!("{key:?} is shown as {shown:?}, before what {page} made of it"),
+                );
+            }
+        }
+        for row in rows {
+            let key = (slice.to_owned(), row[0].as_str().expect("an id").to_owned());
+            if !self.server.disturbed.contains(&key) && !self.model.is_since(&key, 0, Some(&row[1])) {
+                violated(Property::Rows, format!("{key:?} is shown as {}, which it never was", row[1]));
+            }
+        }
+    }
+
+    /// An item is in at most one open transaction. (The rows of `_sync` that only guard a replay go with the journal's
+    /// records, whatever transaction takes those along; and the row of an answered change goes though a newer commit may
+    /// just be giving it its own value.)
+    pub(crate) fn check_one_transaction(&self, writes: &[Write]) {
+        let item = |write: &Write| match write {
+            Write::Delete { store, .. } if [SYNC, OUTBOX].contains(&&**store) => None,
+            Write::Put { store, key, .. } | Write::Delete { store, key } if &**store != META => {
+                Some((store.clone(), key.clone()))
+            }
+            _ => None,
+        };
+        let mine: Vec<(_, RowKey)> = writes.iter().filter_map(item).collect();
+        let twice = self.disk.open_writes().flatten().filter_map(item).find(|open| mine.contains(open));
+        if let Some((store, key)) = twice {
+            violated(Property::OneTransaction, format!("{store} {key:?} is in two open transactions"));
+        }
+    }
+
+    /// Records leave the journal once all that they made is in the slices' stores.
+    pub(crate) fn check_front(&mut self) {
+        let journal = |position: u64| {
+            let rows = self.disk.store.stores.get(nightferry::store::JOURNAL);
+            rows.is_some_and(|rows| rows.contains_key(&RowKey::Number(position)))
+        };
+        let left: Vec<bool> =
+            self.model.bursts[self.model.trimmed..].iter().map(|burst| journal(burst.position)).collect();
+        let gone = left.iter().take_while(|left| !**left).count();
+        let aside = self.model.bursts[self.model.trimmed..].iter().map(|burst| burst.aside);
+        if left.iter().zip(aside).skip(gone).any(|(left, aside)| !left && !aside) {
+            violated(Property::Front, "a record is gone that has others before it");
+        }
+        for burst in &self.model.bursts[self.model.trimmed..self.model.trimmed + gone] {
+            for (key, place) in burst.states.iter().filter(|_| !burst.aside) {
+                let value = self.committed(key);
+                if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref()) {
+                    violated(
+                        Property::Front,
+                        format!("record {} is gone, but {key:?} is still {value:?}", burst.position),
+                    );
+                }
+            }
+        }
+        self.model.trimmed += gone;
+    }
+
+    /// What the database has of an item: its slice's store or, beside it, what is held for a disabled slice.
+    fn committed(&self, key: &crate::actions::Key) -> Option<Value> {
+        let rows = self.disk.store.stores.get(nightferry::store::HELD);
+        let held = rows.and_then(|rows| rows.get(&RowKey::Item(nightferry::store::Key::new(&key.0, &key.1))));
+        match held {
+            Some(row) => serde_json::from_str::<Value>(row).expect("a row is JSON").get("value").cloned(),
+            None => self.disk.item(self.model.store_of(&key.0), &key.1),
+        }
+    }
+
+    /// Whether the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
+    /// committed, may stay until something else happens.)
+    pub(crate) fn uncommitted(&self) -> bool {
+        let waits = |(key, place): &(crate::actions::Key, usize)| {
+            let value = self.committed(key);
+            !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref())
+        };
+        self.model.bursts[self.model.trimmed..].iter().flat_map(|burst| &burst.states).any(waits)
+    }
+
+    pub(crate) fn check_request(&self, request: u64, body: Option<&str>) {
+        if let Some(open) = self.in_flight {
+            violated(Property::OneRequest, format!("{request} starts while {open} is in flight"));
+        }
+        for slice in self.model.local() {
+            if body.is_some_and(|body| body.contains(&format!("\"{slice}\""))) {
+                violated(Property::Local, format!("request {request} speaks of {slice}"));
+            }
+        }
+    }
+
+    /// P5: what is pending has something armed that will move it.
+    pub(crate) fn check_step(&self) {
+        let Some(engine) = &self.engine else { return };
+        // Auto-sync is always armed, and is no way to heal.
+        if engine.deadline().is_some() || !self.disk.idle() || self.reporting() {
+            return;
+        }
+        let status = engine.status();
+        if status.pending > self.stuck() {
+            violated(Property::Live, format!("{status:?} is pending and nothing is armed"));
+        }
+    }
+
+    /// Items that rightly wait for a person: those in conflict with a change behind them.
+    fn stuck(&self) -> usize {
+        self.disk.store.rows(nightferry::store::CONFLICTS).count()
+    }
+
+    fn reporting(&self) -> bool {
+        let moves = |event: &Event| !matches!(event, Event::ToPage { .. });
+        self.events.values().any(moves)
+    }
+}

@@ -1,0 +1,254 @@
+//! The worker: started, fed, killed; what the engine wants is begun here. A new output of the engine has its arm in
+//! [`World::drain`].
+
+use crate::disk::{self, Finished, Told, Work};
+use crate::kinds::Kind;
+use crate::property::{Property, violated};
+use crate::world::{Event, World};
+use nightferry::engine::{Engine, Input, Moment, Output};
+
+/// What is due within this keeps the worker alive, as in the real one.
+const SOON_MS: u64 = 20_000;
+
+/// A worker that dies sooner than it can answer gets nowhere; after so many, they live on.
+const MOST_LIVES: u64 = 25;
+
+impl World {
+    pub fn boot(&mut self) {
+        if self.life > 0 && self.dice.chance(self.weather.clock_jumps) {
+            self.jump();
+        }
+        self.life += 1;
+        self.in_flight = None;
+        self.note(|world| format!("worker {} starts, its clock says {}", world.life, world.clock()));
+        let moment = self.moment();
+        let engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
+        self.engine = Some(engine);
+        self.drain();
+    }
+
+    /// Someone sets the device's clock.
+    fn jump(&mut self) {
+        let by = self.dice.pick(&[1_000, 60_000, 3_600_000, 86_400_000]);
+        let forward = self.dice.chance(500);
+        self.tally.met(if forward { Kind::ClockForward } else { Kind::ClockBack });
+        self.skew += if forward { by } else { -by };
+    }
+
+    /// The worker dies. Of its transactions, some may have taken effect, in their order.
+    pub fn kill(&mut self) {
+        if self.engine.take().is_none() {
+            return;
+        }
+        self.tally.met(Kind::WorkerKilled);
+        self.note(|world| format!("worker {} dies", world.life));
+        self.end();
+    }
+
+    /// What ends with a worker.
+    fn end(&mut self) {
+        self.deadline = None;
+        self.wake_at = None;
+        let Self { disk, dice, model, tally, .. } = self;
+        let mut survived = 0;
+        let open = disk.open_writes().count();
+        disk.crash(
+            || dice.chance(500),
+            |writes| {
+                survived += 1;
+                model.observe(writes);
+            },
+        );
+        (0..survived).for_each(|_| tally.met(Kind::TransactionSurvived));
+        (survived..open).for_each(|_| tally.met(Kind::TransactionLost));
+        self.note(|_| format!("  of {open} open transactions, {survived} are durable"));
+        self.check_front();
+        self.lose_events();
+    }
+
+    /// Messages that the worker had got already, reports to it, and some of its requests, go with it.
+    fn lose_events(&mut self) {
+        let (mut losing, life) = (true, self.life);
+        let Self { events, dice, tally, .. } = self;
+        events.retain(|_, event| match event {
+            Event::ToWorker { .. } => {
+                losing = losing && dice.chance(700);
+                if losing {
+                    tally.met(Kind::MessageLost);
+                }
+                !losing
+            }
+            Event::Report { life: of, input } if *of == life => {
+                if matches!(input, Input::Stored { .. }) {
+                    tally.met(Kind::ReportLost);
+                }
+                false
+            }
+            Event::Arrive { .. } => !dice.chance(300),
+            _ => true,
+        });
+    }
+
+    pub fn kill_and_boot(&mut self) {
+        self.kill();
+        self.boot();
+    }
+
+    /// A place where the worker may die.
+    pub(crate) fn boundary(&mut self) {
+        self.boundary += 1;
+        if self.kill_at == Some(self.boundary) || self.dice.chance(self.kills) {
+            self.kill_and_boot();
+        } else if self.life < MOST_LIVES && self.dice.chance(self.weather.deaths) {
+            self.kill();
+            // Another event may be there to start the next one at once.
+            if self.dice.chance(500) {
+                self.boot();
+            }
+        } else if self.life < MOST_LIVES
+            && self.dice.chance(self.weather.stops)
+            && self.engine.as_ref().is_some_and(|engine| !engine.busy(SOON_MS))
+            && !self.events.values().any(|event| matches!(event, Event::ToWorker { .. }))
+        {
+            self.engine = None;
+            self.tally.met(Kind::WorkerStopped);
+            self.note(|world| format!("worker {} has nothing to do and is stopped", world.life));
+            self.end();
+        }
+    }
+
+    /// A message arrives: the browser starts a worker for it where there is none.
+    pub(crate) fn deliver(&mut self, text: String) {
+        if self.engine.is_none() {
+            if self.dice.chance(self.weather.disk) {
+                self.tally.met(Kind::ReadFailed);
+                self.note(|_| "a worker cannot open the database and does not start".into());
+                return;
+            }
+            self.boot();
+        }
+        self.note(|_| format!("worker hears {text}"));
+        self.feed(Input::Message(text));
+    }
+
+    /// The engine is told how something ended.
+    pub(crate) fn told(&mut self, input: Input) {
+        if let Input::Answered { request, .. } = &input {
+            if self.cancelled.contains(request) {
+                self.tally.met(Kind::AnswerTooLate);
+                return;
+            }
+            self.in_flight = None;
+        }
+        self.note(|_| format!("worker is told {input:?}"));
+        self.feed(input);
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        let moment = self.moment();
+        if let Some(engine) = &mut self.engine {
+            engine.handle(moment, input);
+            self.drain();
+            self.boundary();
+        }
+    }
+
+    fn moment(&mut self) -> Moment {
+        Moment { now: self.clock(), entropy: self.dice.throw() }
+    }
+
+    /// Starts what the engine wants.
+    fn drain(&mut self) {
+        loop {
+            let Some(engine) = &mut self.engine else { return };
+            match engine.poll() {
+                Output::Wait(deadline) => {
+                    self.arm(deadline);
+                    return;
+                }
+                Output::Post { to, message } => {
+                    let message = serde_json::from_str(&message).expect("a message is JSON");
+                    self.post(&to, message);
+                }
+                Output::Request { request, path, body } => self.request(request, path, body),
+                Output::Cancel { request } => {
+                    self.note(|_| format!("request {request} is given up"));
+                    self.cancelled.push(request);
+                    self.in_flight = None;
+                }
+                Output::Store { txn, writes } => {
+                    self.note(|_| format!("transaction {txn}: {}", crate::trace::writes(&writes)));
+                    self.check_one_transaction(&writes);
+                    self.work(Work::Store { txn, writes });
+                }
+                Output::AskToBeWoken => self.asked_to_be_woken = true,
+                Output::Load { load, wanted, whole } => self.work(Work::Load { load, wanted, whole }),
+                Output::Migrate { stores } => self.work(Work::Migrate { stores }),
+                Output::Rows { to, request, message, store } => {
+                    self.work(Work::Rows { to, request, message, store });
+                }
+            }
+        }
+    }
+
+    fn arm(&mut self, deadline: Option<nightferry::engine::Deadline>) {
+        let clock = self.clock();
+        if deadline.is_some_and(|deadline| deadline.at <= clock) {
+            violated(Property::NoSpin, format!("{deadline:?} is not after {clock}"));
+        }
+        if self.deadline == deadline && self.wake_at.is_some_and(|at| at > self.now) {
+            return;
+        }
+        let mut late = 0;
+        if deadline.is_some() && self.dice.chance(self.weather.late_timers) {
+            late = self.dice.below(1_500);
+            self.tally.met(Kind::TimerLate);
+        }
+        self.deadline = deadline;
+        self.wake_at = deadline.map(|deadline| deadline.at.saturating_add_signed(-self.skew) + late);
+    }
+
+    fn work(&mut self, work: Work) {
+        let id = self.disk.start(work);
+        let mut latency = 1 + self.dice.below(3);
+        if self.dice.chance(self.weather.late_work) {
+            latency += self.dice.below(1_000);
+            self.tally.met(Kind::WorkLate);
+        }
+        self.after(latency, Event::Disk { id });
+    }
+
+    pub(crate) fn finish(&mut self, id: u64) {
+        let Finished::Done { work, result, overtook } = self.disk.finish(id, &mut self.dice) else { return };
+        for id in self.disk.unblocked() {
+            self.after(0, Event::Disk { id });
+        }
+        if overtook {
+            self.tally.met(Kind::WorkReordered);
+        }
+        if let Err(error) = &result {
+            self.tally.met(match &work {
+                Work::Store { .. } if error.full => Kind::QuotaFull,
+                Work::Store { .. } => Kind::WriteFailed,
+                Work::Load { .. } => Kind::ReadFailed,
+                Work::Rows { .. } => Kind::RowsFailed,
+                Work::Migrate { .. } => Kind::MigrationFailed,
+            });
+        }
+        if let (Work::Store { writes, txn }, Ok(())) = (&work, &result) {
+            self.model.observe(writes);
+            self.check_front();
+            self.note(|_| format!("transaction {txn} is durable"));
+        }
+        match disk::report(work, result, &self.disk) {
+            Told::Pages(to, message) => self.post(&to, message),
+            Told::Engine(input) => {
+                let life = self.life;
+                self.boundary();
+                if life == self.life && self.engine.is_some() {
+                    self.after(0, Event::Report { life, input });
+                }
+            }
+        }
+    }
+}
