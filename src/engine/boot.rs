@@ -68,7 +68,7 @@ impl Engine {
             slices,
             schedule,
             requeue: meta.get("requeue").map(|row| read_requeue(row)).unwrap_or_default(),
-            requeueing: Table::default(),
+            requeueing: None,
             journal: Journal::default(),
             fold: Fold::default(),
             items: Items::default(),

@@ -113,7 +113,9 @@ impl Committer {
                     conflict.local_at = pending.at;
                     conflict.id = entropy.id();
                     writes.push(Write::put(CONFLICTS, item_key, conflict.to_json()));
-                } else {
+                }
+                // In conflict it sends nothing; but a row that waits behind the conflict stays what the store has.
+                if item.unsent.is_some() || !conflicts.contains_key(key) {
                     let row = track(key, item, &pending, slice.sync_to_flask, outbox, &mut writes);
                     batch.outbox.extend(row);
                 }
@@ -210,7 +212,8 @@ fn track(
     // What the server never saw and no longer exists needs no telling.
     let needless =
         pending.value.is_none() && item.sync.is_none() && item.in_flight.is_none() && sent.is_empty();
-    if needless || !sends {
+    // A row whose change may have reached the server stays, unsent, until the slice goes there again.
+    if needless || (!sends && sent.is_empty()) {
         let seq = item.unsent?;
         writes.push(Write::delete(OUTBOX, RowKey::Number(seq)));
         return Some((key.clone(), seq, None));

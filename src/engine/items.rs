@@ -6,7 +6,7 @@ use super::outbox::Outbox;
 use crate::bridge::config::{Slice, Slices};
 use crate::bridge::down::Progress;
 use crate::json::Json;
-use crate::store::{Key, Loaded, SyncRow, Wanted};
+use crate::store::{Key, Loaded, OutboxRow, SyncRow, Wanted};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -58,6 +58,31 @@ impl Item {
             Some(newer) => newer.value.as_ref(),
             None => self.stored.as_ref(),
         }
+    }
+
+    /// Whether the slice's store has something newer than an outbox row that was the latest once.
+    fn is_newer_than(&self, row: &OutboxRow) -> bool {
+        match row.value {
+            Some(_) => !row.in_store,
+            None => self.stored.is_some(),
+        }
+    }
+
+    /// Whether something newer than this row is on its way, or stays here.
+    pub fn goes_on_from(&self, row: &OutboxRow) -> bool {
+        self.unsent.is_some()
+            || self.committing.is_some()
+            || self.pending.is_some()
+            || self.held.is_some()
+            || self.is_newer_than(row)
+    }
+
+    /// A row that was sent in vain, to be sent again: what is newer in the store takes its place.
+    pub fn again(&self, row: &OutboxRow) -> OutboxRow {
+        let newer = self.is_newer_than(row);
+        let value = if newer { self.stored.clone() } else { row.value.clone() };
+        let in_store = value.is_some() && (newer || row.in_store);
+        OutboxRow { value, in_store, position: row.position.max(self.position), ..row.clone() }
     }
 
     fn at_rest(&self) -> bool {
@@ -187,7 +212,7 @@ impl Items {
         let unknown = self.of(slice).filter(|(_, item)| {
             let newer = item.pending.is_some() || item.committing.is_some() || item.held.is_some();
             let lacking = match item.in_flight.and_then(|seq| outbox.get(seq)) {
-                Some(row) => item.position > row.position,
+                Some(row) => item.is_newer_than(row),
                 None => item.sync.as_ref().is_none_or(|sync| sync.base.is_some()),
             };
             item.stored.is_some() && !newer && item.unsent.is_none() && lacking

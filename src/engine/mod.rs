@@ -74,8 +74,8 @@ pub struct Engine {
     schedule: Schedule,
     /// Slices whose items have to be looked through for what the server lacks.
     requeue: Vec<Rc<str>>,
-    /// Those of the first one that were found and are to be committed.
-    requeueing: Table<Key, ()>,
+    /// Those of the first one that were found and are to be committed; `None` before it is looked through.
+    requeueing: Option<Table<Key, ()>>,
     journal: Journal,
     fold: Fold,
     items: Items,

@@ -108,6 +108,9 @@ impl Engine {
 
     /// How far each unfinished item of a slice is.
     pub(super) fn unfinished(&self, slice: &str) -> Vec<(Key, Progress)> {
+        if !self.slices.get(slice).is_some_and(|slice| slice.sync_to_flask) {
+            return Vec::new();
+        }
         let in_conflict = self.conflicts.keys().filter(|key| *key.slice == *slice && !self.items.has(key));
         self.items
             .of(slice)

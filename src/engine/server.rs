@@ -105,10 +105,11 @@ impl Engine {
         }
         self.lane.written = false;
         for seq in rows {
-            let Some(mut row) = self.outbox.get(*seq).cloned() else { continue };
-            let item = self.items.change(&row.key());
+            let Some(sent) = self.outbox.get(*seq).cloned() else { continue };
+            let item = self.items.change(&sent.key());
             item.in_flight = None;
-            row.sent.push(row.value.clone());
+            let mut row = item.again(&sent);
+            row.sent.push(sent.value);
             let mut left = *seq;
             // A newer change replaces it, and is sent in its place.
             if let Some((newer, next)) = item.unsent.and_then(|seq| Some((seq, self.outbox.get(seq)?))) {
@@ -216,11 +217,12 @@ impl Engine {
     fn forked(&mut self, push: Push, failure: &Failure) {
         self.lane.fail(self.now, failure, &mut self.entropy);
         self.lane.client = self.entropy.id();
+        self.lane.part = 0;
         self.lane.push = Some(Push { n: 1, tag: self.entropy.id(), entries: push.entries });
         self.lane.written = false;
     }
 
-    fn owes(&self) -> bool {
+    pub(super) fn owes(&self) -> bool {
         !self.owed.is_empty() || self.open.values().any(|purpose| matches!(purpose, Purpose::Owed(_)))
     }
 

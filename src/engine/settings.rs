@@ -139,14 +139,19 @@ impl Engine {
 
     fn put_in_force(&mut self, change: &Change) {
         self.settings = change.settings.clone();
-        self.slices = change.slices.clone();
+        let before = std::mem::replace(&mut self.slices, change.slices.clone());
         self.requeue = change.requeue.clone();
         if change.again {
-            self.requeueing = Table::default();
+            self.requeueing = None;
         }
         self.schedule.set(&change.auto_sync, self.now);
         self.release_held();
         for (name, slice) in change.slices.iter() {
+            let switched = before.get(name).is_some_and(|before| before.sync_to_flask != slice.sync_to_flask);
+            if switched && self.reports.watched.contains_key(name) {
+                let unfinished = self.unfinished(name);
+                self.post(To::All, down::pending(name, true, &unfinished));
+            }
             let waiting: Vec<(Key, u64)> = self
                 .items
                 .of(name)
@@ -175,7 +180,7 @@ impl Engine {
     /// Looks through slices that go to the server again for what it lacks: their items are read, and those are committed
     /// anew, which queues them.
     pub(super) fn requeue(&mut self) {
-        let Some(name) = self.requeue.first().filter(|_| self.requeueing.is_empty()).cloned() else { return };
+        let Some(name) = self.requeue.first().filter(|_| self.requeueing.is_none()).cloned() else { return };
         let Some(slice) = self.slices.get(&name) else { return };
         if !slice.sync_to_flask {
             return self.requeued(&name);
@@ -183,6 +188,7 @@ impl Engine {
         if !self.items.is_whole(&name) {
             return self.fold.want_whole(&name);
         }
+        let mut found = Table::default();
         for key in self.items.unknown_to_server(&name, &self.outbox) {
             let now = self.now;
             let item = self.items.change(&key);
@@ -194,8 +200,9 @@ impl Engine {
                 positions: Vec::new(),
             });
             self.items.debounce.set(&key, now);
-            self.requeueing.insert(key, ());
+            found.insert(key, ());
         }
+        self.requeueing = Some(found);
         self.fold.unwant_whole(&name);
         self.fold.forget_wholes(&mut self.items);
         self.requeue_committed(&[]);
@@ -203,19 +210,18 @@ impl Engine {
 
     /// Items were committed; those that were looked for are in the outbox now.
     pub(super) fn requeue_committed(&mut self, keys: &[Key]) {
+        let Some(left) = &mut self.requeueing else { return };
         for key in keys {
-            self.requeueing.remove(key);
+            left.remove(key);
         }
-        if self.requeueing.is_empty()
-            && let Some(name) = self.requeue.first().cloned()
-            && !self.fold.wants_whole(&name)
-        {
+        if let (true, Some(name)) = (left.is_empty(), self.requeue.first().cloned()) {
             self.requeued(&name);
         }
     }
 
     fn requeued(&mut self, name: &Rc<str>) {
         self.requeue.retain(|other| other != name);
+        self.requeueing = None;
         self.owed.push(match self.requeue.is_empty() {
             true => Write::delete(META, RowKey::Text(shared("requeue"))),
             false => requeue_row(&self.requeue),

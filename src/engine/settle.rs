@@ -106,11 +106,7 @@ impl Settlement {
     ) {
         let key = row.key();
         let Some(item) = items.get(&key) else { return };
-        let newer = item.unsent.is_some()
-            || item.committing.is_some()
-            || item.pending.is_some()
-            || item.held.is_some()
-            || item.position > row.position;
+        let newer = item.goes_on_from(row);
         let item_key = RowKey::Item(key.clone());
         let mut outcome = Outcome {
             seq,
@@ -137,7 +133,7 @@ impl Settlement {
                     Some(sync) => self.writes.push(Write::put(SYNC, item_key, sync.to_json())),
                     None => self.guard(&mut outcome, row.position, journal),
                 }
-                outcome.kind = Kind::Again(OutboxRow { sent: Vec::new(), ..row.clone() });
+                outcome.kind = Kind::Again(OutboxRow { sent: Vec::new(), ..item.again(row) });
             }
             Verdict::Conflict { version, value, at } => {
                 // A newer change behind this one stays in the outbox, unsent while the conflict is open, and is the

@@ -181,6 +181,10 @@ impl Engine {
     }
 
     fn commit(&mut self) {
+        // What is owed may be about the same rows, and may have to be written again.
+        if self.owes() {
+            return;
+        }
         loop {
             let txn = self.last + 1;
             let started = self.committer.start(

@@ -122,10 +122,9 @@ impl Life {
                 self.world.ask_of(page, "hydrate", slice);
             }
             Act::Register => self.register_more(page),
-            Act::Online => {
-                let text = self.world.pages[page].tell("online");
-                self.world.say(page, text);
-            }
+            Act::Configure => self.configure(page),
+            Act::Online => self.world.signal(page, "online"),
+            Act::Hidden => self.world.signal(page, "hidden"),
             Act::Nonsense => {
                 let id = self.world.pages[page].id.clone();
                 let text =
@@ -180,7 +179,11 @@ impl Life {
         self.settle();
         self.check_woken();
         // One more page: a worker is there to ask, and a reading to compare.
-        self.open_page();
+        let page = self.open_page();
+        self.settle();
+        for slice in ["files", "notes"] {
+            self.world.configure(page, Some(slice), &json!({"enabled": true, "syncToFlask": true}));
+        }
         self.settle();
     }
 
@@ -190,7 +193,11 @@ impl Life {
         let disk = &self.world.disk;
         let unsent = disk.count(OUTBOX) > disk.count(nightferry::store::CONFLICTS);
         let all_open = self.world.pages.iter().all(|page| page.open);
-        if self.world.engine.is_none() && all_open && (self.world.uncommitted() || unsent) {
+        if self.world.engine.is_none()
+            && all_open
+            && !self.world.model.is_any_off()
+            && (self.world.uncommitted() || unsent)
+        {
             violated(Property::Live, "changes wait in the database, and no page will wake a worker");
         }
     }

@@ -90,7 +90,8 @@ impl Model {
         slices.as_object_mut().expect("slices").retain(|name, _| !name.starts_with('@'));
         self.slices = slices;
         let names = self.slices.as_object().expect("slices").keys();
-        let sent: Vec<String> = names.filter(|name| self.is_sent(name)).cloned().collect();
+        let sent: Vec<String> =
+            names.filter(|name| self.slices[*name]["syncToFlask"] != false).cloned().collect();
         self.sent.extend(sent);
     }
 
@@ -106,7 +107,13 @@ impl Model {
 
     /// Whether the slice's changes go to the server now.
     pub fn is_sent(&self, slice: &str) -> bool {
-        self.slices[slice].is_object() && self.slices[slice]["syncToFlask"] != false
+        let slice = &self.slices[slice];
+        slice.is_object() && slice["syncToFlask"] != false && slice["enabled"] != false
+    }
+
+    /// Whether a slice's changes wait for a switch.
+    pub fn is_any_off(&self) -> bool {
+        ["files", "notes"].iter().any(|slice| !self.is_sent(slice))
     }
 
     /// The slices of which nothing may ever have left.

@@ -13,8 +13,12 @@ pub enum Act {
     DispatchAndClose,
     /// A page registers its slices again, with others, or with other settings.
     Register,
+    /// A slice is enabled, disabled, taken off the server or given back to it, or gets other settings.
+    Configure,
     /// The network is back, says the browser.
     Online,
+    /// A page is hidden.
+    Hidden,
     /// Messages that no page of this version sends.
     Nonsense,
     ForeignEdit,
@@ -43,6 +47,8 @@ pub const ACTS: &[Act] = &[
     Act::Validation,
     Act::Hook,
     Act::Outage,
+    Act::Configure,
+    Act::Hidden,
 ];
 
 /// What an action does; see `actions.rs`.
@@ -95,37 +101,43 @@ const MIXED: Profile = Profile {
     acts: 40,
     burst: 4,
     many: 4,
-    act: [60, 4, 4, 3, 2, 1, 1, 2, 1, 1, 0, 0, 0, 0, 2],
+    act: [60, 4, 4, 3, 2, 1, 1, 2, 1, 1, 0, 0, 0, 0, 2, 0, 1],
     verb: [6, 2, 6, 3, 2, 2, 2, 1],
 };
 
 /// Others have a part in it: another device, validation, hooks.
-const OTHERS: [u64; ACTS.len()] = [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 6, 2, 3, 3, 2];
+const OTHERS: [u64; ACTS.len()] = [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 6, 2, 3, 3, 2, 1, 1];
 
 pub const PROFILES: &[Profile] = &[
     MIXED,
-    Profile { name: "one tab", pages: 1, act: [60, 3, 3, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 2], ..MIXED },
+    Profile { name: "one tab", pages: 1, act: [60, 3, 3, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
     Profile { name: "many tabs", pages: 5, ..MIXED },
     Profile { name: "hot keys", pages: 3, ids: 1, acts: 60, burst: 6, ..MIXED },
     Profile { name: "deleted and added again", ids: 3, verb: [6, 1, 1, 8, 1, 0, 1, 0], ..MIXED },
     Profile { name: "bulk", ids: 400, acts: 10, many: 300, verb: [1, 6, 2, 2, 1, 1, 1, 0], ..MIXED },
     Profile {
         name: "slices come and change",
-        act: [40, 2, 2, 2, 4, 1, 1, 15, 1, 1, 0, 0, 0, 0, 1],
+        act: [40, 2, 2, 2, 4, 1, 1, 15, 1, 1, 0, 0, 0, 0, 1, 0, 1],
         verb: [3, 1, 3, 2, 2, 2, 8, 1],
         ..MIXED
     },
     Profile { name: "local only", verb: [1, 0, 1, 0, 10, 1, 0, 0], ..MIXED },
     Profile { name: "single values", verb: [0, 0, 0, 0, 1, 10, 2, 0], ..MIXED },
-    Profile { name: "impatient", act: [40, 20, 20, 5, 1, 1, 1, 1, 5, 1, 0, 0, 0, 0, 2], ..MIXED },
-    Profile { name: "tabs come and go", act: [40, 2, 2, 2, 10, 6, 8, 1, 1, 0, 0, 0, 0, 0, 2], ..MIXED },
-    Profile { name: "late readers", pages: 1, act: [40, 1, 1, 15, 8, 3, 0, 1, 1, 0, 0, 0, 0, 0, 1], ..MIXED },
+    Profile { name: "impatient", act: [40, 20, 20, 5, 1, 1, 1, 1, 5, 1, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
+    Profile { name: "tabs come and go", act: [40, 2, 2, 2, 10, 6, 8, 1, 1, 0, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
+    Profile {
+        name: "late readers",
+        pages: 1,
+        act: [40, 1, 1, 15, 8, 3, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1],
+        ..MIXED
+    },
     Profile { name: "other devices", ids: 4, act: OTHERS, ..MIXED },
     Profile {
         name: "a strict server",
         ids: 4,
-        act: [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 12, 6, 2],
+        act: [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 12, 6, 2, 0, 1],
         ..MIXED
     },
+    Profile { name: "switches", act: [60, 4, 4, 3, 2, 1, 1, 2, 1, 0, 0, 0, 0, 0, 2, 25, 1], ..MIXED },
     Profile { name: "everything", pages: 3, acts: 60, ids: 5, act: OTHERS, ..MIXED },
 ];

@@ -102,6 +102,22 @@ impl Life {
         ((slice.to_owned(), text), id)
     }
 
+    pub(crate) fn configure(&mut self, page: usize) {
+        let dice = &mut self.world.dice;
+        let settings = [
+            json!({"enabled": false}),
+            json!({"enabled": true}),
+            json!({"syncToFlask": false}),
+            json!({"syncToFlask": true}),
+            json!({"debounceMs": 0, "maxWaitMs": 0}),
+            json!({"debounceMs": 60, "maxWaitMs": 300, "batchSize": 3}),
+            json!({"batchSize": -1}),
+        ];
+        let settings = dice.pick(&settings.each_ref()).clone();
+        let slice = dice.pick(&["files", "files", "notes"]);
+        self.world.configure(page, Some(slice), &settings);
+    }
+
     /// More slices, or other settings of those that are there.
     pub(crate) fn register_more(&mut self, page: usize) {
         let dice = &mut self.world.dice;
