@@ -20,7 +20,13 @@ export type * from "./types.js";
 
 /** Stored items come in parts, all but the last of kind `part`; what is newer than the store wins over them. */
 type Part = { request: number; first: boolean; ids: string[]; values: unknown[] };
-type Rows = { request: number; ids: string[]; values: unknown[]; puts: { id: string; value: unknown }[]; deletes: string[] };
+type Rows = {
+  request: number;
+  ids: string[];
+  values: unknown[];
+  puts: { id: string; value: unknown }[];
+  deletes: string[];
+};
 type Message =
   | ({ kind: "part" } & Part)
   | { kind: "status"; status: Status }
@@ -95,10 +101,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
   if (registering?.key === key) return registering.promise;
   if (registering)
     return Promise.reject(
-      failure(
-        "bad_config",
-        "register() was called before with other options. Call it once for a page, with all slices.",
-      ),
+      failure("bad_config", "register() was called before with other options. Call it once, with all slices."),
     );
   const promise = start(options);
   registering = { key, promise };
@@ -112,10 +115,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
 async function start(options: RegisterOptions): Promise<Registration> {
   const place = JSON.stringify([options.workerUrl, options.api, options.name]);
   if (connected && connected.place !== place) {
-    throw failure(
-      "bad_config",
-      "register() was called before with another workerUrl, api or name. Reload the page to change them.",
-    );
+    throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
   }
   connected ??= { place, promise: connect(options) };
   try {
@@ -157,7 +157,7 @@ async function connect(options: RegisterOptions): Promise<void> {
   } catch (reason) {
     throw failure(
       "client_failed",
-      `Nightferry's client.wasm could not be loaded: ${(reason as Error).message}. It must be served beside client.js, and a Content-Security-Policy must allow script-src 'wasm-unsafe-eval'.`,
+      `Nightferry's client.wasm could not be loaded: ${(reason as Error).message}. It must be served beside client.js; a Content-Security-Policy must allow script-src 'wasm-unsafe-eval'.`,
     );
   }
   try {
@@ -207,14 +207,15 @@ function answer<T>(
  * @throws TypeError for what cannot be an action, naming the path.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
-  if (!registering)
-    throw failure(
-      "not_registered",
-      "dispatch() was called before register(). Call register({slices}) first; it need not have resolved.",
-    );
+  checkRegistered("dispatch");
   gathered.push(text(action));
   if (gathered.length === 1) postSoon();
   return action;
+}
+
+function checkRegistered(what: string): NonNullable<typeof registering> {
+  if (!registering) throw failure("not_registered", `${what}: call register({slices}) first.`);
+  return registering;
 }
 
 /** At the end of this microtask or, where bursts follow one another closely, a moment later with those that come. */
@@ -274,8 +275,7 @@ function post(): void {
 }
 
 async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
-  if (!registering) throw failure("not_registered", `${kind}: call register({slices}) first.`);
-  await registering.promise;
+  await checkRegistered(kind).promise;
   // What was dispatched before this call goes first.
   post();
   return answer((resolve, reject) => wasm.request(kind, slice, settings, resolve, reject));

@@ -76,7 +76,8 @@ function checkObject(value: object, trail: (string | number)[], above: object[])
   }
   for (const key of Object.keys(value)) {
     const field = (value as Record<string, unknown>)[key];
-    if (key === "__proto__") throw new TypeError(`${pathOf(trail)} has a key "__proto__", which is refused for safety.`);
+    if (key === "__proto__")
+      throw new TypeError(`${pathOf(trail)} has a key "__proto__", which is refused for safety.`);
     if (field === undefined) continue;
     trail.push(key);
     check(field, trail, above);

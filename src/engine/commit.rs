@@ -124,7 +124,10 @@ impl Committer {
         }
         // One that is open and trims may go further than this one would: the marks must not be put back.
         if !self.open.values().any(|open| open.trimmed.is_some()) {
-            journal.trim(now, &positions, &mut writes);
+            // The settlement decides what becomes of its items' rows in `_sync`; a trim would delete some.
+            if !settling {
+                journal.trim(now, &positions, &mut writes);
+            }
             batch.trimmed = trim_of(&writes);
         }
         self.open.insert(txn, batch);

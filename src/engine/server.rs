@@ -302,6 +302,10 @@ impl Engine {
 
     /// Whether the server has acknowledged all that it can be sent.
     pub(super) fn synced(&self) -> bool {
-        self.lane.state == State::Idle && !self.lane.contact && self.lane.push.is_none() && !self.has_unsent()
+        self.lane.state == State::Idle
+            && !self.lane.contact
+            && self.lane.push.is_none()
+            && self.requeue.is_empty()
+            && !self.has_unsent()
     }
 }
