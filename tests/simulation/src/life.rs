@@ -29,6 +29,7 @@ pub struct Life {
 impl Life {
     pub fn new(seed: u64) -> Life {
         let mut world = World::asleep(Dice(seed).throw());
+        world.tells_metrics = false;
         let profile = &PROFILES[world.dice.below(PROFILES.len() as u64) as usize];
         let weather = Weather::of(&mut world.dice);
         let apart = profile.pages == 1 || world.dice.chance(500);

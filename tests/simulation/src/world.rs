@@ -83,6 +83,8 @@ pub struct World {
     pub cancelled: Vec<u64>,
     /// The worker asked the browser to be woken once there is a network.
     pub asked_to_be_woken: bool,
+    /// Pages hear the metrics. In a long run they would be most of what is said.
+    pub tells_metrics: bool,
     /// How many requests were begun.
     pub requested: usize,
     /// The request that this worker waits for.
@@ -132,6 +134,7 @@ impl World {
             wake_at: None,
             cancelled: Vec::new(),
             asked_to_be_woken: false,
+            tells_metrics: true,
             requested: 0,
             in_flight: None,
             events: BTreeMap::new(),
