@@ -260,7 +260,8 @@ pub async fn load(
             result(last).await?;
         }
         let mut requests = requests.iter();
-        let mut next = |there: bool| match requests.next().filter(|_| there) {
+        // What is not there was not asked for.
+        let mut next = |there: bool| match if there { requests.next() } else { None } {
             Some(request) => request.result().map_err(threw).and_then(|value| text(&value)),
             None => Ok(None),
         };

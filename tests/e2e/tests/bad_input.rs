@@ -246,12 +246,7 @@ async fn show6_an_html_answer_with_status_200() -> Result<()> {
         server.fault(&[Fault::on(path).html()])?;
         tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": id}})]).await?;
         tab.wait_until("nf.getStatus().error?.includes('text/html')").await?;
-        let status: Value = tab.eval("return nf.getStatus();").await?;
-        assert_eq!(
-            (&status["pending"], &status["connection"]),
-            (&json!(1), &json!("local-only")),
-            "{status}"
-        );
+        tab.wait_until("nf.getStatus().pending === 1 && nf.getStatus().connection === 'local-only'").await?;
         let failed = tab.eval::<()>("await nf.syncNow();").await.unwrap_err();
         assert!(format!("{failed:#}").contains("text/html"), "{failed:#}");
         assert!(!server.items("files").await?.contains_key(id));

@@ -196,15 +196,31 @@ async fn f37_the_page_only_posts() -> Result<()> {
                 "did = {}; posted.length = 0;
                  for (let i = 0; i < 1000; i += 1) nf.dispatch({type: 'files/addItem', payload: {id: i, round: input, text: 'x'.repeat(200)}});
                  const atOnce = {...did, posted: posted.length};
-                 await Promise.resolve();
-                 await Promise.resolve();
+                 const turn = () => new Promise((done) => {
+                     const {port1, port2} = new MessageChannel();
+                     port1.onmessage = done;
+                     port2.postMessage(0);
+                 });
+                 while (posted.length === 0) await turn();
                  return {atOnce, after: {...did, posted: posted.length}, actions: posted.map((text) => JSON.parse(text).actions?.length)};",
             )
             .await?;
-        assert_eq!(did["atOnce"], json!({"posted": 0}), "dispatch itself does nothing but gather");
+        let at_once = did["atOnce"]
+            .as_object()
+            .map_or(0, |did| did.keys().filter(|kind| *kind != "setTimeout").count());
+        assert_eq!(
+            (&did["atOnce"]["posted"], at_once),
+            (&json!(0), 1),
+            "dispatch itself does nothing but gather"
+        );
         assert_eq!(did["actions"], json!([1000]), "one message for the burst");
-        // The one timer is for the page's sake: to send again should the worker not answer.
-        assert_eq!(did["after"], json!({"posted": 1, "setTimeout": 1}));
+        // Timers are for the page's sake: to gather bursts, and to send again should the worker not answer.
+        assert_eq!(did["after"]["posted"], 1);
+        let timers = did["after"].get("setTimeout").and_then(Value::as_u64).unwrap_or(0);
+        assert!(timers <= 2, "{did}");
+        let kinds =
+            did["after"].as_object().map_or(0, |did| did.keys().filter(|kind| *kind != "setTimeout").count());
+        assert_eq!(kinds, 1, "{did}");
     }
     tab.eval::<()>("await nf.syncNow();").await?;
     let during: Value = tab.eval("return did;").await?;

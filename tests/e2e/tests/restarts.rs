@@ -77,6 +77,8 @@ fn apply(items: &mut Items, burst: &[Value]) {
 /// Dispatches the bursts one after the other, each in a microtask of its own, and never waits for the worker.
 const PLAY: &str = "
     window.played = 0;
+    window.ends = [];
+    for (const burst of input) ends.push((ends.at(-1) ?? 0) + burst.length);
     (async () => {
         for (const burst of input) {
             for (const action of burst) nf.dispatch(action);
@@ -161,15 +163,24 @@ async fn show4_worker_stopped_at_random_moments_of_1000_actions() -> Result<()> 
     check_order(&server)
 }
 
-/// Remembers the newest acknowledgement that the page was sent, as `window.acked`.
+/// How many of the bursts that [`PLAY`] dispatched the page knows to be durable, as `window.acked`. What is posted may gather
+/// several of them.
 const HEAR_ACKS: &str = "
-    window.acked = 0;
+    const posted = [0];
+    let durable = 0;
+    Object.defineProperty(window, 'acked', {get: () => ends.filter((end) => end <= durable).length});
+    const post = ServiceWorker.prototype.postMessage;
+    ServiceWorker.prototype.postMessage = function (text) {
+        const message = JSON.parse(text);
+        if (message.kind === 'actions') posted[message.n] = posted[message.n - 1] + message.actions.length;
+        return post.apply(this, arguments);
+    };
     const Channel = BroadcastChannel;
     window.BroadcastChannel = class extends Channel {
         constructor(name) {
             super(name);
             this.addEventListener('message', ({data}) => {
-                if (data.kind === 'ack') window.acked = Math.max(window.acked, data.n);
+                if (data.kind === 'ack') durable = Math.max(durable, posted[data.n]);
             });
         }
     };
