@@ -64,7 +64,7 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     }
     let times: Vec<u64> = commits.iter().map(|commit| commit.0).collect();
     assert_eq!(times.len(), 2, "one commit every second of an item that never falls quiet: {times:?}");
-    assert!(times[0] <= 1_100, "{times:?}");
+    assert!((1_000..=1_100).contains(&times[0]), "the other's timer is not its own: {times:?}");
     world.settle();
     world.check_converged();
 }

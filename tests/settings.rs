@@ -232,6 +232,8 @@ fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
     world.server.faults.push_back(Fault::Refused);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.settle();
+    let heard = world.pages[0].heard_of("status");
+    assert!(heard.iter().all(|message| message["status"]["connection"] != "local-only"), "{heard:?}");
     assert_eq!(connection(&world), "online");
     assert!(world.server.value("files", "a").is_some());
 
