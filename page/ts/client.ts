@@ -2,41 +2,20 @@
 // microtask and posted.
 
 import init, * as wasm from "nightferry-wasm";
+import { actionText } from "./action.js";
+import { add, hear, pendingListeners, type Rows, takeParts, whenRefused } from "./heard.js";
 import type {
-  Action,
   AutoSyncConfig,
-  Change,
   ItemProgress,
   NightferryError,
   RegisterOptions,
   Registration,
   SliceConfig,
-  Status,
-  SyncMetrics,
 } from "./types.js";
-import { checkSize, encode } from "./value.js";
+import { encode } from "./value.js";
 
+export { getStatus, getSyncMetrics, subscribe, subscribeStatus, subscribeSyncMetrics } from "./heard.js";
 export type * from "./types.js";
-
-/** Stored items come in parts, all but the last of kind `part`; what is newer than the store wins over them. */
-type Part = { request: number; first: boolean; ids: string[]; values: unknown[] };
-type Rows = {
-  request: number;
-  ids: string[];
-  values: unknown[];
-  puts: { id: string; value: unknown }[];
-  deletes: string[];
-};
-type Message =
-  | ({ kind: "part" } & Part)
-  | { kind: "status"; status: Status }
-  | { kind: "metrics"; metrics: SyncMetrics }
-  | ({ kind: "changed"; slice: string } & Change<unknown>)
-  | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
-  | { kind: "warning" | "failed"; code: string; message: string };
-
-/** What the worker says when it cannot start at all. */
-const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
 
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
@@ -48,47 +27,10 @@ let registering: { key: string; promise: Promise<Registration> } | undefined;
 /** The worker can be posted to. */
 let ready = false;
 let connected: { place: string; promise: Promise<void> } | undefined;
-/** Ends the registration under way, if the worker cannot even start. */
-let refuse: ((code: string, message: string) => void) | undefined;
 let gathered: string[] = [];
 /** When a burst was posted last, and the timer of the next one. */
 let posted = Number.NEGATIVE_INFINITY;
 let timer: ReturnType<typeof setTimeout> | undefined;
-let status: Status = {
-  enabled: true,
-  connection: "unknown",
-  flaskConnected: false,
-  syncStatus: "idle",
-  error: null,
-  lastSyncTime: null,
-  pending: 0,
-  conflicts: 0,
-  progress: null,
-  autoSync: {
-    enabled: true,
-    intervalMs: 30_000,
-    syncOnChange: false,
-    maxQueueSize: 50,
-    changeCounter: 0,
-    nextSyncAt: null,
-  },
-};
-let metrics: SyncMetrics = {
-  totalOperations: 0,
-  successfulOperations: 0,
-  failedOperations: 0,
-  lastOperationTime: 0,
-  averageOperationTime: 0,
-  operationTimes: [],
-  oldestPendingAt: null,
-  bySlice: {},
-};
-/** The items of answers to `hydrate` that came in parts so far, by request. */
-const parts = new Map<number, Map<string, unknown>>();
-const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
-const statusListeners = new Set<(status: Status) => void>();
-const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
-const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
 /**
  * Registers the worker and declares the slices. Call it once, early; calling it again with the same options returns
@@ -130,7 +72,7 @@ async function start(options: RegisterOptions): Promise<Registration> {
   const slices = encode(options.slices ?? {}, "slices");
   const autoSync = encode(options.autoSync ?? {}, "autoSync");
   return answer<Registration>((resolve, reject) => {
-    refuse = reject;
+    whenRefused(reject);
     wasm.register(slices, autoSync, resolve, reject);
   });
 }
@@ -146,7 +88,7 @@ async function connect(options: RegisterOptions): Promise<void> {
   if (!("serviceWorker" in navigator)) {
     throw failure(
       "unsupported",
-      "Service workers are missing or switched off here, as in some private windows. Use a current browser, in a normal window.",
+      "Service workers are missing or switched off here, as in some private windows. Use a current browser and a normal window.",
     );
   }
   const url = new URL(workerUrl, location.href);
@@ -163,7 +105,7 @@ async function connect(options: RegisterOptions): Promise<void> {
   try {
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
-    wasm.connect(registration, name, randomId(), hear);
+    wasm.connect(registration, name, crypto.randomUUID(), hear);
   } catch (reason) {
     throw failure(
       "worker_failed",
@@ -208,7 +150,7 @@ function answer<T>(
  */
 export function dispatch<A extends { type: string }>(action: A): A {
   checkRegistered("dispatch");
-  gathered.push(text(action));
+  gathered.push(actionText(action));
   if (gathered.length === 1) postSoon();
   return action;
 }
@@ -224,34 +166,6 @@ function postSoon(): void {
   // Timers of hidden pages may be a minute late.
   if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(post);
   else timer = setTimeout(post, wait);
-}
-
-function text(action: Action): string {
-  if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
-    throw new TypeError(
-      'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
-    );
-  }
-  const { type, payload } = action;
-  if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
-  // Each element of an array is an item with limits of its own.
-  const json = Array.isArray(payload)
-    ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
-    : itemText(payload, `${type}: payload`);
-  return `{"type":${JSON.stringify(type)},"payload":${json}${unset(payload)}}`;
-}
-
-function itemText(item: unknown, path: string): string {
-  const json = encode(item, path);
-  checkSize(json, path);
-  return json;
-}
-
-/** Fields given as undefined, which JSON leaves out: an update removes them. */
-function unset(payload: unknown): string {
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return "";
-  const names = Object.keys(payload).filter((name) => (payload as Record<string, unknown>)[name] === undefined);
-  return names.length === 0 ? "" : `,"unset":${JSON.stringify(names)}`;
 }
 
 function post(): void {
@@ -325,53 +239,15 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
   const { request, ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
-  const items = parts.get(request) ?? new Map();
-  parts.delete(request);
-  gather(items, ids, values);
+  const items = takeParts(request, ids, values);
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
   return [...items].map(([id, value]) => ({ id, value: value as T }));
 }
 
-function gather(items: Map<string, unknown>, ids: string[], values: unknown[]): Map<string, unknown> {
-  ids.forEach((id, at) => {
-    items.set(id, values[at]);
-  });
-  return items;
-}
-
-/** The state of the whole, as last heard. */
-export function getStatus(): Status {
-  return status;
-}
-
-/** Calls `fn` with every new status, the present one first. Returns what ends it. */
-export function subscribeStatus(fn: (status: Status) => void): () => void {
-  statusListeners.add(fn);
-  fn(status);
-  return () => statusListeners.delete(fn);
-}
-
-/** The metrics of the whole, as last heard. */
-export function getSyncMetrics(): SyncMetrics {
-  return metrics;
-}
-
-/** Calls `fn` with the metrics whenever they change, the present ones first. Returns what ends it. */
-export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => void {
-  metricsListeners.add(fn);
-  fn(metrics);
-  return () => metricsListeners.delete(fn);
-}
-
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {
   if (ready) wasm.tell("resetMetrics");
-}
-
-/** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
-export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  return add(changeListeners, slice, fn as (change: Change<never>) => void);
 }
 
 /**
@@ -384,59 +260,6 @@ export function subscribePending(slice: string, fn: (changes: ItemProgress[], re
   return end;
 }
 
-function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
-  const set = listeners.get(slice) ?? new Set();
-  listeners.set(slice, set.add(fn));
-  return () => set.delete(fn);
-}
-
-function hear(message: Message): void {
-  switch (message.kind) {
-    case "status":
-      status = message.status;
-      each(statusListeners, (fn) => fn(status));
-      return;
-    case "part": {
-      const items = (!message.first && parts.get(message.request)) || new Map();
-      parts.set(message.request, gather(items, message.ids, message.values));
-      return;
-    }
-    case "metrics":
-      metrics = message.metrics;
-      each(metricsListeners, (fn) => fn(metrics));
-      return;
-    case "changed": {
-      const { slice, puts, deletes, origin } = message;
-      each(changeListeners.get(slice), (fn) => fn({ puts, deletes, origin } as Change<never>));
-      return;
-    }
-    case "pending":
-      each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
-      return;
-    case "failed":
-      if (CANNOT_START.has(message.code)) refuse?.(message.code, message.message);
-      console.error(`Nightferry (${message.code}): ${message.message}`);
-      return;
-    case "warning":
-      console.error(`Nightferry (${message.code}): ${message.message}`);
-  }
-}
-
-/** A listener that throws stops neither the others nor the worker's messages. */
-function each<F>(listeners: Set<F> | undefined, call: (fn: F) => void): void {
-  for (const fn of listeners ?? []) {
-    try {
-      call(fn);
-    } catch (error) {
-      reportError(error);
-    }
-  }
-}
-
 function failure(code: string, message: string): NightferryError {
   return Object.assign(new Error(message), { code });
-}
-
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -161,7 +161,7 @@ fn worker_script(id: &str) -> Result<()> {
     let listeners = std::fs::read_to_string(&listeners).context("sw/sw.js is missing")?;
     let joined = prepared().join("sw/joined.js");
     std::fs::write(&joined, format!("{glue}\n{listeners}"))?;
-    let mut esbuild = esbuild(id, "sw/sw.js and sw/src/");
+    let mut esbuild = esbuild(id, "sw/");
     esbuild.arg(&joined).arg(format!("--outfile={}", dist_browser().join("sw.js").display()));
     process::quiet(&mut esbuild)
 }
@@ -171,7 +171,7 @@ fn client_module(id: &str) -> Result<()> {
     if !entry.is_file() {
         bail!("page/ts/client.ts is missing");
     }
-    let mut esbuild = esbuild(id, "page/ts/ and page/src/");
+    let mut esbuild = esbuild(id, "page/");
     esbuild.args(["--bundle", "--format=esm"]).arg(wasm_alias()).arg(&entry);
     esbuild.arg(format!("--outfile={}", dist_browser().join("client.js").display()));
     process::quiet(&mut esbuild)

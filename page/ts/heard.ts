@@ -1,0 +1,163 @@
+// What the worker tells, as last heard, and who listens.
+
+import type { Change, ItemProgress, Status, SyncMetrics } from "./types.js";
+
+/** Stored items come in parts, all but the last of kind `part`; what is newer than the store wins over them. */
+export type Part = { request: number; first: boolean; ids: string[]; values: unknown[] };
+export type Rows = {
+  request: number;
+  ids: string[];
+  values: unknown[];
+  puts: { id: string; value: unknown }[];
+  deletes: string[];
+};
+export type Message =
+  | ({ kind: "part" } & Part)
+  | { kind: "status"; status: Status }
+  | { kind: "metrics"; metrics: SyncMetrics }
+  | ({ kind: "changed"; slice: string } & Change<unknown>)
+  | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
+  | { kind: "warning" | "failed"; code: string; message: string };
+
+/** What the worker says when it cannot start at all. */
+const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
+
+let status: Status = {
+  enabled: true,
+  connection: "unknown",
+  flaskConnected: false,
+  syncStatus: "idle",
+  error: null,
+  lastSyncTime: null,
+  pending: 0,
+  conflicts: 0,
+  progress: null,
+  autoSync: {
+    enabled: true,
+    intervalMs: 30_000,
+    syncOnChange: false,
+    maxQueueSize: 50,
+    changeCounter: 0,
+    nextSyncAt: null,
+  },
+};
+let metrics: SyncMetrics = {
+  totalOperations: 0,
+  successfulOperations: 0,
+  failedOperations: 0,
+  lastOperationTime: 0,
+  averageOperationTime: 0,
+  operationTimes: [],
+  oldestPendingAt: null,
+  bySlice: {},
+};
+/** The items of answers to `hydrate` that came in parts so far, by request. */
+const parts = new Map<number, Map<string, unknown>>();
+/** Ends the registration under way, if the worker cannot even start. */
+let refuse: ((code: string, message: string) => void) | undefined;
+const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
+const statusListeners = new Set<(status: Status) => void>();
+const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
+/** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
+export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
+
+/** `fn` is called if the worker says that it cannot start at all. */
+export function whenRefused(fn: (code: string, message: string) => void): void {
+  refuse = fn;
+}
+
+/** The state of the whole, as last heard. */
+export function getStatus(): Status {
+  return status;
+}
+
+/** Calls `fn` with every new status, the present one first. Returns what ends it. */
+export function subscribeStatus(fn: (status: Status) => void): () => void {
+  return listen(statusListeners, fn, status);
+}
+
+/** The metrics of the whole, as last heard. */
+export function getSyncMetrics(): SyncMetrics {
+  return metrics;
+}
+
+/** Calls `fn` with the metrics whenever they change, the present ones first. Returns what ends it. */
+export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => void {
+  return listen(metricsListeners, fn, metrics);
+}
+
+/** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
+export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
+  return add(changeListeners, slice, fn as (change: Change<never>) => void);
+}
+
+/** All items of an answer to `hydrate`, with its last ones. */
+export function takeParts(request: number, ids: string[], values: unknown[]): Map<string, unknown> {
+  const items = parts.get(request) ?? new Map();
+  parts.delete(request);
+  return gather(items, ids, values);
+}
+
+function gather(items: Map<string, unknown>, ids: string[], values: unknown[]): Map<string, unknown> {
+  ids.forEach((id, at) => {
+    items.set(id, values[at]);
+  });
+  return items;
+}
+
+/** Adds a listener of a slice; what ends it. */
+export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
+  const set = listeners.get(slice) ?? new Set();
+  listeners.set(slice, set.add(fn));
+  return () => set.delete(fn);
+}
+
+function listen<T>(set: Set<(value: T) => void>, fn: (value: T) => void, value: T): () => void {
+  set.add(fn);
+  fn(value);
+  return () => set.delete(fn);
+}
+
+/** Takes a message of the worker that answers nothing. */
+export function hear(message: Message): void {
+  switch (message.kind) {
+    case "status":
+      status = message.status;
+      each(statusListeners, (fn) => fn(status));
+      return;
+    case "part": {
+      const items = (!message.first && parts.get(message.request)) || new Map();
+      parts.set(message.request, gather(items, message.ids, message.values));
+      return;
+    }
+    case "metrics":
+      metrics = message.metrics;
+      each(metricsListeners, (fn) => fn(metrics));
+      return;
+    case "changed": {
+      const { slice, puts, deletes, origin } = message;
+      each(changeListeners.get(slice), (fn) => fn({ puts, deletes, origin } as Change<never>));
+      return;
+    }
+    case "pending":
+      each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
+      return;
+    case "failed":
+      if (CANNOT_START.has(message.code)) refuse?.(message.code, message.message);
+      console.error(`Nightferry (${message.code}): ${message.message}`);
+      return;
+    case "warning":
+      console.error(`Nightferry (${message.code}): ${message.message}`);
+  }
+}
+
+/** A listener that throws stops neither the others nor the worker's messages. */
+function each<F>(listeners: Set<F> | undefined, call: (fn: F) => void): void {
+  for (const fn of listeners ?? []) {
+    try {
+      call(fn);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}
