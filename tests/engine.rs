@@ -69,6 +69,25 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     world.check_converged();
 }
 
+/// s01: a thousand edits of one item within a second are one stored write.
+#[test]
+fn thousand_edits_within_a_second_are_one_write() {
+    let mut world = World::with(2, FILES);
+    world.settle();
+    let (writes, sent) = (world.metrics(0), world.server.pushes().len());
+    for x in 0..1_000 {
+        world.dispatch(0, "files/addItem", json!({"id": "hot", "x": x}));
+        world.run_for(1);
+    }
+    world.settle();
+    let put = |metrics: &Value| metrics["bySlice"]["files"]["put"]["successful"].as_u64().unwrap_or(0);
+    assert_eq!(put(&world.metrics(0)) - put(&writes), 1);
+    assert_eq!(world.server.pushes().len() - sent, 1);
+    let last = Some(json!({"id": "hot", "x": 999}));
+    assert_eq!((world.disk.item("files", "hot"), world.server.value("files", "hot")), (last.clone(), last));
+    world.check_converged();
+}
+
 #[test]
 fn thousand_items_take_few_transactions_and_two_requests() {
     let mut world = World::with(3, FILES);
