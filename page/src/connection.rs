@@ -151,14 +151,12 @@ impl Connection {
     fn hear(&'static self, down: Down) {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
-        // A part of an answer answers nothing yet.
-        let request = down.request().map(|request| request as u64).filter(|_| kind != "part");
+        let request = down.request().map(|request| request as u64);
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
                 "stale" => messages = session.stale(now),
-                "part" => session.heard(now),
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
                 "registered" => {

@@ -3,7 +3,7 @@
 
 import init, * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
-import { add, hear, pendingListeners, type Rows, takeParts, whenRefused } from "./heard.js";
+import { add, hear, pendingListeners, type Rows, whenRefused } from "./heard.js";
 import type {
   AutoSyncConfig,
   ItemProgress,
@@ -238,8 +238,8 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const { request, ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
-  const items = takeParts(request, ids, values);
+  const { ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
+  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
   return [...items].map(([id, value]) => ({ id, value: value as T }));

@@ -2,17 +2,14 @@
 
 import type { Change, ItemProgress, Status, SyncMetrics } from "./types.js";
 
-/** Stored items come in parts, all but the last of kind `part`; what is newer than the store wins over them. */
-export type Part = { request: number; first: boolean; ids: string[]; values: unknown[] };
+/** An answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
 export type Rows = {
-  request: number;
   ids: string[];
   values: unknown[];
   puts: { id: string; value: unknown }[];
   deletes: string[];
 };
 export type Message =
-  | ({ kind: "part" } & Part)
   | { kind: "status"; status: Status }
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Change<unknown>)
@@ -51,8 +48,6 @@ let metrics: SyncMetrics = {
   oldestPendingAt: null,
   bySlice: {},
 };
-/** The items of answers to `hydrate` that came in parts so far, by request. */
-const parts = new Map<number, Map<string, unknown>>();
 /** Ends the registration under way, if the worker cannot even start. */
 let refuse: ((code: string, message: string) => void) | undefined;
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
@@ -91,20 +86,6 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   return add(changeListeners, slice, fn as (change: Change<never>) => void);
 }
 
-/** All items of an answer to `hydrate`, with its last ones. */
-export function takeParts(request: number, ids: string[], values: unknown[]): Map<string, unknown> {
-  const items = parts.get(request) ?? new Map();
-  parts.delete(request);
-  return gather(items, ids, values);
-}
-
-function gather(items: Map<string, unknown>, ids: string[], values: unknown[]): Map<string, unknown> {
-  ids.forEach((id, at) => {
-    items.set(id, values[at]);
-  });
-  return items;
-}
-
 /** Adds a listener of a slice; what ends it. */
 export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
   const set = listeners.get(slice) ?? new Set();
@@ -125,11 +106,6 @@ export function hear(message: Message): void {
       status = message.status;
       each(statusListeners, (fn) => fn(status));
       return;
-    case "part": {
-      const items = (!message.first && parts.get(message.request)) || new Map();
-      parts.set(message.request, gather(items, message.ids, message.values));
-      return;
-    }
     case "metrics":
       metrics = message.metrics;
       each(metricsListeners, (fn) => fn(metrics));

@@ -125,11 +125,6 @@ pub fn rows(request: u64, slice: &str, position: u64, newer: &[(Key, Option<Json
     out.end()
 }
 
-/// The head of a part of a slice's items that goes before `rows`; the `first` one begins anew.
-pub fn part(request: u64, first: bool) -> String {
-    message("part").number("request", request).bool("first", first).end()
-}
-
 /// Items that changed, for the pages that did not make the change.
 pub fn changed(slice: &str, position: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
     let origin = match origin {

@@ -181,11 +181,6 @@ impl<P: Clone> Session<P> {
         self.everything(now, 0)
     }
 
-    /// A part of an answer came: the rest is on its way.
-    pub fn heard(&mut self, now: u64) {
-        self.again_at = self.again_at.map(|_| now + self.patience);
-    }
-
     /// A request is answered, one way or the other.
     pub fn answered(&mut self, request: u64) {
         self.requests.retain(|asked| asked.0 != request);

@@ -19,8 +19,6 @@ use web_sys::{
 
 /// From this many items of a store on, their keys are read at once before any value is.
 const MANY: usize = 64;
-/// So many items are read and posted at once, so that page and worker share the work.
-const PART: u32 = 2_000;
 
 #[wasm_bindgen]
 extern "C" {
@@ -280,31 +278,6 @@ pub async fn items(transaction: IdbTransaction, name: &str) -> Result<(Array, Ar
     let ids = store.get_all_keys().map_err(threw)?;
     let values = array(&store.get_all().map_err(threw)?).await?;
     Ok((ids.result().map_err(threw)?.unchecked_into(), values))
-}
-
-/// The same in parts: all but the last go to `part`, which is called while the next one is being read.
-pub async fn items_in_parts(
-    transaction: IdbTransaction,
-    name: &str,
-    part: impl Fn(&Array, &Array),
-) -> Result<(Array, Array), StoreError> {
-    let store = store(&transaction, name)?;
-    let ask = |range: &JsValue| {
-        let ids = store.get_all_keys_with_key_and_limit(range, PART)?;
-        Ok((ids, store.get_all_with_key_and_limit(range, PART)?))
-    };
-    let mut asked = ask(&JsValue::UNDEFINED).map_err(threw)?;
-    loop {
-        let values = array(&asked.1).await?;
-        let ids: Array = asked.0.result().map_err(threw)?.unchecked_into();
-        if values.length() < PART {
-            return Ok((ids, values));
-        }
-        asked = IdbKeyRange::lower_bound_with_open(&ids.get(PART - 1), true)
-            .and_then(|range| ask(&range))
-            .map_err(threw)?;
-        part(&ids, &values);
-    }
 }
 
 async fn array(request: &IdbRequest) -> Result<Array, StoreError> {

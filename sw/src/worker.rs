@@ -4,7 +4,7 @@ use crate::database::{self, Database};
 use crate::network;
 use crate::platform::{Pages, ask_to_be_woken, moment, set_timeout};
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, Function, Promise};
+use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
@@ -207,13 +207,7 @@ impl Worker {
         let (worker, store) = (self, store.clone());
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => {
-                    let first = Cell::new(true);
-                    let part = |ids: &Array, values: &Array| {
-                        worker.pages.post_rows(&to, &down::part(request, first.take()), ids, values);
-                    };
-                    database::items_in_parts(transaction, &store, part).await
-                }
+                Ok(transaction) => database::items(transaction, &store).await,
                 Err(error) => Err(error),
             };
             match result {
