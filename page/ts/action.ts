@@ -1,10 +1,10 @@
 // An action as it is posted: checked, and JSON text.
 
 import type { Action } from "./types.js";
-import { checkSize, encode } from "./value.js";
+import { checkSize, encode, isPlain, MAX_ITEM_BYTES } from "./value.js";
 
 /**
- * An action as JSON text.
+ * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole.
  * @throws TypeError for what cannot be an action, naming the path.
  */
 export function actionText(action: Action): string {
@@ -14,12 +14,18 @@ export function actionText(action: Action): string {
     );
   }
   const { type, payload } = action;
+  const unset = unsetFields(payload);
+  if (isPlain(payload, 0)) {
+    const text = JSON.stringify(unset ? { type, payload, unset } : { type, payload });
+    // No item in it can be too large.
+    if (text.length * 3 <= MAX_ITEM_BYTES) return text;
+  }
   if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
   // Each element of an array is an item with limits of its own.
   const json = Array.isArray(payload)
     ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
     : itemText(payload, `${type}: payload`);
-  return `{"type":${JSON.stringify(type)},"payload":${json}${unset(payload)}}`;
+  return `{"type":${JSON.stringify(type)},"payload":${json}${unset ? `,"unset":${JSON.stringify(unset)}` : ""}}`;
 }
 
 function itemText(item: unknown, path: string): string {
@@ -29,8 +35,11 @@ function itemText(item: unknown, path: string): string {
 }
 
 /** Fields given as undefined, which JSON leaves out: an update removes them. */
-function unset(payload: unknown): string {
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return "";
-  const names = Object.keys(payload).filter((name) => (payload as Record<string, unknown>)[name] === undefined);
-  return names.length === 0 ? "" : `,"unset":${JSON.stringify(names)}`;
+function unsetFields(payload: unknown): string[] | undefined {
+  if (typeof payload !== "object" || Array.isArray(payload)) return undefined;
+  let names: string[] | undefined;
+  for (const name in payload) {
+    if ((payload as Record<string, unknown>)[name] === undefined) names = [...(names ?? []), name];
+  }
+  return names;
 }

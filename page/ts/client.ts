@@ -12,7 +12,7 @@ import type {
   Registration,
   SliceConfig,
 } from "./types.js";
-import { encode } from "./value.js";
+import { encode, wellFormed } from "./value.js";
 
 export { getStatus, getSyncMetrics, subscribe, subscribeStatus, subscribeSyncMetrics } from "./heard.js";
 export type * from "./types.js";
@@ -27,7 +27,9 @@ let registering: { key: string; promise: Promise<Registration> } | undefined;
 /** The worker can be posted to. */
 let ready = false;
 let connected: { place: string; promise: Promise<void> } | undefined;
-let gathered: string[] = [];
+/** Actions that are not posted, as JSON texts with commas between. Longer than `MAX_BURST`, they are put aside. */
+let gathered = "";
+let aside: string[] = [];
 /** When a burst was posted last, and the timer of the next one. */
 let posted = Number.NEGATIVE_INFINITY;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -150,8 +152,15 @@ function answer<T>(
  */
 export function dispatch<A extends { type: string }>(action: A): A {
   checkRegistered("dispatch");
-  gathered.push(actionText(action));
-  if (gathered.length === 1) postSoon();
+  const text = actionText(action);
+  if (gathered.length + text.length > MAX_BURST) putAside();
+  if (gathered === "") {
+    gathered = text;
+    if (aside.length === 0) postSoon();
+  } else {
+    // Strings are joined in the end, all at once.
+    gathered += `,${text}`;
+  }
   return action;
 }
 
@@ -168,24 +177,20 @@ function postSoon(): void {
   else timer = setTimeout(post, wait);
 }
 
+function putAside(): void {
+  if (gathered !== "") aside.push(gathered);
+  gathered = "";
+}
+
 function post(): void {
-  if (!ready || gathered.length === 0) return;
-  const actions = gathered;
-  gathered = [];
+  if (!ready) return;
+  putAside();
+  if (aside.length === 0) return;
+  const bursts = aside;
+  aside = [];
   clearTimeout(timer);
   posted = performance.now();
-  let part: string[] = [];
-  let size = 0;
-  for (const action of actions) {
-    if (size > 0 && size + action.length > MAX_BURST) {
-      wasm.burst(`[${part.join(",")}]`);
-      part = [];
-      size = 0;
-    }
-    part.push(action);
-    size += action.length;
-  }
-  wasm.burst(`[${part.join(",")}]`);
+  for (const burst of bursts) wasm.burst(`[${wellFormed(burst)}]`);
 }
 
 async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {

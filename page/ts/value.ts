@@ -15,6 +15,23 @@ export function encode(value: unknown, path: string): string {
   return wellFormed(JSON.stringify(value));
 }
 
+/** Whether a value can be kept, without a doubt: most can, and only for the others is it worth to know where they are. */
+export function isPlain(value: unknown, depth: number): boolean {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
+  if (typeof value === "number") return Number.isSafeInteger(value);
+  if (typeof value !== "object" || depth === MAX_DEPTH) return false;
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at += 1) if (!isPlain(value[at], depth + 1)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype || "toJSON" in value) return false;
+  for (const key in value) {
+    const field = (value as Record<string, unknown>)[key];
+    if (key === "__proto__" || (field !== undefined && !isPlain(field, depth + 1))) return false;
+  }
+  return true;
+}
+
 /** Throws where the text of one item is too large; `path` names it. */
 export function checkSize(text: string, path: string): void {
   // A UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting.
@@ -96,7 +113,7 @@ const join = (path: string, key: string) =>
 const article = (type: string) => (type === "undefined" ? "undefined" : `a ${type}`);
 
 /** JSON.stringify writes a lone surrogate as an escape; other JSON readers refuse it. */
-function wellFormed(json: string): string {
+export function wellFormed(json: string): string {
   if (!json.includes("\\ud")) return json;
   return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === "\\\\" ? found : "�"));
 }
