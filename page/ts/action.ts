@@ -4,10 +4,11 @@ import type { Action } from "./types.js";
 import { checkSize, encode, isPlain, MAX_ITEM_BYTES } from "./value.js";
 
 /**
- * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole.
+ * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole. `id` is its
+ * item's, where the payload does not say it.
  * @throws TypeError for what cannot be an action, naming the path.
  */
-export function actionText(action: Action): string {
+export function actionText(action: Action, id?: string): string {
   if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
     throw new TypeError(
       'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
@@ -16,7 +17,7 @@ export function actionText(action: Action): string {
   const { type, payload } = action;
   const unset = unsetFields(payload);
   if (isPlain(payload, 0)) {
-    const text = JSON.stringify(unset ? { type, payload, unset } : { type, payload });
+    const text = JSON.stringify(unset || id !== undefined ? { type, id, payload, unset } : { type, payload });
     // No item in it can be too large.
     if (text.length * 3 <= MAX_ITEM_BYTES) return text;
   }
@@ -25,7 +26,7 @@ export function actionText(action: Action): string {
   const json = Array.isArray(payload)
     ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
     : itemText(payload, `${type}: payload`);
-  return `{"type":${JSON.stringify(type)},"payload":${json}${unset ? `,"unset":${JSON.stringify(unset)}` : ""}}`;
+  return `${JSON.stringify({ type, id, unset }).slice(0, -1)},"payload":${json}}`;
 }
 
 function itemText(item: unknown, path: string): string {

@@ -3,8 +3,9 @@
 
 import init, * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
-import { add, hear, pendingListeners, type Rows, whenRefused } from "./heard.js";
+import { add, follow, hear, pendingListeners, type Rows, whenRefused } from "./heard.js";
 import type {
+  Action,
   AutoSyncConfig,
   ItemProgress,
   NightferryError,
@@ -30,6 +31,8 @@ let connected: { place: string; promise: Promise<void> } | undefined;
 /** Actions that are not posted, as JSON texts with commas between. Longer than `MAX_BURST`, they are put aside. */
 let gathered = "";
 let aside: string[] = [];
+/** How many were posted. */
+let bursts = 0;
 /** When a burst was posted last, and the timer of the next one. */
 let posted = Number.NEGATIVE_INFINITY;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -151,8 +154,14 @@ function answer<T>(
  * @throws TypeError for what cannot be an action, naming the path.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
+  send(action);
+  return action;
+}
+
+/** The number of the burst with which the action goes. */
+function send(action: Action, id?: string): number {
   checkRegistered("dispatch");
-  const text = actionText(action);
+  const text = actionText(action, id);
   if (gathered.length + text.length > MAX_BURST) putAside();
   if (gathered === "") {
     gathered = text;
@@ -161,7 +170,7 @@ export function dispatch<A extends { type: string }>(action: A): A {
     // Strings are joined in the end, all at once.
     gathered += `,${text}`;
   }
-  return action;
+  return bursts + aside.length + 1;
 }
 
 function checkRegistered(what: string): NonNullable<typeof registering> {
@@ -186,11 +195,12 @@ function post(): void {
   if (!ready) return;
   putAside();
   if (aside.length === 0) return;
-  const bursts = aside;
+  const texts = aside;
   aside = [];
   clearTimeout(timer);
   posted = performance.now();
-  for (const burst of bursts) wasm.burst(`[${wellFormed(burst)}]`);
+  bursts += texts.length;
+  for (const text of texts) wasm.burst(`[${wellFormed(text)}]`);
 }
 
 async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
@@ -243,12 +253,19 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const { ids, values, puts, deletes } = (await ask("hydrate", slice)) as Rows;
+  return (await read(slice)).puts as { id: string; value: T }[];
+}
+
+async function read(slice: string) {
+  const { ids, values, puts, deletes, n } = (await ask("hydrate", slice)) as Rows;
   const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
-  return [...items].map(([id, value]) => ({ id, value: value as T }));
+  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n };
 }
+
+/** What nightferry/redux needs beyond the API. No part of it. */
+export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {

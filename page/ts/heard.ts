@@ -8,13 +8,18 @@ export type Rows = {
   values: unknown[];
   puts: { id: string; value: unknown }[];
   deletes: string[];
+  n: number;
 };
 export type Message =
   | { kind: "status"; status: Status }
   | { kind: "metrics"; metrics: SyncMetrics }
-  | ({ kind: "changed"; slice: string } & Change<unknown>)
+  | ({ kind: "changed"; slice: string } & Told)
+  | { kind: "folded"; slices: string[]; n: number }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | { kind: "warning" | "failed"; code: string; message: string };
+
+/** A change, and the last burst of this page that is in it. */
+type Told = Change<unknown> & { n: number };
 
 /** What the worker says when it cannot start at all. */
 const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
@@ -52,7 +57,7 @@ let metrics: SyncMetrics = {
 let refuse: ((code: string, message: string) => void) | undefined;
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
-const changeListeners = new Map<string, Set<(change: Change<never>) => void>>();
+const followers = new Map<string, Set<(told: Told) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
@@ -83,7 +88,14 @@ export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => 
 
 /** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  return add(changeListeners, slice, fn as (change: Change<never>) => void);
+  return follow(slice, ({ puts, deletes, origin }) => {
+    if (puts[0] || deletes[0]) fn({ puts, deletes, origin } as Change<T>);
+  });
+}
+
+/** Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken. */
+export function follow(slice: string, fn: (told: Told) => void): () => void {
+  return add(followers, slice, fn);
 }
 
 /** Adds a listener of a slice; what ends it. */
@@ -110,11 +122,13 @@ export function hear(message: Message): void {
       metrics = message.metrics;
       each(metricsListeners, (fn) => fn(metrics));
       return;
-    case "changed": {
-      const { slice, puts, deletes, origin } = message;
-      each(changeListeners.get(slice), (fn) => fn({ puts, deletes, origin } as Change<never>));
+    case "changed":
+      each(followers.get(message.slice), (fn) => fn(message));
       return;
-    }
+    case "folded":
+      for (const slice of message.slices)
+        each(followers.get(slice), (fn) => fn({ puts: [], deletes: [], origin: "tab", n: message.n }));
+      return;
     case "pending":
       each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
       return;

@@ -1,0 +1,224 @@
+// A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
+
+import type { Action, Reducer, Store, UnknownAction } from "redux";
+import type { Change, RegisterOptions, SliceConfig } from "../types.js";
+import { type Operation, type Told, TrackedSlice } from "./slice.js";
+
+/** The options of `register`; a slice may say how the store holds it. */
+export interface NightferryOptions extends Omit<RegisterOptions, "slices"> {
+  slices: Record<string, TrackedSliceConfig>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: items have whatever type the app gives them.
+type Item = any;
+
+export interface TrackedSliceConfig extends SliceConfig {
+  /** An item's id; by default its field `id`. */
+  selectId?: (item: Item) => string | number;
+  /** The order in which an entity adapter keeps its items, where it has one. */
+  sortComparer?: (a: Item, b: Item) => number;
+}
+
+/** What a binding needs of the page's client. */
+export interface Client {
+  register(options: RegisterOptions): Promise<unknown>;
+  /** Sends an action, about the item `id` if its payload does not name it; the number of its burst. */
+  send(action: { type: string; payload?: unknown }, id?: string): number;
+  /** All items of a slice, after everything that was sent before. */
+  read(slice: string): Promise<Told>;
+  /** Hears what changes elsewhere, and up to which burst the own changes are in it. */
+  follow(slice: string, fn: (change: Change<unknown> & { n: number }) => void): () => void;
+}
+
+/** The actions with which a binding changes the store. */
+const CHANGED = "nightferry/changed";
+const CLEAR = "nightferry/clearSlice";
+
+interface Changed extends UnknownAction {
+  type: typeof CHANGED;
+  slice: string;
+  /** Where the change comes from; `stored` where the slice was read. */
+  origin: "stored" | Change<unknown>["origin"];
+  /** The slice's new state. */
+  state: unknown;
+}
+
+type State = Record<string, unknown>;
+
+/** Deletes all items of a slice, here and everywhere. (An action that returns a slice to its initial state does not.) */
+export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
+
+const bindings = new Set<Binding>();
+
+/** Calls `fn`; what it changes in tracked slices is not sent. */
+export function withoutTracking<T>(fn: () => T): T {
+  for (const binding of bindings) binding.look();
+  try {
+    return fn();
+  } finally {
+    for (const binding of bindings) binding.adopt();
+  }
+}
+
+/** The reducer, and besides it what the binding's own actions do. */
+export function withNightferry<S, A extends Action, P>(reducer: Reducer<S, A, P>): Reducer<S, A, P> {
+  return ((state: P | undefined, action: UnknownAction) => {
+    if (action.type === CHANGED) {
+      const { slice, state: changed } = action as Changed;
+      return { ...(state as State), [slice]: changed };
+    }
+    if (action.type === CLEAR) {
+      const slice = (action as unknown as ReturnType<typeof clearSlice>).slice;
+      return { ...(state as State), [slice]: emptied((state as State)[slice]) };
+    }
+    return reducer(state, action as unknown as A);
+  }) as Reducer<S, A, P>;
+}
+
+function emptied(state: unknown): unknown {
+  if (Array.isArray(state)) return [];
+  const { ids, entities } = state as State;
+  return Array.isArray(ids) && typeof entities === "object" ? { ...(state as State), ids: [], entities: {} } : {};
+}
+
+export class Binding {
+  /** Resolves when the slices are registered and what was stored is in the store. */
+  readonly ready: Promise<void>;
+  readonly #store: Store;
+  readonly #client: Client;
+  readonly #slices: TrackedSlice[];
+  /** What was told while a slice is read: it is newer than what is read. */
+  readonly #early = new Map<TrackedSlice, Told[]>();
+  #looking = false;
+  #state: unknown;
+
+  /** `initial` is the state that the reducers begin with. */
+  constructor(store: Store, client: Client, options: NightferryOptions, initial: unknown) {
+    this.#store = store;
+    this.#client = client;
+    this.#state = store.getState();
+    const configs: Record<string, SliceConfig> = {};
+    this.#slices = Object.entries(options.slices).map(([name, { selectId, sortComparer, ...config }]) => {
+      configs[name] = config;
+      const tracking = { selectId, sortComparer, single: config.single };
+      return new TrackedSlice(name, tracking, this.#of(name), (initial as State)[name]);
+    });
+    bindings.add(this);
+    this.ready = this.#start({ ...options, slices: configs });
+    // Whoever waits for it hears of a failure; so does whoever looks at the console.
+    this.ready.catch((error) => console.error("Nightferry does not persist this store's changes:", error));
+  }
+
+  async #start(options: RegisterOptions): Promise<void> {
+    const registered = this.#client.register(options);
+    for (const slice of this.#slices) {
+      this.#client.follow(slice.name, (change) => this.#hear(slice, change, change.origin));
+    }
+    await registered;
+    await Promise.all(this.#slices.map((slice) => this.#read(slice)));
+  }
+
+  async #read(slice: TrackedSlice): Promise<void> {
+    const early: Told[] = [];
+    this.#early.set(slice, early);
+    try {
+      // What was changed here so far is sent before it is read.
+      this.look();
+      const rows = await this.#client.read(slice.name);
+      this.look();
+      this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
+    } finally {
+      this.#early.delete(slice);
+      for (const told of early) this.#hear(slice, told, "tab");
+    }
+  }
+
+  #hear(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
+    const early = this.#early.get(slice);
+    if (early) {
+      early.push(told);
+      return;
+    }
+    if (told.puts.length === 0 && told.deletes.length === 0) {
+      slice.taken(told.n);
+      return;
+    }
+    // What was changed here before stays on top.
+    this.look();
+    this.#apply(slice, slice.apply(this.#of(slice.name), told), origin);
+  }
+
+  #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
+    if (state === this.#of(slice.name)) return;
+    this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
+  }
+
+  #of(slice: string): unknown {
+    return (this.#store.getState() as State)[slice];
+  }
+
+  /** An action was reduced: what it changed is looked at once, at the end of this microtask. */
+  acted(): void {
+    const state = this.#store.getState();
+    if (this.#looking || state === this.#state) return;
+    this.#looking = true;
+    this.#state = state;
+    queueMicrotask(() => this.look());
+  }
+
+  /** Sends what has changed since the last look. */
+  look(): void {
+    this.#looking = false;
+    this.#state = this.#store.getState();
+    for (const slice of this.#slices) {
+      const state = this.#of(slice.name);
+      if (!slice.isNew(state)) continue;
+      if (slice.isReset(state)) this.#reset(slice, state);
+      else this.#send(slice, slice.look(state, report));
+    }
+  }
+
+  #send(slice: TrackedSlice, operations: Operation[]): void {
+    for (const operation of operations) {
+      try {
+        slice.sent(this.#client.send(...actionOf(slice, operation)), operation);
+      } catch (error) {
+        slice.unsent(operation.id);
+        report(`${(error as Error).message} The change stays in the store and is not persisted.`);
+      }
+    }
+  }
+
+  #reset(slice: TrackedSlice, state: unknown): void {
+    console.warn(
+      `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all of its items, dispatch clearSlice("${slice.name}").`,
+    );
+    slice.adopt(state);
+    this.#read(slice).catch((error) => console.error(`Nightferry could not read "${slice.name}" again:`, error));
+  }
+
+  /** Takes what the store has as it is, without sending it. */
+  adopt(): void {
+    this.#state = this.#store.getState();
+    for (const slice of this.#slices) slice.adopt(this.#of(slice.name));
+  }
+}
+
+function actionOf(
+  { name, tracking }: TrackedSlice,
+  operation: Operation,
+): [action: { type: string; payload?: unknown }, id?: string] {
+  const { id } = operation;
+  switch (operation.op) {
+    case "put":
+      return tracking.single
+        ? [{ type: `${name}/set`, payload: operation.item }]
+        : [{ type: `${name}/addItem`, payload: operation.item }, id];
+    case "update":
+      return [{ type: `${name}/updateItem`, payload: operation.fields }, id];
+    case "delete":
+      return [{ type: `${name}/removeItem`, payload: id }];
+  }
+}
+
+const report = (problem: string) => console.error(`Nightferry: ${problem}`);

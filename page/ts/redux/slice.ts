@@ -1,0 +1,178 @@
+// One tracked slice: what the store holds of it as it was last sent or received, and what this page changed that the
+// worker may not have taken yet.
+
+import { change, disagreement, each, type Items, isCollection, isObject, read, type Tracking } from "./shape.js";
+
+/** A change of one item. */
+export type Operation =
+  | { op: "put"; id: string; item: unknown }
+  /** Fields that are undefined are removed. */
+  | { op: "update"; id: string; fields: Record<string, unknown> }
+  | { op: "delete"; id: string };
+
+/** What the worker tells of a slice. `n` is the page's last burst that is in it. */
+export interface Told {
+  puts: { id: string; value: unknown }[];
+  deletes: string[];
+  n: number;
+}
+
+export class TrackedSlice {
+  readonly name: string;
+  readonly tracking: Tracking;
+  /** The collection that the slice's reducer begins with. Should a later action bring it back, that is a reset, and no deletion. */
+  readonly #initial: unknown;
+  /** The state that was last looked at. */
+  #seen: unknown;
+  /** Its items as they were sent or received. */
+  #items: Items;
+  /** The items of which the worker has, or will have, the whole: only these can be sent as fields. */
+  readonly #whole = new Set<string>();
+  /** Own operations that may be in none of what the worker told, by item, each with its burst. */
+  readonly #own = new Map<string, { n: number; operation: Operation }[]>();
+  /** What was refused, so that it is said once. */
+  readonly #refused = new Map<string, unknown>();
+
+  constructor(name: string, tracking: Tracking, state: unknown, initial: unknown) {
+    this.name = name;
+    this.tracking = tracking;
+    this.#initial = initial;
+    this.#seen = state;
+    this.#items = read(state, tracking);
+  }
+
+  /** Whether the state is another one than was last looked at. */
+  isNew(state: unknown): boolean {
+    return state !== this.#seen;
+  }
+
+  /** Whether an action returned a collection to what it was at first. */
+  isReset(state: unknown): boolean {
+    return !this.tracking.single && state === this.#initial && isCollection(state) && this.isNew(state);
+  }
+
+  /** Takes the state as it is, without anything to send. */
+  adopt(state: unknown): void {
+    this.#seen = state;
+    this.#items = read(state, this.tracking);
+  }
+
+  /** What has changed since the state was last looked at. `report` hears of what cannot be kept. */
+  look(state: unknown, report: (problem: string) => void): Operation[] {
+    const operations: Operation[] = [];
+    const before = this.#items;
+    let there = 0;
+    const refuse = (place: string, item: unknown, why: string) => {
+      if (this.#refused.get(place) === item) return;
+      this.#refused.set(place, item);
+      report(`${this.name}${place} ${why}. It stays in the store and is not persisted.`);
+    };
+    const visit = (id: string, item: unknown) => {
+      const former = before.get(id);
+      if (former !== undefined) there += 1;
+      if (former === item) return;
+      const why = disagreement(id, item, this.tracking);
+      if (why) return refuse(`[${JSON.stringify(id)}]`, item, why);
+      before.set(id, item);
+      const operation = this.#operation(id, former, item);
+      if (operation) operations.push(operation);
+    };
+    const known = before.size;
+    each(state, this.tracking, visit, (place, why) => refuse(place, state, why));
+    if (there < known) {
+      const now = read(state, this.tracking);
+      for (const id of before.keys()) {
+        if (now.has(id)) continue;
+        before.delete(id);
+        this.#whole.delete(id);
+        operations.push({ op: "delete", id });
+      }
+    }
+    this.#seen = state;
+    return operations;
+  }
+
+  #operation(id: string, former: unknown, item: unknown): Operation | undefined {
+    if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item)) {
+      this.#whole.add(id);
+      return { op: "put", id, item };
+    }
+    const fields: Record<string, unknown> = {};
+    for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
+    for (const name in former) if (former[name] !== undefined && item[name] === undefined) fields[name] = undefined;
+    return Object.keys(fields).length > 0 ? { op: "update", id, fields } : undefined;
+  }
+
+  /** An operation was sent in burst `n`. */
+  sent(n: number, operation: Operation): void {
+    const own = this.#own.get(operation.id);
+    if (own) own.push({ n, operation });
+    else this.#own.set(operation.id, [{ n, operation }]);
+  }
+
+  /** An operation could not be sent: the item's next change is sent whole. */
+  unsent(id: string): void {
+    this.#whole.delete(id);
+  }
+
+  /** The worker has taken everything up to burst `n`. */
+  taken(n: number): void {
+    for (const [id, own] of this.#own) {
+      const later = own.filter((sent) => sent.n > n);
+      if (later.length === 0) this.#own.delete(id);
+      else this.#own.set(id, later);
+    }
+  }
+
+  /** The state with what the worker told; own changes that are newer stay on top. */
+  apply(state: unknown, { puts, deletes, n }: Told): unknown {
+    this.taken(n);
+    const put: Items = new Map();
+    const gone = new Set<string>();
+    for (const { id, value } of puts) {
+      this.#whole.add(id);
+      put.set(id, value);
+    }
+    for (const id of deletes) gone.add(id);
+    return this.#change(state, put, gone);
+  }
+
+  /** The state with all of the slice as the worker has it: what it does not name is gone. */
+  replace(state: unknown, { puts, n }: Told): unknown {
+    // The app's own first items stay until something was stored.
+    if (puts.length === 0 && state === this.#initial) return state;
+    const named = new Set(puts.map(({ id }) => id));
+    const deletes = [...this.#items.keys()].filter((id) => !named.has(id));
+    return this.apply(state, { puts, deletes, n });
+  }
+
+  #change(state: unknown, puts: Items, deletes: Set<string>): unknown {
+    for (const [id, own] of this.#own) {
+      if (!puts.has(id) && !deletes.has(id)) continue;
+      const item = own.reduce((item, { operation }) => over(item, operation), puts.get(id));
+      deletes.delete(id);
+      puts.delete(id);
+      if (item === undefined) deletes.add(id);
+      else puts.set(id, item);
+    }
+    const changed = change(state, puts, deletes, this.tracking);
+    for (const id of deletes) {
+      this.#items.delete(id);
+      this.#whole.delete(id);
+    }
+    for (const [id, item] of puts) this.#items.set(id, item);
+    this.#seen = changed;
+    return changed;
+  }
+}
+
+/** An item after an operation. */
+function over(item: unknown, operation: Operation): unknown {
+  if (operation.op === "delete") return undefined;
+  if (operation.op === "put") return operation.item;
+  // What was deleted elsewhere is not made again of some of its fields.
+  if (!isObject(item)) return item;
+  const changed = { ...item, ...operation.fields };
+  for (const name in operation.fields) if (changed[name] === undefined) delete changed[name];
+  return changed;
+}

@@ -1,0 +1,47 @@
+// What an app may want of the sync itself, in Redux's terms: a reducer with its state, and thunks.
+
+import * as client from "nightferry-client";
+import type { UnknownAction } from "redux";
+import type { Status, SyncMetrics } from "../types.js";
+
+/** The state of `syncReducer`. */
+export interface SyncState {
+  status: Status;
+  metrics: SyncMetrics;
+}
+
+const SYNC = "nightferry/sync";
+let mounted = false;
+
+/** A reducer with the sync's status and metrics, for apps that want them in their store. `usePersistence()` needs none. */
+export function syncReducer(
+  state: SyncState = { status: client.getStatus(), metrics: client.getSyncMetrics() },
+  action: UnknownAction,
+): SyncState {
+  mounted = true;
+  return action.type === SYNC ? { ...state, ...(action.change as Partial<SyncState>) } : state;
+}
+
+/** Keeps `syncReducer`'s state current, where a store has it. */
+export function mirror(dispatch: (action: UnknownAction) => unknown): void {
+  const tell = (change: Partial<SyncState>) => mounted && dispatch({ type: SYNC, change });
+  client.subscribeStatus((status) => tell({ status }));
+  client.subscribeSyncMetrics((metrics) => tell({ metrics }));
+}
+
+/** A thunk of one of the client's functions: `await dispatch(syncNow())`. */
+const thunk =
+  <A extends unknown[], T>(fn: (...args: A) => T) =>
+  (...args: A) =>
+  (): T =>
+    fn(...args);
+
+export const flushPersistence = thunk(client.flushPersistence);
+export const syncNow = thunk(client.syncNow);
+export const syncToFlaskBulk = thunk(client.syncToFlaskBulk);
+export const checkFlaskConnection = thunk(client.checkFlaskConnection);
+export const configurePersistence = thunk(client.configurePersistence);
+export const enablePersistence = thunk(client.enablePersistence);
+export const disablePersistence = thunk(client.disablePersistence);
+export const configureAutoSync = thunk(client.configureAutoSync);
+export const resetSyncMetrics = thunk(client.resetSyncMetrics);
