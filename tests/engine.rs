@@ -211,6 +211,12 @@ fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     );
     assert_eq!(world.pages[0].last("changed")["deletes"], json!(["old"]));
     assert_eq!(world.pages[0].heard_of("changed").len(), 1, "a tab does not hear of its own changes");
+    // Each is told which of its own bursts are in it: what it did since stays on top.
+    let told = |page: usize| {
+        let changed = world.pages[page].last("changed");
+        (changed["position"].clone(), changed["n"].clone())
+    };
+    assert_eq!((told(1), told(0)), ((json!(2), json!(0)), (json!(3), json!(2))));
 
     // Not committed yet, and a reader sees it all the same.
     assert!(world.disk.item("files", "new").is_none() && world.disk.item("files", "old").is_some());

@@ -11,14 +11,14 @@ export const MAX_ITEM_BYTES = 4 * 1024 * 1024;
  * @throws TypeError naming the path of what cannot be kept.
  */
 export function encode(value: unknown, path: string): string {
-  check(value, [path], []);
+  check(value, path, []);
   return wellFormed(JSON.stringify(value));
 }
 
 /** Whether a value can be kept, without a doubt: most can, and only for the others is it worth to know where they are. */
 export function isPlain(value: unknown, depth: number): boolean {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
-  if (typeof value === "number") return Number.isSafeInteger(value);
+  if (typeof value === "number") return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
   if (typeof value !== "object" || depth === MAX_DEPTH) return false;
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at += 1) if (!isPlain(value[at], depth + 1)) return false;
@@ -44,73 +44,37 @@ export function checkSize(text: string, path: string): void {
   }
 }
 
-/** `trail` is the way to the value, `above` the values on it: their text is made only for an error. */
-function check(value: unknown, trail: (string | number)[], above: object[]): void {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return;
-    case "number":
-      if (!Number.isSafeInteger(value)) checkNumber(value, pathOf(trail));
-      return;
-    case "object":
-      break;
-    default:
-      throw new TypeError(`${pathOf(trail)} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
-  }
-  if (value === null) return;
-  if (above.includes(value))
-    throw new TypeError(`${pathOf(trail)} refers back to a value that contains it (a cycle), which cannot be kept.`);
-  if (above.length === MAX_DEPTH)
-    throw new TypeError(`${pathOf(trail)} is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
-  above.push(value);
+/** Finds what cannot be kept; `above` has the values around this one. */
+function check(value: unknown, path: string, above: object[]): void {
+  const refuse: (why: string) => never = (why) => {
+    throw new TypeError(`${path} ${why}`);
+  };
+  if (isPlain(value, above.length)) return;
+  if (Number.isFinite(value))
+    refuse("is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.");
+  if (typeof value !== "object" || value === null)
+    refuse(`is ${["undefined", "number"].includes(typeof value) ? value : `a ${typeof value}`}, ${NOT_JSON}`);
+  if (above.includes(value)) refuse("refers back to a value that contains it (a cycle), which cannot be kept.");
+  if (above.length === MAX_DEPTH) refuse(`is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
+  const around = [...above, value];
   if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at += 1) {
-      trail.push(at);
-      check(value[at], trail, above);
-      trail.pop();
-    }
-  } else {
-    checkObject(value, trail, above);
+    for (let at = 0; at < value.length; at += 1) check(value[at], `${path}[${at}]`, around);
+    return;
   }
-  above.pop();
-}
-
-function checkNumber(value: number, path: string): void {
-  if (!Number.isFinite(value)) throw new TypeError(`${path} is ${value}, which is not JSON and cannot be kept.`);
-  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-    throw new TypeError(`${path} is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.`);
-  }
-}
-
-function checkObject(value: object, trail: (string | number)[], above: object[]): void {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     const name = value.constructor?.name || "an object with a class";
-    throw new TypeError(
-      `${pathOf(trail)} is a ${name}, which is not JSON and cannot be kept. Convert it to a plain object, array, string or number.`,
-    );
+    refuse(`is a ${name}, ${NOT_JSON} Convert it to a plain object, array, string or number.`);
   }
-  for (const key of Object.keys(value)) {
-    const field = (value as Record<string, unknown>)[key];
-    if (key === "__proto__")
-      throw new TypeError(`${pathOf(trail)} has a key "__proto__", which is refused for safety.`);
-    if (field === undefined) continue;
-    trail.push(key);
-    check(field, trail, above);
-    trail.pop();
+  for (const [key, field] of Object.entries(value)) {
+    if (key === "__proto__") refuse('has a key "__proto__", which is refused for safety.');
+    if (field !== undefined)
+      check(field, /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`, around);
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
-    throw new TypeError(`${pathOf(trail)} has a toJSON method, which cannot be kept.`);
-  }
+  if ("toJSON" in value && typeof value.toJSON === "function") refuse("has a toJSON method, which cannot be kept.");
 }
 
-/** The first part of a trail is what the whole is called. */
-const pathOf = ([whole, ...keys]: (string | number)[]) =>
-  keys.reduce<string>((path, key) => (typeof key === "number" ? `${path}[${key}]` : join(path, key)), String(whole));
-const join = (path: string, key: string) =>
-  /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-const article = (type: string) => (type === "undefined" ? "undefined" : `a ${type}`);
+const NOT_JSON = "which is not JSON and cannot be kept.";
 
 /** JSON.stringify writes a lone surrogate as an escape; other JSON readers refuse it. */
 export function wellFormed(json: string): string {

@@ -9,6 +9,8 @@ use std::rc::Rc;
 pub struct Action<'a> {
     pub kind: String,
     pub payload: Option<&'a str>,
+    /// The item's id, where the payload does not say it.
+    pub id: Option<String>,
     /// The payload's top-level fields that were `undefined`: an update removes them.
     pub unset: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl<'a> Action<'a> {
         Ok(Action {
             kind,
             payload: fields.get("payload"),
+            id: fields.string("id"),
             unset: unset.into_iter().filter_map(string).collect(),
         })
     }
@@ -87,7 +90,7 @@ impl<'a> Action<'a> {
         let Some(payload) = self.payload else {
             return bad("bad_action", format!("The action \"{kind}\" was not kept: it has no payload."));
         };
-        let context = Context { kind, slice: name, payload };
+        let context = Context { kind, slice: name, payload, id: self.id.as_deref() };
         if config.single {
             return context.single(verb).map(one);
         }
@@ -117,6 +120,7 @@ struct Context<'a> {
     kind: &'a str,
     slice: &'a Rc<str>,
     payload: &'a str,
+    id: Option<&'a str>,
 }
 
 impl Context<'_> {
@@ -138,7 +142,10 @@ impl Context<'_> {
 
     fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         match elements(self.payload) {
-            Some(items) => Ok(items.into_iter().map(|item| self.put(item)).collect()),
+            Some(items) => {
+                let each = Context { id: None, ..*self };
+                Ok(items.into_iter().map(|item| each.put(item)).collect())
+            }
             None => bad(
                 "bad_action",
                 format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind),
@@ -188,7 +195,8 @@ impl Context<'_> {
     }
 
     fn id_of(&self, item: &str) -> Result<String, BadAction> {
-        match Fields::parse(item).and_then(|fields| id_text(fields.get("id")?)) {
+        let given = self.id.map(String::from);
+        match given.or_else(|| Fields::parse(item).and_then(|fields| id_text(fields.get("id")?))) {
             Some(id) => self.limited(id),
             None => bad(
                 "missing_id",
@@ -265,6 +273,19 @@ mod tests {
             done[0].change,
             Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()] }
         );
+    }
+
+    /// An item may have its id in another field, or nowhere: the page says it beside the item.
+    #[test]
+    fn an_id_beside_the_payload() {
+        let item = r#"{"isbn":7,"id":"else"}"#;
+        let done = run(&format!(r#"{{"type":"files/addItem","id":"7","payload":{item}}}"#)).unwrap();
+        assert_eq!(done, [Operation { key: Key::new("files", "7"), change: Change::Put(item.into()) }]);
+        let done = run(r#"{"type":"files/updateItem","id":"7","payload":{"x":1}}"#).unwrap();
+        assert_eq!(done[0].key, Key::new("files", "7"));
+        let done = run(r#"{"type":"files/addItems","id":"7","payload":[{"id":1}]}"#).unwrap();
+        assert_eq!(done[0].key, Key::new("files", "1"), "it names one item");
+        assert_eq!(run(r#"{"type":"files/addItem","id":"","payload":{}}"#).unwrap_err().code, "bad_id");
     }
 
     /// f14: any string or finite number is an id.

@@ -84,9 +84,13 @@ pub fn checked(request: u64, connected: bool) -> String {
     message("checked").number("request", request).bool("connected", connected).end()
 }
 
-/// What the page's bursts up to here did to these slices is in what it has been told.
-pub fn folded<'a>(position: u64, slices: impl Iterator<Item = &'a Rc<str>>) -> String {
-    message("folded").number("position", position).array("slices", slices.map(|slice| quoted(slice))).end()
+/// What the page's bursts up to the `n`th did to these slices is in what it has been told.
+pub fn folded<'a>(position: u64, n: u64, slices: impl Iterator<Item = &'a Rc<str>>) -> String {
+    message("folded")
+        .number("position", position)
+        .number("n", n)
+        .array("slices", slices.map(|slice| quoted(slice)))
+        .end()
 }
 
 /// The metrics, a JSON object.
@@ -117,23 +121,23 @@ pub fn status(status: &Status, now: u64) -> String {
 }
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
-/// `puts` and `deletes` and wins over them.
-pub fn rows(request: u64, slice: &str, position: u64, newer: &[(Key, Option<Json>)]) -> String {
+/// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
+pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Option<Json>)]) -> String {
     let mut out = message("rows");
-    out.number("request", request).string("slice", slice).number("position", position);
+    out.number("request", request).string("slice", slice).number("position", position).number("n", n);
     changes(&mut out, newer);
     out.end()
 }
 
-/// Items that changed, for the pages that did not make the change.
-pub fn changed(slice: &str, position: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
+/// Items that changed, for a page that did not make the change. The page's own bursts up to the `n`th are in it.
+pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
     let origin = match origin {
         Origin::Tab => "tab",
         Origin::Server => "server",
         Origin::Rollback => "rollback",
     };
     let mut out = message("changed");
-    out.string("slice", slice).number("position", position).string("origin", origin);
+    out.string("slice", slice).number("position", position).number("n", n).string("origin", origin);
     changes(&mut out, items);
     out.end()
 }

@@ -232,9 +232,27 @@ impl Journal {
 
     /// Whether every record up to `position` has taken effect on what readers see.
     pub fn folded_through(&self, position: u64) -> bool {
-        let first = self.open.iter().find(|record| record.3.is_none()).map(|record| record.0);
-        let first = first.or(self.writing.first().or(self.queue.first()).map(|record| record.position));
-        first.is_none_or(|first| first > position)
+        self.effective() >= position
+    }
+
+    /// Every record up to here has taken effect on what readers see.
+    pub fn effective(&self) -> u64 {
+        self.waiting().next().map_or(self.last, |(position, ..)| position - 1)
+    }
+
+    /// Every message of a page up to here has taken effect.
+    pub fn taken(&self, page: &str) -> u64 {
+        let waiting = self.waiting().find(|(_, author, _)| &***author == page);
+        waiting.map_or_else(|| self.accepted(page), |(_, _, n)| n - 1)
+    }
+
+    /// The records that have not taken effect: position, page and number.
+    fn waiting(&self) -> impl Iterator<Item = (u64, &Rc<str>, u64)> {
+        let unfolded = self.open.iter().filter(|record| record.3.is_none());
+        let unwritten = self.writing.iter().chain(&self.queue);
+        unfolded
+            .map(|(position, page, n, _)| (*position, page, *n))
+            .chain(unwritten.map(|record| (record.position, &record.head.page, record.head.n)))
     }
 
     /// Items made of records of these positions were committed.

@@ -264,8 +264,11 @@ impl Engine {
             slices.or_insert_with(item.0.slice.clone(), Vec::new).push(item);
         }
         for (slice, items) in slices {
-            let message = down::changed(&slice, self.journal.last(), origin, &items);
-            self.post(To::Pages(others.clone()), message);
+            for page in &others {
+                let (position, n) = (self.journal.effective(), self.journal.taken(page));
+                let message = down::changed(&slice, position, n, origin, &items);
+                self.post(To::page(page), message);
+            }
         }
     }
 

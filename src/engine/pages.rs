@@ -146,8 +146,8 @@ impl Engine {
             match &waiter.wants {
                 Wants::Rows(slice) if self.journal.folded_through(waiter.position) => {
                     let Some(config) = self.slices.get(slice) else { continue };
-                    let message =
-                        down::rows(waiter.request, slice, self.journal.last(), &self.items.newer(slice));
+                    let (position, n) = (self.journal.effective(), self.journal.taken(&waiter.page));
+                    let message = down::rows(waiter.request, slice, position, n, &self.items.newer(slice));
                     let store = config.store.clone();
                     self.outputs.push_back(Output::Rows { to, request: waiter.request, message, store });
                 }

@@ -148,7 +148,8 @@ impl Engine {
         self.reports.stale = false;
         self.reports.looked_at = self.now;
         for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded) {
-            self.post(To::page(&page), down::folded(position, slices.keys()));
+            let n = self.journal.taken(&page);
+            self.post(To::page(&page), down::folded(position, n, slices.keys()));
         }
         let status = self.status();
         if status.pending == 0 {
