@@ -257,11 +257,11 @@ export async function hydrate<T>(slice: string): Promise<{ id: string; value: T 
 }
 
 async function read(slice: string) {
-  const { ids, values, puts, deletes, n } = (await ask("hydrate", slice)) as Rows;
+  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
   const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
-  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n };
+  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
 }
 
 /** What nightferry/redux needs beyond the API. No part of it. */

@@ -9,17 +9,18 @@ export type Rows = {
   puts: { id: string; value: unknown }[];
   deletes: string[];
   n: number;
+  position: number;
 };
 export type Message =
   | { kind: "status"; status: Status }
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Told)
-  | { kind: "folded"; slices: string[]; n: number }
+  | { kind: "folded"; slices: string[]; n: number; position: number }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | { kind: "warning" | "failed"; code: string; message: string };
 
-/** A change, and the last burst of this page that is in it. */
-type Told = Change<unknown> & { n: number };
+/** A change, and the last burst of this page and the last position that are in it. */
+type Told = Change<unknown> & { n: number; position: number };
 
 /** What the worker says when it cannot start at all. */
 const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
@@ -127,7 +128,7 @@ export function hear(message: Message): void {
       return;
     case "folded":
       for (const slice of message.slices)
-        each(followers.get(slice), (fn) => fn({ puts: [], deletes: [], origin: "tab", n: message.n }));
+        each(followers.get(slice), (fn) => fn({ ...message, puts: [], deletes: [], origin: "tab" }));
       return;
     case "pending":
       each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));

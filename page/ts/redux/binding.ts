@@ -27,7 +27,7 @@ export interface Client {
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
   /** Hears what changes elsewhere, and up to which burst the own changes are in it. */
-  follow(slice: string, fn: (change: Change<unknown> & { n: number }) => void): () => void;
+  follow(slice: string, fn: (change: Told & Pick<Change<unknown>, "origin">) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -87,8 +87,8 @@ export class Binding {
   readonly #store: Store;
   readonly #client: Client;
   readonly #slices: TrackedSlice[];
-  /** What was told while a slice is read: it is newer than what is read. */
-  readonly #early = new Map<TrackedSlice, Told[]>();
+  /** The slices that are being read: whether to read them again, and what was told meanwhile. */
+  readonly #reading = new Map<TrackedSlice, { again: boolean; early: Told[] }>();
   #looking = false;
   #state: unknown;
 
@@ -118,27 +118,38 @@ export class Binding {
     await Promise.all(this.#slices.map((slice) => this.#read(slice)));
   }
 
+  /** Puts all that is stored of a slice into the store. */
   async #read(slice: TrackedSlice): Promise<void> {
-    const early: Told[] = [];
-    this.#early.set(slice, early);
+    const under = this.#reading.get(slice);
+    if (under) {
+      under.again = true;
+      return;
+    }
+    const reading = { again: true, early: [] as Told[] };
+    this.#reading.set(slice, reading);
     try {
-      // What was changed here so far is sent before it is read.
-      this.look();
-      const rows = await this.#client.read(slice.name);
-      this.look();
-      this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
+      while (reading.again) {
+        reading.again = false;
+        // What was changed here so far is sent before it is read.
+        this.look();
+        const rows = await this.#client.read(slice.name);
+        this.look();
+        this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
+        for (const told of reading.early.splice(0)) if (told.position > rows.position) this.#take(slice, told, "tab");
+      }
     } finally {
-      this.#early.delete(slice);
-      for (const told of early) this.#hear(slice, told, "tab");
+      this.#reading.delete(slice);
+      for (const told of reading.early) this.#take(slice, told, "tab");
     }
   }
 
   #hear(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
-    const early = this.#early.get(slice);
-    if (early) {
-      early.push(told);
-      return;
-    }
+    const reading = this.#reading.get(slice);
+    if (reading) reading.early.push(told);
+    else this.#take(slice, told, origin);
+  }
+
+  #take(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
     if (told.puts.length === 0 && told.deletes.length === 0) {
       slice.taken(told.n);
       return;

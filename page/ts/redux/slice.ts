@@ -10,11 +10,14 @@ export type Operation =
   | { op: "update"; id: string; fields: Record<string, unknown> }
   | { op: "delete"; id: string };
 
-/** What the worker tells of a slice. `n` is the page's last burst that is in it. */
+/** What the worker tells of a slice. */
 export interface Told {
   puts: { id: string; value: unknown }[];
   deletes: string[];
+  /** The page's last burst that is in it. */
   n: number;
+  /** The last record of all pages that is in it. */
+  position: number;
 }
 
 export class TrackedSlice {
@@ -138,12 +141,12 @@ export class TrackedSlice {
   }
 
   /** The state with all of the slice as the worker has it: what it does not name is gone. */
-  replace(state: unknown, { puts, n }: Told): unknown {
+  replace(state: unknown, { puts, n, position }: Told): unknown {
     // The app's own first items stay until something was stored.
     if (puts.length === 0 && state === this.#initial) return state;
     const named = new Set(puts.map(({ id }) => id));
     const deletes = [...this.#items.keys()].filter((id) => !named.has(id));
-    return this.apply(state, { puts, deletes, n });
+    return this.apply(state, { puts, deletes, n, position });
   }
 
   #change(state: unknown, puts: Items, deletes: Set<string>): unknown {

@@ -1,0 +1,135 @@
+// A device for tests, without a browser: one worker with its items, and tabs whose messages wait until the test lets the
+// next one through. It does with actions what the real worker does, and tells what the real one tells.
+
+import type { Change, RegisterOptions } from "../types.js";
+import type { Client } from "./binding.js";
+import type { Told } from "./slice.js";
+
+type Heard = Told & Pick<Change<unknown>, "origin">;
+type Action = { type: string; payload?: unknown };
+type Item = Record<string, unknown>;
+
+export class Device {
+  readonly slices = new Map<string, Map<string, unknown>>();
+  readonly tabs: Tab[] = [];
+  /** How many bursts were taken. */
+  position = 0;
+  /** Every operation that arrived. */
+  readonly operations: { type: string; id: string | undefined; payload: unknown }[] = [];
+
+  items(slice: string): Map<string, unknown> {
+    const items = this.slices.get(slice) ?? new Map();
+    this.slices.set(slice, items);
+    return items;
+  }
+
+  tab(): Tab {
+    const tab = new Tab(this);
+    this.tabs.push(tab);
+    return tab;
+  }
+
+  /** Takes a tab's burst. */
+  take(from: Tab, burst: string[], n: number): void {
+    from.taken = n;
+    this.position += 1;
+    const { position } = this;
+    const changed = new Map<string, Set<string>>();
+    for (const text of burst) {
+      const { type, id, payload, unset } = JSON.parse(text);
+      this.operations.push({ type, id, payload });
+      const [slice, verb] = type.split("/");
+      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? []);
+      if (touched === undefined) continue;
+      changed.set(slice, (changed.get(slice) ?? new Set()).add(touched));
+    }
+    for (const [slice, ids] of changed) {
+      const items = this.items(slice);
+      const puts = [...ids].filter((id) => items.has(id)).map((id) => ({ id, value: items.get(id) }));
+      const deletes = [...ids].filter((id) => !items.has(id));
+      for (const tab of this.tabs) {
+        if (tab !== from)
+          tab.tell(slice, { puts: structuredClone(puts), deletes, origin: "tab", n: tab.taken, position });
+      }
+      from.tell(slice, { puts: [], deletes: [], origin: "tab", n, position });
+    }
+  }
+
+  /** The item that changed. */
+  #apply(items: Map<string, unknown>, verb: string, id: string | undefined, payload: unknown, unset: string[]) {
+    const key = verb === "set" ? "value" : (id ?? String(payload));
+    const former = items.get(key);
+    if (verb === "addItem" || verb === "set") items.set(key, payload);
+    else if (former === undefined) return undefined;
+    else if (verb === "removeItem") items.delete(key);
+    else {
+      const item = { ...(former as Item), ...(payload as Item) };
+      for (const name of unset) delete item[name];
+      items.set(key, item);
+    }
+    return key;
+  }
+}
+
+/** A page's life. */
+export class Tab implements Client {
+  /** Messages on their way to the worker and to the page, each in its order. */
+  readonly up: (() => void)[] = [];
+  readonly down: (() => void)[] = [];
+  taken = 0;
+  readonly #device: Device;
+  readonly #followers = new Map<string, (change: Heard) => void>();
+  #burst: string[] = [];
+  #bursts = 0;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  register(_options: RegisterOptions): Promise<unknown> {
+    return new Promise((resolve) => this.up.push(() => this.down.push(() => resolve(undefined))));
+  }
+
+  send(action: Action, id?: string): number {
+    const { type, payload } = action;
+    const unset = Object.keys(payload ?? {}).filter((name) => (payload as Item)[name] === undefined);
+    this.#burst.push(JSON.stringify({ type, id, payload, unset }));
+    return this.#bursts + 1;
+  }
+
+  /** Posts what was gathered. */
+  post(): void {
+    if (this.#burst.length === 0) return;
+    const burst = this.#burst;
+    this.#burst = [];
+    this.#bursts += 1;
+    const n = this.#bursts;
+    this.up.push(() => this.#device.take(this, burst, n));
+  }
+
+  read(slice: string): Promise<Told> {
+    this.post();
+    return new Promise((resolve) =>
+      this.up.push(() => {
+        const puts = [...this.#device.items(slice)].map(([id, value]) => ({ id, value: structuredClone(value) }));
+        const n = this.taken;
+        const { position } = this.#device;
+        this.down.push(() => resolve({ puts, deletes: [], n, position }));
+      }),
+    );
+  }
+
+  follow(slice: string, fn: (change: Heard) => void): () => void {
+    this.#followers.set(slice, fn);
+    return () => this.#followers.delete(slice);
+  }
+
+  /** Nobody hears any more; what was posted still arrives. */
+  close(): void {
+    this.#followers.clear();
+  }
+
+  tell(slice: string, change: Heard): void {
+    this.down.push(() => this.#followers.get(slice)?.(change));
+  }
+}

@@ -1,0 +1,32 @@
+// The store enhancer, for any client.
+
+import type { Store, StoreEnhancer } from "redux";
+import { Binding, type Client, type NightferryOptions, withNightferry } from "./binding.js";
+
+/** What the enhancer adds to a store. */
+export interface NightferryStore {
+  nightferry: {
+    /** Resolves when the slices are registered and what was stored is in the store. Rejects as `register` does. */
+    ready: Promise<void>;
+  };
+}
+
+/** Binds a store to `client`; without one there is nothing to keep, as on a server. */
+export function enhancer(client: Client | undefined, options: NightferryOptions): StoreEnhancer<NightferryStore> {
+  return (createStore) => (reducer, preloadedState) => {
+    const store = createStore(withNightferry(reducer), preloadedState);
+    if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
+    const initial = reducer(undefined, { type: "nightferry/initial" } as never);
+    const binding = new Binding(store as unknown as Store, client, options, initial);
+    return {
+      ...store,
+      dispatch: (action) => {
+        const returned = store.dispatch(action);
+        binding.acted();
+        return returned;
+      },
+      replaceReducer: (next) => store.replaceReducer(withNightferry(next)),
+      nightferry: { ready: binding.ready },
+    };
+  };
+}
