@@ -3,7 +3,8 @@
 //! Through web-sys and not through rexie: a transaction's requests are all issued at once and only its end is awaited,
 //! so that a request costs neither a future nor a closure (ARCHITECTURE.md has the figures).
 
-use js_sys::{Array, Function, JSON, JsString, Map, Promise, Reflect, Set};
+use crate::task::{event, handler};
+use js_sys::{Array, JSON, JsString, Map, Reflect, Set};
 use nightferry::json::Json;
 use nightferry::store::{
     CONFLICTS, HELD, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot,
@@ -11,7 +12,6 @@ use nightferry::store::{
 };
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
     IdbTransaction, IdbTransactionMode,
@@ -46,16 +46,11 @@ fn threw(error: JsValue) -> StoreError {
     }
 }
 
-/// Waits for one of two events. The promise's own functions are the handlers: no closure of ours is made.
-fn event(listen: &dyn Fn(&Function, &Function)) -> JsFuture {
-    JsFuture::from(Promise::new(&mut |resolve, reject| listen(&resolve, &reject)))
-}
-
 /// A request's result, once it succeeded. What was requested before it in the same transaction has succeeded then, too.
 async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
     let ended = event(&|resolve, reject| {
-        request.set_onsuccess(Some(resolve));
-        request.set_onerror(Some(reject));
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
     });
     match ended.await {
         Ok(_) => request.result().map_err(threw),
@@ -66,8 +61,8 @@ async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
 /// Until the transaction is durable. A failure has undone all of it.
 pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
     let ended = event(&|resolve, reject| {
-        transaction.set_oncomplete(Some(resolve));
-        transaction.set_onabort(Some(reject));
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
     });
     ended.await.map(drop).map_err(|_| because(transaction.error().as_ref()))
 }
@@ -158,7 +153,7 @@ impl Database {
 /// The database of a request to open it, with these stores where that request makes or upgrades it.
 async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database, StoreError> {
     let (request, stores) = (open.clone(), wanted.to_vec());
-    let upgrade = Closure::<dyn FnMut()>::new(move || {
+    let upgrade = handler(move |_| {
         if let Ok(database) = request.result() {
             let database: IdbDatabase = database.unchecked_into();
             for store in missing(&database, &stores) {
@@ -167,16 +162,16 @@ async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database
             }
         }
     });
-    open.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+    open.set_onupgradeneeded(Some(&upgrade));
     let database: IdbDatabase = result(open).await?.unchecked_into();
     // Another connection wants to upgrade or delete the database, and waits for this one; the next transaction opens it
     // again.
-    let changed = Closure::<dyn FnMut(Event)>::new(|event: Event| {
-        if let Some(database) = event.target() {
+    let changed = handler(|event| {
+        if let Some(database) = event.unchecked_into::<Event>().target() {
             database.unchecked_into::<IdbDatabase>().close();
         }
     });
-    database.set_onversionchange(Some(changed.into_js_value().unchecked_ref()));
+    database.set_onversionchange(Some(&changed));
     Ok(Database(database))
 }
 

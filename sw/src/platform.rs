@@ -1,13 +1,13 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
-use js_sys::{Function, JSON, JsString, Promise, Reflect, Uint8Array};
+use crate::task::{Promised, settled, spawn};
+use js_sys::{Function, JSON, JsString, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use nightferry::table::Table;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::BroadcastChannel;
 
 #[wasm_bindgen]
@@ -15,7 +15,9 @@ extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(into: &Uint8Array) -> Uint8Array;
     #[wasm_bindgen(js_name = setTimeout)]
-    pub fn set_timeout(then: &Function, ms: u32);
+    pub fn set_timeout(then: &Function, ms: u32) -> i32;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub fn clear_timeout(timer: i32);
 
     type Registration;
     #[wasm_bindgen(thread_local_v2, js_name = registration)]
@@ -24,7 +26,7 @@ extern "C" {
     fn sync(this: &Registration) -> Option<SyncManager>;
     type SyncManager;
     #[wasm_bindgen(method)]
-    fn register(this: &SyncManager, tag: &str) -> Promise;
+    fn register(this: &SyncManager, tag: &str) -> Promised;
 }
 
 pub fn moment() -> Moment {
@@ -36,8 +38,7 @@ pub fn moment() -> Moment {
 /// Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
 pub fn ask_to_be_woken() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
-        let asked = JsFuture::from(sync.register("nightferry"));
-        spawn_local(async move { drop(asked.await) });
+        spawn(async move { drop(settled(&sync.register("nightferry")).await) });
     }
 }
 
