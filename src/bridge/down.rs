@@ -121,11 +121,11 @@ pub fn status(status: &Status, now: u64) -> String {
 pub fn rows(request: u64, slice: &str, position: u64, newer: &[(Key, Option<Json>)]) -> String {
     let mut out = message("rows");
     out.number("request", request).string("slice", slice).number("position", position);
-    changes(&mut out, newer);
+    changes(&mut out, slice, newer);
     out.end()
 }
 
-/// Items that changed, for the pages that did not make the change.
+/// Items of a slice that changed, among those of others, for the pages that did not make the change.
 pub fn changed(slice: &str, position: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
     let origin = match origin {
         Origin::Tab => "tab",
@@ -134,24 +134,25 @@ pub fn changed(slice: &str, position: u64, origin: Origin, items: &[(Key, Option
     };
     let mut out = message("changed");
     out.string("slice", slice).number("position", position).string("origin", origin);
-    changes(&mut out, items);
+    changes(&mut out, slice, items);
     out.end()
 }
 
-fn changes(out: &mut Writer, items: &[(Key, Option<Json>)]) {
-    let puts = items.iter().filter_map(|(key, value)| {
+fn changes(out: &mut Writer, slice: &str, items: &[(Key, Option<Json>)]) {
+    let items = || items.iter().filter(|(key, _)| *key.slice == *slice);
+    let puts = items().filter_map(|(key, value)| {
         let mut put = Writer::object();
         put.string("id", &key.id).raw("value", value.as_ref()?);
         Some(put.end())
     });
     out.array("puts", puts);
-    let deletes = items.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| quoted(&key.id));
+    let deletes = items().filter(|(_, value)| value.is_none()).map(|(key, _)| quoted(&key.id));
     out.array("deletes", deletes);
 }
 
-/// How far changes have come; with `reset`, of all items that the server does not have.
+/// How far changes of a slice, among those of others, have come; with `reset`, of all items that the server does not have.
 pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
-    let items = items.iter().map(|(key, progress)| {
+    let items = items.iter().filter(|(key, _)| *key.slice == *slice).map(|(key, progress)| {
         let state = match progress {
             Progress::Local => "local",
             Progress::Sending => "sending",

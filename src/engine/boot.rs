@@ -14,13 +14,13 @@ use super::settings::read_requeue;
 use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use crate::json::{Fields, Writer, string};
+use crate::json::{Fields, Json, Writer, shared, string};
 use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
 };
 use crate::table::Table;
-use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Why the engine does not start. The database is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Engine {
         let mut entropy = Entropy(moment.entropy);
         let mut meta = Table::default();
         for (name, json) in snapshot.meta {
-            meta.insert(name, json);
+            meta.insert(shared(&name), shared(&json));
         }
         check_schema(&meta)?;
         let fresh = !meta.contains_key("epoch");
@@ -57,11 +57,12 @@ impl Engine {
             },
             entropy,
             last: 0,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            polled: Vec::new().into_iter(),
             stirred: true,
             phase: Phase::Running,
-            deferred: VecDeque::new(),
-            open: Table::default(),
+            deferred: Vec::new(),
+            open: Vec::new(),
             fresh,
             stores: snapshot.stores,
             settings,
@@ -178,7 +179,7 @@ impl Engine {
         }
         let load = self.number();
         self.phase = Phase::Loading(Some(load));
-        self.outputs.push_back(Output::Load { load, wanted, whole: Vec::new() });
+        self.outputs.push(Output::Load { load, wanted, whole: Vec::new() });
     }
 
     /// The values of outbox rows that are in their slices' stores.
@@ -222,7 +223,7 @@ impl Engine {
     }
 }
 
-fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
+fn check_schema(meta: &Table<Rc<str>, Json>) -> Result<(), BootError> {
     match meta.get("schema").map(|json| json.parse::<u64>()) {
         None => Ok(()),
         Some(Ok(schema)) if schema <= SCHEMA => Ok(()),
@@ -239,7 +240,7 @@ fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
     }
 }
 
-fn read_settings(json: Option<&String>) -> Result<(Settings, Slices, AutoSync), BootError> {
+fn read_settings(json: Option<&Json>) -> Result<(Settings, Slices, AutoSync), BootError> {
     let Some(json) = json else { return Ok(Default::default()) };
     let settings = Settings::read(json).ok_or_else(|| "_meta.settings is no object of settings".into());
     let in_force = settings.and_then(|settings| {

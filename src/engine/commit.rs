@@ -37,7 +37,7 @@ pub struct Batch {
 
 #[derive(Debug, Default)]
 pub struct Committer {
-    open: Table<u64, Batch>,
+    open: Vec<(u64, Batch)>,
 }
 
 impl Committer {
@@ -46,7 +46,7 @@ impl Committer {
     }
 
     pub fn batch(&self, txn: u64) -> Option<&Batch> {
-        self.open.get(&txn)
+        self.open.iter().find(|open| open.0 == txn).map(|(_, batch)| batch)
     }
 
     /// The next transaction, if items are due. While answers are being stored (`settling`), what they say of an item must
@@ -78,7 +78,7 @@ impl Committer {
             trimmed: None,
             begun_at: now,
         };
-        let mut positions: Table<u64, usize> = Table::default();
+        let mut positions: Table<u64, u64> = Table::default();
         for key in &batch.keys {
             items.debounce.remove(key);
             let item = items.change(key);
@@ -123,15 +123,20 @@ impl Committer {
             item.committing = Some(pending);
         }
         // One that is open and trims may go further than this one would: the marks must not be put back.
-        if !self.open.values().any(|open| open.trimmed.is_some()) {
+        if !self.open.iter().any(|(_, open)| open.trimmed.is_some()) {
             // The settlement decides what becomes of its items' rows in `_sync`; a trim would delete some.
             if !settling {
                 journal.trim(now, &positions, &mut writes);
             }
             batch.trimmed = trim_of(&writes);
         }
-        self.open.insert(txn, batch);
+        self.open.push((txn, batch));
         Some(writes)
+    }
+
+    fn take(&mut self, txn: u64) -> Option<Batch> {
+        let at = self.open.iter().position(|open| open.0 == txn)?;
+        Some(self.open.swap_remove(at).1)
     }
 
     /// A transaction is durable. The items that it wrote.
@@ -142,7 +147,7 @@ impl Committer {
         outbox: &mut Outbox,
         journal: &mut Journal,
     ) -> Vec<Key> {
-        let Some(batch) = self.open.remove(&txn) else { return Vec::new() };
+        let Some(batch) = self.take(txn) else { return Vec::new() };
         for (seq, row) in batch.whole {
             if outbox.get(seq).is_some() {
                 outbox.note(seq, row);
@@ -174,7 +179,7 @@ impl Committer {
 
     /// A transaction failed: its items are due again, and what came after stays on top.
     pub fn failed(&mut self, txn: u64, now: u64, items: &mut Items) {
-        let Some(batch) = self.open.remove(&txn) else { return };
+        let Some(batch) = self.take(txn) else { return };
         for key in batch.keys {
             let item = items.change(&key);
             let Some(mut back) = item.committing.take() else { continue };

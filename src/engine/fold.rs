@@ -6,8 +6,7 @@ use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
 use crate::json::{Fields, Json, elements, well_formed};
 use crate::store::{Key, Wanted, Whole};
-use crate::table::Table;
-use std::collections::VecDeque;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 /// A record whose operations are known.
@@ -49,7 +48,7 @@ pub struct Folded {
 /// Records waiting for the stored values of their items.
 #[derive(Debug, Default)]
 pub struct Fold {
-    pub queue: VecDeque<Parsed>,
+    pub queue: Vec<Parsed>,
     pub loading: Option<u64>,
     /// The slices that are being read whole.
     pub loading_whole: Vec<Rc<str>>,
@@ -122,17 +121,22 @@ impl Fold {
         }
     }
 
-    /// The first record, if all its items are known.
-    pub fn ready(&mut self, items: &Items) -> Option<Parsed> {
-        if self.queue.is_empty() {
-            self.done = Table::default();
-        }
+    /// Takes the first records out, as far as all their items are known.
+    pub fn ready(&mut self, items: &Items) -> Vec<Parsed> {
         let known = |operation: &Operation| match operation.is_of_slice() {
             true => items.is_whole(&operation.key.slice),
             false => items.has(&operation.key),
         };
-        let ready = self.queue.front()?.operations.iter().all(known);
-        if ready { self.queue.pop_front() } else { None }
+        let unknown = self.queue.iter().position(|parsed| !parsed.operations.iter().all(known));
+        let rest = self.queue.split_off(unknown.unwrap_or(self.queue.len()));
+        std::mem::replace(&mut self.queue, rest)
+    }
+
+    /// What is replayed at start is folded once nothing is queued: no record is skipped any more.
+    pub fn replayed(&mut self) {
+        if self.queue.is_empty() {
+            self.done = Table::default();
+        }
     }
 
     /// Applies a record. `urgent` makes its items due at once.
@@ -209,16 +213,16 @@ impl Fold {
 /// The items that a set leaves out, as far as the page that sent it had seen or made them.
 fn others(slice: &str, ids: &[Rc<str>], record: &Record, items: &Items, journal: &Journal) -> Vec<Key> {
     let seen = Fields::parse(&record.head.seen).and_then(|seen| seen.number(slice)).unwrap_or(0);
-    let mut kept: Table<&str, ()> = Table::default();
+    let mut kept: Set<Rc<str>> = Set::default();
     for id in ids {
-        kept.insert(id, ());
+        kept.insert(id.clone(), 0);
     }
     // What is newer than the set was made after it, though it may be replayed.
     let known = |position| {
         position <= record.position && (position <= seen || journal.is_from(position, &record.head.page))
     };
     let others = items.of(slice).filter(|(key, item)| {
-        item.visible().is_some() && !kept.contains_key(&*key.id) && known(item.position)
+        item.visible().is_some() && !kept.contains_key(&key.id) && known(item.position)
     });
     others.map(|(key, _)| key.clone()).collect()
 }

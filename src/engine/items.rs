@@ -7,7 +7,7 @@ use crate::bridge::config::{Slice, Slices};
 use crate::bridge::down::Progress;
 use crate::json::Json;
 use crate::store::{Key, Loaded, OutboxRow, SyncRow, Wanted};
-use crate::table::Table;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 /// A state that an item shall have; `value` is `None` for a deletion.
@@ -106,13 +106,12 @@ impl Item {
 
 /// What to read for these items, each once.
 pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
-    let mut once: Table<Key, u64> = Table::default();
+    let mut once = Set::default();
     for key in keys {
         once.insert(key, 0);
     }
-    once.into_iter()
-        .map(|(key, _)| key)
-        .filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key }))
+    once.keys()
+        .filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key: key.clone() }))
         .collect()
 }
 
@@ -121,7 +120,7 @@ pub struct Items {
     items: Table<Key, Box<Item>>,
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
-    pub touched: Table<Key, u64>,
+    pub touched: Set<Key>,
     /// The last positions of items at rest that have no `_sync` row, as of slices that stay on the device. It is as old as
     /// the worker: after a restart a set takes what came before for seen.
     recent: Table<Key, u64>,

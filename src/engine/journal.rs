@@ -9,7 +9,6 @@
 use crate::json::{Json, Writer, number};
 use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
 use crate::table::Table;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How long a page's mark is kept after its last message, in ms: 30 days.
@@ -46,8 +45,13 @@ pub enum Arrival {
     Gap(u64),
 }
 
-/// A record on disk: its position, its page's mark, and the number of items still to commit; `None` before folding.
-type Open = (u64, Rc<str>, u64, Option<usize>);
+/// A record on disk: its page's mark, and the number of items still to commit; `None` before folding.
+#[derive(Debug)]
+struct Open {
+    page: Rc<str>,
+    n: u64,
+    left: Option<u64>,
+}
 
 #[derive(Debug, Default)]
 pub struct Journal {
@@ -57,8 +61,9 @@ pub struct Journal {
     /// In the open transaction.
     writing: Vec<Record>,
     /// Durable, not folded into items yet.
-    pub unfolded: VecDeque<Record>,
-    open: VecDeque<Open>,
+    pub unfolded: Vec<Record>,
+    /// The records on disk, by position.
+    open: Table<u64, Open>,
     /// Records up to here are done with but still on disk.
     trimmable: Option<u64>,
     /// Records up to here are gone from the disk.
@@ -69,8 +74,8 @@ pub struct Journal {
     /// Marks of pages whose records were trimmed, to be written with the trim.
     unwritten_marks: Table<Rc<str>, u64>,
     marks: Table<Rc<str>, Mark>,
-    /// The pages of the latest records, ascending by position.
-    authors: VecDeque<(u64, Rc<str>)>,
+    /// The pages of the latest records, by position.
+    authors: Table<u64, Rc<str>>,
 }
 
 impl Journal {
@@ -82,13 +87,18 @@ impl Journal {
     /// Takes up a record that was on disk at start.
     pub fn recover(&mut self, record: Record) {
         self.last = self.last.max(record.position);
-        self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
+        self.opened(&record);
         self.wrote(record.position, record.head.page.clone());
         let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
         mark.durable = mark.durable.max(record.head.n);
         mark.accepted = mark.durable;
         mark.at = mark.at.max(record.head.at);
-        self.unfolded.push_back(record);
+        self.unfolded.push(record);
+    }
+
+    fn opened(&mut self, record: &Record) {
+        let open = Open { page: record.head.page.clone(), n: record.head.n, left: None };
+        self.open.insert(record.position, open);
     }
 
     /// Takes up a page's mark that was on disk at start.
@@ -155,16 +165,17 @@ impl Journal {
     }
 
     fn wrote(&mut self, position: u64, page: Rc<str>) {
-        self.authors.push_back((position, page));
-        if self.authors.len() > MAX_AUTHORS {
-            self.authors.pop_front();
+        self.authors.insert(position, page);
+        if self.authors.len() > MAX_AUTHORS
+            && let Some(first) = self.authors.first()
+        {
+            self.authors.remove(&first);
         }
     }
 
     /// Whether the record at `position` came from that page, as far as it is remembered.
     pub fn is_from(&self, position: u64, page: &str) -> bool {
-        let found = self.authors.binary_search_by_key(&position, |author| author.0);
-        found.is_ok_and(|index| *self.authors[index].1 == *page)
+        self.authors.get(&position).is_some_and(|author| **author == *page)
     }
 
     /// The highest number of a page that was taken.
@@ -199,8 +210,8 @@ impl Journal {
                 mark.durable = mark.durable.max(record.head.n);
             }
             acknowledged.insert(record.head.page.clone(), record.head.n);
-            self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
-            self.unfolded.push_back(record);
+            self.opened(&record);
+            self.unfolded.push(record);
         }
         acknowledged
     }
@@ -224,15 +235,15 @@ impl Journal {
 
     /// A record was folded into `items` items.
     pub fn folded(&mut self, position: u64, items: usize) {
-        if let Some(record) = self.open(position) {
-            record.3 = Some(items);
+        if let Some(record) = self.open.get_mut(&position) {
+            record.left = Some(items as u64);
         }
         self.advance();
     }
 
     /// Whether every record up to `position` has taken effect on what readers see.
     pub fn folded_through(&self, position: u64) -> bool {
-        let first = self.open.iter().find(|record| record.3.is_none()).map(|record| record.0);
+        let first = self.open.iter().find(|(_, record)| record.left.is_none()).map(|(position, _)| *position);
         let first = first.or(self.writing.first().or(self.queue.first()).map(|record| record.position));
         first.is_none_or(|first| first > position)
     }
@@ -240,39 +251,35 @@ impl Journal {
     /// Items made of records of these positions were committed.
     pub fn committed<'a>(&mut self, positions: impl Iterator<Item = &'a u64>) {
         for position in positions {
-            if let Some((.., Some(left))) = self.open(*position) {
+            if let Some(Open { left: Some(left), .. }) = self.open.get_mut(position) {
                 *left = left.saturating_sub(1);
             }
         }
         self.advance();
     }
 
-    fn open(&mut self, position: u64) -> Option<&mut Open> {
-        let index = self.open.binary_search_by_key(&position, |record| record.0).ok()?;
-        self.open.get_mut(index)
-    }
-
     fn advance(&mut self) {
-        while let Some((position, page, n, Some(0))) = self.open.front() {
-            self.trimmable = Some(*position);
+        while let Some((position, Open { page, n, left: Some(0) })) = self.open.iter().next() {
+            let position = *position;
+            self.trimmable = Some(position);
             self.unwritten_marks.insert(page.clone(), *n);
-            self.open.pop_front();
+            self.open.remove(&position);
         }
     }
 
     /// Whether every record up to `position` is folded and committed.
     pub fn done_through(&self, position: u64) -> bool {
         let waiting = self.writing.iter().chain(&self.queue);
-        self.open.front().is_none_or(|record| record.0 > position)
+        self.open.first().is_none_or(|first| first > position)
             && waiting.map(|record| record.position).all(|waiting| waiting > position)
     }
 
     /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
     /// finishes go too.
-    pub fn trim(&self, now: u64, committing: &Table<u64, usize>, writes: &mut Vec<Write>) {
+    pub fn trim(&self, now: u64, committing: &Table<u64, u64>, writes: &mut Vec<Write>) {
         let mut through = self.trimmable;
         let mut marks = self.unwritten_marks.clone();
-        for (position, page, n, left) in &self.open {
+        for (position, Open { page, n, left }) in self.open.iter() {
             if left.is_none_or(|left| left > committing.get(position).copied().unwrap_or(0)) {
                 break;
             }

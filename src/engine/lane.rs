@@ -16,7 +16,7 @@ use super::items::Items;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
 use crate::protocol::{self, Mutation, PushAnswer};
-use crate::store::{ConflictRow, Key, Push, StoreError};
+use crate::store::{ConflictRow, Key, OutboxRow, Push, StoreError};
 use crate::table::Table;
 
 /// A request may take this long, and a ms more for every [`BYTES_PER_MS`] of its body.
@@ -268,9 +268,7 @@ pub fn read_push(
 ) -> Result<PushAnswer, Failure> {
     let body = accept(answer, "/push")?;
     let read = protocol::read_push(&body).map_err(|unreadable| Failure::new(unreadable.0))?;
-    let answered = |row: &crate::store::OutboxRow| {
-        read.results.iter().any(|result| *result.slice == *row.slice && *result.id == *row.id)
-    };
+    let answered = |row: &OutboxRow| read.results.iter().any(|result| result.is_of(row));
     if push.entries.iter().take(sent).filter_map(|(seq, _)| outbox.get(*seq)).all(answered) {
         return Ok(read);
     }

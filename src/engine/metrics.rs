@@ -3,7 +3,6 @@
 use crate::bridge::down;
 use crate::json::{Fields, Writer, elements, number, shared};
 use crate::table::Table;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// So many durations are kept.
@@ -30,7 +29,7 @@ pub struct Metrics {
     /// When the last operation ended, in epoch ms.
     last: u64,
     /// The durations of the latest transactions and requests, in ms.
-    durations: VecDeque<u64>,
+    durations: Vec<u64>,
     /// There is something that pages have not been told.
     pub changed: bool,
     save_at: Option<u64>,
@@ -47,9 +46,9 @@ impl Metrics {
 
     /// A transaction or request took so long.
     pub fn took(&mut self, ms: u64) {
-        self.durations.push_back(ms);
+        self.durations.push(ms);
         if self.durations.len() > MAX_DURATIONS {
-            self.durations.pop_front();
+            self.durations.remove(0);
         }
     }
 

@@ -30,7 +30,7 @@ pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
 use crate::bridge::config::{Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::store::{ConflictRow, Key, StoreError, Write};
-use crate::table::Table;
+use crate::table::{Set, Table};
 use backoff::Retry;
 use commit::Committer;
 use entropy::Entropy;
@@ -45,7 +45,6 @@ use reports::Reports;
 use schedule::Schedule;
 use settings::Change;
 use settle::Settlement;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The worker's state machine for one database.
@@ -54,14 +53,16 @@ pub struct Engine {
     entropy: Entropy,
     /// The last number given to a transaction, load or request.
     last: u64,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
+    /// Those that are being handed out.
+    polled: std::vec::IntoIter<Output>,
     /// Something arrived that the engine has not acted on: it does once what it said before is performed.
     stirred: bool,
     phase: Phase,
     /// Inputs that arrived while the phase could not take them.
-    deferred: VecDeque<Input>,
+    deferred: Vec<Input>,
     /// What each open transaction is for.
-    open: Table<u64, Purpose>,
+    open: Vec<(u64, Purpose)>,
 
     /// Names this database: new with each one.
     epoch: String,
@@ -75,7 +76,7 @@ pub struct Engine {
     /// Slices whose items have to be looked through for what the server lacks.
     requeue: Vec<Rc<str>>,
     /// Those of the first one that were found and are to be committed; `None` before it is looked through.
-    requeueing: Option<Table<Key, ()>>,
+    requeueing: Option<Set<Key>>,
     journal: Journal,
     fold: Fold,
     items: Items,
@@ -93,7 +94,7 @@ pub struct Engine {
     urgent_through: u64,
     waiters: Vec<Waiter>,
     /// Pages heard in this worker's life.
-    pages: Table<Rc<str>, ()>,
+    pages: Set<Rc<str>>,
     reports: Reports,
     metrics: Metrics,
     /// The browser was asked to wake the worker.
@@ -135,10 +136,9 @@ impl Engine {
         if self.phase == Phase::Loading(None) && !self.reading.waits(self.now) {
             self.load_outbox();
         }
-        while self.phase == Phase::Running {
-            match self.deferred.pop_front() {
-                Some(input) => self.route(input),
-                None => break,
+        if self.phase == Phase::Running {
+            for input in std::mem::take(&mut self.deferred) {
+                self.route(input);
             }
         }
         self.stirred = true;
@@ -147,8 +147,12 @@ impl Engine {
     /// The next thing to do; [`Output::Wait`] once there is nothing more.
     pub fn poll(&mut self) -> Output {
         loop {
-            if let Some(output) = self.outputs.pop_front() {
+            if let Some(output) = self.polled.next() {
                 return output;
+            }
+            if !self.outputs.is_empty() {
+                self.polled = std::mem::take(&mut self.outputs).into_iter();
+                continue;
             }
             if self.phase != Phase::Running || !std::mem::take(&mut self.stirred) {
                 break;
@@ -186,7 +190,7 @@ impl Engine {
                 self.kept(result)
             }
             (_, Input::Wake) => {}
-            (_, input) => self.deferred.push_back(input),
+            (_, input) => self.deferred.push(input),
         }
     }
 
@@ -202,7 +206,8 @@ impl Engine {
     }
 
     fn stored(&mut self, txn: u64, result: Result<(), StoreError>) {
-        let Some(purpose) = self.open.remove(&txn) else { return };
+        let Some(at) = self.open.iter().position(|open| open.0 == txn) else { return };
+        let (_, purpose) = self.open.swap_remove(at);
         if let Err(error) = &result {
             self.storage_failed(error);
         } else {
@@ -238,13 +243,13 @@ impl Engine {
 
     fn store(&mut self, purpose: Purpose, writes: Vec<Write>) -> u64 {
         let txn = self.number();
-        self.open.insert(txn, purpose);
-        self.outputs.push_back(Output::Store { txn, writes });
+        self.open.push((txn, purpose));
+        self.outputs.push(Output::Store { txn, writes });
         txn
     }
 
     fn post(&mut self, to: To, message: String) {
-        self.outputs.push_back(Output::Post { to, message });
+        self.outputs.push(Output::Post { to, message });
     }
 
     /// Tells the pages of items that changed, by slice.
@@ -259,12 +264,12 @@ impl Engine {
         if others.is_empty() {
             return;
         }
-        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
-        for item in items {
-            slices.or_insert_with(item.0.slice.clone(), Vec::new).push(item);
+        let mut slices = Set::default();
+        for (key, _) in &items {
+            slices.insert(key.slice.clone(), 0);
         }
-        for (slice, items) in slices {
-            let message = down::changed(&slice, self.journal.last(), origin, &items);
+        for slice in slices.keys() {
+            let message = down::changed(slice, self.journal.last(), origin, &items);
             self.post(To::Pages(others.clone()), message);
         }
     }

@@ -40,7 +40,7 @@ impl Engine {
             }
         };
         let page: Rc<str> = up.page.into();
-        let is_new = self.pages.insert(page.clone(), ()).is_none();
+        let is_new = self.pages.insert(page.clone(), 0).is_none();
         match up.body {
             Body::Register { request, slices, auto_sync } => {
                 self.register(page, request, &slices, auto_sync.as_deref());
@@ -69,7 +69,7 @@ impl Engine {
             }
             Body::Hydrate { request, slice, .. } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
-                self.reports.watched.insert(slice.as_str().into(), ());
+                self.reports.watched.insert(slice.as_str().into(), 0);
                 let items = self.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
@@ -135,7 +135,7 @@ impl Engine {
     pub(super) fn ask_to_be_woken(&mut self) {
         if !self.will_be_woken && self.is_unsent() {
             self.will_be_woken = true;
-            self.outputs.push_back(Output::AskToBeWoken);
+            self.outputs.push(Output::AskToBeWoken);
         }
     }
 
@@ -149,7 +149,7 @@ impl Engine {
                     let message =
                         down::rows(waiter.request, slice, self.journal.last(), &self.items.newer(slice));
                     let store = config.store.clone();
-                    self.outputs.push_back(Output::Rows { to, request: waiter.request, message, store });
+                    self.outputs.push(Output::Rows { to, request: waiter.request, message, store });
                 }
                 Wants::Flush if self.journal.done_through(waiter.position) => {
                     self.post(to, down::done(waiter.request))

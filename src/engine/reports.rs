@@ -4,7 +4,7 @@ use super::{Engine, lane};
 use crate::bridge::down::{self, Progress, To};
 use crate::bridge::status::{Connection, Status, SyncStatus};
 use crate::store::Key;
-use crate::table::Table;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 const EVERY_MS: u64 = 100;
@@ -15,7 +15,7 @@ const ACKS_MS: u64 = 50;
 #[derive(Debug, Default)]
 pub struct Folds {
     pub position: u64,
-    pub slices: Table<Rc<str>, ()>,
+    pub slices: Set<Rc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Reports {
     /// Changes acknowledged since the outbox was last empty.
     pub acknowledged: usize,
     /// Slices whose items' progress some page wants to hear.
-    pub watched: Table<Rc<str>, ()>,
+    pub watched: Set<Rc<str>>,
     /// Pages to acknowledge, each with its highest number.
     pub acks: Table<Rc<str>, u64>,
     acked_at: u64,
@@ -133,8 +133,8 @@ impl Engine {
     pub(super) fn acknowledge(&mut self) {
         if !self.reports.acks.is_empty() && self.now >= self.reports.acked_at + ACKS_MS {
             self.reports.acked_at = self.now;
-            for (page, n) in std::mem::take(&mut self.reports.acks) {
-                self.post(To::page(&page), down::ack(n));
+            for (page, n) in std::mem::take(&mut self.reports.acks).iter() {
+                self.post(To::page(page), down::ack(*n));
             }
         }
     }
@@ -147,8 +147,8 @@ impl Engine {
         }
         self.reports.stale = false;
         self.reports.looked_at = self.now;
-        for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded) {
-            self.post(To::page(&page), down::folded(position, slices.keys()));
+        for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded).iter() {
+            self.post(To::page(page), down::folded(*position, slices.keys()));
         }
         let status = self.status();
         if status.pending == 0 {
@@ -166,17 +166,17 @@ impl Engine {
             self.post(To::All, down::status(&status, self.now));
             self.reports.posted = Some(status);
         }
-        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
-        for (key, _) in std::mem::take(&mut self.items.touched) {
+        let (mut slices, mut items) = (Set::default(), Vec::new());
+        for key in std::mem::take(&mut self.items.touched).keys() {
             let goes_out = self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
             if !goes_out || !self.reports.watched.contains_key(&key.slice) {
                 continue;
             }
-            let progress = self.progress(&key);
-            slices.or_insert_with(key.slice.clone(), Vec::new).push((key, progress));
+            slices.insert(key.slice.clone(), 0);
+            items.push((key.clone(), self.progress(key)));
         }
-        for (slice, items) in slices {
-            self.post(To::All, down::pending(&slice, false, &items));
+        for slice in slices.keys() {
+            self.post(To::All, down::pending(slice, false, &items));
         }
     }
 }

@@ -17,7 +17,7 @@ impl Engine {
         if let Some((request, deadline)) = self.lane.in_flight()
             && deadline <= self.now
         {
-            self.outputs.push_back(Output::Cancel { request });
+            self.outputs.push(Output::Cancel { request });
             let failure = super::Unreachable("no answer in time".into());
             // So long a silence is no chance.
             self.lane.unanswered += 1;
@@ -62,7 +62,7 @@ impl Engine {
         let request = self.number();
         self.lane.sent_at = self.now;
         let deadline = Lane::deadline(self.now, body.as_ref().map_or(0, String::len));
-        self.outputs.push_back(Output::Request { request, path, body });
+        self.outputs.push(Output::Request { request, path, body });
         (request, deadline)
     }
 
@@ -223,7 +223,7 @@ impl Engine {
     }
 
     pub(super) fn owes(&self) -> bool {
-        !self.owed.is_empty() || self.open.values().any(|purpose| matches!(purpose, Purpose::Owed(_)))
+        !self.owed.is_empty() || self.open.iter().any(|(_, purpose)| matches!(purpose, Purpose::Owed(_)))
     }
 
     pub(super) fn settled(&mut self, result: Result<(), StoreError>) {

@@ -7,7 +7,7 @@ use crate::bridge::config::{AutoSync, Settings, Slice, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{Writer, elements, number, quoted, shared, string};
 use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
-use crate::table::Table;
+use crate::table::Set;
 use std::rc::Rc;
 
 /// A registration or configuration under way.
@@ -68,7 +68,7 @@ impl Engine {
         if stores.is_empty() {
             return self.keep(change);
         }
-        self.outputs.push_back(Output::Migrate { stores });
+        self.outputs.push(Output::Migrate { stores });
         self.phase = Phase::Migrating(change);
     }
 
@@ -99,7 +99,7 @@ impl Engine {
             writes.push(Write::meta("client", &quoted(&self.lane.client)));
         }
         let txn = self.number();
-        self.outputs.push_back(Output::Store { txn, writes });
+        self.outputs.push(Output::Store { txn, writes });
         self.phase = Phase::Registering(txn, change);
     }
 
@@ -188,7 +188,7 @@ impl Engine {
         if !self.items.is_whole(&name) {
             return self.fold.want_whole(&name);
         }
-        let mut found = Table::default();
+        let mut found = Set::default();
         for key in self.items.unknown_to_server(&name, &self.outbox) {
             let now = self.now;
             let item = self.items.change(&key);
@@ -200,7 +200,7 @@ impl Engine {
                 positions: Vec::new(),
             });
             self.items.debounce.set(&key, now);
-            found.insert(key, ());
+            found.insert(key, 0);
         }
         self.requeueing = Some(found);
         self.fold.unwant_whole(&name);

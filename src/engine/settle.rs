@@ -66,16 +66,15 @@ impl Settlement {
         journal: &Journal,
         now: u64,
     ) -> Self {
-        let mut verdicts: Table<Key, Verdict> = Table::default();
-        for result in answer.results {
-            verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
-        }
+        let mut results = answer.results;
         let mut settlement = Settlement { outcomes: Vec::new(), writes: Vec::new(), rest: None };
         let mut rest = Vec::new();
         for (seq, base) in &push.entries {
             let Some(row) = outbox.get(*seq) else { continue };
-            match verdicts.remove(&row.key()) {
-                Some(verdict) => {
+            // They mostly come in the order of the push.
+            match results.iter().position(|result| result.is_of(row)) {
+                Some(at) => {
+                    let verdict = results.remove(at).verdict;
                     settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, journal, now);
                 }
                 None => rest.push((*seq, *base)),

@@ -3,6 +3,7 @@
 //! `serde_json` by its tests.
 
 use super::MAX_DEPTH;
+use std::borrow::Cow;
 
 /// The deepest nesting that is read at all; what is kept has a lower limit.
 const MAX_READ_DEPTH: usize = 1_000;
@@ -168,6 +169,14 @@ impl<'a> Reader<'a> {
         }
         look(Part::Keys(&keys), depth)
     }
+}
+
+/// As [`unescape`]; a part of the text itself where nothing in it is escaped.
+pub fn unquoted(quoted: &str) -> Option<Cow<'_, str>> {
+    if quoted.as_bytes().contains(&b'\\') {
+        return unescape(quoted).map(Cow::Owned);
+    }
+    quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
 }
 
 /// The string that a JSON string (quotes and escapes included) stands for. Lone surrogates become U+FFFD.

@@ -2,6 +2,7 @@
 
 use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{Fields, Json, Writer, elements};
+use crate::store::OutboxRow;
 
 /// One operation on one item, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,13 @@ pub struct PushResult {
     pub slice: String,
     pub id: String,
     pub verdict: Verdict,
+}
+
+impl PushResult {
+    /// Whether it is about this row's item.
+    pub fn is_of(&self, row: &OutboxRow) -> bool {
+        *self.slice == *row.slice && *self.id == *row.id
+    }
 }
 
 /// What became of one mutation.

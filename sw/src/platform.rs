@@ -4,7 +4,6 @@ use crate::task::{Promised, settled, spawn};
 use js_sys::{Function, JSON, JsString, Reflect, Uint8Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
-use nightferry::table::Table;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -46,7 +45,7 @@ pub fn ask_to_be_woken() {
 /// acquaintance, so they work for a worker that has just been started.
 pub struct Pages {
     name: String,
-    channels: RefCell<Table<Rc<str>, BroadcastChannel>>,
+    channels: RefCell<Vec<(Rc<str>, BroadcastChannel)>>,
 }
 
 impl Pages {
@@ -78,12 +77,12 @@ impl Pages {
 
     fn post_to(&self, page: Rc<str>, message: &JsValue) {
         let mut channels = self.channels.borrow_mut();
-        if !channels.contains_key(&page) {
+        if !channels.iter().any(|channel| channel.0 == page) {
             let name = if page.is_empty() { self.name.clone() } else { format!("{}:{page}", self.name) };
             let Ok(channel) = BroadcastChannel::new(&name) else { return };
-            channels.insert(page.clone(), channel);
+            channels.push((page.clone(), channel));
         }
-        if let Some(channel) = channels.get(&page) {
+        if let Some((_, channel)) = channels.iter().find(|channel| channel.0 == page) {
             let _ = channel.post_message(message);
         }
     }

@@ -8,7 +8,6 @@ use js_sys::Function;
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
-use nightferry::table::Table;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -59,7 +58,8 @@ struct Worker {
     timer: Cell<Option<(Deadline, i32)>>,
     /// Called by the timer.
     wake: Function,
-    requests: RefCell<Table<u64, AbortController>>,
+    /// The request in flight: there is one at a time.
+    in_flight: Cell<Option<(u64, AbortController)>>,
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
     /// Ends the wait of the events that are held open.
@@ -84,7 +84,7 @@ impl Worker {
                     worker.input(Input::Wake);
                 }
             }),
-            requests: RefCell::default(),
+            in_flight: Cell::default(),
             pumping: Cell::default(),
             resting: RefCell::default(),
         }));
@@ -155,7 +155,7 @@ impl Worker {
             Output::Migrate { stores } => self.migrate(stores),
             Output::Request { request, path, body } => self.request(request, path, body),
             Output::Cancel { request } => {
-                if let Some(controller) = self.requests.borrow_mut().remove(&request) {
+                if let Some(controller) = self.ended(request) {
                     controller.abort();
                 }
             }
@@ -240,14 +240,24 @@ impl Worker {
         Err(error)
     }
 
+    /// Takes the request out, if it is in flight still.
+    fn ended(&self, request: u64) -> Option<AbortController> {
+        let (in_flight, controller) = self.in_flight.take()?;
+        if in_flight == request {
+            return Some(controller);
+        }
+        self.in_flight.set(Some((in_flight, controller)));
+        None
+    }
+
     fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {
         let Ok(controller) = AbortController::new() else { return };
         let signal = controller.signal();
-        self.requests.borrow_mut().insert(request, controller);
+        self.in_flight.set(Some((request, controller)));
         let url = format!("{}{path}", self.api);
         spawn(async move {
             let answer = network::request(&url, body, &signal).await;
-            if self.requests.borrow_mut().remove(&request).is_some() {
+            if self.ended(request).is_some() {
                 self.input(Input::Answered { request, answer });
             }
         });
