@@ -1,7 +1,7 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Fields, Json, check_item, elements, shared, string};
+use crate::json::{Fields, Json, check_item, elements, number, shared, string};
 use crate::store::Key;
 use std::rc::Rc;
 
@@ -68,7 +68,8 @@ impl<'a> Action<'a> {
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
-        let Some((slice, verb)) = kind.rsplit_once('/') else {
+        let slash = kind.bytes().rposition(|byte| byte == b'/');
+        let Some((slice, verb)) = slash.and_then(|at| Some((kind.get(..at)?, kind.get(at + 1..)?))) else {
             return bad(
                 "bad_action",
                 format!(
@@ -206,8 +207,9 @@ impl Context<'_> {
             length => bad(
                 "bad_id",
                 format!(
-                    "The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.",
-                    self.kind
+                    "The action \"{}\" was not kept: its id has {} bytes; an id has 1 to 1,000.",
+                    self.kind,
+                    number(length as u64)
                 ),
             ),
         }

@@ -1,7 +1,7 @@
 //! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
 //! `_meta.settings` keeps both.
 
-use crate::json::{Fields, Json, Writer, shared, string};
+use crate::json::{Fields, Json, Writer, number, shared, string};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -230,8 +230,8 @@ impl Given<'_> {
 
     fn whole(&self, from: u64, to: u64) -> Result<u64, String> {
         match self.value.parse() {
-            Ok(number) if (from..=to).contains(&number) => Ok(number),
-            _ => self.wrong(&format!("a whole number from {from} to {to}")),
+            Ok(value) if (from..=to).contains(&value) => Ok(value),
+            _ => self.wrong(&format!("a whole number from {} to {}", number(from), number(to))),
         }
     }
 

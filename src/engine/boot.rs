@@ -14,7 +14,7 @@ use super::settings::read_requeue;
 use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use crate::json::{Fields, Json, Writer, shared, string};
+use crate::json::{self, Fields, Json, Writer, shared, string};
 use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
@@ -159,9 +159,10 @@ impl Engine {
 
     /// Moves a row that can't be read out of the way, to where a person can look at it. Nothing is deleted.
     pub(super) fn set_aside(&mut self, store: &str, number: u64, row: &str) -> [Write; 2] {
-        let name = format!("unreadable:{store}:{number}");
+        let digits = json::number(number);
+        let name = format!("unreadable:{store}:{digits}");
         let text = format!(
-            "A record of {store} (number {number}) cannot be read, so the changes in it have no effect. It is kept as {name} in _meta of this site's database; everything else goes on."
+            "A record of {store} (number {digits}) cannot be read, so the changes in it have no effect. It is kept as {name} in _meta of this site's database; everything else goes on."
         );
         self.reports.notice = Some(text.clone());
         self.post(To::All, down::warning("unreadable_record", &text));
@@ -230,7 +231,9 @@ fn check_schema(meta: &Table<Rc<str>, Json>) -> Result<(), BootError> {
         Some(Ok(schema)) => Err(BootError {
             code: "newer_schema",
             message: format!(
-                "This browser's data was written by a newer version of the app (format {schema}; this one reads {SCHEMA}). Reload to get the newer version. Nothing was changed."
+                "This browser's data was written by a newer version of the app (format {}; this one reads {}). Reload to get the newer version. Nothing was changed.",
+                json::number(schema),
+                json::number(SCHEMA)
             ),
         }),
         Some(Err(_)) => Err(BootError {

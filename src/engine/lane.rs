@@ -15,6 +15,7 @@ use super::io::{Answer, Unreachable};
 use super::items::Items;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
+use crate::json::number;
 use crate::protocol::{self, Mutation, PushAnswer};
 use crate::store::{ConflictRow, Key, OutboxRow, Push, StoreError};
 use crate::table::Table;
@@ -307,7 +308,7 @@ fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Fai
     let error = if json { protocol::read_error(&answer.body) } else { None };
     let (code, message) = match &error {
         Some(error) => (error.code.as_str(), error.message.clone()),
-        None => ("", format!("{path} answered with status {}.", answer.status)),
+        None => ("", format!("{path} answered with status {}.", number(answer.status.into()))),
     };
     let again = matches!(answer.status, 408 | 425 | 429 | 500..=599);
     let forked = code == "client_forked";

@@ -101,7 +101,7 @@ pub struct Engine {
     will_be_woken: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Phase {
     /// The items of the outbox are being read; `None` after a failure, until it is tried again.
     Loading(Option<u64>),
@@ -133,10 +133,10 @@ impl Engine {
         self.reports.stale |= !matches!(input, Input::Wake);
         self.route(input);
         // Whatever comes once the retry is due: its deadline has passed then, and no timer is armed any more.
-        if self.phase == Phase::Loading(None) && !self.reading.waits(self.now) {
+        if matches!(self.phase, Phase::Loading(None)) && !self.reading.waits(self.now) {
             self.load_outbox();
         }
-        if self.phase == Phase::Running {
+        if self.is_running() {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(input);
             }
@@ -154,7 +154,7 @@ impl Engine {
                 self.polled = std::mem::take(&mut self.outputs).into_iter();
                 continue;
             }
-            if self.phase != Phase::Running || !std::mem::take(&mut self.stirred) {
+            if !self.is_running() || !std::mem::take(&mut self.stirred) {
                 break;
             }
             self.advance();
@@ -162,7 +162,7 @@ impl Engine {
         let sync = self
             .schedule
             .next()
-            .filter(|_| self.phase == Phase::Running)
+            .filter(|_| self.is_running())
             .map(|at| Deadline { at, reason: Reason::AutoSync });
         Output::Wait(self.deadline().into_iter().chain(sync).min())
     }
@@ -171,7 +171,7 @@ impl Engine {
     pub fn busy(&self, within: u64) -> bool {
         let soon = self.deadline().is_some_and(|deadline| deadline.at <= self.now + within);
         let unsent = self.lane.push.is_some() || self.items.len() > 0;
-        self.phase != Phase::Running
+        !self.is_running()
             || !self.open.is_empty()
             || self.fold.loading.is_some()
             || !self.journal.idle()
@@ -236,6 +236,10 @@ impl Engine {
         });
     }
 
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -278,7 +282,7 @@ impl Engine {
     pub fn deadline(&self) -> Option<Deadline> {
         let at = |at: Option<u64>, reason| at.map(|at| Deadline { at, reason });
         let reading = at(self.reading.next(self.now), Reason::StorageRetry);
-        if self.phase != Phase::Running {
+        if !self.is_running() {
             return reading;
         }
         let writing = at(self.writing.next(self.now), Reason::StorageRetry);

@@ -164,21 +164,17 @@ impl Engine {
 
     /// Tells those who wait for the database that it failed. The changes are kept.
     pub(super) fn fail_flushes(&mut self, error: &StoreError) {
-        self.fail_waiters("storage", &error.message, |wants| *wants == Wants::Flush);
+        self.fail_waiters("storage", &error.message, &|wants| *wants == Wants::Flush);
     }
 
     /// Tells all who wait that what came before them was not taken.
     pub(super) fn fail_all(&mut self, error: &StoreError) {
-        self.fail_waiters("storage", &error.message, |_| true);
+        self.fail_waiters("storage", &error.message, &|_| true);
     }
 
     /// Tells those who asked whether the server answers.
     pub(super) fn answer_checks(&mut self, connected: bool) {
-        let (checks, others) = std::mem::take(&mut self.waiters)
-            .into_iter()
-            .partition(|waiter: &Waiter| waiter.wants == Wants::Check);
-        self.waiters = others;
-        for waiter in checks {
+        for waiter in self.take_waiters(&|wants| *wants == Wants::Check) {
             self.post(To::page(&waiter.page), down::checked(waiter.request, connected));
         }
     }
@@ -186,15 +182,19 @@ impl Engine {
     /// Tells those who wait for the server that it failed. The changes are kept.
     pub(super) fn fail_syncs(&mut self, unreachable: bool, message: &str) {
         let code = if unreachable { "unreachable" } else { "sync_failed" };
-        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
+        self.fail_waiters(code, message, &|wants| *wants == Wants::Sync);
     }
 
-    fn fail_waiters(&mut self, code: &str, message: &str, which: impl Fn(&Wants) -> bool) {
-        let (failed, others) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| which(&waiter.wants));
-        self.waiters = others;
-        for waiter in failed {
+    fn fail_waiters(&mut self, code: &str, message: &str, which: &dyn Fn(&Wants) -> bool) {
+        for waiter in self.take_waiters(which) {
             self.post(To::page(&waiter.page), down::failed(Some(waiter.request), code, message));
         }
+    }
+
+    fn take_waiters(&mut self, which: &dyn Fn(&Wants) -> bool) -> Vec<Waiter> {
+        let (taken, others) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| which(&waiter.wants));
+        self.waiters = others;
+        taken
     }
 }

@@ -11,7 +11,7 @@ use crate::table::Set;
 use std::rc::Rc;
 
 /// A registration or configuration under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Change {
     page: Rc<str>,
     request: u64,

@@ -5,7 +5,7 @@ use super::items::Items;
 use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
-use crate::json::{Json, equal};
+use crate::json::{Json, equal, number};
 use crate::protocol::{PushAnswer, Verdict};
 use crate::store::{
     CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow,
@@ -142,7 +142,7 @@ impl Settlement {
                 let (local, local_at) =
                     item.committing.as_ref().map_or(unsent, |newer| (newer.value.clone(), newer.at));
                 let conflict = ConflictRow {
-                    id: format!("{tag}-{seq}"),
+                    id: [tag, "-", &number(seq)].concat(),
                     base: item.sync.as_ref().and_then(|sync| sync.base.clone()),
                     local,
                     remote: value,
@@ -155,7 +155,7 @@ impl Settlement {
             }
             Verdict::Rejected { code, message } => {
                 let rejected = RejectedRow {
-                    id: &format!("{tag}-{seq}"),
+                    id: &[tag, "-", &number(seq)].concat(),
                     slice: &key.slice,
                     item_id: &key.id,
                     value: row.value.as_deref(),

@@ -1,7 +1,7 @@
 //! Which JSON texts are values. The page and the server refuse the same ones; `tests/wire/values.json` holds them to it.
 
 use super::read::{Part, Reader, is_too_deep, is_too_large, unquoted};
-use super::{MAX_ITEM_BYTES, quoted, shared};
+use super::{MAX_ITEM_BYTES, number, quoted, shared};
 use crate::table::Set;
 use std::fmt;
 use std::rc::Rc;
@@ -61,8 +61,9 @@ pub fn check(text: &str) -> Result<(), Refusal> {
 pub fn check_item(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_ITEM_BYTES {
         return Err(Refusal(format!(
-            "the value is {} bytes of JSON; an item may have {MAX_ITEM_BYTES}",
-            text.len()
+            "the value is {} bytes of JSON; an item may have {}",
+            number(text.len() as u64),
+            number(MAX_ITEM_BYTES as u64)
         )));
     }
     check(text)

@@ -107,21 +107,31 @@ pub fn quoted(text: &str) -> String {
 
 fn quote(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            control if control < ' ' => {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(text.get(from..at).unwrap_or_default());
+        from = at + 1;
+        match byte {
+            b'\n' => out.push_str("\\n"),
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            control => {
                 out.push_str("\\u00");
-                for half in [control as u32 >> 4, control as u32 & 15] {
-                    out.extend(char::from_digit(half, 16));
-                }
+                out.push(hex_digit(u64::from(control >> 4)));
+                out.push(hex_digit(u64::from(control)));
             }
-            other => out.push(other),
         }
     }
+    out.push_str(text.get(from..).unwrap_or_default());
     out.push('"');
+}
+
+/// The lowest four bits of a number.
+pub fn hex_digit(number: u64) -> char {
+    char::from(b"0123456789abcdef"[number as usize & 15])
 }
 
 #[cfg(test)]

@@ -74,8 +74,11 @@ pub fn read_push(body: &str) -> Result<PushAnswer, Unreadable> {
 
 fn read(body: &str) -> Option<PushAnswer> {
     let body = Fields::parse(body)?;
-    let results = elements(body.get("results")?)?.into_iter().map(read_result);
-    Some(PushAnswer { principal: body.string("principal")?, results: results.collect::<Option<_>>()? })
+    let mut results = Vec::new();
+    for result in elements(body.get("results")?)? {
+        results.push(read_result(result)?);
+    }
+    Some(PushAnswer { principal: body.string("principal")?, results })
 }
 
 fn read_result(result: &str) -> Option<PushResult> {

@@ -1,6 +1,6 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Fields, Json, Writer, elements, quoted, shared};
+use crate::json::{Fields, Json, Writer, elements, number, quoted, shared};
 use std::rc::Rc;
 
 /// Everything of a journal record but its burst.
@@ -173,17 +173,18 @@ pub struct Push {
 impl Push {
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
-        let entries = elements(row.get("entries")?)?.into_iter().map(|entry| match *elements(entry)? {
-            [seq, base] => Some((seq.parse().ok()?, base.parse().ok())),
-            _ => None,
-        });
-        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries: entries.collect::<Option<_>>()? })
+        let mut entries = Vec::new();
+        for entry in elements(row.get("entries")?)? {
+            let [seq, base] = *elements(entry)? else { return None };
+            entries.push((seq.parse().ok()?, base.parse().ok()));
+        }
+        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries })
     }
 
     pub fn to_json(&self) -> Json {
-        let entries = self.entries.iter().map(|(seq, base)| match base {
-            Some(base) => format!("[{seq},{base}]"),
-            None => format!("[{seq},null]"),
+        let entries = self.entries.iter().map(|(seq, base)| {
+            let base = base.map_or_else(|| "null".into(), number);
+            ["[", &number(*seq), ",", &base, "]"].concat()
         });
         let mut out = Writer::object();
         out.number("n", self.n).string("tag", &self.tag).array("entries", entries);

@@ -32,9 +32,10 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     let response: Response = settled(&fetch(url, &init)).await?.unchecked_into();
     let headers = response.headers();
     let content_type = headers.get("content-type")?.unwrap_or_default();
-    let content_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let end = content_type.bytes().position(|byte| byte == b';').unwrap_or(content_type.len());
+    let content_type = content_type.get(..end).unwrap_or_default().trim_ascii().to_ascii_lowercase();
     let retry_after = headers.get("retry-after")?;
-    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
+    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim_ascii().parse::<u64>().ok()? * 1000));
     let body = settled(response.text()?.unchecked_ref()).await?.as_string().unwrap_or_default();
     Ok(Answer { status: response.status(), content_type, retry_after, body })
 }

@@ -1,7 +1,7 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
 use crate::task::{Promised, settled, spawn};
-use js_sys::{Function, JSON, JsString, Reflect, Uint8Array};
+use js_sys::{BigUint64Array, Function, JSON, JsString, Reflect};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use web_sys::BroadcastChannel;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn random_values(into: &Uint8Array) -> Uint8Array;
+    fn random_values(into: &BigUint64Array) -> BigUint64Array;
     #[wasm_bindgen(js_name = setTimeout)]
     pub fn set_timeout(then: &Function, ms: u32) -> i32;
     #[wasm_bindgen(js_name = clearTimeout)]
@@ -29,8 +29,7 @@ extern "C" {
 }
 
 pub fn moment() -> Moment {
-    let bytes = random_values(&Uint8Array::new_with_length(8)).to_vec();
-    let entropy = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let entropy = random_values(&BigUint64Array::new_with_length(1)).get_index(0);
     Moment { now: js_sys::Date::now() as u64, entropy }
 }
 
