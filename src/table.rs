@@ -247,8 +247,8 @@ impl<K, V> Table<K, V> {
         Iter { table: self, place: (0, 0) }
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.iter().map(|(key, _)| key)
+    pub fn keys(&self) -> Keys<'_, K> {
+        Keys { index: &self.index, place: (0, 0) }
     }
 
     pub fn values(&self) -> impl Iterator<Item = &V> {
@@ -290,6 +290,20 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
     fn next(&mut self) -> Option<Self::Item> {
         let slot = self.table.index.order.next(&mut self.place)?;
         Some((self.table.index.keys.get(slot)?.as_ref()?, self.table.values.get(slot)?.as_ref()?))
+    }
+}
+
+/// Keys in order.
+pub struct Keys<'a, K> {
+    index: &'a Index<K>,
+    place: Place,
+}
+
+impl<'a, K> Iterator for Keys<'a, K> {
+    type Item = &'a K;
+    fn next(&mut self) -> Option<Self::Item> {
+        let slot = self.index.order.next(&mut self.place)?;
+        self.index.keys.get(slot)?.as_ref()
     }
 }
 

@@ -261,7 +261,8 @@ impl Engine {
     pub(super) fn paid(&mut self, writes: Vec<Write>, result: Result<(), StoreError>) {
         if result.is_err() {
             self.writing.failed(self.now, &mut self.entropy);
-            self.owed.splice(0..0, writes);
+            let later = std::mem::replace(&mut self.owed, writes);
+            self.owed.extend(later);
         }
     }
 

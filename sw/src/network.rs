@@ -1,9 +1,10 @@
 //! HTTP to Nightferry's API.
 
 use crate::task::{Promised, settled};
+use js_sys::JSON;
 use nightferry::engine::{Answer, Unreachable};
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, Response};
+use web_sys::{AbortSignal, RequestCache, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
@@ -23,10 +24,8 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     init.set_cache(RequestCache::NoStore);
     init.set_signal(Some(signal));
     if let Some(body) = body {
-        let headers = Headers::new()?;
-        headers.set("Content-Type", "application/json")?;
         init.set_method("POST");
-        init.set_headers(&headers);
+        init.set_headers(&JSON::parse(r#"{"Content-Type":"application/json"}"#)?);
         init.set_body(&body.into());
     }
     let response: Response = settled(&fetch(url, &init)).await?.unchecked_into();

@@ -25,8 +25,11 @@ thread_local! {
 
 /// Begins a task, now.
 pub fn spawn(work: impl Future<Output = ()> + 'static) {
-    let task: Task = Rc::new(Cell::new(Some(Box::pin(work))));
-    run(&task);
+    begin(Box::pin(work));
+}
+
+fn begin(work: Pin<Box<dyn Future<Output = ()>>>) {
+    run(&Rc::new(Cell::new(Some(work))));
 }
 
 fn run(task: &Task) {
@@ -40,7 +43,10 @@ fn run(task: &Task) {
 
 /// A promise that is settled as the work ends.
 pub fn promise(work: impl Future<Output = Result<(), JsValue>> + 'static) -> Promise {
-    let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(work);
+    promised(Box::pin(work))
+}
+
+fn promised(work: Pin<Box<dyn Future<Output = Result<(), JsValue>>>>) -> Promise {
     let mut settle = None;
     let promise = Promise::new(&mut |resolve, reject| settle = Some((resolve, reject)));
     spawn(async move {
