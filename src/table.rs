@@ -287,6 +287,7 @@ pub struct Iter<'a, K, V> {
 
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
     type Item = (&'a K, &'a V);
+    #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
         let slot = self.table.index.order.next(&mut self.place)?;
         Some((self.table.index.keys.get(slot)?.as_ref()?, self.table.values.get(slot)?.as_ref()?))

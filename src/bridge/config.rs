@@ -29,6 +29,13 @@ pub const DEFAULT_BATCH_SIZE: usize = 10;
 /// All slices ever registered, by name.
 pub type Slices = Table<Rc<str>, Slice>;
 
+impl Slices {
+    /// Whether a slice goes to the server.
+    pub fn syncs(&self, slice: &str) -> bool {
+        self.get(slice).is_some_and(|slice| slice.sync_to_flask)
+    }
+}
+
 /// When the device syncs on its own, beyond the push that follows every commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoSync {

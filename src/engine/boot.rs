@@ -173,7 +173,7 @@ impl Engine {
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
     pub(super) fn load_outbox(&mut self) {
-        let keys = self.outbox.rows().map(|(_, row)| row.key()).chain(self.items.held(|_| true));
+        let keys = self.outbox.rows().map(|(_, row)| row.key()).chain(self.items.held(&|_| true));
         let wanted = items::wanted(keys, &self.slices);
         if wanted.is_empty() {
             return;

@@ -35,10 +35,14 @@ impl Debounce {
 
     /// Makes every waiting item due.
     pub fn expire_all(&mut self, now: u64) {
-        let keys: Vec<Key> =
-            self.due.iter().filter(|(_, at)| **at > now).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.set(&key, now);
+        let mut waiting = Vec::new();
+        for (key, at) in self.due.iter() {
+            if *at > now {
+                waiting.push(key.clone());
+            }
+        }
+        for key in &waiting {
+            self.set(key, now);
         }
     }
 

@@ -203,7 +203,7 @@ impl Fold {
             folded.changed.push(key.clone());
         }
         let due = match slices.get(&key.slice) {
-            Some(slice) if !urgent => (now + slice.debounce_ms).min(pending.since + slice.max_wait_ms),
+            Some(slice) if !urgent => pending.due(now, slice),
             _ => now,
         };
         items.debounce.set(key, due);
@@ -221,10 +221,13 @@ fn others(slice: &str, ids: &[Rc<str>], record: &Record, items: &Items, journal:
     let known = |position| {
         position <= record.position && (position <= seen || journal.is_from(position, &record.head.page))
     };
-    let others = items.of(slice).filter(|(key, item)| {
-        item.visible().is_some() && !kept.contains_key(&key.id) && known(item.position)
-    });
-    others.map(|(key, _)| key.clone()).collect()
+    let mut others = Vec::new();
+    for (key, item) in items.of(slice) {
+        if item.visible().is_some() && !kept.contains_key(&key.id) && known(item.position) {
+            others.push(key.clone());
+        }
+    }
+    others
 }
 
 /// An update's top-level fields over the value; an item that is no object is replaced.

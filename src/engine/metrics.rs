@@ -92,15 +92,17 @@ impl Metrics {
             by_slice.raw(slice, &by_kind.end());
         }
         let mut out = Writer::object();
-        out.number("totalOperations", succeeded + failed)
+        let mut times = out
+            .number("totalOperations", succeeded + failed)
             .number("successfulOperations", succeeded)
             .number("failedOperations", failed)
             .number("lastOperationTime", self.last)
             .number("averageOperationTime", took / (self.durations.len() as u64).max(1))
-            .array("operationTimes", self.durations.iter().map(|ms| number(*ms)))
-            .number_or_null("oldestPendingAt", oldest)
-            .raw("bySlice", &by_slice.end());
-        out.end()
+            .array("operationTimes");
+        for ms in &self.durations {
+            times.item(&number(*ms));
+        }
+        times.end().number_or_null("oldestPendingAt", oldest).raw("bySlice", &by_slice.end()).end()
     }
 
     /// Takes up what [`Metrics::save`] stored.

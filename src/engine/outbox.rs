@@ -54,7 +54,7 @@ impl Outbox {
     /// Whether a change leaves the device: of a slice that does not go to the server, only deletions of what it has do.
     pub fn leaves(row: &OutboxRow, items: &Items, slices: &Slices) -> bool {
         let known = || items.get(&row.key()).is_some_and(|item| item.sync.is_some());
-        slices.get(&row.slice).is_some_and(|slice| slice.sync_to_flask) || (row.value.is_none() && known())
+        slices.syncs(&row.slice) || (row.value.is_none() && known())
     }
 
     /// When the oldest change was made.

@@ -108,16 +108,19 @@ impl Engine {
 
     /// How far each unfinished item of a slice is.
     pub(super) fn unfinished(&self, slice: &str) -> Vec<(Key, Progress)> {
-        if !self.slices.get(slice).is_some_and(|slice| slice.sync_to_flask) {
+        if !self.slices.syncs(slice) {
             return Vec::new();
         }
-        let in_conflict = self.conflicts.keys().filter(|key| *key.slice == *slice && !self.items.has(key));
-        self.items
-            .of(slice)
-            .map(|(key, _)| key)
-            .chain(in_conflict)
-            .map(|key| (key.clone(), self.progress(key)))
-            .collect()
+        let mut unfinished = Vec::new();
+        for (key, _) in self.items.of(slice) {
+            unfinished.push((key.clone(), self.progress(key)));
+        }
+        for key in self.conflicts.keys() {
+            if *key.slice == *slice && !self.items.has(key) {
+                unfinished.push((key.clone(), self.progress(key)));
+            }
+        }
+        unfinished
     }
 
     /// The items of the push under way have another progress now.
@@ -148,7 +151,7 @@ impl Engine {
         self.reports.stale = false;
         self.reports.looked_at = self.now;
         for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded).iter() {
-            self.post(To::page(page), down::folded(*position, slices.keys()));
+            self.post(To::page(page), down::folded(*position, slices));
         }
         let status = self.status();
         if status.pending == 0 {
@@ -168,8 +171,7 @@ impl Engine {
         }
         let (mut slices, mut items) = (Set::default(), Vec::new());
         for key in std::mem::take(&mut self.items.touched).keys() {
-            let goes_out = self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
-            if !goes_out || !self.reports.watched.contains_key(&key.slice) {
+            if !self.slices.syncs(&key.slice) || !self.reports.watched.contains_key(&key.slice) {
                 continue;
             }
             slices.insert(key.slice.clone(), 0);

@@ -155,7 +155,9 @@ impl Engine {
             let waiting: Vec<(Key, u64)> = self
                 .items
                 .of(name)
-                .filter_map(|(key, item)| Some((key.clone(), item.pending.as_ref()?.due(slice))))
+                .filter_map(|(key, item)| {
+                    Some((key.clone(), item.pending.as_ref().map(|pending| pending.due(pending.at, slice))?))
+                })
                 .collect();
             for (key, due) in waiting {
                 self.items.debounce.change(&key, due, self.now);
@@ -166,7 +168,7 @@ impl Engine {
     /// What was held while its slice was disabled becomes pending once the slice is enabled.
     pub(super) fn release_held(&mut self) {
         let enabled = |slice: &str| self.slices.get(slice).is_some_and(|slice| slice.enabled);
-        for key in self.items.held(enabled) {
+        for key in self.items.held(&enabled) {
             let item = self.items.change(&key);
             if item.pending.is_none() && item.committing.is_none() {
                 item.pending = item.held.clone().map(|held| Pending { positions: Vec::new(), ..held });
@@ -235,8 +237,11 @@ fn name_of(registers: bool) -> &'static str {
 
 fn requeue_row(slices: &[Rc<str>]) -> Write {
     let mut out = Writer::object();
-    out.array("slices", slices.iter().map(|slice| quoted(slice)));
-    Write::meta("requeue", &out.end())
+    let mut list = out.array("slices");
+    for slice in slices {
+        list.item(&quoted(slice));
+    }
+    Write::meta("requeue", &list.end().end())
 }
 
 /// Reads what [`requeue_row`] wrote.

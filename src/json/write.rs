@@ -57,17 +57,11 @@ impl Writer {
         }
     }
 
-    /// An array of values that are JSON text already.
-    pub fn array<T: AsRef<str>>(&mut self, key: &str, items: impl IntoIterator<Item = T>) -> &mut Self {
+    /// An array of values that are JSON text already. Given one by one, as each kind of iterator would cost code.
+    pub fn array(&mut self, key: &str) -> List<'_> {
         self.key(key);
-        let mut before = '[';
-        for item in items {
-            self.0.push(before);
-            self.0.push_str(item.as_ref());
-            before = ',';
-        }
-        self.0.push_str(if before == '[' { "[]" } else { "]" });
-        self
+        self.0.push('[');
+        List(self)
     }
 
     /// The object's text, to keep.
@@ -80,6 +74,24 @@ impl Writer {
     pub fn end(&mut self) -> String {
         self.0.push('}');
         std::mem::take(&mut self.0)
+    }
+}
+
+/// An array that is being written.
+pub struct List<'a>(&'a mut Writer);
+
+impl<'a> List<'a> {
+    pub fn item(&mut self, json: &str) {
+        // No JSON text ends like the beginning of an array.
+        if !self.0.0.ends_with('[') {
+            self.0.0.push(',');
+        }
+        self.0.0.push_str(json);
+    }
+
+    pub fn end(self) -> &'a mut Writer {
+        self.0.0.push(']');
+        self.0
     }
 }
 
@@ -141,11 +153,10 @@ mod tests {
     #[test]
     fn writes_json() {
         let mut out = Writer::object();
-        out.string("a\"", "b\\\n\u{1}é")
-            .number("n", 7)
-            .array("l", ["1", "{}"])
-            .array::<&str>("e", [])
-            .string_or_null("z", None);
+        let mut list = out.string("a\"", "b\\\n\u{1}é").number("n", 7).array("l");
+        list.item("1");
+        list.item("{}");
+        list.end().array("e").end().string_or_null("z", None);
         let text = out.end();
         assert_eq!(text, "{\"a\\\"\":\"b\\\\\\n\\u0001é\",\"n\":7,\"l\":[1,{}],\"e\":[],\"z\":null}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();

@@ -19,7 +19,10 @@ pub struct Mutation<'a> {
 
 /// The body of a push. `n` counts the client's pushes, `tag` is random and tells a copy of the client from the client.
 pub fn push_request(client: &str, principal: &str, n: u64, tag: &str, mutations: &[Mutation]) -> String {
-    let mutations = mutations.iter().map(|mutation| {
+    let mut body = Writer::object();
+    body.number("protocol", PROTOCOL).string("client", client).string("principal", principal);
+    let mut list = body.number("n", n).string("tag", tag).array("mutations");
+    for mutation in mutations {
         let mut out = Writer::object();
         out.string("slice", mutation.slice).string("id", mutation.id);
         out.string("op", if mutation.value.is_some() { "put" } else { "delete" });
@@ -27,13 +30,9 @@ pub fn push_request(client: &str, principal: &str, n: u64, tag: &str, mutations:
         if let Some(value) = mutation.value {
             out.raw("value", value);
         }
-        out.number("at", mutation.at);
-        out.end()
-    });
-    let mut out = Writer::object();
-    out.number("protocol", PROTOCOL).string("client", client).string("principal", principal);
-    out.number("n", n).string("tag", tag).array("mutations", mutations);
-    out.end()
+        list.item(&out.number("at", mutation.at).end());
+    }
+    list.end().end()
 }
 
 /// The server's answer to a push.

@@ -75,14 +75,15 @@ impl OutboxRow {
         }
         out.number("at", self.at).number("position", self.position);
         if !self.sent.is_empty() {
-            let values = self.sent.iter().map(|value| {
+            let mut list = out.array("sent");
+            for value in &self.sent {
                 let mut sent = Writer::object();
                 if let Some(value) = value {
                     sent.raw("value", value);
                 }
-                sent.end()
-            });
-            out.array("sent", values);
+                list.item(&sent.end());
+            }
+            list.end();
         }
         out.json()
     }
@@ -182,13 +183,13 @@ impl Push {
     }
 
     pub fn to_json(&self) -> Json {
-        let entries = self.entries.iter().map(|(seq, base)| {
-            let base = base.map_or_else(|| "null".into(), number);
-            ["[", &number(*seq), ",", &base, "]"].concat()
-        });
         let mut out = Writer::object();
-        out.number("n", self.n).string("tag", &self.tag).array("entries", entries);
-        out.json()
+        let mut list = out.number("n", self.n).string("tag", &self.tag).array("entries");
+        for (seq, base) in &self.entries {
+            let base = base.map_or_else(|| "null".into(), number);
+            list.item(&["[", &number(*seq), ",", &base, "]"].concat());
+        }
+        list.end().json()
     }
 }
 
