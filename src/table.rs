@@ -234,8 +234,12 @@ impl<K: Ord, V> Table<K, V> {
     where
         K: Clone,
     {
-        let gone: Vec<K> =
-            self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
+        let mut gone = Vec::new();
+        for (key, value) in self.iter() {
+            if !keep(key, value) {
+                gone.push(key.clone());
+            }
+        }
         for key in &gone {
             self.remove(key);
         }
@@ -253,6 +257,11 @@ impl<K, V> Table<K, V> {
 
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
+    }
+
+    /// In no order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.values.iter_mut().flatten()
     }
 
     pub fn len(&self) -> usize {

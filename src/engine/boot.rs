@@ -19,7 +19,7 @@ use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
 };
-use crate::table::Table;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 /// Why the engine does not start. The database is left as it is.
@@ -122,8 +122,6 @@ impl Engine {
 
     fn recover_outbox(&mut self, rows: Vec<(u64, String)>) -> Vec<Write> {
         let mut aside = Vec::new();
-        let sent: Vec<u64> =
-            self.lane.push.iter().flat_map(|push| &push.entries).map(|entry| entry.0).collect();
         for (seq, text) in rows {
             let Some(row) = OutboxRow::read(&text) else {
                 aside.extend(self.set_aside(OUTBOX, seq, &text));
@@ -133,7 +131,7 @@ impl Engine {
             self.fold.skip(&key, row.position);
             let item = self.items.change(&key);
             item.position = item.position.max(row.position);
-            if sent.contains(&seq) {
+            if self.lane.pushes(seq) {
                 item.in_flight = Some(seq);
             } else if let Some(older) = item.unsent.replace(seq) {
                 // It was chosen for a push that was never written down, and this one was committed behind it meanwhile.
@@ -173,8 +171,14 @@ impl Engine {
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
     pub(super) fn load_outbox(&mut self) {
-        let keys = self.outbox.rows().map(|(_, row)| row.key()).chain(self.items.held(&|_| true));
-        let wanted = items::wanted(keys, &self.slices);
+        let mut keys = Set::default();
+        for (_, row) in self.outbox.rows() {
+            keys.insert(row.key(), 0);
+        }
+        for key in self.items.held(&|_| true) {
+            keys.insert(key, 0);
+        }
+        let wanted = items::wanted(&keys, &self.slices);
         if wanted.is_empty() {
             return;
         }
@@ -185,8 +189,12 @@ impl Engine {
 
     /// The values of outbox rows that are in their slices' stores.
     fn find_values(&mut self) {
-        let in_store: Vec<(u64, OutboxRow)> =
-            self.outbox.rows().filter(|(_, row)| row.in_store).map(|(seq, row)| (seq, row.clone())).collect();
+        let mut in_store = Vec::new();
+        for (seq, row) in self.outbox.rows() {
+            if row.in_store {
+                in_store.push((seq, row.clone()));
+            }
+        }
         for (seq, row) in in_store {
             let key = row.key();
             match self.items.get(&key).and_then(|item| item.stored.clone()) {

@@ -70,27 +70,39 @@ impl Fold {
         self.queue.is_empty() && self.whole.is_empty()
     }
 
-    fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.queue.iter().flat_map(|parsed| &parsed.operations)
-    }
-
     /// The items that have to be read before the queue can be folded.
     pub fn wanted(&self, items: &Items, slices: &Slices) -> Vec<Wanted> {
-        let keys =
-            self.operations().filter(|operation| !operation.is_of_slice()).map(|operation| &operation.key);
-        items::wanted(keys.filter(|key| !items.has(key)).cloned(), slices)
+        let mut keys = Set::default();
+        for parsed in &self.queue {
+            for operation in &parsed.operations {
+                if !operation.is_of_slice() && !items.has(&operation.key) {
+                    keys.insert(operation.key.clone(), 0);
+                }
+            }
+        }
+        items::wanted(&keys, slices)
     }
 
     /// The slices that have to be read whole.
     pub fn wanted_whole(&self, items: &Items, slices: &Slices) -> Vec<Whole> {
+        let mut names = Vec::new();
+        for parsed in &self.queue {
+            for operation in &parsed.operations {
+                if operation.is_of_slice() {
+                    names.push(operation.key.slice.clone());
+                }
+            }
+        }
+        for slice in &self.whole {
+            names.push(slice.clone());
+        }
         let mut wanted: Vec<Whole> = Vec::new();
-        let queued = self.operations().filter(|operation| operation.is_of_slice());
-        for slice in queued.map(|operation| &operation.key.slice).chain(&self.whole) {
-            if !items.is_whole(slice)
-                && !wanted.iter().any(|whole| whole.slice == *slice)
-                && let Some(config) = slices.get(slice)
+        for slice in names {
+            if !items.is_whole(&slice)
+                && !wanted.iter().any(|whole| whole.slice == slice)
+                && let Some(config) = slices.get(&slice)
             {
-                wanted.push(Whole { slice: slice.clone(), store: config.store.clone() });
+                wanted.push(Whole { slice, store: config.store.clone() });
             }
         }
         wanted
@@ -114,7 +126,8 @@ impl Fold {
     /// Lets go of the items of slices that need not be whole any more.
     pub fn forget_wholes(&self, items: &mut Items) {
         for slice in items.wholes() {
-            let queued = self.operations().any(|op| op.is_of_slice() && op.key.slice == slice);
+            let is_of = |operation: &Operation| operation.is_of_slice() && operation.key.slice == slice;
+            let queued = self.queue.iter().any(|parsed| parsed.operations.iter().any(is_of));
             if !queued && !self.wants_whole(&slice) {
                 items.forget_whole(&slice);
             }

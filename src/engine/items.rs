@@ -101,15 +101,15 @@ impl Item {
     }
 }
 
-/// What to read for these items, each once.
-pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
-    let mut once = Set::default();
-    for key in keys {
-        once.insert(key, 0);
+/// What to read for these items.
+pub fn wanted(keys: &Set<Key>, slices: &Slices) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for key in keys.keys() {
+        if let Some(slice) = slices.get(&key.slice) {
+            wanted.push(Wanted { key: key.clone(), store: slice.store.clone() });
+        }
     }
-    once.keys()
-        .filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key: key.clone() }))
-        .collect()
+    wanted
 }
 
 #[derive(Debug, Default)]
@@ -180,7 +180,13 @@ impl Items {
 
     /// The slices that are whole.
     pub fn wholes(&self) -> Vec<Rc<str>> {
-        self.whole.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
+        let mut wholes = Vec::new();
+        for (slice, all) in self.whole.iter() {
+            if *all {
+                wholes.push(slice.clone());
+            }
+        }
+        wholes
     }
 
     pub fn forget_whole(&mut self, slice: &str) {

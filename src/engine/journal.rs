@@ -6,8 +6,8 @@
 //! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
-use crate::json::{Json, Writer, number};
-use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
+use crate::json::{Json, Writer, number, shared};
+use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -194,12 +194,15 @@ impl Journal {
             return None;
         }
         self.writing = std::mem::take(&mut self.queue);
-        let put = |record: &Record| Write::Put {
-            store: JOURNAL.into(),
-            key: RowKey::Number(record.position),
-            row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
-        };
-        Some(self.writing.iter().map(put).collect())
+        let mut writes = Vec::new();
+        for record in &self.writing {
+            writes.push(Write::Put {
+                store: shared(JOURNAL),
+                key: RowKey::Number(record.position),
+                row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
+            });
+        }
+        Some(writes)
     }
 
     /// The transaction of [`Journal::append`] finished. The pages to acknowledge, each with its highest number.
@@ -220,9 +223,11 @@ impl Journal {
     /// it again; those to tell.
     pub fn append_failed(&mut self) -> Vec<Rc<str>> {
         let mut pages: Vec<Rc<str>> = Vec::new();
-        for record in self.writing.drain(..).chain(self.queue.drain(..)) {
+        let mut lost = std::mem::take(&mut self.writing);
+        lost.append(&mut self.queue);
+        for record in &lost {
             if !pages.contains(&record.head.page) {
-                pages.push(record.head.page);
+                pages.push(record.head.page.clone());
             }
         }
         for page in &pages {
@@ -269,9 +274,10 @@ impl Journal {
 
     /// Whether every record up to `position` is folded and committed.
     pub fn done_through(&self, position: u64) -> bool {
-        let waiting = self.writing.iter().chain(&self.queue);
+        let later = |record: &Record| record.position > position;
         self.open.first().is_none_or(|first| first > position)
-            && waiting.map(|record| record.position).all(|waiting| waiting > position)
+            && self.writing.iter().all(later)
+            && self.queue.iter().all(later)
     }
 
     /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
@@ -287,15 +293,18 @@ impl Journal {
             marks.insert(page.clone(), *n);
         }
         let Some(through) = through else { return };
-        writes.push(Write::Trim { store: JOURNAL.into(), through });
-        let needless = self.guards.iter().filter(|(_, position)| **position <= through);
-        writes.extend(needless.map(|(key, _)| Write::delete(SYNC, RowKey::Item(key.clone()))));
+        writes.push(Write::Trim { store: shared(JOURNAL), through });
+        for (key, position) in self.guards.iter() {
+            if *position <= through {
+                writes.push(Write::delete(SYNC, RowKey::Item(key.clone())));
+            }
+        }
         // Positions go on from here even when the journal is empty.
         writes.push(Write::meta("position", &number(through)));
         for (page, n) in marks.iter() {
             let mut out = Writer::object();
             out.number("n", *n).number("at", now);
-            writes.push(Write::meta(&format!("page:{page}"), &out.end()));
+            writes.push(Write::meta(&["page:", page].concat(), &out.end()));
         }
     }
 
@@ -316,16 +325,18 @@ impl Journal {
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.
     pub fn expire_marks(&mut self, now: u64) -> Vec<Write> {
-        let gone = |mark: &Mark| mark.at + MARK_MS < now;
-        let expired: Vec<Rc<str>> =
-            self.marks.iter().filter(|(_, mark)| gone(mark)).map(|(page, _)| page.clone()).collect();
+        let mut expired = Vec::new();
+        for (page, mark) in self.marks.iter() {
+            if mark.at + MARK_MS < now {
+                expired.push(page.clone());
+            }
+        }
+        let mut writes = Vec::new();
         for page in &expired {
             self.marks.remove(page);
+            writes.push(Write::delete(META, RowKey::Text(shared(&["page:", page].concat()))));
         }
-        expired
-            .iter()
-            .map(|page| Write::delete(crate::store::META, RowKey::Text(format!("page:{page}").into())))
-            .collect()
+        writes
     }
 
     pub fn idle(&self) -> bool {

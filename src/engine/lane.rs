@@ -147,13 +147,13 @@ impl Lane {
             return Step::Nothing;
         }
         let waiting = || outbox.sendable(now, items, slices, conflicts);
-        let withheld = self.push.iter().flat_map(|push| &push.entries).map(|(seq, _)| *seq);
-        let withheld: Vec<u64> = withheld
-            .filter(|seq| {
-                self.aside == Some(*seq)
-                    || outbox.get(*seq).is_some_and(|row| !Outbox::leaves(row, items, slices))
-            })
-            .collect();
+        let mut withheld = Vec::new();
+        for (seq, _) in self.entries() {
+            let stays = |row| !Outbox::leaves(row, items, slices);
+            if self.aside == Some(*seq) || outbox.get(*seq).is_some_and(stays) {
+                withheld.push(*seq);
+            }
+        }
         if !withheld.is_empty() {
             return Step::Withdraw(withheld);
         }
@@ -184,27 +184,40 @@ impl Lane {
                         Step::Nothing
                     };
                 }
-                let base = |seq: u64| {
-                    items.get(&outbox.get(seq)?.key())?.sync.as_ref().and_then(|sync| sync.version)
-                };
-                let entries = entries.into_iter().map(|seq| (seq, base(seq))).collect();
-                Step::Prepare(Push { n: self.n + 1, tag: tag.id(), entries })
+                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref()?.version;
+                let mut push = Push { n: self.n + 1, tag: tag.id(), entries: Vec::new() };
+                for seq in entries {
+                    push.entries.push((seq, base(seq)));
+                }
+                Step::Prepare(push)
             }
         }
     }
 
     fn body(&self, push: &Push, sent: usize, principal: &str, outbox: &Outbox) -> String {
-        let rows = push.entries.iter().take(sent).filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
-        let mutations: Vec<Mutation> = rows
-            .map(|(row, base)| Mutation {
-                slice: &row.slice,
-                id: &row.id,
-                base,
-                value: row.value.as_deref(),
-                at: row.at,
-            })
-            .collect();
+        let mut mutations = Vec::new();
+        for (seq, base) in push.entries.iter().take(sent) {
+            if let Some(row) = outbox.get(*seq) {
+                mutations.push(Mutation {
+                    slice: &row.slice,
+                    id: &row.id,
+                    base: *base,
+                    value: row.value.as_deref(),
+                    at: row.at,
+                });
+            }
+        }
         protocol::push_request(&self.client, principal, push.n, &push.tag, &mutations)
+    }
+
+    /// What the push under way is of.
+    pub fn entries(&self) -> &[(u64, Option<u64>)] {
+        self.push.as_ref().map_or(&[], |push| &push.entries)
+    }
+
+    /// Whether a row is in the push under way.
+    pub fn pushes(&self, seq: u64) -> bool {
+        self.entries().iter().any(|entry| entry.0 == seq)
     }
 
     /// When a request of `bytes`, sent now, is given up.

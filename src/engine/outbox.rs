@@ -70,11 +70,8 @@ impl Outbox {
 
     /// Those set aside are tried again now.
     pub fn hurry(&mut self, now: u64) {
-        let seqs: Vec<u64> = self.aside.keys().copied().collect();
-        for seq in seqs {
-            if let Some(aside) = self.aside.get_mut(&seq) {
-                aside.0 = now;
-            }
+        for (until, _) in self.aside.values_mut() {
+            *until = now;
         }
     }
 

@@ -52,7 +52,16 @@ impl Reports {
 
     pub fn due(&self) -> Option<u64> {
         let report = self.stale.then_some(self.looked_at + EVERY_MS);
-        report.into_iter().chain((!self.acks.is_empty()).then_some(self.acked_at + ACKS_MS)).min()
+        let acks = (!self.acks.is_empty()).then_some(self.acked_at + ACKS_MS);
+        earlier(report, acks)
+    }
+}
+
+/// The earlier of two times, where there are two.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
     }
 }
 
@@ -91,9 +100,12 @@ impl Engine {
 
     /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
     fn oldest_pending(&self) -> Option<u64> {
-        let waiting =
-            self.items.debounce.keys().filter_map(|key| Some(self.items.get(key)?.pending.as_ref()?.since));
-        waiting.chain(self.outbox.oldest()).min()
+        let mut oldest = self.outbox.oldest();
+        for key in self.items.debounce.keys() {
+            let pending = self.items.get(key).and_then(|item| item.pending.as_ref());
+            oldest = earlier(oldest, pending.map(|pending| pending.since));
+        }
+        oldest
     }
 
     /// How far an item's latest change has come. One in conflict stays on the device until the conflict is resolved, and
@@ -125,7 +137,7 @@ impl Engine {
 
     /// The items of the push under way have another progress now.
     pub(super) fn touch_push(&mut self) {
-        for (seq, _) in self.lane.push.iter().flat_map(|push| &push.entries) {
+        for (seq, _) in self.lane.entries() {
             if let Some(row) = self.outbox.get(*seq) {
                 self.items.touched.insert(row.key(), 0);
             }

@@ -119,10 +119,10 @@ impl Engine {
                 self.post(To::page(&parsed.record.head.page), down::warning("missing_item", &text));
             }
             let page: Rc<str> = parsed.record.head.page.clone();
-            let values = changed
-                .iter()
-                .map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
-            let values = values.collect();
+            let mut values = Vec::new();
+            for key in &changed {
+                values.push((key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
+            }
             self.tell_changed(Origin::Tab, Some(&page), values);
             let position = parsed.record.position;
             let told = self.reports.folded.or_insert_with(page, Folds::default);
@@ -138,8 +138,10 @@ impl Engine {
         }
         // Items loaded for operations that came to nothing. Not sooner: records that were read together are folded
         // together, so that nothing is committed of a state that a later one of them ends.
-        for operation in ready.iter().flat_map(|parsed| &parsed.operations) {
-            self.items.settle(&operation.key);
+        for parsed in &ready {
+            for operation in &parsed.operations {
+                self.items.settle(&operation.key);
+            }
         }
     }
 
