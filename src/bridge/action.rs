@@ -57,12 +57,11 @@ impl<'a> Action<'a> {
         let Some(kind) = fields.string("type") else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
-        let unset = fields.get("unset").and_then(elements).unwrap_or_default();
-        Ok(Action {
-            kind,
-            payload: fields.get("payload"),
-            unset: unset.into_iter().filter_map(string).collect(),
-        })
+        let mut unset = Vec::new();
+        for name in fields.get("unset").and_then(elements).unwrap_or_default() {
+            unset.extend(string(name));
+        }
+        Ok(Action { kind, payload: fields.get("payload"), unset })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
@@ -139,7 +138,13 @@ impl Context<'_> {
 
     fn items(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         match elements(self.payload) {
-            Some(items) => Ok(items.into_iter().map(|item| self.put(item)).collect()),
+            Some(items) => {
+                let mut operations = Vec::new();
+                for item in items {
+                    operations.push(self.put(item));
+                }
+                Ok(operations)
+            }
             None => bad(
                 "bad_action",
                 format!("The action \"{}\" was not kept: its payload must be an array of items.", self.kind),
@@ -150,9 +155,11 @@ impl Context<'_> {
     /// The new whole. Where one of its items is bad, nothing is deleted: it may be one of those that are there.
     fn set(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let mut operations = self.items()?;
-        let ids: Result<Vec<Rc<str>>, ()> =
-            operations.iter().map(|put| put.as_ref().map(|put| put.key.id.clone()).map_err(drop)).collect();
-        if let Ok(ids) = ids {
+        let mut ids = Vec::new();
+        for put in operations.iter().flatten() {
+            ids.push(put.key.id.clone());
+        }
+        if ids.len() == operations.len() {
             let change = Change::DeleteOthers(ids);
             operations.push(Ok(Operation { key: self.key(String::new()), change }));
         }

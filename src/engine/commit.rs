@@ -5,10 +5,9 @@ use super::entropy::Entropy;
 use super::items::{Item, Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
-use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
+use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slices};
 use crate::store::{CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
 use crate::table::Table;
-use std::rc::Rc;
 
 /// The most transactions at a time.
 const MAX_OPEN: usize = 4;
@@ -250,28 +249,34 @@ pub fn trim_of(writes: &[Write]) -> Option<u64> {
 
 /// Items of one slice that are due, at most as many as a transaction takes.
 fn next_batch(now: u64, settling: bool, items: &Items, slices: &Slices) -> Vec<Key> {
-    let free = |key: &&Key| {
+    let mut keys: Vec<Key> = Vec::new();
+    let mut given = None;
+    for key in items.debounce.due(now) {
         let item = items.get(key);
-        item.is_some_and(|item| item.committing.is_none() && !(settling && item.in_flight.is_some()))
-    };
-    let Some(first) = items.debounce.due(now).find(free) else { return Vec::new() };
-    let name: Rc<str> = first.slice.clone();
-    let of_slice = || items.debounce.due(now).filter(free).filter(|key| key.slice == name);
-    let due = of_slice().take(BACKLOG + 1).count();
-    let size = slices.get(&name).map_or(DEFAULT_BATCH_SIZE, |slice| batch_size(slice, due));
+        let free =
+            item.is_some_and(|item| item.committing.is_none() && !(settling && item.in_flight.is_some()));
+        if !free || keys.first().is_some_and(|first| first.slice != key.slice) {
+            continue;
+        }
+        if keys.is_empty() {
+            given = slices.get(&key.slice).and_then(|slice| slice.batch_size);
+        }
+        keys.push(key.clone());
+        if keys.len() == given.unwrap_or(BACKLOG_BATCH_SIZE) {
+            break;
+        }
+    }
+    if given.is_none() && keys.len() <= BACKLOG {
+        keys.truncate(DEFAULT_BATCH_SIZE);
+    }
     let mut bytes = 0;
-    let fits = |key: &&Key| {
+    let exceeds = |key: &Key| {
         let before = bytes;
         bytes += items.get(key).and_then(|item| item.visible()).map_or(0, |value| value.len());
-        before == 0 || bytes <= MAX_BATCH_BYTES
+        before > 0 && bytes > MAX_BATCH_BYTES
     };
-    of_slice().take(size).take_while(fits).cloned().collect()
-}
-
-fn batch_size(slice: &Slice, due: usize) -> usize {
-    match slice.batch_size {
-        Some(size) => size,
-        None if due > BACKLOG => BACKLOG_BATCH_SIZE,
-        None => DEFAULT_BATCH_SIZE,
+    if let Some(at) = keys.iter().position(exceeds) {
+        keys.truncate(at);
     }
+    keys
 }

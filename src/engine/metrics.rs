@@ -76,15 +76,14 @@ impl Metrics {
 
     /// As pages get them and as `_meta.metrics` keeps them. `oldest` is when the oldest pending change was made.
     pub fn to_json(&self, oldest: Option<u64>) -> String {
-        let total = |which: usize| -> u64 {
-            self.slices.values().flat_map(|kinds| kinds.iter().map(|count| count[which])).sum()
-        };
-        let (succeeded, failed) = (total(0), total(1));
+        let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
         let mut by_slice = Writer::object();
         for (slice, kinds) in self.slices.iter() {
             let mut by_kind = Writer::object();
             for (kind, count) in KINDS.iter().zip(kinds) {
+                succeeded += count[0];
+                failed += count[1];
                 let mut out = Writer::object();
                 out.number("successful", count[0]).number("failed", count[1]);
                 by_kind.raw(kind, &out.end());
@@ -109,8 +108,9 @@ impl Metrics {
     pub fn read(row: &str) -> Option<Metrics> {
         let row = Fields::parse(row)?;
         let mut metrics = Metrics { last: row.number("lastOperationTime")?, ..Metrics::default() };
-        let durations = elements(row.get("operationTimes")?)?.into_iter();
-        metrics.durations = durations.filter_map(|ms| ms.parse().ok()).collect();
+        for ms in elements(row.get("operationTimes")?)? {
+            metrics.durations.extend(ms.parse::<u64>().ok());
+        }
         for (slice, kinds) in Fields::parse(row.get("bySlice")?)?.0 {
             let kinds = Fields::parse(kinds)?;
             let mut counts = [Count::default(); 3];

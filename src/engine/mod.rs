@@ -263,8 +263,12 @@ impl Engine {
         except: Option<&str>,
         items: Vec<(Key, Option<crate::json::Json>)>,
     ) {
-        let others: Vec<Rc<str>> =
-            self.pages.keys().filter(|page| Some(&***page) != except).cloned().collect();
+        let mut others = Vec::new();
+        for page in self.pages.keys() {
+            if Some(&**page) != except {
+                others.push(page.clone());
+            }
+        }
         if others.is_empty() {
             return;
         }

@@ -192,9 +192,11 @@ impl Engine {
     }
 
     fn take_waiters(&mut self, which: &dyn Fn(&Wants) -> bool) -> Vec<Waiter> {
-        let (taken, others) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| which(&waiter.wants));
-        self.waiters = others;
+        let mut taken = Vec::new();
+        for waiter in std::mem::take(&mut self.waiters) {
+            let into = if which(&waiter.wants) { &mut taken } else { &mut self.waiters };
+            into.push(waiter);
+        }
         taken
     }
 }

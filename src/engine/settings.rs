@@ -3,7 +3,7 @@
 
 use super::items::Pending;
 use super::{Engine, Output, Phase};
-use crate::bridge::config::{AutoSync, Settings, Slice, Slices};
+use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{Writer, elements, number, quoted, shared, string};
 use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
@@ -62,8 +62,12 @@ impl Engine {
                 }
             }
         }
-        let missing = |slice: &&Slice| !self.stores.iter().any(|store| **store == *slice.store);
-        let stores: Vec<Rc<str>> = slices.values().filter(missing).map(|slice| slice.store.clone()).collect();
+        let mut stores = Vec::new();
+        for slice in slices.values() {
+            if !self.stores.iter().any(|store| **store == *slice.store) {
+                stores.push(slice.store.clone());
+            }
+        }
         let change = Change { page, request, registers, settings, slices, auto_sync, requeue, again };
         if stores.is_empty() {
             return self.keep(change);
@@ -78,7 +82,9 @@ impl Engine {
         };
         match result {
             Ok(()) => {
-                self.stores.extend(change.slices.values().map(|slice| slice.store.to_string()));
+                for slice in change.slices.values() {
+                    self.stores.push(slice.store.to_string());
+                }
                 self.keep(change);
             }
             Err(error) => self.change_failed(&change, &error),
@@ -152,13 +158,12 @@ impl Engine {
                 let unfinished = self.unfinished(name);
                 self.post(To::All, down::pending(name, true, &unfinished));
             }
-            let waiting: Vec<(Key, u64)> = self
-                .items
-                .of(name)
-                .filter_map(|(key, item)| {
-                    Some((key.clone(), item.pending.as_ref().map(|pending| pending.due(pending.at, slice))?))
-                })
-                .collect();
+            let mut waiting = Vec::new();
+            for (key, item) in self.items.of(name) {
+                if let Some(pending) = &item.pending {
+                    waiting.push((key.clone(), pending.due(pending.at, slice)));
+                }
+            }
             for (key, due) in waiting {
                 self.items.debounce.change(&key, due, self.now);
             }
@@ -248,5 +253,9 @@ fn requeue_row(slices: &[Rc<str>]) -> Write {
 pub fn read_requeue(row: &str) -> Vec<Rc<str>> {
     let fields = crate::json::Fields::parse(row).unwrap_or_default();
     let slices = fields.get("slices").and_then(elements).unwrap_or_default();
-    slices.into_iter().filter_map(string).map(|slice| shared(&slice)).collect()
+    let mut names = Vec::new();
+    for slice in slices {
+        names.extend(string(slice).map(|slice| shared(&slice)));
+    }
+    names
 }

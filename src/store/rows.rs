@@ -92,9 +92,12 @@ impl OutboxRow {
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
         let value = row.json("value");
-        let sent = row.get("sent").and_then(elements).unwrap_or_default();
+        let mut sent = Vec::new();
+        for value in row.get("sent").and_then(elements).unwrap_or_default() {
+            sent.extend(Fields::parse(value).map(|value| value.json("value")));
+        }
         Some(OutboxRow {
-            sent: sent.into_iter().filter_map(|sent| Some(Fields::parse(sent)?.json("value"))).collect(),
+            sent,
             slice: shared(&row.string("slice")?),
             id: shared(&row.string("id")?),
             in_store: value.is_none() && row.string("op")? == "put",

@@ -70,11 +70,13 @@ pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
 impl Database {
     /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
     pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
-        let wanted: Vec<JsString> = SYSTEM_STORES
-            .into_iter()
-            .chain(stores.iter().map(|store| &**store))
-            .map(JsString::from)
-            .collect();
+        let mut wanted = Vec::new();
+        for store in SYSTEM_STORES {
+            wanted.push(JsString::from(store));
+        }
+        for store in stores {
+            wanted.push(JsString::from(&**store));
+        }
         let open = INDEXED_DB.with(|factory| factory.open(name)).map_err(threw)?;
         let database = opened(&open, &wanted).await?;
         if missing(&database.0, &wanted).next().is_none() {
@@ -93,7 +95,11 @@ impl Database {
     /// The names of all object stores.
     fn stores(&self) -> Vec<String> {
         let names = self.0.object_store_names();
-        (0..names.length()).filter_map(|at| names.get(at)).collect()
+        let mut stores = Vec::new();
+        for at in 0..names.length() {
+            stores.extend(names.get(at));
+        }
+        stores
     }
 
     /// Begins a transaction with these writes, so that transactions take effect in the order of these calls.
@@ -106,10 +112,7 @@ impl Database {
             }
         }
         let transaction = self.begin(&names, IdbTransactionMode::Readwrite)?;
-        let stores: Result<Vec<_>, _> =
-            names.into_iter().map(|name| Ok((name, store(&transaction, name)?))).collect();
-        let issued = stores.and_then(|stores| writes.iter().try_for_each(|write| issue(&stores, write)));
-        match issued {
+        match issue(&transaction, &names, writes) {
             Ok(()) => Ok(transaction),
             Err(error) => {
                 let _ = transaction.abort();
@@ -124,7 +127,10 @@ impl Database {
     }
 
     fn begin(&self, stores: &[&str], mode: IdbTransactionMode) -> Result<IdbTransaction, StoreError> {
-        let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
+        let names = Array::new();
+        for name in stores {
+            names.push(&JsValue::from_str(name));
+        }
         self.0.transaction_with_str_sequence_and_mode(&names, mode).map_err(threw)
     }
 
@@ -179,17 +185,26 @@ fn missing<'a>(database: &IdbDatabase, wanted: &'a [JsString]) -> impl Iterator<
     wanted.iter().filter(move |store| !existing.contains(&String::from(*store)))
 }
 
-fn issue(stores: &[(&str, IdbObjectStore)], write: &Write) -> Result<(), StoreError> {
-    let Some((_, store)) = stores.iter().find(|(name, _)| *name == write.store()) else { return Ok(()) };
-    let issued = match write {
-        Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
-        Write::Delete { key, .. } => store.delete(&key_value(key)),
-        Write::Trim { through, .. } => {
-            let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
-            store.delete(&range)
+/// Requests the writes, all at once.
+fn issue(transaction: &IdbTransaction, names: &[&str], writes: &[Write]) -> Result<(), StoreError> {
+    let mut stores = Vec::new();
+    for name in names {
+        stores.push(store(transaction, name)?);
+    }
+    for write in writes {
+        let store = names.iter().position(|name| *name == write.store()).and_then(|at| stores.get(at));
+        let Some(store) = store else { continue };
+        match write {
+            Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
+            Write::Delete { key, .. } => store.delete(&key_value(key)),
+            Write::Trim { through, .. } => {
+                let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
+                store.delete(&range)
+            }
         }
-    };
-    issued.map(drop).map_err(threw)
+        .map_err(threw)?;
+    }
+    Ok(())
 }
 
 fn store(transaction: &IdbTransaction, name: &str) -> Result<IdbObjectStore, StoreError> {
@@ -285,8 +300,13 @@ fn ask_for_items(
             let keys = answers.array()?;
             present = Some(Set::new(&keys));
             let keys = answers.array()?;
-            let ids: Array = keys.iter().filter_map(|key| read_key(&key)).map(|key| id_value(&key)).collect();
-            synced = Some(Set::new(&ids));
+            let ids = Set::new(&JsValue::UNDEFINED);
+            for key in keys.iter() {
+                if let Some(key) = read_key(&key) {
+                    ids.add(&id_value(&key));
+                }
+            }
+            synced = Some(ids);
         }
         for Wanted { key, .. } in some {
             let id = id_value(key);

@@ -184,7 +184,12 @@ impl Worker {
 
     fn load(&'static self, load: u64, wanted: Vec<Wanted>, whole: Vec<Whole>) {
         let mut stores = vec![SYNC];
-        for store in wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store)) {
+        for Wanted { store, .. } in &wanted {
+            if !stores.contains(&&**store) {
+                stores.push(store);
+            }
+        }
+        for Whole { store, .. } in &whole {
             if !stores.contains(&&**store) {
                 stores.push(store);
             }
