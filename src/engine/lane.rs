@@ -69,8 +69,9 @@ pub struct Lane {
     /// Failures in a row, and those of them in which nothing answered.
     pub failures: u32,
     pub unanswered: u32,
-    /// Since when a push waits for commits.
+    /// Since when a push waits for commits, and whether it does now.
     pub held_since: Option<u64>,
+    pub held: bool,
     /// When the request in flight was sent.
     pub sent_at: u64,
     /// Not before this, after a failure.
@@ -143,7 +144,7 @@ impl Lane {
         outbox: &Outbox,
         conflicts: &Table<Key, ConflictRow>,
     ) -> Step {
-        if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
+        if !self.is_free(now) {
             return Step::Nothing;
         }
         let waiting = || outbox.sendable(now, items, slices, conflicts);
@@ -169,12 +170,15 @@ impl Lane {
                 Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }
             }
             (_, None) => Step::Nothing,
+            (Some(_), Some(_)) if !self.written && self.held => Step::Nothing,
             (Some(push), Some(_)) if !self.written => Step::Prepare(push.clone()),
             (Some(push), Some(principal)) => {
                 let sent =
                     if self.part == 0 { push.entries.len() } else { self.part.min(push.entries.len()) };
                 Step::Send { body: self.body(push, sent, principal, outbox), sent }
             }
+            // Which rows are sent is not chosen before they can be.
+            (None, Some(_)) if self.held && !self.contact => Step::Nothing,
             (None, Some(_)) => {
                 let entries = waiting();
                 if entries.is_empty() {
@@ -192,6 +196,11 @@ impl Lane {
                 Step::Prepare(push)
             }
         }
+    }
+
+    /// Whether nothing is under way, and the wait after a failure is over.
+    pub fn is_free(&self, now: u64) -> bool {
+        self.state == State::Idle && self.retry_at.is_none_or(|at| at <= now)
     }
 
     fn body(&self, push: &Push, sent: usize, principal: &str, outbox: &Outbox) -> String {

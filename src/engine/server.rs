@@ -23,6 +23,9 @@ impl Engine {
             self.lane.unanswered += 1;
             self.answered(request, Err(failure));
         }
+        if self.lane.is_free(self.now) {
+            self.lane.held = self.owes() || self.commits_first();
+        }
         let Engine { lane, entropy, items, slices, outbox, conflicts, .. } = self;
         match lane.step(self.now, entropy, items, slices, outbox, conflicts) {
             Step::Nothing => {}
@@ -39,7 +42,7 @@ impl Engine {
                 }
                 self.send();
             }
-            Step::Prepare(_) if self.owes() || self.commits_first() => {}
+            Step::Prepare(_) if self.lane.held => {}
             Step::Prepare(push) => self.prepare(push),
             Step::Send { body, sent } => {
                 self.lane.sent = sent;
@@ -52,10 +55,11 @@ impl Engine {
 
     /// What is due is committed before more is sent, which would slow it down; for a second, not for ever.
     fn commits_first(&mut self) -> bool {
-        let since = *self.lane.held_since.get_or_insert(self.now);
-        self.items.debounce.due(self.now).next().is_some()
-            && self.committer.is_open()
-            && self.now < since + COMMITS_FIRST_MS
+        if !self.committer.is_open() || self.items.debounce.next().is_none_or(|due| due > self.now) {
+            self.lane.held_since = None;
+            return false;
+        }
+        self.now < *self.lane.held_since.get_or_insert(self.now) + COMMITS_FIRST_MS
     }
 
     fn request(&mut self, path: &'static str, body: Option<String>) -> (u64, u64) {
