@@ -1,5 +1,5 @@
 //! The one map of the core: sorted, in blocks. A tree of the standard library costs the worker several times the code
-//! for each kind of entry; here all maps with the same kind of key share theirs.
+//! for each kind of entry. Here the order is kept by code that knows no kind, and keys by code that knows no values.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -11,19 +11,31 @@ const BLOCK: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Table<K, V> {
     index: Index<K>,
-    /// The index has each value's place here.
+    /// Each in its slot, as the keys.
     values: Vec<Option<V>>,
+}
+
+/// A table of which only the keys matter: it shares the code of tables of numbers.
+pub type Set<K> = Table<K, u64>;
+
+/// The keys, each in its slot.
+#[derive(Debug, Clone)]
+struct Index<K> {
+    order: Order,
+    keys: Vec<Option<K>>,
+}
+
+/// The slots of the entries, in the order of their keys.
+#[derive(Debug, Clone, Default)]
+struct Order {
+    /// None of them is empty.
+    blocks: Vec<Vec<usize>>,
+    /// How many slots there are, and those without an entry.
+    slots: usize,
     free: Vec<usize>,
 }
 
-/// The keys, with where their values are.
-#[derive(Debug, Clone)]
-struct Index<K> {
-    /// None of them is empty.
-    blocks: Vec<Vec<(K, usize)>>,
-}
-
-/// A place in the index: its block, one too far if it comes after everything, and the place in that block.
+/// A place in the order: its block, one too far if it comes after everything, and the place in that block.
 type Place = (usize, usize);
 
 /// The first of `len` places for which `before` is false; it is true for all in front of it.
@@ -40,22 +52,23 @@ fn search(len: usize, before: &dyn Fn(usize) -> bool) -> usize {
     low
 }
 
-impl<K> Index<K> {
-    /// Where a key is or belongs, and its value's place if it is there; `to` compares a key with it.
+impl Order {
+    /// Where a key is or belongs, and its slot if it is there; `to` compares the key in a slot with it.
     #[inline(never)]
-    fn find(&self, to: &dyn Fn(&K) -> Ordering) -> (Place, Option<usize>) {
-        let is_before = |entry: &(K, usize)| to(&entry.0) == Ordering::Less;
-        let blocks = &self.blocks;
-        let block = search(blocks.len(), &|at| blocks[at].last().is_some_and(is_before));
-        let entries = blocks.get(block).map_or(&[][..], Vec::as_slice);
-        let at = search(entries.len(), &|at| is_before(&entries[at]));
-        let found = entries.get(at).filter(|entry| to(&entry.0) == Ordering::Equal);
-        ((block, at), found.map(|entry| entry.1))
+    fn find(&self, to: &dyn Fn(usize) -> Ordering) -> (Place, Option<usize>) {
+        let is_before = |slot: &usize| to(*slot) == Ordering::Less;
+        let block = search(self.blocks.len(), &|at| self.blocks[at].last().is_some_and(is_before));
+        let slots = self.blocks.get(block).map_or(&[][..], Vec::as_slice);
+        let at = search(slots.len(), &|at| is_before(&slots[at]));
+        let found = slots.get(at).copied().filter(|slot| to(*slot) == Ordering::Equal);
+        ((block, at), found)
     }
 
-    /// Adds an entry at the place where it belongs.
+    /// Takes a slot for an entry that belongs to this place; it is free, or comes after all others.
     #[inline(never)]
-    fn add(&mut self, (mut block, mut at): Place, entry: (K, usize)) {
+    fn add(&mut self, (mut block, mut at): Place) -> usize {
+        let slot = self.free.pop().unwrap_or(self.slots);
+        self.slots = self.slots.max(slot + 1);
         if block == self.blocks.len() {
             // After everything: at the end of the last block.
             match block.checked_sub(1) {
@@ -63,39 +76,76 @@ impl<K> Index<K> {
                 Some(last) => (block, at) = (last, self.blocks[last].len()),
             }
         }
-        let entries = &mut self.blocks[block];
-        entries.insert(at, entry);
-        if entries.len() > BLOCK {
+        let slots = &mut self.blocks[block];
+        slots.insert(at, slot);
+        if slots.len() > BLOCK {
             // Keys mostly come in order, so a block at the end is left full.
             let split = if at == BLOCK { BLOCK } else { BLOCK / 2 };
-            let rest = entries.split_off(split);
+            let rest = slots.split_off(split);
             self.blocks.insert(block + 1, rest);
         }
+        slot
     }
 
     #[inline(never)]
     fn remove(&mut self, (block, at): Place) {
-        self.blocks[block].remove(at);
+        let slot = self.blocks[block].remove(at);
+        self.free.push(slot);
         if self.blocks[block].is_empty() {
             self.blocks.remove(block);
         }
     }
 
-    /// The entry at a place, which moves on.
+    /// The slot at a place, which moves on.
     #[inline(never)]
-    fn next(&self, place: &mut Place) -> Option<&(K, usize)> {
+    fn next(&self, place: &mut Place) -> Option<usize> {
         if self.blocks.get(place.0)?.len() <= place.1 {
             *place = (place.0 + 1, 0);
         }
-        let entry = self.blocks.get(place.0)?.get(place.1);
+        let slot = self.blocks.get(place.0)?.get(place.1);
         place.1 += 1;
-        entry
+        slot.copied()
+    }
+}
+
+impl<K: Ord> Index<K> {
+    #[inline(never)]
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> (Place, Option<usize>)
+    where
+        K: Borrow<Q>,
+    {
+        self.order.find(&|slot| match &self.keys[slot] {
+            Some(other) => other.borrow().cmp(key),
+            None => Ordering::Less,
+        })
+    }
+
+    #[inline(never)]
+    fn add(&mut self, place: Place, key: K) -> usize {
+        let slot = self.order.add(place);
+        if slot == self.keys.len() {
+            self.keys.push(None);
+        }
+        self.keys[slot] = Some(key);
+        slot
+    }
+
+    #[inline(never)]
+    fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<usize>
+    where
+        K: Borrow<Q>,
+    {
+        let (place, slot) = self.find(key);
+        let slot = slot?;
+        self.order.remove(place);
+        self.keys[slot] = None;
+        Some(slot)
     }
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { index: Index { blocks: Vec::new() }, values: Vec::new(), free: Vec::new() }
+        Table { index: Index { order: Order::default(), keys: Vec::new() }, values: Vec::new() }
     }
 }
 
@@ -104,7 +154,7 @@ impl<K: Ord, V> Table<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.index.find(&|other| other.borrow().cmp(key))
+        self.index.find(key)
     }
 
     /// The key as it is kept, and its value.
@@ -112,9 +162,8 @@ impl<K: Ord, V> Table<K, V> {
     where
         K: Borrow<Q>,
     {
-        let ((block, at), value) = self.find(key);
-        let value = self.values.get(value?)?.as_ref()?;
-        Some((&self.index.blocks[block][at].0, value))
+        let slot = self.find(key).1?;
+        Some((self.index.keys.get(slot)?.as_ref()?, self.values.get(slot)?.as_ref()?))
     }
 
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -128,8 +177,8 @@ impl<K: Ord, V> Table<K, V> {
     where
         K: Borrow<Q>,
     {
-        let value = self.find(key).1?;
-        self.values.get_mut(value)?.as_mut()
+        let slot = self.find(key).1?;
+        self.values.get_mut(slot)?.as_mut()
     }
 
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
@@ -143,7 +192,7 @@ impl<K: Ord, V> Table<K, V> {
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (place, known) = self.find(&key);
         match known {
-            Some(known) => self.values[known].replace(value),
+            Some(slot) => self.values[slot].replace(value),
             None => {
                 self.add(place, key, value);
                 None
@@ -154,32 +203,25 @@ impl<K: Ord, V> Table<K, V> {
     /// The value of `key`, made first if there is none.
     pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let (place, known) = self.find(&key);
-        let at = known.unwrap_or_else(|| self.add(place, key, make()));
-        self.values[at].get_or_insert_with(|| unreachable!("the index names a value that is there"))
+        let slot = known.unwrap_or_else(|| self.add(place, key, make()));
+        self.values[slot].get_or_insert_with(|| unreachable!("the order names an entry that is there"))
     }
 
     fn add(&mut self, place: Place, key: K, value: V) -> usize {
-        let at = match self.free.pop() {
-            Some(at) => at,
-            None => {
-                self.values.push(None);
-                self.values.len() - 1
-            }
-        };
-        self.values[at] = Some(value);
-        self.index.add(place, (key, at));
-        at
+        let slot = self.index.add(place, key);
+        if slot == self.values.len() {
+            self.values.push(None);
+        }
+        self.values[slot] = Some(value);
+        slot
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let (place, value) = self.find(key);
-        let value = value?;
-        self.index.remove(place);
-        self.free.push(value);
-        self.values[value].take()
+        let slot = self.index.remove(key)?;
+        self.values[slot].take()
     }
 
     /// The entries from `key` on, in order.
@@ -192,8 +234,12 @@ impl<K: Ord, V> Table<K, V> {
     where
         K: Clone,
     {
-        let gone: Vec<K> =
-            self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
+        let mut gone = Vec::new();
+        for (key, value) in self.iter() {
+            if !keep(key, value) {
+                gone.push(key.clone());
+            }
+        }
         for key in &gone {
             self.remove(key);
         }
@@ -205,20 +251,32 @@ impl<K, V> Table<K, V> {
         Iter { table: self, place: (0, 0) }
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.iter().map(|(key, _)| key)
+    pub fn keys(&self) -> Keys<'_, K> {
+        Keys { index: &self.index, place: (0, 0) }
     }
 
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// In no order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.values.iter_mut().flatten()
+    }
+
     pub fn len(&self) -> usize {
-        self.values.len() - self.free.len()
+        self.index.order.slots - self.index.order.free.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.index.blocks.is_empty()
+        self.len() == 0
+    }
+}
+
+impl<K: Copy, V> Table<K, V> {
+    /// The first key.
+    pub fn first(&self) -> Option<K> {
+        self.keys().next().copied()
     }
 }
 
@@ -238,36 +296,24 @@ pub struct Iter<'a, K, V> {
 
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
     type Item = (&'a K, &'a V);
+    #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.table.index.next(&mut self.place)?;
-        Some((key, self.table.values.get(*value)?.as_ref()?))
+        let slot = self.table.index.order.next(&mut self.place)?;
+        Some((self.table.index.keys.get(slot)?.as_ref()?, self.table.values.get(slot)?.as_ref()?))
     }
 }
 
-/// Entries in order, taken out.
-pub struct IntoIter<K, V> {
-    keys: std::vec::IntoIter<(K, usize)>,
-    blocks: std::vec::IntoIter<Vec<(K, usize)>>,
-    values: Vec<Option<V>>,
+/// Keys in order.
+pub struct Keys<'a, K> {
+    index: &'a Index<K>,
+    place: Place,
 }
 
-impl<K, V> Iterator for IntoIter<K, V> {
-    type Item = (K, V);
+impl<'a, K> Iterator for Keys<'a, K> {
+    type Item = &'a K;
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some((key, value)) = self.keys.next() {
-                return Some((key, self.values.get_mut(value)?.take()?));
-            }
-            self.keys = self.blocks.next()?.into_iter();
-        }
-    }
-}
-
-impl<K, V> IntoIterator for Table<K, V> {
-    type Item = (K, V);
-    type IntoIter = IntoIter<K, V>;
-    fn into_iter(self) -> Self::IntoIter {
-        IntoIter { keys: Vec::new().into_iter(), blocks: self.index.blocks.into_iter(), values: self.values }
+        let slot = self.index.order.next(&mut self.place)?;
+        self.index.keys.get(slot)?.as_ref()
     }
 }
 
@@ -286,7 +332,7 @@ mod tests {
             (table.insert(3, 9), table.remove(&5), table.remove(&7), table.get(&1)),
             (Some(3), Some(5), None, Some(&2))
         );
-        assert_eq!(table.into_iter().collect::<Vec<_>>(), [(1, 2), (3, 9)]);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(&1, &2), (&3, &9)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Fields, Json, check_item, elements, shared, string};
+use crate::json::{Fields, Json, check_item, elements, number, shared, string};
 use crate::store::Key;
 use std::rc::Rc;
 
@@ -59,19 +59,18 @@ impl<'a> Action<'a> {
         let Some(kind) = fields.string("type") else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
-        let unset = fields.get("unset").and_then(elements).unwrap_or_default();
-        Ok(Action {
-            kind,
-            payload: fields.get("payload"),
-            id: fields.string("id"),
-            unset: unset.into_iter().filter_map(string).collect(),
-        })
+        let mut unset = Vec::new();
+        for name in fields.get("unset").and_then(elements).unwrap_or_default() {
+            unset.extend(string(name));
+        }
+        Ok(Action { kind, payload: fields.get("payload"), id: fields.string("id"), unset })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
-        let Some((slice, verb)) = kind.rsplit_once('/') else {
+        let slash = kind.bytes().rposition(|byte| byte == b'/');
+        let Some((slice, verb)) = slash.and_then(|at| Some((kind.get(..at)?, kind.get(at + 1..)?))) else {
             return bad(
                 "bad_action",
                 format!(
@@ -144,7 +143,11 @@ impl Context<'_> {
         match elements(self.payload) {
             Some(items) => {
                 let each = Context { id: None, ..*self };
-                Ok(items.into_iter().map(|item| each.put(item)).collect())
+                let mut operations = Vec::new();
+                for item in items {
+                    operations.push(each.put(item));
+                }
+                Ok(operations)
             }
             None => bad(
                 "bad_action",
@@ -156,9 +159,11 @@ impl Context<'_> {
     /// The new whole. Where one of its items is bad, nothing is deleted: it may be one of those that are there.
     fn set(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let mut operations = self.items()?;
-        let ids: Result<Vec<Rc<str>>, ()> =
-            operations.iter().map(|put| put.as_ref().map(|put| put.key.id.clone()).map_err(drop)).collect();
-        if let Ok(ids) = ids {
+        let mut ids = Vec::new();
+        for put in operations.iter().flatten() {
+            ids.push(put.key.id.clone());
+        }
+        if ids.len() == operations.len() {
             let change = Change::DeleteOthers(ids);
             operations.push(Ok(Operation { key: self.key(String::new()), change }));
         }
@@ -214,8 +219,9 @@ impl Context<'_> {
             length => bad(
                 "bad_id",
                 format!(
-                    "The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.",
-                    self.kind
+                    "The action \"{}\" was not kept: its id has {} bytes; an id has 1 to 1,000.",
+                    self.kind,
+                    number(length as u64)
                 ),
             ),
         }

@@ -1,7 +1,7 @@
 //! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
 //! `_meta.settings` keeps both.
 
-use crate::json::{Fields, Json, Writer, shared, string};
+use crate::json::{Fields, Json, Writer, number, shared, string};
 use crate::table::Table;
 use std::rc::Rc;
 
@@ -28,6 +28,13 @@ pub const DEFAULT_BATCH_SIZE: usize = 10;
 
 /// All slices ever registered, by name.
 pub type Slices = Table<Rc<str>, Slice>;
+
+impl Slices {
+    /// Whether a slice goes to the server.
+    pub fn syncs(&self, slice: &str) -> bool {
+        self.get(slice).is_some_and(|slice| slice.sync_to_flask)
+    }
+}
 
 /// When the device syncs on its own, beyond the push that follows every commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,8 +237,8 @@ impl Given<'_> {
 
     fn whole(&self, from: u64, to: u64) -> Result<u64, String> {
         match self.value.parse() {
-            Ok(number) if (from..=to).contains(&number) => Ok(number),
-            _ => self.wrong(&format!("a whole number from {from} to {to}")),
+            Ok(value) if (from..=to).contains(&value) => Ok(value),
+            _ => self.wrong(&format!("a whole number from {} to {}", number(from), number(to))),
         }
     }
 

@@ -4,6 +4,7 @@ use super::BRIDGE;
 use super::status::{Connection, Status};
 use crate::json::{Json, Writer, quoted};
 use crate::store::Key;
+use crate::table::Set;
 use std::rc::Rc;
 
 /// Who is to hear a message.
@@ -85,12 +86,13 @@ pub fn checked(request: u64, connected: bool) -> String {
 }
 
 /// What the page's bursts up to the `n`th did to these slices is in what it has been told.
-pub fn folded<'a>(position: u64, n: u64, slices: impl Iterator<Item = &'a Rc<str>>) -> String {
-    message("folded")
-        .number("position", position)
-        .number("n", n)
-        .array("slices", slices.map(|slice| quoted(slice)))
-        .end()
+pub fn folded(position: u64, n: u64, slices: &Set<Rc<str>>) -> String {
+    let mut out = message("folded");
+    let mut list = out.number("position", position).number("n", n).array("slices");
+    for slice in slices.keys() {
+        list.item(&quoted(slice));
+    }
+    list.end().end()
 }
 
 /// The metrics, a JSON object.
@@ -125,11 +127,12 @@ pub fn status(status: &Status, now: u64) -> String {
 pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Option<Json>)]) -> String {
     let mut out = message("rows");
     out.number("request", request).string("slice", slice).number("position", position).number("n", n);
-    changes(&mut out, newer);
+    changes(&mut out, slice, newer);
     out.end()
 }
 
-/// Items that changed, for a page that did not make the change. The page's own bursts up to the `n`th are in it.
+/// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts
+/// up to the `n`th are in it.
 pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
     let origin = match origin {
         Origin::Tab => "tab",
@@ -138,34 +141,40 @@ pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key
     };
     let mut out = message("changed");
     out.string("slice", slice).number("position", position).number("n", n).string("origin", origin);
-    changes(&mut out, items);
+    changes(&mut out, slice, items);
     out.end()
 }
 
-fn changes(out: &mut Writer, items: &[(Key, Option<Json>)]) {
-    let puts = items.iter().filter_map(|(key, value)| {
-        let mut put = Writer::object();
-        put.string("id", &key.id).raw("value", value.as_ref()?);
-        Some(put.end())
-    });
-    out.array("puts", puts);
-    let deletes = items.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| quoted(&key.id));
-    out.array("deletes", deletes);
+fn changes(out: &mut Writer, slice: &str, items: &[(Key, Option<Json>)]) {
+    let mut puts = out.array("puts");
+    for (key, value) in items {
+        if let (true, Some(value)) = (*key.slice == *slice, value) {
+            puts.item(&Writer::object().string("id", &key.id).raw("value", value).end());
+        }
+    }
+    let mut deletes = puts.end().array("deletes");
+    for (key, value) in items {
+        if *key.slice == *slice && value.is_none() {
+            deletes.item(&quoted(&key.id));
+        }
+    }
+    deletes.end();
 }
 
-/// How far changes have come; with `reset`, of all items that the server does not have.
+/// How far changes of a slice, among those of others, have come; with `reset`, of all items that the server does not have.
 pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
-    let items = items.iter().map(|(key, progress)| {
+    let mut out = message("pending");
+    let mut list = out.string("slice", slice).bool("reset", reset).array("changes");
+    for (key, progress) in items {
+        if *key.slice != *slice {
+            continue;
+        }
         let state = match progress {
             Progress::Local => "local",
             Progress::Sending => "sending",
             Progress::Synced => "synced",
         };
-        let mut item = Writer::object();
-        item.string("id", &key.id).string("state", state);
-        item.end()
-    });
-    let mut out = message("pending");
-    out.string("slice", slice).bool("reset", reset).array("changes", items);
-    out.end()
+        list.item(&Writer::object().string("id", &key.id).string("state", state).end());
+    }
+    list.end().end()
 }

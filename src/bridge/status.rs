@@ -67,7 +67,11 @@ impl Status {
             .number_or_null("lastSyncTime", self.last_sync_time);
         out.number("pending", self.pending as u64).number("conflicts", self.conflicts as u64);
         match self.progress {
-            Some((done, total)) => out.raw("progress", &format!("{{\"done\":{done},\"total\":{total}}}")),
+            Some((done, total)) => {
+                let mut progress = Writer::object();
+                progress.number("done", done as u64).number("total", total as u64);
+                out.raw("progress", &progress.end())
+            }
             None => out.raw("progress", "null"),
         };
         let mut auto_sync = Writer::object();

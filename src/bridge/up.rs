@@ -1,7 +1,7 @@
 //! Page → worker.
 
 use super::BRIDGE;
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Json, number};
 use std::borrow::Cow;
 
 /// One message of a page.
@@ -59,7 +59,7 @@ impl Up {
         match envelope.number("v") {
             Some(BRIDGE) => {}
             Some(version) => {
-                return refuse("bridge_version", format!("This page speaks version {version} of Nightferry's messages and the worker version {BRIDGE}. Reload the page; what it has sent before is kept."));
+                return refuse("bridge_version", format!("This page speaks version {} of Nightferry's messages and the worker version {}. Reload the page; what it has sent before is kept.", number(version), number(BRIDGE)));
             }
             None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
@@ -73,13 +73,13 @@ impl Up {
 /// A message without its actions, and those. A burst may be long and is read when it is folded: here it is not even
 /// looked through, as long as it stands last.
 fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
-    let split = text.split_once(",\"actions\":[").filter(|(_, rest)| rest.ends_with("]}"));
-    match split {
-        Some((head, rest)) => {
-            let actions = text.get(text.len() - rest.len() - 1..text.len() - 1);
-            (Cow::Owned(format!("{head}}}")), actions)
+    const ACTIONS: &[u8] = b",\"actions\":[";
+    let head = text.as_bytes().windows(ACTIONS.len()).position(|bytes| bytes == ACTIONS);
+    match head.and_then(|head| text.split_at_checked(head)) {
+        Some((head, rest)) if rest.ends_with("]}") => {
+            (Cow::Owned([head, "}"].concat()), rest.get(ACTIONS.len() - 1..rest.len() - 1))
         }
-        None => (Cow::Borrowed(text), None),
+        _ => (Cow::Borrowed(text), None),
     }
 }
 

@@ -14,13 +14,13 @@ use super::settings::read_requeue;
 use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use crate::json::{Fields, Writer, string};
+use crate::json::{self, Fields, Json, Writer, shared, string};
 use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
 };
-use crate::table::Table;
-use std::collections::VecDeque;
+use crate::table::{Set, Table};
+use std::rc::Rc;
 
 /// Why the engine does not start. The database is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Engine {
         let mut entropy = Entropy(moment.entropy);
         let mut meta = Table::default();
         for (name, json) in snapshot.meta {
-            meta.insert(name, json);
+            meta.insert(shared(&name), shared(&json));
         }
         check_schema(&meta)?;
         let fresh = !meta.contains_key("epoch");
@@ -57,11 +57,12 @@ impl Engine {
             },
             entropy,
             last: 0,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            polled: Vec::new().into_iter(),
             stirred: true,
             phase: Phase::Running,
-            deferred: VecDeque::new(),
-            open: Table::default(),
+            deferred: Vec::new(),
+            open: Vec::new(),
             fresh,
             stores: snapshot.stores,
             settings,
@@ -121,8 +122,6 @@ impl Engine {
 
     fn recover_outbox(&mut self, rows: Vec<(u64, String)>) -> Vec<Write> {
         let mut aside = Vec::new();
-        let sent: Vec<u64> =
-            self.lane.push.iter().flat_map(|push| &push.entries).map(|entry| entry.0).collect();
         for (seq, text) in rows {
             let Some(row) = OutboxRow::read(&text) else {
                 aside.extend(self.set_aside(OUTBOX, seq, &text));
@@ -132,7 +131,7 @@ impl Engine {
             self.fold.skip(&key, row.position);
             let item = self.items.change(&key);
             item.position = item.position.max(row.position);
-            if sent.contains(&seq) {
+            if self.lane.pushes(seq) {
                 item.in_flight = Some(seq);
             } else if let Some(older) = item.unsent.replace(seq) {
                 // It was chosen for a push that was never written down, and this one was committed behind it meanwhile.
@@ -158,9 +157,10 @@ impl Engine {
 
     /// Moves a row that can't be read out of the way, to where a person can look at it. Nothing is deleted.
     pub(super) fn set_aside(&mut self, store: &str, number: u64, row: &str) -> [Write; 2] {
-        let name = format!("unreadable:{store}:{number}");
+        let digits = json::number(number);
+        let name = format!("unreadable:{store}:{digits}");
         let text = format!(
-            "A record of {store} (number {number}) cannot be read, so the changes in it have no effect. It is kept as {name} in _meta of this site's database; everything else goes on."
+            "A record of {store} (number {digits}) cannot be read, so the changes in it have no effect. It is kept as {name} in _meta of this site's database; everything else goes on."
         );
         self.reports.notice = Some(text.clone());
         self.post(To::All, down::warning("unreadable_record", &text));
@@ -171,20 +171,30 @@ impl Engine {
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.
     pub(super) fn load_outbox(&mut self) {
-        let keys = self.outbox.rows().map(|(_, row)| row.key()).chain(self.items.held(|_| true));
-        let wanted = items::wanted(keys, &self.slices);
+        let mut keys = Set::default();
+        for (_, row) in self.outbox.rows() {
+            keys.insert(row.key(), 0);
+        }
+        for key in self.items.held(&|_| true) {
+            keys.insert(key, 0);
+        }
+        let wanted = items::wanted(&keys, &self.slices);
         if wanted.is_empty() {
             return;
         }
         let load = self.number();
         self.phase = Phase::Loading(Some(load));
-        self.outputs.push_back(Output::Load { load, wanted, whole: Vec::new() });
+        self.outputs.push(Output::Load { load, wanted, whole: Vec::new() });
     }
 
     /// The values of outbox rows that are in their slices' stores.
     fn find_values(&mut self) {
-        let in_store: Vec<(u64, OutboxRow)> =
-            self.outbox.rows().filter(|(_, row)| row.in_store).map(|(seq, row)| (seq, row.clone())).collect();
+        let mut in_store = Vec::new();
+        for (seq, row) in self.outbox.rows() {
+            if row.in_store {
+                in_store.push((seq, row.clone()));
+            }
+        }
         for (seq, row) in in_store {
             let key = row.key();
             match self.items.get(&key).and_then(|item| item.stored.clone()) {
@@ -222,14 +232,16 @@ impl Engine {
     }
 }
 
-fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
+fn check_schema(meta: &Table<Rc<str>, Json>) -> Result<(), BootError> {
     match meta.get("schema").map(|json| json.parse::<u64>()) {
         None => Ok(()),
         Some(Ok(schema)) if schema <= SCHEMA => Ok(()),
         Some(Ok(schema)) => Err(BootError {
             code: "newer_schema",
             message: format!(
-                "This browser's data was written by a newer version of the app (format {schema}; this one reads {SCHEMA}). Reload to get the newer version. Nothing was changed."
+                "This browser's data was written by a newer version of the app (format {}; this one reads {}). Reload to get the newer version. Nothing was changed.",
+                json::number(schema),
+                json::number(SCHEMA)
             ),
         }),
         Some(Err(_)) => Err(BootError {
@@ -239,7 +251,7 @@ fn check_schema(meta: &Table<String, String>) -> Result<(), BootError> {
     }
 }
 
-fn read_settings(json: Option<&String>) -> Result<(Settings, Slices, AutoSync), BootError> {
+fn read_settings(json: Option<&Json>) -> Result<(Settings, Slices, AutoSync), BootError> {
     let Some(json) = json else { return Ok(Default::default()) };
     let settings = Settings::read(json).ok_or_else(|| "_meta.settings is no object of settings".into());
     let in_force = settings.and_then(|settings| {

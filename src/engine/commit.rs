@@ -5,10 +5,9 @@ use super::entropy::Entropy;
 use super::items::{Item, Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
-use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
+use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slices};
 use crate::store::{CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
 use crate::table::Table;
-use std::rc::Rc;
 
 /// The most transactions at a time.
 const MAX_OPEN: usize = 4;
@@ -37,7 +36,7 @@ pub struct Batch {
 
 #[derive(Debug, Default)]
 pub struct Committer {
-    open: Table<u64, Batch>,
+    open: Vec<(u64, Batch)>,
 }
 
 impl Committer {
@@ -46,7 +45,7 @@ impl Committer {
     }
 
     pub fn batch(&self, txn: u64) -> Option<&Batch> {
-        self.open.get(&txn)
+        self.open.iter().find(|open| open.0 == txn).map(|(_, batch)| batch)
     }
 
     /// The next transaction, if items are due. While answers are being stored (`settling`), what they say of an item must
@@ -78,7 +77,7 @@ impl Committer {
             trimmed: None,
             begun_at: now,
         };
-        let mut positions: Table<u64, usize> = Table::default();
+        let mut positions: Table<u64, u64> = Table::default();
         for key in &batch.keys {
             items.debounce.remove(key);
             let item = items.change(key);
@@ -123,15 +122,20 @@ impl Committer {
             item.committing = Some(pending);
         }
         // One that is open and trims may go further than this one would: the marks must not be put back.
-        if !self.open.values().any(|open| open.trimmed.is_some()) {
+        if !self.open.iter().any(|(_, open)| open.trimmed.is_some()) {
             // The settlement decides what becomes of its items' rows in `_sync`; a trim would delete some.
             if !settling {
                 journal.trim(now, &positions, &mut writes);
             }
             batch.trimmed = trim_of(&writes);
         }
-        self.open.insert(txn, batch);
+        self.open.push((txn, batch));
         Some(writes)
+    }
+
+    fn take(&mut self, txn: u64) -> Option<Batch> {
+        let at = self.open.iter().position(|open| open.0 == txn)?;
+        Some(self.open.swap_remove(at).1)
     }
 
     /// A transaction is durable. The items that it wrote.
@@ -142,7 +146,7 @@ impl Committer {
         outbox: &mut Outbox,
         journal: &mut Journal,
     ) -> Vec<Key> {
-        let Some(batch) = self.open.remove(&txn) else { return Vec::new() };
+        let Some(batch) = self.take(txn) else { return Vec::new() };
         for (seq, row) in batch.whole {
             if outbox.get(seq).is_some() {
                 outbox.note(seq, row);
@@ -174,7 +178,7 @@ impl Committer {
 
     /// A transaction failed: its items are due again, and what came after stays on top.
     pub fn failed(&mut self, txn: u64, now: u64, items: &mut Items) {
-        let Some(batch) = self.open.remove(&txn) else { return };
+        let Some(batch) = self.take(txn) else { return };
         for key in batch.keys {
             let item = items.change(&key);
             let Some(mut back) = item.committing.take() else { continue };
@@ -245,28 +249,34 @@ pub fn trim_of(writes: &[Write]) -> Option<u64> {
 
 /// Items of one slice that are due, at most as many as a transaction takes.
 fn next_batch(now: u64, settling: bool, items: &Items, slices: &Slices) -> Vec<Key> {
-    let free = |key: &&Key| {
+    let mut keys: Vec<Key> = Vec::new();
+    let mut given = None;
+    for key in items.debounce.due(now) {
         let item = items.get(key);
-        item.is_some_and(|item| item.committing.is_none() && !(settling && item.in_flight.is_some()))
-    };
-    let Some(first) = items.debounce.due(now).find(free) else { return Vec::new() };
-    let name: Rc<str> = first.slice.clone();
-    let of_slice = || items.debounce.due(now).filter(free).filter(|key| key.slice == name);
-    let due = of_slice().take(BACKLOG + 1).count();
-    let size = slices.get(&name).map_or(DEFAULT_BATCH_SIZE, |slice| batch_size(slice, due));
+        let free =
+            item.is_some_and(|item| item.committing.is_none() && !(settling && item.in_flight.is_some()));
+        if !free || keys.first().is_some_and(|first| first.slice != key.slice) {
+            continue;
+        }
+        if keys.is_empty() {
+            given = slices.get(&key.slice).and_then(|slice| slice.batch_size);
+        }
+        keys.push(key.clone());
+        if keys.len() == given.unwrap_or(BACKLOG_BATCH_SIZE) {
+            break;
+        }
+    }
+    if given.is_none() && keys.len() <= BACKLOG {
+        keys.truncate(DEFAULT_BATCH_SIZE);
+    }
     let mut bytes = 0;
-    let fits = |key: &&Key| {
+    let exceeds = |key: &Key| {
         let before = bytes;
         bytes += items.get(key).and_then(|item| item.visible()).map_or(0, |value| value.len());
-        before == 0 || bytes <= MAX_BATCH_BYTES
+        before > 0 && bytes > MAX_BATCH_BYTES
     };
-    of_slice().take(size).take_while(fits).cloned().collect()
-}
-
-fn batch_size(slice: &Slice, due: usize) -> usize {
-    match slice.batch_size {
-        Some(size) => size,
-        None if due > BACKLOG => BACKLOG_BATCH_SIZE,
-        None => DEFAULT_BATCH_SIZE,
+    if let Some(at) = keys.iter().position(exceeds) {
+        keys.truncate(at);
     }
+    keys
 }

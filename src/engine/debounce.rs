@@ -1,12 +1,12 @@
 //! When items fall quiet: one deadline an item, in one table (f36).
 
 use crate::store::Key;
-use crate::table::Table;
+use crate::table::{Set, Table};
 
 #[derive(Debug, Default)]
 pub struct Debounce {
     due: Table<Key, u64>,
-    order: Table<(u64, Key), ()>,
+    order: Set<(u64, Key)>,
 }
 
 impl Debounce {
@@ -15,7 +15,7 @@ impl Debounce {
         if let Some(before) = self.due.insert(key.clone(), at) {
             self.order.remove(&(before, key.clone()));
         }
-        self.order.insert((at, key.clone()), ());
+        self.order.insert((at, key.clone()), 0);
     }
 
     /// Moves the timer of an item that is not due yet.
@@ -35,10 +35,14 @@ impl Debounce {
 
     /// Makes every waiting item due.
     pub fn expire_all(&mut self, now: u64) {
-        let keys: Vec<Key> =
-            self.due.iter().filter(|(_, at)| **at > now).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.set(&key, now);
+        let mut waiting = Vec::new();
+        for (key, at) in self.due.iter() {
+            if *at > now {
+                waiting.push(key.clone());
+            }
+        }
+        for key in &waiting {
+            self.set(key, now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Random numbers from the entropy that came with an input: splitmix64, so that a run can be repeated exactly.
 
+use crate::json::hex_digit;
+
 pub struct Entropy(pub u64);
 
 impl Entropy {
@@ -13,6 +15,12 @@ impl Entropy {
 
     /// 128 random bits as 32 hexadecimal digits.
     pub fn id(&mut self) -> String {
-        format!("{:016x}{:016x}", self.next(), self.next())
+        let mut id = String::with_capacity(32);
+        for half in [self.next(), self.next()] {
+            for digit in (0..16).rev() {
+                id.push(hex_digit(half >> (4 * digit)));
+            }
+        }
+        id
     }
 }

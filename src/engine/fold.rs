@@ -6,8 +6,7 @@ use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
 use crate::json::{Fields, Json, elements, well_formed};
 use crate::store::{Key, Wanted, Whole};
-use crate::table::Table;
-use std::collections::VecDeque;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 /// A record whose operations are known.
@@ -49,7 +48,7 @@ pub struct Folded {
 /// Records waiting for the stored values of their items.
 #[derive(Debug, Default)]
 pub struct Fold {
-    pub queue: VecDeque<Parsed>,
+    pub queue: Vec<Parsed>,
     pub loading: Option<u64>,
     /// The slices that are being read whole.
     pub loading_whole: Vec<Rc<str>>,
@@ -71,27 +70,39 @@ impl Fold {
         self.queue.is_empty() && self.whole.is_empty()
     }
 
-    fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.queue.iter().flat_map(|parsed| &parsed.operations)
-    }
-
     /// The items that have to be read before the queue can be folded.
     pub fn wanted(&self, items: &Items, slices: &Slices) -> Vec<Wanted> {
-        let keys =
-            self.operations().filter(|operation| !operation.is_of_slice()).map(|operation| &operation.key);
-        items::wanted(keys.filter(|key| !items.has(key)).cloned(), slices)
+        let mut keys = Set::default();
+        for parsed in &self.queue {
+            for operation in &parsed.operations {
+                if !operation.is_of_slice() && !items.has(&operation.key) {
+                    keys.insert(operation.key.clone(), 0);
+                }
+            }
+        }
+        items::wanted(&keys, slices)
     }
 
     /// The slices that have to be read whole.
     pub fn wanted_whole(&self, items: &Items, slices: &Slices) -> Vec<Whole> {
+        let mut names = Vec::new();
+        for parsed in &self.queue {
+            for operation in &parsed.operations {
+                if operation.is_of_slice() {
+                    names.push(operation.key.slice.clone());
+                }
+            }
+        }
+        for slice in &self.whole {
+            names.push(slice.clone());
+        }
         let mut wanted: Vec<Whole> = Vec::new();
-        let queued = self.operations().filter(|operation| operation.is_of_slice());
-        for slice in queued.map(|operation| &operation.key.slice).chain(&self.whole) {
-            if !items.is_whole(slice)
-                && !wanted.iter().any(|whole| whole.slice == *slice)
-                && let Some(config) = slices.get(slice)
+        for slice in names {
+            if !items.is_whole(&slice)
+                && !wanted.iter().any(|whole| whole.slice == slice)
+                && let Some(config) = slices.get(&slice)
             {
-                wanted.push(Whole { slice: slice.clone(), store: config.store.clone() });
+                wanted.push(Whole { slice, store: config.store.clone() });
             }
         }
         wanted
@@ -115,24 +126,30 @@ impl Fold {
     /// Lets go of the items of slices that need not be whole any more.
     pub fn forget_wholes(&self, items: &mut Items) {
         for slice in items.wholes() {
-            let queued = self.operations().any(|op| op.is_of_slice() && op.key.slice == slice);
+            let is_of = |operation: &Operation| operation.is_of_slice() && operation.key.slice == slice;
+            let queued = self.queue.iter().any(|parsed| parsed.operations.iter().any(is_of));
             if !queued && !self.wants_whole(&slice) {
                 items.forget_whole(&slice);
             }
         }
     }
 
-    /// The first record, if all its items are known.
-    pub fn ready(&mut self, items: &Items) -> Option<Parsed> {
-        if self.queue.is_empty() {
-            self.done = Table::default();
-        }
+    /// Takes the first records out, as far as all their items are known.
+    pub fn ready(&mut self, items: &Items) -> Vec<Parsed> {
         let known = |operation: &Operation| match operation.is_of_slice() {
             true => items.is_whole(&operation.key.slice),
             false => items.has(&operation.key),
         };
-        let ready = self.queue.front()?.operations.iter().all(known);
-        if ready { self.queue.pop_front() } else { None }
+        let unknown = self.queue.iter().position(|parsed| !parsed.operations.iter().all(known));
+        let rest = self.queue.split_off(unknown.unwrap_or(self.queue.len()));
+        std::mem::replace(&mut self.queue, rest)
+    }
+
+    /// What is replayed at start is folded once nothing is queued: no record is skipped any more.
+    pub fn replayed(&mut self) {
+        if self.queue.is_empty() {
+            self.done = Table::default();
+        }
     }
 
     /// Applies a record. `urgent` makes its items due at once.
@@ -199,7 +216,7 @@ impl Fold {
             folded.changed.push(key.clone());
         }
         let due = match slices.get(&key.slice) {
-            Some(slice) if !urgent => (now + slice.debounce_ms).min(pending.since + slice.max_wait_ms),
+            Some(slice) if !urgent => pending.due(now, slice),
             _ => now,
         };
         items.debounce.set(key, due);
@@ -209,18 +226,21 @@ impl Fold {
 /// The items that a set leaves out, as far as the page that sent it had seen or made them.
 fn others(slice: &str, ids: &[Rc<str>], record: &Record, items: &Items, journal: &Journal) -> Vec<Key> {
     let seen = Fields::parse(&record.head.seen).and_then(|seen| seen.number(slice)).unwrap_or(0);
-    let mut kept: Table<&str, ()> = Table::default();
+    let mut kept: Set<Rc<str>> = Set::default();
     for id in ids {
-        kept.insert(id, ());
+        kept.insert(id.clone(), 0);
     }
     // What is newer than the set was made after it, though it may be replayed.
     let known = |position| {
         position <= record.position && (position <= seen || journal.is_from(position, &record.head.page))
     };
-    let others = items.of(slice).filter(|(key, item)| {
-        item.visible().is_some() && !kept.contains_key(&*key.id) && known(item.position)
-    });
-    others.map(|(key, _)| key.clone()).collect()
+    let mut others = Vec::new();
+    for (key, item) in items.of(slice) {
+        if item.visible().is_some() && !kept.contains_key(&key.id) && known(item.position) {
+            others.push(key.clone());
+        }
+    }
+    others
 }
 
 /// An update's top-level fields over the value; an item that is no object is replaced.

@@ -7,7 +7,7 @@ use crate::bridge::config::{Slice, Slices};
 use crate::bridge::down::Progress;
 use crate::json::Json;
 use crate::store::{Key, Loaded, OutboxRow, SyncRow, Wanted};
-use crate::table::Table;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 /// A state that an item shall have; `value` is `None` for a deletion.
@@ -25,9 +25,9 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// When it falls quiet.
-    pub fn due(&self, slice: &Slice) -> u64 {
-        (self.at + slice.debounce_ms).min(self.since + slice.max_wait_ms)
+    /// When it falls quiet, if nothing comes after what came at `last`.
+    pub fn due(&self, last: u64, slice: &Slice) -> u64 {
+        (last + slice.debounce_ms).min(self.since + slice.max_wait_ms)
     }
 }
 
@@ -70,11 +70,7 @@ impl Item {
 
     /// Whether something newer than this row is on its way, or stays here.
     pub fn goes_on_from(&self, row: &OutboxRow) -> bool {
-        self.unsent.is_some()
-            || self.committing.is_some()
-            || self.pending.is_some()
-            || self.held.is_some()
-            || self.is_newer_than(row)
+        self.unsent.is_some() || self.is_newer_than_store() || self.is_newer_than(row)
     }
 
     /// A row that was sent in vain, to be sent again: what is newer in the store takes its place.
@@ -85,12 +81,13 @@ impl Item {
         OutboxRow { value, in_store, position: row.position.max(self.position), ..row.clone() }
     }
 
+    /// Whether the slice's store is not what a reader sees.
+    fn is_newer_than_store(&self) -> bool {
+        self.pending.is_some() || self.committing.is_some() || self.held.is_some()
+    }
+
     fn at_rest(&self) -> bool {
-        self.pending.is_none()
-            && self.committing.is_none()
-            && self.held.is_none()
-            && self.unsent.is_none()
-            && self.in_flight.is_none()
+        !self.is_newer_than_store() && self.unsent.is_none() && self.in_flight.is_none()
     }
 
     fn progress(&self) -> Progress {
@@ -104,16 +101,15 @@ impl Item {
     }
 }
 
-/// What to read for these items, each once.
-pub fn wanted(keys: impl Iterator<Item = Key>, slices: &Slices) -> Vec<Wanted> {
-    let mut once: Table<Key, u64> = Table::default();
-    for key in keys {
-        once.insert(key, 0);
+/// What to read for these items.
+pub fn wanted(keys: &Set<Key>, slices: &Slices) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for key in keys.keys() {
+        if let Some(slice) = slices.get(&key.slice) {
+            wanted.push(Wanted { key: key.clone(), store: slice.store.clone() });
+        }
     }
-    once.into_iter()
-        .map(|(key, _)| key)
-        .filter_map(|key| Some(Wanted { store: slices.get(&key.slice)?.store.clone(), key }))
-        .collect()
+    wanted
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +117,7 @@ pub struct Items {
     items: Table<Key, Box<Item>>,
     pub debounce: Debounce,
     /// Items whose progress pages have not been told.
-    pub touched: Table<Key, u64>,
+    pub touched: Set<Key>,
     /// The last positions of items at rest that have no `_sync` row, as of slices that stay on the device. It is as old as
     /// the worker: after a restart a set takes what came before for seen.
     recent: Table<Key, u64>,
@@ -184,40 +180,61 @@ impl Items {
 
     /// The slices that are whole.
     pub fn wholes(&self) -> Vec<Rc<str>> {
-        self.whole.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
+        let mut wholes = Vec::new();
+        for (slice, all) in self.whole.iter() {
+            if *all {
+                wholes.push(slice.clone());
+            }
+        }
+        wholes
     }
 
     pub fn forget_whole(&mut self, slice: &str) {
         self.whole.remove(slice);
-        let keys: Vec<Key> = self.of(slice).map(|(key, _)| key.clone()).collect();
-        keys.iter().for_each(|key| self.settle(key));
+        let mut keys = Vec::new();
+        for (key, _) in self.of(slice) {
+            keys.push(key.clone());
+        }
+        for key in &keys {
+            self.settle(key);
+        }
     }
 
     /// Items of a slice whose visible value is not what the store has.
     pub fn newer(&self, slice: &str) -> Vec<(Key, Option<Json>)> {
-        let newer = self
-            .of(slice)
-            .filter(|(_, item)| item.pending.is_some() || item.committing.is_some() || item.held.is_some());
-        newer.map(|(key, item)| (key.clone(), item.visible().cloned())).collect()
+        let mut newer = Vec::new();
+        for (key, item) in self.of(slice) {
+            if item.is_newer_than_store() {
+                newer.push((key.clone(), item.visible().cloned()));
+            }
+        }
+        newer
     }
 
     /// Items that are held, of slices that are wanted.
-    pub fn held(&self, wanted: impl Fn(&str) -> bool) -> Vec<Key> {
-        let held = self.items.iter().filter(|(key, item)| item.held.is_some() && wanted(&key.slice));
-        held.map(|(key, _)| key.clone()).collect()
+    pub fn held(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<Key> {
+        let mut held = Vec::new();
+        for (key, item) in self.items.iter() {
+            if item.held.is_some() && wanted(&key.slice) {
+                held.push(key.clone());
+            }
+        }
+        held
     }
 
     /// Stored items of a slice that the server lacks, or of which it lacks a change, and that no change is on its way of.
     pub fn unknown_to_server(&self, slice: &str, outbox: &Outbox) -> Vec<Key> {
-        let unknown = self.of(slice).filter(|(_, item)| {
-            let newer = item.pending.is_some() || item.committing.is_some() || item.held.is_some();
+        let mut unknown = Vec::new();
+        for (key, item) in self.of(slice) {
             let lacking = match item.in_flight.and_then(|seq| outbox.get(seq)) {
                 Some(row) => item.is_newer_than(row),
                 None => item.sync.as_ref().is_none_or(|sync| sync.base.is_some()),
             };
-            item.stored.is_some() && !newer && item.unsent.is_none() && lacking
-        });
-        unknown.map(|(key, _)| key.clone()).collect()
+            if item.stored.is_some() && !item.is_newer_than_store() && item.unsent.is_none() && lacking {
+                unknown.push(key.clone());
+            }
+        }
+        unknown
     }
 
     /// How many have a change that is not in its slice's store or that the server is to get, and how many of them go there.
@@ -225,7 +242,7 @@ impl Items {
     pub fn unfinished(&self, slices: &Slices) -> (usize, usize) {
         let (mut unfinished, mut unsent) = (0, 0);
         for (key, item) in self.items.iter() {
-            let syncs = slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
+            let syncs = slices.syncs(&key.slice);
             let uncommitted = item.pending.is_some() || item.committing.is_some();
             if uncommitted || item.in_flight.is_some() || (item.unsent.is_some() && syncs) {
                 unfinished += 1;

@@ -6,10 +6,9 @@
 //! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
-use crate::json::{Json, Writer, number};
-use crate::store::{JOURNAL, JournalHead, Key, Row, RowKey, SYNC, Write};
+use crate::json::{Json, Writer, number, shared};
+use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
 use crate::table::Table;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How long a page's mark is kept after its last message, in ms: 30 days.
@@ -46,8 +45,13 @@ pub enum Arrival {
     Gap(u64),
 }
 
-/// A record on disk: its position, its page's mark, and the number of items still to commit; `None` before folding.
-type Open = (u64, Rc<str>, u64, Option<usize>);
+/// A record on disk: its page's mark, and the number of items still to commit; `None` before folding.
+#[derive(Debug)]
+struct Open {
+    page: Rc<str>,
+    n: u64,
+    left: Option<u64>,
+}
 
 #[derive(Debug, Default)]
 pub struct Journal {
@@ -57,8 +61,9 @@ pub struct Journal {
     /// In the open transaction.
     writing: Vec<Record>,
     /// Durable, not folded into items yet.
-    pub unfolded: VecDeque<Record>,
-    open: VecDeque<Open>,
+    pub unfolded: Vec<Record>,
+    /// The records on disk, by position.
+    open: Table<u64, Open>,
     /// Records up to here are done with but still on disk.
     trimmable: Option<u64>,
     /// Records up to here are gone from the disk.
@@ -69,8 +74,8 @@ pub struct Journal {
     /// Marks of pages whose records were trimmed, to be written with the trim.
     unwritten_marks: Table<Rc<str>, u64>,
     marks: Table<Rc<str>, Mark>,
-    /// The pages of the latest records, ascending by position.
-    authors: VecDeque<(u64, Rc<str>)>,
+    /// The pages of the latest records, by position.
+    authors: Table<u64, Rc<str>>,
 }
 
 impl Journal {
@@ -82,13 +87,18 @@ impl Journal {
     /// Takes up a record that was on disk at start.
     pub fn recover(&mut self, record: Record) {
         self.last = self.last.max(record.position);
-        self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
+        self.opened(&record);
         self.wrote(record.position, record.head.page.clone());
         let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
         mark.durable = mark.durable.max(record.head.n);
         mark.accepted = mark.durable;
         mark.at = mark.at.max(record.head.at);
-        self.unfolded.push_back(record);
+        self.unfolded.push(record);
+    }
+
+    fn opened(&mut self, record: &Record) {
+        let open = Open { page: record.head.page.clone(), n: record.head.n, left: None };
+        self.open.insert(record.position, open);
     }
 
     /// Takes up a page's mark that was on disk at start.
@@ -155,16 +165,17 @@ impl Journal {
     }
 
     fn wrote(&mut self, position: u64, page: Rc<str>) {
-        self.authors.push_back((position, page));
-        if self.authors.len() > MAX_AUTHORS {
-            self.authors.pop_front();
+        self.authors.insert(position, page);
+        if self.authors.len() > MAX_AUTHORS
+            && let Some(first) = self.authors.first()
+        {
+            self.authors.remove(&first);
         }
     }
 
     /// Whether the record at `position` came from that page, as far as it is remembered.
     pub fn is_from(&self, position: u64, page: &str) -> bool {
-        let found = self.authors.binary_search_by_key(&position, |author| author.0);
-        found.is_ok_and(|index| *self.authors[index].1 == *page)
+        self.authors.get(&position).is_some_and(|author| **author == *page)
     }
 
     /// The highest number of a page that was taken.
@@ -183,12 +194,15 @@ impl Journal {
             return None;
         }
         self.writing = std::mem::take(&mut self.queue);
-        let put = |record: &Record| Write::Put {
-            store: JOURNAL.into(),
-            key: RowKey::Number(record.position),
-            row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
-        };
-        Some(self.writing.iter().map(put).collect())
+        let mut writes = Vec::new();
+        for record in &self.writing {
+            writes.push(Write::Put {
+                store: shared(JOURNAL),
+                key: RowKey::Number(record.position),
+                row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
+            });
+        }
+        Some(writes)
     }
 
     /// The transaction of [`Journal::append`] finished. The pages to acknowledge, each with its highest number.
@@ -199,8 +213,8 @@ impl Journal {
                 mark.durable = mark.durable.max(record.head.n);
             }
             acknowledged.insert(record.head.page.clone(), record.head.n);
-            self.open.push_back((record.position, record.head.page.clone(), record.head.n, None));
-            self.unfolded.push_back(record);
+            self.opened(&record);
+            self.unfolded.push(record);
         }
         acknowledged
     }
@@ -209,9 +223,11 @@ impl Journal {
     /// it again; those to tell.
     pub fn append_failed(&mut self) -> Vec<Rc<str>> {
         let mut pages: Vec<Rc<str>> = Vec::new();
-        for record in self.writing.drain(..).chain(self.queue.drain(..)) {
+        let mut lost = std::mem::take(&mut self.writing);
+        lost.append(&mut self.queue);
+        for record in &lost {
             if !pages.contains(&record.head.page) {
-                pages.push(record.head.page);
+                pages.push(record.head.page.clone());
             }
         }
         for page in &pages {
@@ -224,8 +240,8 @@ impl Journal {
 
     /// A record was folded into `items` items.
     pub fn folded(&mut self, position: u64, items: usize) {
-        if let Some(record) = self.open(position) {
-            record.3 = Some(items);
+        if let Some(record) = self.open.get_mut(&position) {
+            record.left = Some(items as u64);
         }
         self.advance();
     }
@@ -237,60 +253,60 @@ impl Journal {
 
     /// Every record up to here has taken effect on what readers see.
     pub fn effective(&self) -> u64 {
-        self.waiting().next().map_or(self.last, |(position, ..)| position - 1)
+        self.waiting(None).map_or(self.last, |(position, _)| position - 1)
     }
 
     /// Every message of a page up to here has taken effect.
     pub fn taken(&self, page: &str) -> u64 {
-        let waiting = self.waiting().find(|(_, author, _)| &***author == page);
-        waiting.map_or_else(|| self.accepted(page), |(_, _, n)| n - 1)
+        self.waiting(Some(page)).map_or_else(|| self.accepted(page), |(_, n)| n - 1)
     }
 
-    /// The records that have not taken effect: position, page and number.
-    fn waiting(&self) -> impl Iterator<Item = (u64, &Rc<str>, u64)> {
-        let unfolded = self.open.iter().filter(|record| record.3.is_none());
-        let unwritten = self.writing.iter().chain(&self.queue);
-        unfolded
-            .map(|(position, page, n, _)| (*position, page, *n))
-            .chain(unwritten.map(|record| (record.position, &record.head.page, record.head.n)))
+    /// The first record (of a page) that has not taken effect: its position and number.
+    fn waiting(&self, page: Option<&str>) -> Option<(u64, u64)> {
+        let is_of = |author: &str| page.is_none_or(|page| page == author);
+        for (position, record) in self.open.iter() {
+            if record.left.is_none() && is_of(&record.page) {
+                return Some((*position, record.n));
+            }
+        }
+        let mut unwritten = self.writing.iter().chain(&self.queue);
+        let record = unwritten.find(|record| is_of(&record.head.page))?;
+        Some((record.position, record.head.n))
     }
 
     /// Items made of records of these positions were committed.
     pub fn committed<'a>(&mut self, positions: impl Iterator<Item = &'a u64>) {
         for position in positions {
-            if let Some((.., Some(left))) = self.open(*position) {
+            if let Some(Open { left: Some(left), .. }) = self.open.get_mut(position) {
                 *left = left.saturating_sub(1);
             }
         }
         self.advance();
     }
 
-    fn open(&mut self, position: u64) -> Option<&mut Open> {
-        let index = self.open.binary_search_by_key(&position, |record| record.0).ok()?;
-        self.open.get_mut(index)
-    }
-
     fn advance(&mut self) {
-        while let Some((position, page, n, Some(0))) = self.open.front() {
-            self.trimmable = Some(*position);
+        while let Some((position, Open { page, n, left: Some(0) })) = self.open.iter().next() {
+            let position = *position;
+            self.trimmable = Some(position);
             self.unwritten_marks.insert(page.clone(), *n);
-            self.open.pop_front();
+            self.open.remove(&position);
         }
     }
 
     /// Whether every record up to `position` is folded and committed.
     pub fn done_through(&self, position: u64) -> bool {
-        let waiting = self.writing.iter().chain(&self.queue);
-        self.open.front().is_none_or(|record| record.0 > position)
-            && waiting.map(|record| record.position).all(|waiting| waiting > position)
+        let later = |record: &Record| record.position > position;
+        self.open.first().is_none_or(|first| first > position)
+            && self.writing.iter().all(later)
+            && self.queue.iter().all(later)
     }
 
     /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
     /// finishes go too.
-    pub fn trim(&self, now: u64, committing: &Table<u64, usize>, writes: &mut Vec<Write>) {
+    pub fn trim(&self, now: u64, committing: &Table<u64, u64>, writes: &mut Vec<Write>) {
         let mut through = self.trimmable;
         let mut marks = self.unwritten_marks.clone();
-        for (position, page, n, left) in &self.open {
+        for (position, Open { page, n, left }) in self.open.iter() {
             if left.is_none_or(|left| left > committing.get(position).copied().unwrap_or(0)) {
                 break;
             }
@@ -298,15 +314,18 @@ impl Journal {
             marks.insert(page.clone(), *n);
         }
         let Some(through) = through else { return };
-        writes.push(Write::Trim { store: JOURNAL.into(), through });
-        let needless = self.guards.iter().filter(|(_, position)| **position <= through);
-        writes.extend(needless.map(|(key, _)| Write::delete(SYNC, RowKey::Item(key.clone()))));
+        writes.push(Write::Trim { store: shared(JOURNAL), through });
+        for (key, position) in self.guards.iter() {
+            if *position <= through {
+                writes.push(Write::delete(SYNC, RowKey::Item(key.clone())));
+            }
+        }
         // Positions go on from here even when the journal is empty.
         writes.push(Write::meta("position", &number(through)));
         for (page, n) in marks.iter() {
             let mut out = Writer::object();
             out.number("n", *n).number("at", now);
-            writes.push(Write::meta(&format!("page:{page}"), &out.end()));
+            writes.push(Write::meta(&["page:", page].concat(), &out.end()));
         }
     }
 
@@ -327,16 +346,18 @@ impl Journal {
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.
     pub fn expire_marks(&mut self, now: u64) -> Vec<Write> {
-        let gone = |mark: &Mark| mark.at + MARK_MS < now;
-        let expired: Vec<Rc<str>> =
-            self.marks.iter().filter(|(_, mark)| gone(mark)).map(|(page, _)| page.clone()).collect();
+        let mut expired = Vec::new();
+        for (page, mark) in self.marks.iter() {
+            if mark.at + MARK_MS < now {
+                expired.push(page.clone());
+            }
+        }
+        let mut writes = Vec::new();
         for page in &expired {
             self.marks.remove(page);
+            writes.push(Write::delete(META, RowKey::Text(shared(&["page:", page].concat()))));
         }
-        expired
-            .iter()
-            .map(|page| Write::delete(crate::store::META, RowKey::Text(format!("page:{page}").into())))
-            .collect()
+        writes
     }
 
     pub fn idle(&self) -> bool {

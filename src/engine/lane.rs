@@ -15,8 +15,9 @@ use super::io::{Answer, Unreachable};
 use super::items::Items;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
+use crate::json::number;
 use crate::protocol::{self, Mutation, PushAnswer};
-use crate::store::{ConflictRow, Key, Push, StoreError};
+use crate::store::{ConflictRow, Key, OutboxRow, Push, StoreError};
 use crate::table::Table;
 
 /// A request may take this long, and a ms more for every [`BYTES_PER_MS`] of its body.
@@ -68,8 +69,9 @@ pub struct Lane {
     /// Failures in a row, and those of them in which nothing answered.
     pub failures: u32,
     pub unanswered: u32,
-    /// Since when a push waits for commits.
+    /// Since when a push waits for commits, and whether it does now.
     pub held_since: Option<u64>,
+    pub held: bool,
     /// When the request in flight was sent.
     pub sent_at: u64,
     /// Not before this, after a failure.
@@ -142,17 +144,17 @@ impl Lane {
         outbox: &Outbox,
         conflicts: &Table<Key, ConflictRow>,
     ) -> Step {
-        if self.state != State::Idle || self.retry_at.is_some_and(|at| at > now) {
+        if !self.is_free(now) {
             return Step::Nothing;
         }
         let waiting = || outbox.sendable(now, items, slices, conflicts);
-        let withheld = self.push.iter().flat_map(|push| &push.entries).map(|(seq, _)| *seq);
-        let withheld: Vec<u64> = withheld
-            .filter(|seq| {
-                self.aside == Some(*seq)
-                    || outbox.get(*seq).is_some_and(|row| !Outbox::leaves(row, items, slices))
-            })
-            .collect();
+        let mut withheld = Vec::new();
+        for (seq, _) in self.entries() {
+            let stays = |row| !Outbox::leaves(row, items, slices);
+            if self.aside == Some(*seq) || outbox.get(*seq).is_some_and(stays) {
+                withheld.push(*seq);
+            }
+        }
         if !withheld.is_empty() {
             return Step::Withdraw(withheld);
         }
@@ -168,12 +170,15 @@ impl Lane {
                 Step::Ask { path: "/pull", body: Some(protocol::identify_request(&self.client)) }
             }
             (_, None) => Step::Nothing,
+            (Some(_), Some(_)) if !self.written && self.held => Step::Nothing,
             (Some(push), Some(_)) if !self.written => Step::Prepare(push.clone()),
             (Some(push), Some(principal)) => {
                 let sent =
                     if self.part == 0 { push.entries.len() } else { self.part.min(push.entries.len()) };
                 Step::Send { body: self.body(push, sent, principal, outbox), sent }
             }
+            // Which rows are sent is not chosen before they can be.
+            (None, Some(_)) if self.held && !self.contact => Step::Nothing,
             (None, Some(_)) => {
                 let entries = waiting();
                 if entries.is_empty() {
@@ -183,27 +188,45 @@ impl Lane {
                         Step::Nothing
                     };
                 }
-                let base = |seq: u64| {
-                    items.get(&outbox.get(seq)?.key())?.sync.as_ref().and_then(|sync| sync.version)
-                };
-                let entries = entries.into_iter().map(|seq| (seq, base(seq))).collect();
-                Step::Prepare(Push { n: self.n + 1, tag: tag.id(), entries })
+                let base = |seq: u64| items.get(&outbox.get(seq)?.key())?.sync.as_ref()?.version;
+                let mut push = Push { n: self.n + 1, tag: tag.id(), entries: Vec::new() };
+                for seq in entries {
+                    push.entries.push((seq, base(seq)));
+                }
+                Step::Prepare(push)
             }
         }
     }
 
+    /// Whether nothing is under way, and the wait after a failure is over.
+    pub fn is_free(&self, now: u64) -> bool {
+        self.state == State::Idle && self.retry_at.is_none_or(|at| at <= now)
+    }
+
     fn body(&self, push: &Push, sent: usize, principal: &str, outbox: &Outbox) -> String {
-        let rows = push.entries.iter().take(sent).filter_map(|(seq, base)| Some((outbox.get(*seq)?, *base)));
-        let mutations: Vec<Mutation> = rows
-            .map(|(row, base)| Mutation {
-                slice: &row.slice,
-                id: &row.id,
-                base,
-                value: row.value.as_deref(),
-                at: row.at,
-            })
-            .collect();
+        let mut mutations = Vec::new();
+        for (seq, base) in push.entries.iter().take(sent) {
+            if let Some(row) = outbox.get(*seq) {
+                mutations.push(Mutation {
+                    slice: &row.slice,
+                    id: &row.id,
+                    base: *base,
+                    value: row.value.as_deref(),
+                    at: row.at,
+                });
+            }
+        }
         protocol::push_request(&self.client, principal, push.n, &push.tag, &mutations)
+    }
+
+    /// What the push under way is of.
+    pub fn entries(&self) -> &[(u64, Option<u64>)] {
+        self.push.as_ref().map_or(&[], |push| &push.entries)
+    }
+
+    /// Whether a row is in the push under way.
+    pub fn pushes(&self, seq: u64) -> bool {
+        self.entries().iter().any(|entry| entry.0 == seq)
     }
 
     /// When a request of `bytes`, sent now, is given up.
@@ -268,9 +291,7 @@ pub fn read_push(
 ) -> Result<PushAnswer, Failure> {
     let body = accept(answer, "/push")?;
     let read = protocol::read_push(&body).map_err(|unreadable| Failure::new(unreadable.0))?;
-    let answered = |row: &crate::store::OutboxRow| {
-        read.results.iter().any(|result| *result.slice == *row.slice && *result.id == *row.id)
-    };
+    let answered = |row: &OutboxRow| read.results.iter().any(|result| result.is_of(row));
     if push.entries.iter().take(sent).filter_map(|(seq, _)| outbox.get(*seq)).all(answered) {
         return Ok(read);
     }
@@ -309,7 +330,7 @@ fn accept(answer: Result<Answer, Unreachable>, path: &str) -> Result<String, Fai
     let error = if json { protocol::read_error(&answer.body) } else { None };
     let (code, message) = match &error {
         Some(error) => (error.code.as_str(), error.message.clone()),
-        None => ("", format!("{path} answered with status {}.", answer.status)),
+        None => ("", format!("{path} answered with status {}.", number(answer.status.into()))),
     };
     let again = matches!(answer.status, 408 | 425 | 429 | 500..=599);
     let forked = code == "client_forked";

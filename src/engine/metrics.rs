@@ -3,7 +3,6 @@
 use crate::bridge::down;
 use crate::json::{Fields, Writer, elements, number, shared};
 use crate::table::Table;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// So many durations are kept.
@@ -30,7 +29,7 @@ pub struct Metrics {
     /// When the last operation ended, in epoch ms.
     last: u64,
     /// The durations of the latest transactions and requests, in ms.
-    durations: VecDeque<u64>,
+    durations: Vec<u64>,
     /// There is something that pages have not been told.
     pub changed: bool,
     save_at: Option<u64>,
@@ -47,9 +46,9 @@ impl Metrics {
 
     /// A transaction or request took so long.
     pub fn took(&mut self, ms: u64) {
-        self.durations.push_back(ms);
+        self.durations.push(ms);
         if self.durations.len() > MAX_DURATIONS {
-            self.durations.pop_front();
+            self.durations.remove(0);
         }
     }
 
@@ -77,15 +76,14 @@ impl Metrics {
 
     /// As pages get them and as `_meta.metrics` keeps them. `oldest` is when the oldest pending change was made.
     pub fn to_json(&self, oldest: Option<u64>) -> String {
-        let total = |which: usize| -> u64 {
-            self.slices.values().flat_map(|kinds| kinds.iter().map(|count| count[which])).sum()
-        };
-        let (succeeded, failed) = (total(0), total(1));
+        let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
         let mut by_slice = Writer::object();
         for (slice, kinds) in self.slices.iter() {
             let mut by_kind = Writer::object();
             for (kind, count) in KINDS.iter().zip(kinds) {
+                succeeded += count[0];
+                failed += count[1];
                 let mut out = Writer::object();
                 out.number("successful", count[0]).number("failed", count[1]);
                 by_kind.raw(kind, &out.end());
@@ -93,23 +91,26 @@ impl Metrics {
             by_slice.raw(slice, &by_kind.end());
         }
         let mut out = Writer::object();
-        out.number("totalOperations", succeeded + failed)
+        let mut times = out
+            .number("totalOperations", succeeded + failed)
             .number("successfulOperations", succeeded)
             .number("failedOperations", failed)
             .number("lastOperationTime", self.last)
             .number("averageOperationTime", took / (self.durations.len() as u64).max(1))
-            .array("operationTimes", self.durations.iter().map(|ms| number(*ms)))
-            .number_or_null("oldestPendingAt", oldest)
-            .raw("bySlice", &by_slice.end());
-        out.end()
+            .array("operationTimes");
+        for ms in &self.durations {
+            times.item(&number(*ms));
+        }
+        times.end().number_or_null("oldestPendingAt", oldest).raw("bySlice", &by_slice.end()).end()
     }
 
     /// Takes up what [`Metrics::save`] stored.
     pub fn read(row: &str) -> Option<Metrics> {
         let row = Fields::parse(row)?;
         let mut metrics = Metrics { last: row.number("lastOperationTime")?, ..Metrics::default() };
-        let durations = elements(row.get("operationTimes")?)?.into_iter();
-        metrics.durations = durations.filter_map(|ms| ms.parse().ok()).collect();
+        for ms in elements(row.get("operationTimes")?)? {
+            metrics.durations.extend(ms.parse::<u64>().ok());
+        }
         for (slice, kinds) in Fields::parse(row.get("bySlice")?)?.0 {
             let kinds = Fields::parse(kinds)?;
             let mut counts = [Count::default(); 3];

@@ -30,7 +30,7 @@ pub use io::{Answer, Deadline, Input, Moment, Output, Reason, Unreachable};
 use crate::bridge::config::{Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::store::{ConflictRow, Key, StoreError, Write};
-use crate::table::Table;
+use crate::table::{Set, Table};
 use backoff::Retry;
 use commit::Committer;
 use entropy::Entropy;
@@ -45,7 +45,6 @@ use reports::Reports;
 use schedule::Schedule;
 use settings::Change;
 use settle::Settlement;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The worker's state machine for one database.
@@ -54,14 +53,16 @@ pub struct Engine {
     entropy: Entropy,
     /// The last number given to a transaction, load or request.
     last: u64,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
+    /// Those that are being handed out.
+    polled: std::vec::IntoIter<Output>,
     /// Something arrived that the engine has not acted on: it does once what it said before is performed.
     stirred: bool,
     phase: Phase,
     /// Inputs that arrived while the phase could not take them.
-    deferred: VecDeque<Input>,
+    deferred: Vec<Input>,
     /// What each open transaction is for.
-    open: Table<u64, Purpose>,
+    open: Vec<(u64, Purpose)>,
 
     /// Names this database: new with each one.
     epoch: String,
@@ -75,7 +76,7 @@ pub struct Engine {
     /// Slices whose items have to be looked through for what the server lacks.
     requeue: Vec<Rc<str>>,
     /// Those of the first one that were found and are to be committed; `None` before it is looked through.
-    requeueing: Option<Table<Key, ()>>,
+    requeueing: Option<Set<Key>>,
     journal: Journal,
     fold: Fold,
     items: Items,
@@ -93,14 +94,14 @@ pub struct Engine {
     urgent_through: u64,
     waiters: Vec<Waiter>,
     /// Pages heard in this worker's life.
-    pages: Table<Rc<str>, ()>,
+    pages: Set<Rc<str>>,
     reports: Reports,
     metrics: Metrics,
     /// The browser was asked to wake the worker.
     will_be_woken: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Phase {
     /// The items of the outbox are being read; `None` after a failure, until it is tried again.
     Loading(Option<u64>),
@@ -132,13 +133,12 @@ impl Engine {
         self.reports.stale |= !matches!(input, Input::Wake);
         self.route(input);
         // Whatever comes once the retry is due: its deadline has passed then, and no timer is armed any more.
-        if self.phase == Phase::Loading(None) && !self.reading.waits(self.now) {
+        if matches!(self.phase, Phase::Loading(None)) && !self.reading.waits(self.now) {
             self.load_outbox();
         }
-        while self.phase == Phase::Running {
-            match self.deferred.pop_front() {
-                Some(input) => self.route(input),
-                None => break,
+        if self.is_running() {
+            for input in std::mem::take(&mut self.deferred) {
+                self.route(input);
             }
         }
         self.stirred = true;
@@ -147,10 +147,14 @@ impl Engine {
     /// The next thing to do; [`Output::Wait`] once there is nothing more.
     pub fn poll(&mut self) -> Output {
         loop {
-            if let Some(output) = self.outputs.pop_front() {
+            if let Some(output) = self.polled.next() {
                 return output;
             }
-            if self.phase != Phase::Running || !std::mem::take(&mut self.stirred) {
+            if !self.outputs.is_empty() {
+                self.polled = std::mem::take(&mut self.outputs).into_iter();
+                continue;
+            }
+            if !self.is_running() || !std::mem::take(&mut self.stirred) {
                 break;
             }
             self.advance();
@@ -158,7 +162,7 @@ impl Engine {
         let sync = self
             .schedule
             .next()
-            .filter(|_| self.phase == Phase::Running)
+            .filter(|_| self.is_running())
             .map(|at| Deadline { at, reason: Reason::AutoSync });
         Output::Wait(self.deadline().into_iter().chain(sync).min())
     }
@@ -167,7 +171,7 @@ impl Engine {
     pub fn busy(&self, within: u64) -> bool {
         let soon = self.deadline().is_some_and(|deadline| deadline.at <= self.now + within);
         let unsent = self.lane.push.is_some() || self.items.len() > 0;
-        self.phase != Phase::Running
+        !self.is_running()
             || !self.open.is_empty()
             || self.fold.loading.is_some()
             || !self.journal.idle()
@@ -186,7 +190,7 @@ impl Engine {
                 self.kept(result)
             }
             (_, Input::Wake) => {}
-            (_, input) => self.deferred.push_back(input),
+            (_, input) => self.deferred.push(input),
         }
     }
 
@@ -202,7 +206,8 @@ impl Engine {
     }
 
     fn stored(&mut self, txn: u64, result: Result<(), StoreError>) {
-        let Some(purpose) = self.open.remove(&txn) else { return };
+        let Some(at) = self.open.iter().position(|open| open.0 == txn) else { return };
+        let (_, purpose) = self.open.swap_remove(at);
         if let Err(error) = &result {
             self.storage_failed(error);
         } else {
@@ -231,6 +236,10 @@ impl Engine {
         });
     }
 
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -238,13 +247,13 @@ impl Engine {
 
     fn store(&mut self, purpose: Purpose, writes: Vec<Write>) -> u64 {
         let txn = self.number();
-        self.open.insert(txn, purpose);
-        self.outputs.push_back(Output::Store { txn, writes });
+        self.open.push((txn, purpose));
+        self.outputs.push(Output::Store { txn, writes });
         txn
     }
 
     fn post(&mut self, to: To, message: String) {
-        self.outputs.push_back(Output::Post { to, message });
+        self.outputs.push(Output::Post { to, message });
     }
 
     /// Tells the pages of items that changed, by slice.
@@ -254,19 +263,23 @@ impl Engine {
         except: Option<&str>,
         items: Vec<(Key, Option<crate::json::Json>)>,
     ) {
-        let others: Vec<Rc<str>> =
-            self.pages.keys().filter(|page| Some(&***page) != except).cloned().collect();
+        let mut others = Vec::new();
+        for page in self.pages.keys() {
+            if Some(&**page) != except {
+                others.push(page.clone());
+            }
+        }
         if others.is_empty() {
             return;
         }
-        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
-        for item in items {
-            slices.or_insert_with(item.0.slice.clone(), Vec::new).push(item);
+        let mut slices = Set::default();
+        for (key, _) in &items {
+            slices.insert(key.slice.clone(), 0);
         }
-        for (slice, items) in slices {
+        for slice in slices.keys() {
             for page in &others {
                 let (position, n) = (self.journal.effective(), self.journal.taken(page));
-                let message = down::changed(&slice, position, n, origin, &items);
+                let message = down::changed(slice, position, n, origin, &items);
                 self.post(To::page(page), message);
             }
         }
@@ -276,7 +289,7 @@ impl Engine {
     pub fn deadline(&self) -> Option<Deadline> {
         let at = |at: Option<u64>, reason| at.map(|at| Deadline { at, reason });
         let reading = at(self.reading.next(self.now), Reason::StorageRetry);
-        if self.phase != Phase::Running {
+        if !self.is_running() {
             return reading;
         }
         let writing = at(self.writing.next(self.now), Reason::StorageRetry);

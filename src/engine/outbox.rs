@@ -54,7 +54,7 @@ impl Outbox {
     /// Whether a change leaves the device: of a slice that does not go to the server, only deletions of what it has do.
     pub fn leaves(row: &OutboxRow, items: &Items, slices: &Slices) -> bool {
         let known = || items.get(&row.key()).is_some_and(|item| item.sync.is_some());
-        slices.get(&row.slice).is_some_and(|slice| slice.sync_to_flask) || (row.value.is_none() && known())
+        slices.syncs(&row.slice) || (row.value.is_none() && known())
     }
 
     /// When the oldest change was made.
@@ -70,11 +70,8 @@ impl Outbox {
 
     /// Those set aside are tried again now.
     pub fn hurry(&mut self, now: u64) {
-        let seqs: Vec<u64> = self.aside.keys().copied().collect();
-        for seq in seqs {
-            if let Some(aside) = self.aside.get_mut(&seq) {
-                aside.0 = now;
-            }
+        for (until, _) in self.aside.values_mut() {
+            *until = now;
         }
     }
 

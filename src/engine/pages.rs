@@ -40,7 +40,7 @@ impl Engine {
             }
         };
         let page: Rc<str> = up.page.into();
-        let is_new = self.pages.insert(page.clone(), ()).is_none();
+        let is_new = self.pages.insert(page.clone(), 0).is_none();
         match up.body {
             Body::Register { request, slices, auto_sync } => {
                 self.register(page, request, &slices, auto_sync.as_deref());
@@ -69,7 +69,7 @@ impl Engine {
             }
             Body::Hydrate { request, slice, .. } => self.hydrate(page, request, &slice),
             Body::Pending { slice } => {
-                self.reports.watched.insert(slice.as_str().into(), ());
+                self.reports.watched.insert(slice.as_str().into(), 0);
                 let items = self.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
@@ -135,7 +135,7 @@ impl Engine {
     pub(super) fn ask_to_be_woken(&mut self) {
         if !self.will_be_woken && self.is_unsent() {
             self.will_be_woken = true;
-            self.outputs.push_back(Output::AskToBeWoken);
+            self.outputs.push(Output::AskToBeWoken);
         }
     }
 
@@ -149,7 +149,7 @@ impl Engine {
                     let (position, n) = (self.journal.effective(), self.journal.taken(&waiter.page));
                     let message = down::rows(waiter.request, slice, position, n, &self.items.newer(slice));
                     let store = config.store.clone();
-                    self.outputs.push_back(Output::Rows { to, request: waiter.request, message, store });
+                    self.outputs.push(Output::Rows { to, request: waiter.request, message, store });
                 }
                 Wants::Flush if self.journal.done_through(waiter.position) => {
                     self.post(to, down::done(waiter.request))
@@ -164,21 +164,17 @@ impl Engine {
 
     /// Tells those who wait for the database that it failed. The changes are kept.
     pub(super) fn fail_flushes(&mut self, error: &StoreError) {
-        self.fail_waiters("storage", &error.message, |wants| *wants == Wants::Flush);
+        self.fail_waiters("storage", &error.message, &|wants| *wants == Wants::Flush);
     }
 
     /// Tells all who wait that what came before them was not taken.
     pub(super) fn fail_all(&mut self, error: &StoreError) {
-        self.fail_waiters("storage", &error.message, |_| true);
+        self.fail_waiters("storage", &error.message, &|_| true);
     }
 
     /// Tells those who asked whether the server answers.
     pub(super) fn answer_checks(&mut self, connected: bool) {
-        let (checks, others) = std::mem::take(&mut self.waiters)
-            .into_iter()
-            .partition(|waiter: &Waiter| waiter.wants == Wants::Check);
-        self.waiters = others;
-        for waiter in checks {
+        for waiter in self.take_waiters(&|wants| *wants == Wants::Check) {
             self.post(To::page(&waiter.page), down::checked(waiter.request, connected));
         }
     }
@@ -186,15 +182,21 @@ impl Engine {
     /// Tells those who wait for the server that it failed. The changes are kept.
     pub(super) fn fail_syncs(&mut self, unreachable: bool, message: &str) {
         let code = if unreachable { "unreachable" } else { "sync_failed" };
-        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
+        self.fail_waiters(code, message, &|wants| *wants == Wants::Sync);
     }
 
-    fn fail_waiters(&mut self, code: &str, message: &str, which: impl Fn(&Wants) -> bool) {
-        let (failed, others) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| which(&waiter.wants));
-        self.waiters = others;
-        for waiter in failed {
+    fn fail_waiters(&mut self, code: &str, message: &str, which: &dyn Fn(&Wants) -> bool) {
+        for waiter in self.take_waiters(which) {
             self.post(To::page(&waiter.page), down::failed(Some(waiter.request), code, message));
         }
+    }
+
+    fn take_waiters(&mut self, which: &dyn Fn(&Wants) -> bool) -> Vec<Waiter> {
+        let mut taken = Vec::new();
+        for waiter in std::mem::take(&mut self.waiters) {
+            let into = if which(&waiter.wants) { &mut taken } else { &mut self.waiters };
+            into.push(waiter);
+        }
+        taken
     }
 }

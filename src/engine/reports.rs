@@ -4,7 +4,7 @@ use super::{Engine, lane};
 use crate::bridge::down::{self, Progress, To};
 use crate::bridge::status::{Connection, Status, SyncStatus};
 use crate::store::Key;
-use crate::table::Table;
+use crate::table::{Set, Table};
 use std::rc::Rc;
 
 const EVERY_MS: u64 = 100;
@@ -15,7 +15,7 @@ const ACKS_MS: u64 = 50;
 #[derive(Debug, Default)]
 pub struct Folds {
     pub position: u64,
-    pub slices: Table<Rc<str>, ()>,
+    pub slices: Set<Rc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Reports {
     /// Changes acknowledged since the outbox was last empty.
     pub acknowledged: usize,
     /// Slices whose items' progress some page wants to hear.
-    pub watched: Table<Rc<str>, ()>,
+    pub watched: Set<Rc<str>>,
     /// Pages to acknowledge, each with its highest number.
     pub acks: Table<Rc<str>, u64>,
     acked_at: u64,
@@ -52,7 +52,16 @@ impl Reports {
 
     pub fn due(&self) -> Option<u64> {
         let report = self.stale.then_some(self.looked_at + EVERY_MS);
-        report.into_iter().chain((!self.acks.is_empty()).then_some(self.acked_at + ACKS_MS)).min()
+        let acks = (!self.acks.is_empty()).then_some(self.acked_at + ACKS_MS);
+        earlier(report, acks)
+    }
+}
+
+/// The earlier of two times, where there are two.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
     }
 }
 
@@ -91,9 +100,12 @@ impl Engine {
 
     /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
     fn oldest_pending(&self) -> Option<u64> {
-        let waiting =
-            self.items.debounce.keys().filter_map(|key| Some(self.items.get(key)?.pending.as_ref()?.since));
-        waiting.chain(self.outbox.oldest()).min()
+        let mut oldest = self.outbox.oldest();
+        for key in self.items.debounce.keys() {
+            let pending = self.items.get(key).and_then(|item| item.pending.as_ref());
+            oldest = earlier(oldest, pending.map(|pending| pending.since));
+        }
+        oldest
     }
 
     /// How far an item's latest change has come. One in conflict stays on the device until the conflict is resolved, and
@@ -108,21 +120,24 @@ impl Engine {
 
     /// How far each unfinished item of a slice is.
     pub(super) fn unfinished(&self, slice: &str) -> Vec<(Key, Progress)> {
-        if !self.slices.get(slice).is_some_and(|slice| slice.sync_to_flask) {
+        if !self.slices.syncs(slice) {
             return Vec::new();
         }
-        let in_conflict = self.conflicts.keys().filter(|key| *key.slice == *slice && !self.items.has(key));
-        self.items
-            .of(slice)
-            .map(|(key, _)| key)
-            .chain(in_conflict)
-            .map(|key| (key.clone(), self.progress(key)))
-            .collect()
+        let mut unfinished = Vec::new();
+        for (key, _) in self.items.of(slice) {
+            unfinished.push((key.clone(), self.progress(key)));
+        }
+        for key in self.conflicts.keys() {
+            if *key.slice == *slice && !self.items.has(key) {
+                unfinished.push((key.clone(), self.progress(key)));
+            }
+        }
+        unfinished
     }
 
     /// The items of the push under way have another progress now.
     pub(super) fn touch_push(&mut self) {
-        for (seq, _) in self.lane.push.iter().flat_map(|push| &push.entries) {
+        for (seq, _) in self.lane.entries() {
             if let Some(row) = self.outbox.get(*seq) {
                 self.items.touched.insert(row.key(), 0);
             }
@@ -133,8 +148,8 @@ impl Engine {
     pub(super) fn acknowledge(&mut self) {
         if !self.reports.acks.is_empty() && self.now >= self.reports.acked_at + ACKS_MS {
             self.reports.acked_at = self.now;
-            for (page, n) in std::mem::take(&mut self.reports.acks) {
-                self.post(To::page(&page), down::ack(n));
+            for (page, n) in std::mem::take(&mut self.reports.acks).iter() {
+                self.post(To::page(page), down::ack(*n));
             }
         }
     }
@@ -147,9 +162,9 @@ impl Engine {
         }
         self.reports.stale = false;
         self.reports.looked_at = self.now;
-        for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded) {
-            let n = self.journal.taken(&page);
-            self.post(To::page(&page), down::folded(position, n, slices.keys()));
+        for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded).iter() {
+            let n = self.journal.taken(page);
+            self.post(To::page(page), down::folded(*position, n, slices));
         }
         let status = self.status();
         if status.pending == 0 {
@@ -167,17 +182,16 @@ impl Engine {
             self.post(To::All, down::status(&status, self.now));
             self.reports.posted = Some(status);
         }
-        let mut slices: Table<Rc<str>, Vec<_>> = Table::default();
-        for (key, _) in std::mem::take(&mut self.items.touched) {
-            let goes_out = self.slices.get(&key.slice).is_some_and(|slice| slice.sync_to_flask);
-            if !goes_out || !self.reports.watched.contains_key(&key.slice) {
+        let (mut slices, mut items) = (Set::default(), Vec::new());
+        for key in std::mem::take(&mut self.items.touched).keys() {
+            if !self.slices.syncs(&key.slice) || !self.reports.watched.contains_key(&key.slice) {
                 continue;
             }
-            let progress = self.progress(&key);
-            slices.or_insert_with(key.slice.clone(), Vec::new).push((key, progress));
+            slices.insert(key.slice.clone(), 0);
+            items.push((key.clone(), self.progress(key)));
         }
-        for (slice, items) in slices {
-            self.post(To::All, down::pending(&slice, false, &items));
+        for slice in slices.keys() {
+            self.post(To::All, down::pending(slice, false, &items));
         }
     }
 }

@@ -17,11 +17,14 @@ impl Engine {
         if let Some((request, deadline)) = self.lane.in_flight()
             && deadline <= self.now
         {
-            self.outputs.push_back(Output::Cancel { request });
+            self.outputs.push(Output::Cancel { request });
             let failure = super::Unreachable("no answer in time".into());
             // So long a silence is no chance.
             self.lane.unanswered += 1;
             self.answered(request, Err(failure));
+        }
+        if self.lane.is_free(self.now) {
+            self.lane.held = self.owes() || self.commits_first();
         }
         let Engine { lane, entropy, items, slices, outbox, conflicts, .. } = self;
         match lane.step(self.now, entropy, items, slices, outbox, conflicts) {
@@ -39,7 +42,7 @@ impl Engine {
                 }
                 self.send();
             }
-            Step::Prepare(_) if self.owes() || self.commits_first() => {}
+            Step::Prepare(_) if self.lane.held => {}
             Step::Prepare(push) => self.prepare(push),
             Step::Send { body, sent } => {
                 self.lane.sent = sent;
@@ -52,17 +55,18 @@ impl Engine {
 
     /// What is due is committed before more is sent, which would slow it down; for a second, not for ever.
     fn commits_first(&mut self) -> bool {
-        let since = *self.lane.held_since.get_or_insert(self.now);
-        self.items.debounce.due(self.now).next().is_some()
-            && self.committer.is_open()
-            && self.now < since + COMMITS_FIRST_MS
+        if !self.committer.is_open() || self.items.debounce.next().is_none_or(|due| due > self.now) {
+            self.lane.held_since = None;
+            return false;
+        }
+        self.now < *self.lane.held_since.get_or_insert(self.now) + COMMITS_FIRST_MS
     }
 
     fn request(&mut self, path: &'static str, body: Option<String>) -> (u64, u64) {
         let request = self.number();
         self.lane.sent_at = self.now;
         let deadline = Lane::deadline(self.now, body.as_ref().map_or(0, String::len));
-        self.outputs.push_back(Output::Request { request, path, body });
+        self.outputs.push(Output::Request { request, path, body });
         (request, deadline)
     }
 
@@ -223,7 +227,7 @@ impl Engine {
     }
 
     pub(super) fn owes(&self) -> bool {
-        !self.owed.is_empty() || self.open.values().any(|purpose| matches!(purpose, Purpose::Owed(_)))
+        !self.owed.is_empty() || self.open.iter().any(|(_, purpose)| matches!(purpose, Purpose::Owed(_)))
     }
 
     pub(super) fn settled(&mut self, result: Result<(), StoreError>) {

@@ -3,15 +3,15 @@
 
 use super::items::Pending;
 use super::{Engine, Output, Phase};
-use crate::bridge::config::{AutoSync, Settings, Slice, Slices};
+use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{Writer, elements, number, quoted, shared, string};
 use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
-use crate::table::Table;
+use crate::table::Set;
 use std::rc::Rc;
 
 /// A registration or configuration under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Change {
     page: Rc<str>,
     request: u64,
@@ -62,13 +62,17 @@ impl Engine {
                 }
             }
         }
-        let missing = |slice: &&Slice| !self.stores.iter().any(|store| **store == *slice.store);
-        let stores: Vec<Rc<str>> = slices.values().filter(missing).map(|slice| slice.store.clone()).collect();
+        let mut stores = Vec::new();
+        for slice in slices.values() {
+            if !self.stores.iter().any(|store| **store == *slice.store) {
+                stores.push(slice.store.clone());
+            }
+        }
         let change = Change { page, request, registers, settings, slices, auto_sync, requeue, again };
         if stores.is_empty() {
             return self.keep(change);
         }
-        self.outputs.push_back(Output::Migrate { stores });
+        self.outputs.push(Output::Migrate { stores });
         self.phase = Phase::Migrating(change);
     }
 
@@ -78,7 +82,9 @@ impl Engine {
         };
         match result {
             Ok(()) => {
-                self.stores.extend(change.slices.values().map(|slice| slice.store.to_string()));
+                for slice in change.slices.values() {
+                    self.stores.push(slice.store.to_string());
+                }
                 self.keep(change);
             }
             Err(error) => self.change_failed(&change, &error),
@@ -99,7 +105,7 @@ impl Engine {
             writes.push(Write::meta("client", &quoted(&self.lane.client)));
         }
         let txn = self.number();
-        self.outputs.push_back(Output::Store { txn, writes });
+        self.outputs.push(Output::Store { txn, writes });
         self.phase = Phase::Registering(txn, change);
     }
 
@@ -152,11 +158,12 @@ impl Engine {
                 let unfinished = self.unfinished(name);
                 self.post(To::All, down::pending(name, true, &unfinished));
             }
-            let waiting: Vec<(Key, u64)> = self
-                .items
-                .of(name)
-                .filter_map(|(key, item)| Some((key.clone(), item.pending.as_ref()?.due(slice))))
-                .collect();
+            let mut waiting = Vec::new();
+            for (key, item) in self.items.of(name) {
+                if let Some(pending) = &item.pending {
+                    waiting.push((key.clone(), pending.due(pending.at, slice)));
+                }
+            }
             for (key, due) in waiting {
                 self.items.debounce.change(&key, due, self.now);
             }
@@ -166,7 +173,7 @@ impl Engine {
     /// What was held while its slice was disabled becomes pending once the slice is enabled.
     pub(super) fn release_held(&mut self) {
         let enabled = |slice: &str| self.slices.get(slice).is_some_and(|slice| slice.enabled);
-        for key in self.items.held(enabled) {
+        for key in self.items.held(&enabled) {
             let item = self.items.change(&key);
             if item.pending.is_none() && item.committing.is_none() {
                 item.pending = item.held.clone().map(|held| Pending { positions: Vec::new(), ..held });
@@ -188,7 +195,7 @@ impl Engine {
         if !self.items.is_whole(&name) {
             return self.fold.want_whole(&name);
         }
-        let mut found = Table::default();
+        let mut found = Set::default();
         for key in self.items.unknown_to_server(&name, &self.outbox) {
             let now = self.now;
             let item = self.items.change(&key);
@@ -200,7 +207,7 @@ impl Engine {
                 positions: Vec::new(),
             });
             self.items.debounce.set(&key, now);
-            found.insert(key, ());
+            found.insert(key, 0);
         }
         self.requeueing = Some(found);
         self.fold.unwant_whole(&name);
@@ -235,13 +242,20 @@ fn name_of(registers: bool) -> &'static str {
 
 fn requeue_row(slices: &[Rc<str>]) -> Write {
     let mut out = Writer::object();
-    out.array("slices", slices.iter().map(|slice| quoted(slice)));
-    Write::meta("requeue", &out.end())
+    let mut list = out.array("slices");
+    for slice in slices {
+        list.item(&quoted(slice));
+    }
+    Write::meta("requeue", &list.end().end())
 }
 
 /// Reads what [`requeue_row`] wrote.
 pub fn read_requeue(row: &str) -> Vec<Rc<str>> {
     let fields = crate::json::Fields::parse(row).unwrap_or_default();
     let slices = fields.get("slices").and_then(elements).unwrap_or_default();
-    slices.into_iter().filter_map(string).map(|slice| shared(&slice)).collect()
+    let mut names = Vec::new();
+    for slice in slices {
+        names.extend(string(slice).map(|slice| shared(&slice)));
+    }
+    names
 }

@@ -5,7 +5,7 @@ use super::items::Items;
 use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::Slices;
-use crate::json::{Json, equal};
+use crate::json::{Json, equal, number};
 use crate::protocol::{PushAnswer, Verdict};
 use crate::store::{
     CONFLICTS, ConflictRow, Key, META, OUTBOX, OutboxRow, Push, REJECTED, RejectedRow, RowKey, SYNC, SyncRow,
@@ -66,16 +66,15 @@ impl Settlement {
         journal: &Journal,
         now: u64,
     ) -> Self {
-        let mut verdicts: Table<Key, Verdict> = Table::default();
-        for result in answer.results {
-            verdicts.insert(Key::new(&result.slice, &result.id), result.verdict);
-        }
+        let mut results = answer.results;
         let mut settlement = Settlement { outcomes: Vec::new(), writes: Vec::new(), rest: None };
         let mut rest = Vec::new();
         for (seq, base) in &push.entries {
             let Some(row) = outbox.get(*seq) else { continue };
-            match verdicts.remove(&row.key()) {
-                Some(verdict) => {
+            // They mostly come in the order of the push.
+            match results.iter().position(|result| result.is_of(row)) {
+                Some(at) => {
+                    let verdict = results.remove(at).verdict;
                     settlement.take(*seq, row, verdict, &push.tag, items, outbox, slices, journal, now);
                 }
                 None => rest.push((*seq, *base)),
@@ -143,7 +142,7 @@ impl Settlement {
                 let (local, local_at) =
                     item.committing.as_ref().map_or(unsent, |newer| (newer.value.clone(), newer.at));
                 let conflict = ConflictRow {
-                    id: format!("{tag}-{seq}"),
+                    id: [tag, "-", &number(seq)].concat(),
                     base: item.sync.as_ref().and_then(|sync| sync.base.clone()),
                     local,
                     remote: value,
@@ -156,7 +155,7 @@ impl Settlement {
             }
             Verdict::Rejected { code, message } => {
                 let rejected = RejectedRow {
-                    id: &format!("{tag}-{seq}"),
+                    id: &[tag, "-", &number(seq)].concat(),
                     slice: &key.slice,
                     item_id: &key.id,
                     value: row.value.as_deref(),

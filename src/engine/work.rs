@@ -45,8 +45,8 @@ impl Engine {
     pub(super) fn appended(&mut self, result: Result<(), StoreError>) {
         match result {
             Ok(()) => {
-                for (page, n) in self.journal.appended() {
-                    self.reports.acks.insert(page, n);
+                for (page, n) in self.journal.appended().iter() {
+                    self.reports.acks.insert(page.clone(), *n);
                 }
                 self.acknowledge();
             }
@@ -65,7 +65,7 @@ impl Engine {
 
     /// Reads the actions of records that became durable.
     fn parse(&mut self) {
-        while let Some(record) = self.journal.unfolded.pop_front() {
+        for record in std::mem::take(&mut self.journal.unfolded) {
             match fold::parse(record, &self.slices) {
                 Ok((parsed, bad)) => {
                     for reason in bad {
@@ -74,7 +74,7 @@ impl Engine {
                             down::warning(reason.code, &reason.message),
                         );
                     }
-                    self.fold.queue.push_back(parsed);
+                    self.fold.queue.push(parsed);
                 }
                 Err(record) => {
                     let aside = self.set_aside(JOURNAL, record.position, &record.text);
@@ -99,17 +99,17 @@ impl Engine {
                 self.items.keep_whole(slice, false);
             }
             self.fold.loading_whole = whole.iter().map(|whole| whole.slice.clone()).collect();
-            self.outputs.push_back(Output::Load { load, wanted, whole });
+            self.outputs.push(Output::Load { load, wanted, whole });
         }
         self.fold_known();
     }
 
     fn fold_known(&mut self) {
-        let mut folded = Vec::new();
-        while let Some(parsed) = self.fold.ready(&self.items) {
+        let ready = self.fold.ready(&self.items);
+        for parsed in &ready {
             let urgent = parsed.record.position <= self.urgent_through;
             let Folded { changed, missing } =
-                self.fold.apply(&parsed, urgent, self.now, &mut self.items, &self.slices, &self.journal);
+                self.fold.apply(parsed, urgent, self.now, &mut self.items, &self.slices, &self.journal);
             self.journal.folded(parsed.record.position, changed.len());
             for key in &missing {
                 let text = format!(
@@ -119,27 +119,29 @@ impl Engine {
                 self.post(To::page(&parsed.record.head.page), down::warning("missing_item", &text));
             }
             let page: Rc<str> = parsed.record.head.page.clone();
-            let values = changed
-                .iter()
-                .map(|key| (key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
-            let values = values.collect();
+            let mut values = Vec::new();
+            for key in &changed {
+                values.push((key.clone(), self.items.get(key).and_then(|item| item.visible()).cloned()));
+            }
             self.tell_changed(Origin::Tab, Some(&page), values);
             let position = parsed.record.position;
             let told = self.reports.folded.or_insert_with(page, Folds::default);
             told.position = position;
             for operation in &parsed.operations {
-                told.slices.insert(operation.key.slice.clone(), ());
+                told.slices.insert(operation.key.slice.clone(), 0);
             }
-            folded.extend(parsed.operations);
         }
+        self.fold.replayed();
         self.fold.forget_wholes(&mut self.items);
         if self.schedule.is_full(self.items.debounce.len()) {
             self.items.debounce.expire_all(self.now);
         }
         // Items loaded for operations that came to nothing. Not sooner: records that were read together are folded
         // together, so that nothing is committed of a state that a later one of them ends.
-        for operation in folded {
-            self.items.settle(&operation.key);
+        for parsed in &ready {
+            for operation in &parsed.operations {
+                self.items.settle(&operation.key);
+            }
         }
     }
 
@@ -261,13 +263,14 @@ impl Engine {
     pub(super) fn paid(&mut self, writes: Vec<Write>, result: Result<(), StoreError>) {
         if result.is_err() {
             self.writing.failed(self.now, &mut self.entropy);
-            self.owed.splice(0..0, writes);
+            let later = std::mem::replace(&mut self.owed, writes);
+            self.owed.extend(later);
         }
     }
 
     /// Removes finished records that no commit took along.
     fn trim(&mut self) {
-        let trimming = self.open.values().any(|purpose| matches!(purpose, Purpose::Trim(_)));
+        let trimming = self.open.iter().any(|(_, purpose)| matches!(purpose, Purpose::Trim(_)));
         if trimming || self.settlement.is_some() || self.committer.is_open() || !self.journal.wants_trim() {
             return;
         }

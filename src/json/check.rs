@@ -1,9 +1,10 @@
 //! Which JSON texts are values. The page and the server refuse the same ones; `tests/wire/values.json` holds them to it.
 
-use super::read::{Part, Reader, is_too_deep, is_too_large, unescape};
-use super::{MAX_ITEM_BYTES, quoted};
-use crate::table::Table;
+use super::read::{Part, Reader, is_too_deep, is_too_large, unquoted};
+use super::{MAX_ITEM_BYTES, number, quoted, shared};
+use crate::table::Set;
 use std::fmt;
+use std::rc::Rc;
 
 /// Why a text is not a value that Nightferry keeps. It reads as a sentence and names the path where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
                 if depth == 0 {
                     field = Some(key.to_owned());
                 }
-                if unescape(key)? != "__proto__" {
+                if unquoted(key)? != "__proto__" {
                     return Some(());
                 }
                 "has a key \"__proto__\", which is refused for safety".into()
@@ -60,8 +61,9 @@ pub fn check(text: &str) -> Result<(), Refusal> {
 pub fn check_item(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_ITEM_BYTES {
         return Err(Refusal(format!(
-            "the value is {} bytes of JSON; an item may have {MAX_ITEM_BYTES}",
-            text.len()
+            "the value is {} bytes of JSON; an item may have {}",
+            number(text.len() as u64),
+            number(MAX_ITEM_BYTES as u64)
         )));
     }
     check(text)
@@ -69,8 +71,14 @@ pub fn check_item(text: &str) -> Result<(), Refusal> {
 
 /// A key that stands there more than once.
 fn twice(keys: &[&str]) -> Option<String> {
-    let mut known = Table::default();
-    keys.iter().filter_map(|key| unescape(key)).find(|key| known.insert(key.clone(), ()).is_some())
+    let mut known: Set<Rc<str>> = Set::default();
+    for key in keys {
+        let key = unquoted(key)?;
+        if known.insert(shared(&key), 0).is_some() {
+            return Some(key.into_owned());
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! An object's top-level fields and an array's elements, their values left as text.
 
-use super::read::{Reader, unescape};
+use super::read::{Reader, unescape, unquoted};
 use super::{Json, Writer, shared};
 use std::borrow::Cow;
 
@@ -17,11 +17,7 @@ impl<'a> Fields<'a> {
         while reader.more(fields.is_empty(), b'}')? {
             let quoted = reader.string()?;
             reader.take(b':')?;
-            let key = match quoted.contains('\\') {
-                true => Cow::Owned(unescape(quoted)?),
-                false => Cow::Borrowed(quoted.get(1..quoted.len() - 1)?),
-            };
-            fields.push((key, reader.value()?));
+            fields.push((unquoted(quoted)?, reader.value()?));
         }
         reader.end()?;
         Some(Fields(fields))

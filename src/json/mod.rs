@@ -12,7 +12,7 @@ pub use check::{Refusal, check, check_item};
 pub use fields::{Fields, elements, string};
 pub use surrogates::well_formed;
 pub use value::equal;
-pub use write::{Writer, number, quoted};
+pub use write::{Writer, hex_digit, number, quoted};
 
 use std::rc::Rc;
 

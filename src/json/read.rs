@@ -3,6 +3,7 @@
 //! `serde_json` by its tests.
 
 use super::MAX_DEPTH;
+use std::borrow::Cow;
 
 /// The deepest nesting that is read at all; what is kept has a lower limit.
 const MAX_READ_DEPTH: usize = 1_000;
@@ -68,10 +69,10 @@ impl<'a> Reader<'a> {
         self.take(b'"')?;
         let start = self.at - 1;
         loop {
-            let rest = &self.text.as_bytes()[self.at..];
+            let rest = self.text.as_bytes().get(self.at..)?;
             let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
             self.at += stop + 1;
-            match rest[stop] {
+            match *rest.get(stop)? {
                 b'"' => return self.text.get(start..self.at),
                 b'\\' => {
                     let escape = *rest.get(stop + 1)?;
@@ -90,9 +91,11 @@ impl<'a> Reader<'a> {
     }
 
     fn digits(&mut self) -> Option<()> {
-        let count = self.text.as_bytes()[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        (count > 0).then_some(())
+        let start = self.at;
+        while self.text.as_bytes().get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
     }
 
     fn next_is(&mut self, bytes: &[u8]) -> bool {
@@ -168,14 +171,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// As [`unescape`]; a part of the text itself where nothing in it is escaped.
+pub fn unquoted(quoted: &str) -> Option<Cow<'_, str>> {
+    if quoted.as_bytes().contains(&b'\\') {
+        return unescape(quoted).map(Cow::Owned);
+    }
+    quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
+}
+
 /// The string that a JSON string (quotes and escapes included) stands for. Lone surrogates become U+FFFD.
+///
+/// With `get`, here and elsewhere: indexing a `str` by a range brings the tables of Unicode, to show where it failed.
 pub fn unescape(quoted: &str) -> Option<String> {
     let mut rest = quoted.strip_prefix('"')?.strip_suffix('"')?;
     let mut out = String::with_capacity(rest.len());
     while let Some(at) = rest.bytes().position(|byte| byte == b'\\') {
-        out.push_str(&rest[..at]);
+        out.push_str(rest.get(..at)?);
         let escape = *rest.as_bytes().get(at + 1)?;
-        rest = &rest[at + 2..];
+        rest = rest.get(at + 2..)?;
         out.push(match escape {
             b'n' => '\n',
             b't' => '\t',
@@ -184,7 +197,7 @@ pub fn unescape(quoted: &str) -> Option<String> {
             b'f' => '\u{c}',
             b'u' => {
                 let unit = hex(rest)?;
-                rest = &rest[4..];
+                rest = rest.get(4..)?;
                 let low = if (0xd800..0xdc00).contains(&unit) {
                     rest.strip_prefix("\\u").and_then(hex)
                 } else {
@@ -192,7 +205,7 @@ pub fn unescape(quoted: &str) -> Option<String> {
                 };
                 match low {
                     Some(low) if (0xdc00..0xe000).contains(&low) => {
-                        rest = &rest[6..];
+                        rest = rest.get(6..)?;
                         char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?
                     }
                     _ => char::from_u32(unit).unwrap_or('\u{fffd}'),

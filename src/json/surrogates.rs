@@ -10,21 +10,21 @@ pub fn well_formed(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut copied = 0;
     let mut at = 0;
-    while let Some(found) = text[at..].find('\\') {
+    while let Some(found) = text.as_bytes().iter().skip(at).position(|byte| *byte == b'\\') {
         let start = at + found;
         match (surrogate(text, start), surrogate(text, start + 6)) {
             (Some(Half::High), Some(Half::Low)) => at = start + 12,
             (Some(_), _) => {
-                out.push_str(&text[copied..start]);
+                out.push_str(text.get(copied..start).unwrap_or_default());
                 out.push_str("\\ufffd");
                 at = start + 6;
                 copied = at;
             }
             // Another escape: its second character may be a backslash.
-            (None, _) => at = start + 1 + text[start + 1..].chars().next().map_or(0, char::len_utf8),
+            (None, _) => at = start + 2,
         }
     }
-    out.push_str(&text[copied..]);
+    out.push_str(text.get(copied..).unwrap_or_default());
     Cow::Owned(out)
 }
 

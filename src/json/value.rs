@@ -17,7 +17,7 @@ pub fn equal(a: &str, b: &str) -> bool {
     if let (Some(a), Some(b)) = (string(a), string(b)) {
         return a == b;
     }
-    let is_number = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let is_number = |text: &str| matches!(text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
     let (a, b) = (a.trim_ascii(), b.trim_ascii());
     a == b || (is_number(a) && is_number(b) && decimal(a) == decimal(b))
 }

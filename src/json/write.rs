@@ -57,17 +57,11 @@ impl Writer {
         }
     }
 
-    /// An array of values that are JSON text already.
-    pub fn array<T: AsRef<str>>(&mut self, key: &str, items: impl IntoIterator<Item = T>) -> &mut Self {
+    /// An array of values that are JSON text already. Given one by one, as each kind of iterator would cost code.
+    pub fn array(&mut self, key: &str) -> List<'_> {
         self.key(key);
-        let mut before = '[';
-        for item in items {
-            self.0.push(before);
-            self.0.push_str(item.as_ref());
-            before = ',';
-        }
-        self.0.push_str(if before == '[' { "[]" } else { "]" });
-        self
+        self.0.push('[');
+        List(self)
     }
 
     /// The object's text, to keep.
@@ -80,6 +74,24 @@ impl Writer {
     pub fn end(&mut self) -> String {
         self.0.push('}');
         std::mem::take(&mut self.0)
+    }
+}
+
+/// An array that is being written.
+pub struct List<'a>(&'a mut Writer);
+
+impl<'a> List<'a> {
+    pub fn item(&mut self, json: &str) {
+        // No JSON text ends like the beginning of an array.
+        if !self.0.0.ends_with('[') {
+            self.0.0.push(',');
+        }
+        self.0.0.push_str(json);
+    }
+
+    pub fn end(self) -> &'a mut Writer {
+        self.0.0.push(']');
+        self.0
     }
 }
 
@@ -107,21 +119,31 @@ pub fn quoted(text: &str) -> String {
 
 fn quote(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            control if control < ' ' => {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(text.get(from..at).unwrap_or_default());
+        from = at + 1;
+        match byte {
+            b'\n' => out.push_str("\\n"),
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            control => {
                 out.push_str("\\u00");
-                for half in [control as u32 >> 4, control as u32 & 15] {
-                    out.extend(char::from_digit(half, 16));
-                }
+                out.push(hex_digit(u64::from(control >> 4)));
+                out.push(hex_digit(u64::from(control)));
             }
-            other => out.push(other),
         }
     }
+    out.push_str(text.get(from..).unwrap_or_default());
     out.push('"');
+}
+
+/// The lowest four bits of a number.
+pub fn hex_digit(number: u64) -> char {
+    char::from(b"0123456789abcdef"[number as usize & 15])
 }
 
 #[cfg(test)]
@@ -131,11 +153,10 @@ mod tests {
     #[test]
     fn writes_json() {
         let mut out = Writer::object();
-        out.string("a\"", "b\\\n\u{1}é")
-            .number("n", 7)
-            .array("l", ["1", "{}"])
-            .array::<&str>("e", [])
-            .string_or_null("z", None);
+        let mut list = out.string("a\"", "b\\\n\u{1}é").number("n", 7).array("l");
+        list.item("1");
+        list.item("{}");
+        list.end().array("e").end().string_or_null("z", None);
         let text = out.end();
         assert_eq!(text, "{\"a\\\"\":\"b\\\\\\n\\u0001é\",\"n\":7,\"l\":[1,{}],\"e\":[],\"z\":null}");
         serde_json::from_str::<serde_json::Value>(&text).unwrap();

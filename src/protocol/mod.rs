@@ -5,6 +5,7 @@ mod error;
 mod pull;
 mod push;
 
+use crate::json::number;
 pub use error::{ServerError, read_error};
 pub use pull::{PullAnswer, identify_request, read_pull};
 pub use push::{Mutation, PushAnswer, PushResult, Verdict, push_request, read_push};
@@ -22,6 +23,7 @@ pub struct Unreadable(pub String);
 
 fn unreadable<T>(what: &str) -> Result<T, Unreadable> {
     Err(Unreadable(format!(
-        "The answer to the {what} is not what Nightferry's protocol {PROTOCOL} says. Check that the server runs a matching version of flask-nightferry."
+        "The answer to the {what} is not what Nightferry's protocol {} says. Check that the server runs a matching version of flask-nightferry.",
+        number(PROTOCOL)
     )))
 }

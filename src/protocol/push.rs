@@ -2,6 +2,7 @@
 
 use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{Fields, Json, Writer, elements};
+use crate::store::OutboxRow;
 
 /// One operation on one item, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,10 @@ pub struct Mutation<'a> {
 
 /// The body of a push. `n` counts the client's pushes, `tag` is random and tells a copy of the client from the client.
 pub fn push_request(client: &str, principal: &str, n: u64, tag: &str, mutations: &[Mutation]) -> String {
-    let mutations = mutations.iter().map(|mutation| {
+    let mut body = Writer::object();
+    body.number("protocol", PROTOCOL).string("client", client).string("principal", principal);
+    let mut list = body.number("n", n).string("tag", tag).array("mutations");
+    for mutation in mutations {
         let mut out = Writer::object();
         out.string("slice", mutation.slice).string("id", mutation.id);
         out.string("op", if mutation.value.is_some() { "put" } else { "delete" });
@@ -26,13 +30,9 @@ pub fn push_request(client: &str, principal: &str, n: u64, tag: &str, mutations:
         if let Some(value) = mutation.value {
             out.raw("value", value);
         }
-        out.number("at", mutation.at);
-        out.end()
-    });
-    let mut out = Writer::object();
-    out.number("protocol", PROTOCOL).string("client", client).string("principal", principal);
-    out.number("n", n).string("tag", tag).array("mutations", mutations);
-    out.end()
+        list.item(&out.number("at", mutation.at).end());
+    }
+    list.end().end()
 }
 
 /// The server's answer to a push.
@@ -47,6 +47,13 @@ pub struct PushResult {
     pub slice: String,
     pub id: String,
     pub verdict: Verdict,
+}
+
+impl PushResult {
+    /// Whether it is about this row's item.
+    pub fn is_of(&self, row: &OutboxRow) -> bool {
+        *self.slice == *row.slice && *self.id == *row.id
+    }
 }
 
 /// What became of one mutation.
@@ -66,8 +73,11 @@ pub fn read_push(body: &str) -> Result<PushAnswer, Unreadable> {
 
 fn read(body: &str) -> Option<PushAnswer> {
     let body = Fields::parse(body)?;
-    let results = elements(body.get("results")?)?.into_iter().map(read_result);
-    Some(PushAnswer { principal: body.string("principal")?, results: results.collect::<Option<_>>()? })
+    let mut results = Vec::new();
+    for result in elements(body.get("results")?)? {
+        results.push(read_result(result)?);
+    }
+    Some(PushAnswer { principal: body.string("principal")?, results })
 }
 
 fn read_result(result: &str) -> Option<PushResult> {

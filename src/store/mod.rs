@@ -31,8 +31,15 @@ pub const META: &str = "_meta";
 pub const SCHEMA: u64 = 1;
 
 /// An item: a slice's name and an id in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Rc<KeyParts>);
+
+impl Clone for Key {
+    #[inline(never)]
+    fn clone(&self) -> Self {
+        Key(self.0.clone())
+    }
+}
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyParts {

@@ -1,6 +1,6 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Fields, Json, Writer, elements, quoted, shared};
+use crate::json::{Fields, Json, Writer, elements, number, quoted, shared};
 use std::rc::Rc;
 
 /// Everything of a journal record but its burst.
@@ -75,14 +75,15 @@ impl OutboxRow {
         }
         out.number("at", self.at).number("position", self.position);
         if !self.sent.is_empty() {
-            let values = self.sent.iter().map(|value| {
+            let mut list = out.array("sent");
+            for value in &self.sent {
                 let mut sent = Writer::object();
                 if let Some(value) = value {
                     sent.raw("value", value);
                 }
-                sent.end()
-            });
-            out.array("sent", values);
+                list.item(&sent.end());
+            }
+            list.end();
         }
         out.json()
     }
@@ -91,9 +92,12 @@ impl OutboxRow {
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
         let value = row.json("value");
-        let sent = row.get("sent").and_then(elements).unwrap_or_default();
+        let mut sent = Vec::new();
+        for value in row.get("sent").and_then(elements).unwrap_or_default() {
+            sent.extend(Fields::parse(value).map(|value| value.json("value")));
+        }
         Some(OutboxRow {
-            sent: sent.into_iter().filter_map(|sent| Some(Fields::parse(sent)?.json("value"))).collect(),
+            sent,
             slice: shared(&row.string("slice")?),
             id: shared(&row.string("id")?),
             in_store: value.is_none() && row.string("op")? == "put",
@@ -173,21 +177,22 @@ pub struct Push {
 impl Push {
     pub fn read(row: &str) -> Option<Self> {
         let row = Fields::parse(row)?;
-        let entries = elements(row.get("entries")?)?.into_iter().map(|entry| match *elements(entry)? {
-            [seq, base] => Some((seq.parse().ok()?, base.parse().ok())),
-            _ => None,
-        });
-        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries: entries.collect::<Option<_>>()? })
+        let mut entries = Vec::new();
+        for entry in elements(row.get("entries")?)? {
+            let [seq, base] = *elements(entry)? else { return None };
+            entries.push((seq.parse().ok()?, base.parse().ok()));
+        }
+        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries })
     }
 
     pub fn to_json(&self) -> Json {
-        let entries = self.entries.iter().map(|(seq, base)| match base {
-            Some(base) => format!("[{seq},{base}]"),
-            None => format!("[{seq},null]"),
-        });
         let mut out = Writer::object();
-        out.number("n", self.n).string("tag", &self.tag).array("entries", entries);
-        out.json()
+        let mut list = out.number("n", self.n).string("tag", &self.tag).array("entries");
+        for (seq, base) in &self.entries {
+            let base = base.map_or_else(|| "null".into(), number);
+            list.item(&["[", &number(*seq), ",", &base, "]"].concat());
+        }
+        list.end().json()
     }
 }
 

@@ -3,7 +3,8 @@
 //! Through web-sys and not through rexie: a transaction's requests are all issued at once and only its end is awaited,
 //! so that a request costs neither a future nor a closure (ARCHITECTURE.md has the figures).
 
-use js_sys::{Array, Function, JSON, JsString, Map, Promise, Reflect, Set};
+use crate::task::{event, handler};
+use js_sys::{Array, JSON, JsString, Map, Reflect, Set};
 use nightferry::json::Json;
 use nightferry::store::{
     CONFLICTS, HELD, JOURNAL, Key, Loaded, META, OUTBOX, Row, RowKey, SYNC, SYSTEM_STORES, Snapshot,
@@ -11,7 +12,6 @@ use nightferry::store::{
 };
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
     IdbTransaction, IdbTransactionMode,
@@ -46,16 +46,11 @@ fn threw(error: JsValue) -> StoreError {
     }
 }
 
-/// Waits for one of two events. The promise's own functions are the handlers: no closure of ours is made.
-fn event(listen: &dyn Fn(&Function, &Function)) -> JsFuture {
-    JsFuture::from(Promise::new(&mut |resolve, reject| listen(&resolve, &reject)))
-}
-
 /// A request's result, once it succeeded. What was requested before it in the same transaction has succeeded then, too.
 async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
     let ended = event(&|resolve, reject| {
-        request.set_onsuccess(Some(resolve));
-        request.set_onerror(Some(reject));
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
     });
     match ended.await {
         Ok(_) => request.result().map_err(threw),
@@ -66,8 +61,8 @@ async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
 /// Until the transaction is durable. A failure has undone all of it.
 pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
     let ended = event(&|resolve, reject| {
-        transaction.set_oncomplete(Some(resolve));
-        transaction.set_onabort(Some(reject));
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
     });
     ended.await.map(drop).map_err(|_| because(transaction.error().as_ref()))
 }
@@ -75,11 +70,13 @@ pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
 impl Database {
     /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
     pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
-        let wanted: Vec<JsString> = SYSTEM_STORES
-            .into_iter()
-            .chain(stores.iter().map(|store| &**store))
-            .map(JsString::from)
-            .collect();
+        let mut wanted = Vec::new();
+        for store in SYSTEM_STORES {
+            wanted.push(JsString::from(store));
+        }
+        for store in stores {
+            wanted.push(JsString::from(&**store));
+        }
         let open = INDEXED_DB.with(|factory| factory.open(name)).map_err(threw)?;
         let database = opened(&open, &wanted).await?;
         if missing(&database.0, &wanted).next().is_none() {
@@ -98,7 +95,11 @@ impl Database {
     /// The names of all object stores.
     fn stores(&self) -> Vec<String> {
         let names = self.0.object_store_names();
-        (0..names.length()).filter_map(|at| names.get(at)).collect()
+        let mut stores = Vec::new();
+        for at in 0..names.length() {
+            stores.extend(names.get(at));
+        }
+        stores
     }
 
     /// Begins a transaction with these writes, so that transactions take effect in the order of these calls.
@@ -111,10 +112,7 @@ impl Database {
             }
         }
         let transaction = self.begin(&names, IdbTransactionMode::Readwrite)?;
-        let stores: Result<Vec<_>, _> =
-            names.into_iter().map(|name| Ok((name, store(&transaction, name)?))).collect();
-        let issued = stores.and_then(|stores| writes.iter().try_for_each(|write| issue(&stores, write)));
-        match issued {
+        match issue(&transaction, &names, writes) {
             Ok(()) => Ok(transaction),
             Err(error) => {
                 let _ = transaction.abort();
@@ -129,28 +127,30 @@ impl Database {
     }
 
     fn begin(&self, stores: &[&str], mode: IdbTransactionMode) -> Result<IdbTransaction, StoreError> {
-        let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
+        let names = Array::new();
+        for name in stores {
+            names.push(&JsValue::from_str(name));
+        }
         self.0.transaction_with_str_sequence_and_mode(&names, mode).map_err(threw)
     }
 
     /// Everything that the engine starts from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.read(&[JOURNAL, OUTBOX, CONFLICTS, HELD, META])?;
+        let stores = [JOURNAL, OUTBOX, CONFLICTS, HELD, META];
+        let transaction = self.read(&stores)?;
+        let mut requests = Vec::new();
+        for store in stores {
+            ask_for_all(&transaction, store, &mut requests)?;
+        }
+        ended(&requests).await?;
         let mut snapshot = Snapshot { stores: self.stores(), ..Snapshot::default() };
-        for (key, row) in rows(&transaction, JOURNAL).await? {
-            snapshot.journal.extend(key.as_f64().map(|position| (position as u64, row)));
-        }
-        for (key, row) in rows(&transaction, OUTBOX).await? {
-            snapshot.outbox.extend(key.as_f64().map(|seq| (seq as u64, row)));
-        }
-        for (store, into) in [(CONFLICTS, &mut snapshot.conflicts), (HELD, &mut snapshot.held)] {
-            for (key, row) in rows(&transaction, store).await? {
-                into.extend(read_key(&key).map(|key| (key, row)));
-            }
-        }
-        for (key, row) in rows(&transaction, META).await? {
-            snapshot.meta.extend(key.as_string().map(|name| (name, row)));
-        }
+        let mut answers = Answers(requests.iter());
+        let number = |key: JsValue| key.as_f64().map(|number| number as u64);
+        answers.rows(&mut |key, row| snapshot.journal.extend(number(key).map(|position| (position, row))))?;
+        answers.rows(&mut |key, row| snapshot.outbox.extend(number(key).map(|seq| (seq, row))))?;
+        answers.rows(&mut |key, row| snapshot.conflicts.extend(read_key(&key).map(|key| (key, row))))?;
+        answers.rows(&mut |key, row| snapshot.held.extend(read_key(&key).map(|key| (key, row))))?;
+        answers.rows(&mut |key, row| snapshot.meta.extend(key.as_string().map(|name| (name, row))))?;
         Ok(snapshot)
     }
 }
@@ -158,7 +158,7 @@ impl Database {
 /// The database of a request to open it, with these stores where that request makes or upgrades it.
 async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database, StoreError> {
     let (request, stores) = (open.clone(), wanted.to_vec());
-    let upgrade = Closure::<dyn FnMut()>::new(move || {
+    let upgrade = handler(move |_| {
         if let Ok(database) = request.result() {
             let database: IdbDatabase = database.unchecked_into();
             for store in missing(&database, &stores) {
@@ -167,16 +167,16 @@ async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database
             }
         }
     });
-    open.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+    open.set_onupgradeneeded(Some(&upgrade));
     let database: IdbDatabase = result(open).await?.unchecked_into();
     // Another connection wants to upgrade or delete the database, and waits for this one; the next transaction opens it
     // again.
-    let changed = Closure::<dyn FnMut(Event)>::new(|event: Event| {
-        if let Some(database) = event.target() {
+    let changed = handler(|event| {
+        if let Some(database) = event.unchecked_into::<Event>().target() {
             database.unchecked_into::<IdbDatabase>().close();
         }
     });
-    database.set_onversionchange(Some(changed.into_js_value().unchecked_ref()));
+    database.set_onversionchange(Some(&changed));
     Ok(Database(database))
 }
 
@@ -185,42 +185,88 @@ fn missing<'a>(database: &IdbDatabase, wanted: &'a [JsString]) -> impl Iterator<
     wanted.iter().filter(move |store| !existing.contains(&String::from(*store)))
 }
 
-fn issue(stores: &[(&str, IdbObjectStore)], write: &Write) -> Result<(), StoreError> {
-    let Some((_, store)) = stores.iter().find(|(name, _)| *name == write.store()) else { return Ok(()) };
-    let issued = match write {
-        Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
-        Write::Delete { key, .. } => store.delete(&key_value(key)),
-        Write::Trim { through, .. } => {
-            let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
-            store.delete(&range)
+/// Requests the writes, all at once.
+fn issue(transaction: &IdbTransaction, names: &[&str], writes: &[Write]) -> Result<(), StoreError> {
+    let mut stores = Vec::new();
+    for name in names {
+        stores.push(store(transaction, name)?);
+    }
+    for write in writes {
+        let store = names.iter().position(|name| *name == write.store()).and_then(|at| stores.get(at));
+        let Some(store) = store else { continue };
+        match write {
+            Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
+            Write::Delete { key, .. } => store.delete(&key_value(key)),
+            Write::Trim { through, .. } => {
+                let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
+                store.delete(&range)
+            }
         }
-    };
-    issued.map(drop).map_err(threw)
+        .map_err(threw)?;
+    }
+    Ok(())
 }
 
 fn store(transaction: &IdbTransaction, name: &str) -> Result<IdbObjectStore, StoreError> {
     transaction.object_store(name).map_err(threw)
 }
 
-/// Reads items and what is known of the server's side of them.
+/// Reads items and what is known of the server's side of them. What is asked, and what the answers come to, is in functions
+/// of its own: whatever lives across an `await` costs the worker code.
 pub async fn load(
     transaction: IdbTransaction,
     wanted: Vec<Wanted>,
     whole: Vec<Whole>,
 ) -> Result<Vec<Loaded>, StoreError> {
-    let sync = store(&transaction, SYNC)?;
+    let keys = ask_for_keys(&transaction, &wanted, &whole)?;
+    ended(&keys).await?;
     let mut loaded = Vec::new();
-    for Whole { slice, store: name } in &whole {
-        let keys = sync.get_all_keys_with_key(&rows_of(slice)?).map_err(threw)?;
-        let rows = array(&sync.get_all_with_key(&rows_of(slice)?).map_err(threw)?).await?;
+    let mut answers = Answers(keys.iter());
+    read_whole(&mut answers, &whole, &mut loaded)?;
+    let items = ask_for_items(&transaction, &mut answers, &wanted, &mut loaded)?;
+    ended(&items.requests).await?;
+    items.read(&mut loaded)?;
+    Ok(loaded)
+}
+
+/// Of whole slices, all there is; of many items of a store, which of them there are.
+fn ask_for_keys(
+    transaction: &IdbTransaction,
+    wanted: &[Wanted],
+    whole: &[Whole],
+) -> Result<Vec<IdbRequest>, StoreError> {
+    let sync = store(transaction, SYNC)?;
+    let mut requests = Vec::new();
+    for whole in whole {
+        let rows = rows_of(&whole.slice)?;
+        requests.push(sync.get_all_keys_with_key(&rows).map_err(threw)?);
+        requests.push(sync.get_all_with_key(&rows).map_err(threw)?);
+        ask_for_all(transaction, &whole.store, &mut requests)?;
+    }
+    for some in by_store(wanted) {
+        if some.len() >= MANY {
+            requests.push(store(transaction, &some[0].store)?.get_all_keys().map_err(threw)?);
+            requests.push(sync.get_all_keys_with_key(&rows_of(&some[0].key.slice)?).map_err(threw)?);
+        }
+    }
+    Ok(requests)
+}
+
+/// They come sorted, so those of one store stand together.
+fn by_store(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
+    wanted.chunk_by(|one, other| one.store == other.store)
+}
+
+fn read_whole(answers: &mut Answers, whole: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
+    for Whole { slice, .. } in whole {
         let by_id = Map::new();
-        let keys: Array = keys.result().map_err(threw)?.unchecked_into();
+        let (keys, rows) = (answers.array()?, answers.array()?);
         for (key, row) in keys.iter().zip(rows.iter()) {
             if let Some(key) = read_key(&key) {
                 by_id.set(&id_value(&key), &row);
             }
         }
-        let (ids, values) = items(transaction.clone(), name).await?;
+        let (ids, values) = (answers.array()?, answers.array()?);
         for (id, value) in ids.iter().zip(values.iter()) {
             let Some(name) = id.as_string() else { continue };
             let key = Key::from_parts(slice.clone(), name.as_str().into());
@@ -228,60 +274,119 @@ pub async fn load(
             loaded.push(Loaded { key, value, sync: text(&by_id.get(&id))? });
         }
     }
-    let mut rest = wanted.as_slice();
-    // They come sorted, so those of one store stand together.
-    while let Some(first) = rest.first() {
-        let count = rest.iter().take_while(|wanted| wanted.store == first.store).count();
-        let (some, others) = rest.split_at(count);
-        rest = others;
-        let store = store(&transaction, &first.store)?;
+    Ok(())
+}
+
+/// Requests for items, each with what it is for: the place of the item, and whether it is its `_sync` row.
+#[derive(Default)]
+struct Items {
+    requests: Vec<IdbRequest>,
+    places: Vec<(usize, bool)>,
+}
+
+/// Asks for the items that there are, as far as that is known, and makes room for all.
+fn ask_for_items(
+    transaction: &IdbTransaction,
+    answers: &mut Answers,
+    wanted: &[Wanted],
+    loaded: &mut Vec<Loaded>,
+) -> Result<Items, StoreError> {
+    let sync = store(transaction, SYNC)?;
+    let mut items = Items::default();
+    for some in by_store(wanted) {
+        let store = store(transaction, &some[0].store)?;
         let (mut present, mut synced) = (None, None);
-        if count >= MANY {
-            let keys = array(&store.get_all_keys().map_err(threw)?).await?;
+        if some.len() >= MANY {
+            let keys = answers.array()?;
             present = Some(Set::new(&keys));
-            let keys = sync.get_all_keys_with_key(&rows_of(&first.key.slice)?).map_err(threw)?;
-            let keys = array(&keys).await?;
-            let ids: Array = keys.iter().filter_map(|key| read_key(&key)).map(|key| id_value(&key)).collect();
-            synced = Some(Set::new(&ids));
-        }
-        let is_in = |ids: &Option<Set>, key: &Key| ids.as_ref().is_none_or(|ids| ids.has(&id_value(key)));
-        let mut requests = Vec::new();
-        for Wanted { key, .. } in some {
-            if is_in(&present, key) {
-                requests.push(store.get(&id_value(key)).map_err(threw)?);
+            let keys = answers.array()?;
+            let ids = Set::new(&JsValue::UNDEFINED);
+            for key in keys.iter() {
+                if let Some(key) = read_key(&key) {
+                    ids.add(&id_value(&key));
+                }
             }
-            if is_in(&synced, key) {
-                requests.push(sync.get(&key_value(&RowKey::Item(key.clone()))).map_err(threw)?);
-            }
+            synced = Some(ids);
         }
-        if let Some(last) = requests.last() {
-            result(last).await?;
-        }
-        let mut requests = requests.iter();
-        // What is not there was not asked for.
-        let mut next = |there: bool| match if there { requests.next() } else { None } {
-            Some(request) => request.result().map_err(threw).and_then(|value| text(&value)),
-            None => Ok(None),
-        };
         for Wanted { key, .. } in some {
-            let value = next(is_in(&present, key))?.map(Json::from);
-            let sync = next(is_in(&synced, key))?;
-            loaded.push(Loaded { key: key.clone(), value, sync });
+            let id = id_value(key);
+            let is_in = |ids: &Option<Set>| ids.as_ref().is_none_or(|ids| ids.has(&id));
+            if is_in(&present) {
+                items.requests.push(store.get(&id).map_err(threw)?);
+                items.places.push((loaded.len(), false));
+            }
+            if is_in(&synced) {
+                items.requests.push(sync.get(&key_value(&RowKey::Item(key.clone()))).map_err(threw)?);
+                items.places.push((loaded.len(), true));
+            }
+            loaded.push(Loaded { key: key.clone(), value: None, sync: None });
         }
     }
-    Ok(loaded)
+    Ok(items)
+}
+
+impl Items {
+    fn read(&self, loaded: &mut [Loaded]) -> Result<(), StoreError> {
+        for (request, (place, is_sync)) in self.requests.iter().zip(&self.places) {
+            let text = text(&request.result().map_err(threw)?)?;
+            match loaded.get_mut(*place) {
+                Some(loaded) if *is_sync => loaded.sync = text,
+                Some(loaded) => loaded.value = text.map(Json::from),
+                None => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// All items of a store: ids and values, side by side.
 pub async fn items(transaction: IdbTransaction, name: &str) -> Result<(Array, Array), StoreError> {
-    let store = store(&transaction, name)?;
-    let ids = store.get_all_keys().map_err(threw)?;
-    let values = array(&store.get_all().map_err(threw)?).await?;
-    Ok((ids.result().map_err(threw)?.unchecked_into(), values))
+    let mut requests = Vec::new();
+    ask_for_all(&transaction, name, &mut requests)?;
+    ended(&requests).await?;
+    let mut answers = Answers(requests.iter());
+    Ok((answers.array()?, answers.array()?))
 }
 
-async fn array(request: &IdbRequest) -> Result<Array, StoreError> {
-    result(request).await.map(JsCast::unchecked_into)
+/// Asks for all keys of a store and all its values.
+fn ask_for_all(
+    transaction: &IdbTransaction,
+    name: &str,
+    requests: &mut Vec<IdbRequest>,
+) -> Result<(), StoreError> {
+    let store = store(transaction, name)?;
+    requests.push(store.get_all_keys().map_err(threw)?);
+    requests.push(store.get_all().map_err(threw)?);
+    Ok(())
+}
+
+/// Until requests of one transaction have succeeded: all have, once the last one has.
+async fn ended(requests: &[IdbRequest]) -> Result<(), StoreError> {
+    match requests.last() {
+        Some(last) => result(last).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// What requests came to, in their order.
+struct Answers<'a>(std::slice::Iter<'a, IdbRequest>);
+
+impl Answers<'_> {
+    fn array(&mut self) -> Result<Array, StoreError> {
+        match self.0.next() {
+            Some(request) => Ok(request.result().map_err(threw)?.unchecked_into()),
+            None => Ok(Array::new()),
+        }
+    }
+
+    /// All rows of a store, with their keys.
+    fn rows(&mut self, take: &mut dyn FnMut(JsValue, String)) -> Result<(), StoreError> {
+        let (keys, rows) = (self.array()?, self.array()?);
+        for (key, row) in keys.iter().zip(rows.iter()) {
+            take(key, text(&row)?.unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// The keys of a slice's rows in a store of all slices.
@@ -290,12 +395,6 @@ fn rows_of(slice: &str) -> Result<JsValue, StoreError> {
     // An array sorts after every string, so this ends the slice's rows.
     let to = Array::of2(&slice.into(), &Array::new());
     IdbKeyRange::bound(&from, &to).map(JsValue::from).map_err(threw)
-}
-
-async fn rows(transaction: &IdbTransaction, name: &str) -> Result<Vec<(JsValue, String)>, StoreError> {
-    let (keys, values) = items(transaction.clone(), name).await?;
-    let read = |(key, value): (JsValue, JsValue)| Ok((key, text(&value)?.unwrap_or_default()));
-    keys.iter().zip(values.iter()).map(read).collect()
 }
 
 /// A value as JSON text; `None` where there is none.

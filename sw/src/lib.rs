@@ -1,11 +1,13 @@
 //! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`hear`] and
-//! [`wake`]; [`worker`] is the driver's loop; [`database`] is IndexedDB, [`network`] is HTTP.
+//! [`wake`]; [`worker`] is the driver's loop, [`task`] what waits for the browser; [`database`] is IndexedDB, [`network`] is HTTP.
 
 mod database;
 mod network;
 mod platform;
+mod task;
 mod worker;
 
+use js_sys::Promise;
 use nightferry::engine::Input;
 use wasm_bindgen::prelude::*;
 
@@ -32,24 +34,34 @@ pub fn start() {
 
 /// Starts the engine on the database `name`, for the server at `api`. Before anything else, and once for an instance.
 #[wasm_bindgen]
-pub async fn boot(name: String, api: String) -> Result<(), JsError> {
-    worker::boot(name, api).await.map_err(|error| JsError::new(&error.message))
+pub fn boot(name: String, api: String) -> Promise {
+    task::promise(async move { worker::boot(name, api).await.map_err(|error| failure(&error.message)) })
 }
 
 /// A page posted `data`. Settles when there is nothing left to do, or soon enough for the browser.
 #[wasm_bindgen]
-pub async fn hear(data: JsValue) {
+pub fn hear(data: JsValue) -> Promise {
     // Something other than text can't be ours; the engine says so to whoever listens.
-    worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
+    handle(Input::Message(data.as_string().unwrap_or_default()), false)
 }
 
-/// The browser woke the worker. `Err` where something is left to send: the browser tries again later.
+/// The browser woke the worker. Rejected where something is left to send: the browser tries again later.
 #[wasm_bindgen]
-pub async fn wake() -> Result<(), JsError> {
-    match worker::handle(Input::Woken).await {
-        true => Ok(()),
-        false => Err(JsError::new("The server does not have everything yet.")),
-    }
+pub fn wake() -> Promise {
+    handle(Input::Woken, true)
+}
+
+fn handle(input: Input, to_the_end: bool) -> Promise {
+    task::promise(async move {
+        match worker::handle(input).await {
+            false if to_the_end => Err(failure("The server does not have everything yet.")),
+            _ => Ok(()),
+        }
+    })
+}
+
+fn failure(message: &str) -> JsValue {
+    js_sys::Error::new(message).into()
 }
 
 /// Panics, so that tests can see what a panic costs. Only a script of this very worker can call it.

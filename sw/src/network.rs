@@ -1,14 +1,14 @@
 //! HTTP to Nightferry's API.
 
+use crate::task::{Promised, settled};
+use js_sys::JSON;
 use nightferry::engine::{Answer, Unreachable};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestCache, RequestInit, Response};
+use web_sys::{AbortSignal, RequestCache, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(catch)]
-    async fn fetch(url: &str, init: &RequestInit) -> Result<JsValue, JsValue>;
+    fn fetch(url: &str, init: &RequestInit) -> Promised;
 }
 
 /// Sends a request and reads its answer whole. Every HTTP status is an answer.
@@ -24,18 +24,17 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     init.set_cache(RequestCache::NoStore);
     init.set_signal(Some(signal));
     if let Some(body) = body {
-        let headers = Headers::new()?;
-        headers.set("Content-Type", "application/json")?;
         init.set_method("POST");
-        init.set_headers(&headers);
+        init.set_headers(&JSON::parse(r#"{"Content-Type":"application/json"}"#)?);
         init.set_body(&body.into());
     }
-    let response: Response = fetch(url, &init).await?.unchecked_into();
+    let response: Response = settled(&fetch(url, &init)).await?.unchecked_into();
     let headers = response.headers();
     let content_type = headers.get("content-type")?.unwrap_or_default();
-    let content_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let end = content_type.bytes().position(|byte| byte == b';').unwrap_or(content_type.len());
+    let content_type = content_type.get(..end).unwrap_or_default().trim_ascii().to_ascii_lowercase();
     let retry_after = headers.get("retry-after")?;
-    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim().parse::<u64>().ok()? * 1000));
-    let body = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
+    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim_ascii().parse::<u64>().ok()? * 1000));
+    let body = settled(response.text()?.unchecked_ref()).await?.as_string().unwrap_or_default();
     Ok(Answer { status: response.status(), content_type, retry_after, body })
 }

@@ -1,21 +1,22 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
-use js_sys::{Function, JSON, JsString, Promise, Reflect, Uint8Array};
+use crate::task::{Promised, settled, spawn};
+use js_sys::{BigUint64Array, Function, JSON, JsString, Reflect};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
-use nightferry::table::Table;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::BroadcastChannel;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn random_values(into: &Uint8Array) -> Uint8Array;
+    fn random_values(into: &BigUint64Array) -> BigUint64Array;
     #[wasm_bindgen(js_name = setTimeout)]
-    pub fn set_timeout(then: &Function, ms: u32);
+    pub fn set_timeout(then: &Function, ms: u32) -> i32;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub fn clear_timeout(timer: i32);
 
     type Registration;
     #[wasm_bindgen(thread_local_v2, js_name = registration)]
@@ -24,20 +25,18 @@ extern "C" {
     fn sync(this: &Registration) -> Option<SyncManager>;
     type SyncManager;
     #[wasm_bindgen(method)]
-    fn register(this: &SyncManager, tag: &str) -> Promise;
+    fn register(this: &SyncManager, tag: &str) -> Promised;
 }
 
 pub fn moment() -> Moment {
-    let bytes = random_values(&Uint8Array::new_with_length(8)).to_vec();
-    let entropy = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let entropy = random_values(&BigUint64Array::new_with_length(1)).get_index(0);
     Moment { now: js_sys::Date::now() as u64, entropy }
 }
 
 /// Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
 pub fn ask_to_be_woken() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
-        let asked = JsFuture::from(sync.register("nightferry"));
-        spawn_local(async move { drop(asked.await) });
+        spawn(async move { drop(settled(&sync.register("nightferry")).await) });
     }
 }
 
@@ -45,7 +44,7 @@ pub fn ask_to_be_woken() {
 /// acquaintance, so they work for a worker that has just been started.
 pub struct Pages {
     name: String,
-    channels: RefCell<Table<Rc<str>, BroadcastChannel>>,
+    channels: RefCell<Vec<(Rc<str>, BroadcastChannel)>>,
 }
 
 impl Pages {
@@ -77,12 +76,12 @@ impl Pages {
 
     fn post_to(&self, page: Rc<str>, message: &JsValue) {
         let mut channels = self.channels.borrow_mut();
-        if !channels.contains_key(&page) {
+        if !channels.iter().any(|channel| channel.0 == page) {
             let name = if page.is_empty() { self.name.clone() } else { format!("{}:{page}", self.name) };
             let Ok(channel) = BroadcastChannel::new(&name) else { return };
-            channels.insert(page.clone(), channel);
+            channels.push((page.clone(), channel));
         }
-        if let Some(channel) = channels.get(&page) {
+        if let Some((_, channel)) = channels.iter().find(|channel| channel.0 == page) {
             let _ = channel.post_message(message);
         }
     }

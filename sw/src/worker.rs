@@ -2,18 +2,15 @@
 
 use crate::database::{self, Database};
 use crate::network;
-use crate::platform::{Pages, ask_to_be_woken, moment, set_timeout};
-use gloo_timers::callback::Timeout;
-use js_sys::{Function, Promise};
+use crate::platform::{Pages, ask_to_be_woken, clear_timeout, moment, set_timeout};
+use crate::task::{event, handler, spawn};
+use js_sys::Function;
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
-use nightferry::table::Table;
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
@@ -57,18 +54,16 @@ struct Worker {
     /// `None` while stores are being added.
     database: RefCell<Option<Database>>,
     pages: Pages,
-    timer: RefCell<Option<(Deadline, Timeout)>>,
-    requests: RefCell<Table<u64, AbortController>>,
+    /// What the timer waits for, and its id.
+    timer: Cell<Option<(Deadline, i32)>>,
+    /// Called by the timer.
+    wake: Function,
+    /// The request in flight: there is one at a time.
+    in_flight: Cell<Option<(u64, AbortController)>>,
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
     /// Ends the wait of the events that are held open.
     resting: RefCell<Vec<Function>>,
-}
-
-/// One kind of task for all: each kind costs the worker its own machinery.
-fn spawn(future: impl Future<Output = ()> + 'static) {
-    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
-    spawn_local(future);
 }
 
 impl Worker {
@@ -82,8 +77,14 @@ impl Worker {
             api,
             engine: RefCell::new(engine),
             database: RefCell::new(Some(database)),
-            timer: RefCell::default(),
-            requests: RefCell::default(),
+            timer: Cell::default(),
+            wake: handler(|_| {
+                if let Some(worker) = WORKER.get() {
+                    worker.timer.set(None);
+                    worker.input(Input::Wake);
+                }
+            }),
+            in_flight: Cell::default(),
             pumping: Cell::default(),
             resting: RefCell::default(),
         }));
@@ -122,28 +123,26 @@ impl Worker {
     /// Until there is no work left, or this event has been held for long enough.
     async fn rest(&self) {
         if self.engine.borrow().busy(SOON_MS) {
-            let rested = Promise::new(&mut |rested, _| {
+            let rested = event(&|rested, _| {
                 set_timeout(&rested, HOLD_MS);
                 self.resting.borrow_mut().push(rested);
             });
-            let _ = JsFuture::from(rested).await;
+            let _ = rested.await;
         }
     }
 
-    fn arm(&'static self, deadline: Option<Deadline>) {
-        let mut timer = self.timer.borrow_mut();
-        if timer.as_ref().map(|timer| timer.0) == deadline {
+    fn arm(&self, deadline: Option<Deadline>) {
+        let armed = self.timer.get();
+        if armed.map(|armed| armed.0) == deadline {
             return;
         }
-        *timer = deadline.map(|deadline| {
-            let worker = self;
+        if let Some((_, timer)) = armed {
+            clear_timeout(timer);
+        }
+        self.timer.set(deadline.map(|deadline| {
             let wait = deadline.at.saturating_sub(moment().now).min(u64::from(u32::MAX >> 1)) as u32;
-            let timeout = Timeout::new(wait, move || {
-                worker.timer.take();
-                worker.input(Input::Wake);
-            });
-            (deadline, timeout)
-        });
+            (deadline, set_timeout(&self.wake, wait))
+        }));
     }
 
     fn perform(&'static self, output: Output) {
@@ -156,7 +155,7 @@ impl Worker {
             Output::Migrate { stores } => self.migrate(stores),
             Output::Request { request, path, body } => self.request(request, path, body),
             Output::Cancel { request } => {
-                if let Some(controller) = self.requests.borrow_mut().remove(&request) {
+                if let Some(controller) = self.ended(request) {
                     controller.abort();
                 }
             }
@@ -174,58 +173,60 @@ impl Worker {
 
     fn store(&'static self, txn: u64, writes: Vec<Write>) {
         let begun = self.begin(|database| database.write(&writes));
-        let worker = self;
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::committed(transaction).await,
-                Err(error) => worker.reopen(error).await,
+                Err(error) => self.reopen(error).await,
             };
-            worker.input(Input::Stored { txn, result });
+            self.input(Input::Stored { txn, result });
         });
     }
 
     fn load(&'static self, load: u64, wanted: Vec<Wanted>, whole: Vec<Whole>) {
         let mut stores = vec![SYNC];
-        for store in wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store)) {
+        for Wanted { store, .. } in &wanted {
+            if !stores.contains(&&**store) {
+                stores.push(store);
+            }
+        }
+        for Whole { store, .. } in &whole {
             if !stores.contains(&&**store) {
                 stores.push(store);
             }
         }
         let begun = self.begin(|database| database.read(&stores));
-        let worker = self;
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::load(transaction, wanted, whole).await,
-                Err(error) => worker.reopen(error).await.map(|()| Vec::new()),
+                Err(error) => self.reopen(error).await.map(|()| Vec::new()),
             };
-            worker.input(Input::Loaded { load, result });
+            self.input(Input::Loaded { load, result });
         });
     }
 
     fn rows(&'static self, to: To, request: u64, head: String, store: &Rc<str>) {
         let begun = self.begin(|database| database.read(&[store]));
-        let (worker, store) = (self, store.clone());
+        let store = store.clone();
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::items(transaction, &store).await,
                 Err(error) => Err(error),
             };
             match result {
-                Ok((ids, values)) => worker.pages.post_rows(&to, &head, &ids, &values),
-                Err(error) => worker.pages.post(&to, &down::failed(Some(request), "storage", &error.message)),
+                Ok((ids, values)) => self.pages.post_rows(&to, &head, &ids, &values),
+                Err(error) => self.pages.post(&to, &down::failed(Some(request), "storage", &error.message)),
             }
         });
     }
 
     fn migrate(&'static self, stores: Vec<Rc<str>>) {
         let closed = self.database.take();
-        let worker = self;
         spawn(async move {
             if let Some(database) = closed {
                 database.close();
             }
-            let result = worker.open(&stores).await;
-            worker.input(Input::Migrated(result));
+            let result = self.open(&stores).await;
+            self.input(Input::Migrated(result));
         });
     }
 
@@ -244,15 +245,25 @@ impl Worker {
         Err(error)
     }
 
+    /// Takes the request out, if it is in flight still.
+    fn ended(&self, request: u64) -> Option<AbortController> {
+        let (in_flight, controller) = self.in_flight.take()?;
+        if in_flight == request {
+            return Some(controller);
+        }
+        self.in_flight.set(Some((in_flight, controller)));
+        None
+    }
+
     fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {
         let Ok(controller) = AbortController::new() else { return };
         let signal = controller.signal();
-        self.requests.borrow_mut().insert(request, controller);
-        let (worker, url) = (self, format!("{}{path}", self.api));
+        self.in_flight.set(Some((request, controller)));
+        let url = format!("{}{path}", self.api);
         spawn(async move {
             let answer = network::request(&url, body, &signal).await;
-            if worker.requests.borrow_mut().remove(&request).is_some() {
-                worker.input(Input::Answered { request, answer });
+            if self.ended(request).is_some() {
+                self.input(Input::Answered { request, answer });
             }
         });
     }
