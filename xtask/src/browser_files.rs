@@ -6,7 +6,6 @@
 //! | `sw.wasm` | `sw/` |
 //! | `client.js` | `page/ts/client.ts`, bundled with wasm-bindgen's module for `page/` (imported as `nightferry-wasm`) |
 //! | `client.wasm` | `page/` |
-//! | `client.d.ts`, ... | the declarations of the TypeScript |
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::build_id::build_id;
-use crate::machine::{self, ESBUILD, TSC, WASM_OPT};
+use crate::machine::{self, ESBUILD, WASM_OPT};
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
 use crate::rename;
@@ -32,9 +31,8 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
-const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
-
-const DECLARED: &str = "client.d.ts";
+/// What browsers load from the server.
+pub const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
 
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
@@ -43,7 +41,7 @@ pub fn ensure() -> Result<()> {
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
-    let present = DOWNLOADED.iter().chain(&[DECLARED]).all(|name| dist_browser().join(name).is_file());
+    let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
     if present && machine::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
@@ -99,10 +97,9 @@ fn build(id: &str) -> Result<()> {
         })?;
         Ok(Step::Done)
     })?;
-    step("JavaScript (esbuild, tsc)", || {
+    step("JavaScript (esbuild)", || {
         worker_script(id)?;
         client_module(id)?;
-        declarations()?;
         copy_to_flask()?;
         Ok(Step::Done)
     })
@@ -187,7 +184,8 @@ pub fn define_build(id: &str) -> String {
     format!("--define:__NIGHTFERRY_BUILD__={id:?}")
 }
 
-fn esbuild(id: &str, sources: &str) -> std::process::Command {
+/// esbuild as every script is built, with the build id and a banner.
+pub fn esbuild(id: &str, sources: &str) -> std::process::Command {
     let mut esbuild = machine::node_tool(ESBUILD);
     esbuild.args([
         "--minify",
@@ -199,25 +197,6 @@ fn esbuild(id: &str, sources: &str) -> std::process::Command {
     esbuild.arg(define_build(id));
     esbuild.arg(format!("--banner:js=/*! Nightferry {id}, generated from {sources}; MIT OR Apache-2.0 */"));
     esbuild
-}
-
-/// The types of the page's API. What only tests use stays out.
-fn declarations() -> Result<()> {
-    let into = prepared().join("types");
-    if into.is_dir() {
-        std::fs::remove_dir_all(&into)?;
-    }
-    let mut tsc = machine::node_tool(TSC);
-    tsc.args(["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir"]);
-    process::quiet(tsc.arg(&into))?;
-    // tsc repeats the folders as they are seen from the workspace's root.
-    for entry in std::fs::read_dir(into.join("page/ts"))? {
-        let from = entry?.path();
-        if let (true, Some(name)) = (from.is_file(), from.file_name()) {
-            std::fs::copy(&from, dist_browser().join(name))?;
-        }
-    }
-    Ok(())
 }
 
 /// The extension carries the files in its package, so that installing it is the whole server side.

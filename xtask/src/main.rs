@@ -7,7 +7,7 @@ mod browser_files;
 mod build_id;
 mod demo;
 mod machine;
-mod packages;
+mod npm_package;
 mod process;
 mod progress;
 mod purity;
@@ -16,6 +16,7 @@ mod shots;
 mod sim;
 mod sizes;
 mod test;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -72,8 +73,8 @@ fn build(arguments: &[String]) -> Result<ExitCode> {
     };
     browser_files::ensure()?;
     if !browser_only {
-        packages::npm()?;
-        packages::wheel()?;
+        npm_package::build()?;
+        wheel::build()?;
     }
     sizes::check()?;
     Ok(ExitCode::SUCCESS)
