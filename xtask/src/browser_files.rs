@@ -6,6 +6,7 @@
 //! | `sw.wasm` | `sw/` |
 //! | `client.js` | `page/ts/client.ts`, bundled with wasm-bindgen's module for `page/` (imported as `nightferry-wasm`) |
 //! | `client.wasm` | `page/` |
+//! | `dashboard.js` | `page/ts/dashboard.ts`, bundled without the client, which it imports as `./client.js` |
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,17 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
+const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
+
 /// What browsers load from the server.
-pub const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
+pub fn downloaded() -> impl Iterator<Item = &'static str> {
+    let dashboard = workspace::page().join("ts/dashboard.ts").is_file();
+    DOWNLOADED.iter().copied().filter(move |name| dashboard || *name != "dashboard.js")
+}
+
+/// What TypeScript calls a module of Nightferry, and its file. page/tsconfig.json says the same to TypeScript.
+pub const ALIASES: &[(&str, &str)] =
+    &[("nightferry-client", "client.js"), ("nightferry-dashboard", "dashboard.js")];
 
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
@@ -41,7 +51,7 @@ pub fn ensure() -> Result<()> {
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
-    let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
+    let present = downloaded().all(|name| dist_browser().join(name).is_file());
     if present && machine::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
@@ -100,6 +110,9 @@ fn build(id: &str) -> Result<()> {
     step("JavaScript (esbuild)", || {
         worker_script(id)?;
         client_module(id)?;
+        if downloaded().any(|name| name == "dashboard.js") {
+            process::quiet(&mut module(id, "ts/dashboard.ts", "dashboard.js", &dist_browser()))?;
+        }
         copy_to_flask()?;
         Ok(Step::Done)
     })
@@ -174,6 +187,18 @@ fn client_module(id: &str) -> Result<()> {
     process::quiet(&mut esbuild)
 }
 
+/// esbuild for one module beside `client.js` in `folder`, which it shares with the other modules there.
+pub fn module(id: &str, source: &str, name: &str, folder: &Path) -> std::process::Command {
+    let mut esbuild = esbuild(id, "page/");
+    // In this folder, `./client.js` is the client.
+    esbuild.current_dir(folder).args(["--bundle", "--format=esm", "--packages=external", "--jsx=automatic"]);
+    for (alias, file) in ALIASES {
+        esbuild.arg(format!("--alias:{alias}=./{file}")).arg(format!("--external:./{file}"));
+    }
+    esbuild.arg(workspace::page().join(source)).arg(format!("--outfile={name}"));
+    esbuild
+}
+
 /// What `import ... from "nightferry-wasm"` means; page/tsconfig.json says the same to TypeScript.
 pub fn wasm_alias() -> String {
     format!("--alias:nightferry-wasm={}", prepared().join("page/nightferry_page.js").display())
@@ -184,8 +209,7 @@ pub fn define_build(id: &str) -> String {
     format!("--define:__NIGHTFERRY_BUILD__={id:?}")
 }
 
-/// esbuild as every script is built, with the build id and a banner.
-pub fn esbuild(id: &str, sources: &str) -> std::process::Command {
+fn esbuild(id: &str, sources: &str) -> std::process::Command {
     let mut esbuild = machine::node_tool(ESBUILD);
     esbuild.args([
         "--minify",
@@ -208,7 +232,7 @@ fn copy_to_flask() -> Result<()> {
     }
     let into: PathBuf = package.join("browser");
     std::fs::create_dir_all(&into)?;
-    for name in DOWNLOADED {
+    for name in downloaded() {
         std::fs::copy(dist_browser().join(name), into.join(name))?;
     }
     Ok(())

@@ -72,10 +72,12 @@ fn build(arguments: &[String]) -> Result<ExitCode> {
         other => bail!("`build` does not know {}\n\n{USAGE}", other.join(" ")),
     };
     browser_files::ensure()?;
-    if !browser_only {
+    if browser_only {
+        sizes::check(&workspace::dist_browser())?;
+    } else {
         npm_package::build()?;
         wheel::build()?;
+        sizes::check(&npm_package::folder())?;
     }
-    sizes::check()?;
     Ok(ExitCode::SUCCESS)
 }

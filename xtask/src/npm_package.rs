@@ -2,7 +2,7 @@
 //!
 //! | file | made of |
 //! |---|---|
-//! | `client.js`, `client.wasm`, `sw.js`, `sw.wasm` | `dist/browser/`, as they are |
+//! | `client.js`, `client.wasm`, `dashboard.js`, `sw.js`, `sw.wasm` | `dist/browser/`, as they are |
 //! | `redux.js`, `react.js` | `page/ts/`, one module each; they import `./client.js`, so that there is one client for all |
 //! | `vite.js`, `cli.js` | `page/node/`: what runs in Node |
 //! | `*.d.ts` | the declarations of the TypeScript |
@@ -13,18 +13,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
-use crate::browser_files::{self, DOWNLOADED};
+use crate::browser_files::{self, ALIASES};
 use crate::build_id::build_id;
 use crate::machine::{self, ATTW, PUBLINT, TSC};
 use crate::process;
 use crate::progress::{Step, step};
 use crate::workspace::{self, dist_browser, prepared, root};
 
-/// What TypeScript calls a module of this package, and its file. page/tsconfig.json says the same to TypeScript.
-const ALIASES: &[(&str, &str)] =
-    &[("nightferry-client", "client.js"), ("nightferry-dashboard", "dashboard.js")];
-
-/// What can be imported, as `nightferry/<name>`, and its source in page/. The client is `nightferry` itself.
+/// What is built for this package alone, to be imported as `nightferry/<name>`, and its source in page/.
 const MODULES: &[(&str, &str)] =
     &[("redux", "ts/redux.ts"), ("react", "ts/react.tsx"), ("vite", "node/vite.ts")];
 
@@ -40,7 +36,7 @@ pub fn build() -> Result<()> {
     step("npm package (dist/npm/)", || {
         let _lock = workspace::lock()?;
         workspace::empty(&folder())?;
-        for name in DOWNLOADED {
+        for name in browser_files::downloaded() {
             std::fs::copy(dist_browser().join(name), folder().join(name))?;
         }
         for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
@@ -79,20 +75,9 @@ fn modules() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 
 /// One module, with all that it is made of but the other modules of the package and what the app brings.
 fn module(id: &str, name: &str, source: &str) -> Result<()> {
-    let mut esbuild = browser_files::esbuild(id, "page/");
-    // In this folder, `./client.js` is the client.
-    esbuild.current_dir(folder()).args([
-        "--bundle",
-        "--format=esm",
-        "--packages=external",
-        "--jsx=automatic",
-    ]);
-    for (alias, file) in ALIASES {
-        esbuild.arg(format!("--alias:{alias}=./{file}")).arg(format!("--external:./{file}"));
-    }
     let imports = prepared().join("imports.json");
-    esbuild.arg(workspace::page().join(source));
-    esbuild.arg(format!("--outfile={name}.js")).arg(format!("--metafile={}", imports.display()));
+    let mut esbuild = browser_files::module(id, source, &format!("{name}.js"), &folder());
+    esbuild.arg(format!("--metafile={}", imports.display()));
     process::quiet(&mut esbuild)?;
     check_imports(name, &imports)
 }
@@ -153,7 +138,8 @@ fn manifest() -> Result<Value> {
     let entry = |name: &str| json!({"types": format!("./{name}.d.ts"), "default": format!("./{name}.js")});
     let mut exports = Map::new();
     exports.insert(".".into(), entry("client"));
-    for (name, _) in modules() {
+    let dashboard = browser_files::downloaded().any(|name| name == "dashboard.js").then_some("dashboard");
+    for name in modules().map(|(name, _)| *name).chain(dashboard) {
         exports.insert(format!("./{name}"), entry(name));
     }
     for name in ["client.wasm", "sw.js", "sw.wasm", "package.json"] {
@@ -175,7 +161,8 @@ fn manifest() -> Result<Value> {
         "keywords": ["background-sync", "offline", "redux", "indexeddb", "service-worker", "flask"],
         "license": "MIT OR Apache-2.0",
         "type": "module",
-        "sideEffects": false,
+        // It defines an element.
+        "sideEffects": ["./dashboard.js"],
         "exports": exports,
         "types": "./client.d.ts",
         "bin": {"nightferry": "cli.js"},

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::browser_files::DOWNLOADED;
+use crate::browser_files;
 use crate::machine::{self, Python};
 use crate::process;
 use crate::progress::{Step, step};
@@ -21,7 +21,7 @@ pub fn build() -> Result<()> {
             .context("pip made no wheel of server/")?;
         let content =
             process::text(process::command(machine::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
-        for name in DOWNLOADED {
+        for name in browser_files::downloaded() {
             if !content.contains(&format!("flask_nightferry/browser/{name}")) {
                 bail!(
                     "{} lacks flask_nightferry/browser/{name}: server/pyproject.toml must include that folder, though git ignores it",
