@@ -97,13 +97,14 @@ impl ViteApp {
         Ok(vite)
     }
 
-    fn npm(&self, arguments: &[&str]) -> Result<()> {
+    /// npm in the app's folder. What it printed is the error where it fails.
+    pub fn npm(&self, arguments: &[&str]) -> Result<()> {
         let log = self.path().join("npm.log");
         let output = File::create(&log)?;
         let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
         let status = Command::new(npm)
             .args(arguments)
-            .args(["--no-audit", "--no-fund"])
+            .envs([("npm_config_audit", "false"), ("npm_config_fund", "false")])
             .current_dir(self.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -132,13 +133,13 @@ impl Drop for Vite {
 }
 
 /// Copies a folder, without what is installed or built in it.
-pub fn copy(from: &Path, into: &Path) -> Result<()> {
+fn copy(from: &Path, into: &Path) -> Result<()> {
     std::fs::create_dir_all(into)?;
     for entry in std::fs::read_dir(from)? {
         let path: PathBuf = entry?.path();
         let name = path.file_name().context("a file has a name")?;
         if path.is_dir() {
-            if !["node_modules", "dist", "instance", "__pycache__"].iter().any(|other| name == *other) {
+            if !["node_modules", "dist"].iter().any(|other| name == *other) {
                 copy(&path, &into.join(name))?;
             }
         } else {

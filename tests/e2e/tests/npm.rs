@@ -1,7 +1,7 @@
 //! The npm package in a Vite app outside the repository, set up as the README says.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Install, Profile, Server, Tab, Vite, ViteApp};
+use nightferry_e2e::{Browser, Install, Profile, Server, Tab, Vite, ViteApp, root};
 use serde_json::json;
 
 /// Opens the app, and waits until its notes are there.
@@ -54,6 +54,9 @@ async fn show1_a_built_vite_app_persists_syncs_and_rehydrates() -> Result<()> {
     add(&tab, "two").await?;
     shows(&tab, &["one", "two"]).await?;
     tab.wait_until("document.querySelector('main').dataset.connection === 'local-only'").await?;
+    let sentence = format!("Flask does not answer at {}. Start it", server.origin());
+    tab.wait_until(&format!("document.querySelector('output').textContent.includes({})", json!(sentence)))
+        .await?;
     browser.close().await?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -66,10 +69,11 @@ async fn show1_a_built_vite_app_persists_syncs_and_rehydrates() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vite_app_in_development_with_a_linked_package() -> Result<()> {
+async fn a_linked_package_in_development_and_its_command() -> Result<()> {
     let server = Server::start().await?;
     let app = tokio::task::block_in_place(|| {
         let app = ViteApp::install(Install::Linked)?;
+        copies_the_browsers_files(&app)?;
         app.use_flask(&server.origin())?;
         anyhow::Ok(app)
     })?;
@@ -82,4 +86,19 @@ async fn a_vite_app_in_development_with_a_linked_package() -> Result<()> {
     has(&server, &["one"]).await?;
     tab.reload().await?;
     shows(&tab, &["one"]).await
+}
+
+/// The package's command.
+fn copies_the_browsers_files(app: &ViteApp) -> Result<()> {
+    app.npm(&["exec", "--", "nightferry", "copy", "copied"])?;
+    for name in ["sw.js", "sw.wasm", "client.js", "client.wasm"] {
+        let copied = std::fs::read(app.path().join("copied").join(name))?;
+        assert_eq!(copied, std::fs::read(root().join("dist/npm").join(name))?, "{name}");
+    }
+    let refused = app.npm(&["exec", "--", "nightferry", "copy", "index.html"]).unwrap_err().to_string();
+    assert!(
+        refused.contains("index.html is a file, not a folder. Name another one; nothing was copied."),
+        "{refused}"
+    );
+    Ok(())
 }

@@ -40,6 +40,7 @@ function App() {
 
   return (
     <main data-phase={phase} data-connection={status.connection} data-pending={status.pending}>
+      <output>{status.error}</output>
       <form onSubmit={add}>
         <input name="text" aria-label="New note" />
         <button type="submit">Add</button>
