@@ -1,4 +1,4 @@
-"""The browser's files (`sw.js`, `client.js`, `dashboard.js`, wasm), served from the folder that the build fills."""
+"""The browser's files (`sw.js`, `client.js`, wasm, ...), served from the folder that the build fills."""
 
 from __future__ import annotations
 
