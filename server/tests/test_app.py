@@ -89,6 +89,7 @@ def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "sw.js",
         "client.js",
+        "dashboard.js",
         "sw.wasm",
         "client.wasm",
         "client.d.ts",
@@ -105,6 +106,7 @@ def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("sw.js", "text/javascript; charset=utf-8"),
         ("client.js", "text/javascript; charset=utf-8"),
+        ("dashboard.js", "text/javascript; charset=utf-8"),
         ("sw.wasm", "application/wasm"),
         ("client.wasm", "application/wasm"),
         ("client.d.ts", "text/plain; charset=utf-8"),

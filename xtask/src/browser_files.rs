@@ -6,7 +6,7 @@
 //! | `sw.wasm` | `sw/` |
 //! | `client.js` | `page/ts/client.ts`, bundled with wasm-bindgen's module for `page/` (imported as `nightferry-wasm`) |
 //! | `client.wasm` | `page/` |
-//! | `client.d.ts`, ... | the declarations of the TypeScript |
+//! | `dashboard.js` | `page/ts/dashboard.ts`, bundled without the client, which it imports as `./client.js` |
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::build_id::build_id;
-use crate::machine::{self, ESBUILD, TSC, WASM_OPT};
+use crate::machine::{self, ESBUILD, WASM_OPT};
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
 use crate::rename;
@@ -32,9 +32,17 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
-const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm"];
+const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
 
-const DECLARED: &str = "client.d.ts";
+/// What browsers load from the server.
+pub fn downloaded() -> impl Iterator<Item = &'static str> {
+    let dashboard = workspace::page().join("ts/dashboard.ts").is_file();
+    DOWNLOADED.iter().copied().filter(move |name| dashboard || *name != "dashboard.js")
+}
+
+/// What TypeScript calls a module of Nightferry, and its file. page/tsconfig.json says the same to TypeScript.
+pub const ALIASES: &[(&str, &str)] =
+    &[("nightferry-client", "client.js"), ("nightferry-dashboard", "dashboard.js")];
 
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
@@ -43,7 +51,7 @@ pub fn ensure() -> Result<()> {
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
-    let present = DOWNLOADED.iter().chain(&[DECLARED]).all(|name| dist_browser().join(name).is_file());
+    let present = downloaded().all(|name| dist_browser().join(name).is_file());
     if present && machine::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
@@ -99,10 +107,12 @@ fn build(id: &str) -> Result<()> {
         })?;
         Ok(Step::Done)
     })?;
-    step("JavaScript (esbuild, tsc)", || {
+    step("JavaScript (esbuild)", || {
         worker_script(id)?;
         client_module(id)?;
-        declarations()?;
+        if downloaded().any(|name| name == "dashboard.js") {
+            process::quiet(&mut module(id, "ts/dashboard.ts", "dashboard.js", &dist_browser()))?;
+        }
         copy_to_flask()?;
         Ok(Step::Done)
     })
@@ -177,6 +187,18 @@ fn client_module(id: &str) -> Result<()> {
     process::quiet(&mut esbuild)
 }
 
+/// esbuild for one module beside `client.js` in `folder`, which it shares with the other modules there.
+pub fn module(id: &str, source: &str, name: &str, folder: &Path) -> std::process::Command {
+    let mut esbuild = esbuild(id, "page/");
+    // In this folder, `./client.js` is the client.
+    esbuild.current_dir(folder).args(["--bundle", "--format=esm", "--packages=external", "--jsx=automatic"]);
+    for (alias, file) in ALIASES {
+        esbuild.arg(format!("--alias:{alias}=./{file}")).arg(format!("--external:./{file}"));
+    }
+    esbuild.arg(workspace::page().join(source)).arg(format!("--outfile={name}"));
+    esbuild
+}
+
 /// What `import ... from "nightferry-wasm"` means; page/tsconfig.json says the same to TypeScript.
 pub fn wasm_alias() -> String {
     format!("--alias:nightferry-wasm={}", prepared().join("page/nightferry_page.js").display())
@@ -201,25 +223,6 @@ fn esbuild(id: &str, sources: &str) -> std::process::Command {
     esbuild
 }
 
-/// The types of the page's API. What only tests use stays out.
-fn declarations() -> Result<()> {
-    let into = prepared().join("types");
-    if into.is_dir() {
-        std::fs::remove_dir_all(&into)?;
-    }
-    let mut tsc = machine::node_tool(TSC);
-    tsc.args(["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir"]);
-    process::quiet(tsc.arg(&into))?;
-    // tsc repeats the folders as they are seen from the workspace's root.
-    for entry in std::fs::read_dir(into.join("page/ts"))? {
-        let from = entry?.path();
-        if let (true, Some(name)) = (from.is_file(), from.file_name()) {
-            std::fs::copy(&from, dist_browser().join(name))?;
-        }
-    }
-    Ok(())
-}
-
 /// The extension carries the files in its package, so that installing it is the whole server side.
 fn copy_to_flask() -> Result<()> {
     let package = root().join("server/src/flask_nightferry");
@@ -229,7 +232,7 @@ fn copy_to_flask() -> Result<()> {
     }
     let into: PathBuf = package.join("browser");
     std::fs::create_dir_all(&into)?;
-    for name in DOWNLOADED {
+    for name in downloaded() {
         std::fs::copy(dist_browser().join(name), into.join(name))?;
     }
     Ok(())

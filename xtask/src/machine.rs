@@ -66,6 +66,8 @@ pub const ESBUILD: &str = "esbuild";
 pub const TSC: &str = "tsc";
 pub const BIOME: &str = "biome";
 pub const WASM_OPT: &str = "wasm-opt";
+pub const PUBLINT: &str = "publint";
+pub const ATTW: &str = "attw";
 
 /// The Python environment with the Flask extension installed from server/, editable.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ mod browser_files;
 mod build_id;
 mod demo;
 mod machine;
-mod packages;
+mod npm_package;
 mod process;
 mod progress;
 mod purity;
@@ -16,6 +16,7 @@ mod shots;
 mod sim;
 mod sizes;
 mod test;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -71,10 +72,12 @@ fn build(arguments: &[String]) -> Result<ExitCode> {
         other => bail!("`build` does not know {}\n\n{USAGE}", other.join(" ")),
     };
     browser_files::ensure()?;
-    if !browser_only {
-        packages::npm()?;
-        packages::wheel()?;
+    if browser_only {
+        sizes::check(&workspace::dist_browser())?;
+    } else {
+        npm_package::build()?;
+        wheel::build()?;
+        sizes::check(&npm_package::folder())?;
     }
-    sizes::check()?;
     Ok(ExitCode::SUCCESS)
 }

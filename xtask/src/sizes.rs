@@ -1,6 +1,7 @@
 //! What a browser downloads, measured and held to limits. One KB is 1,024 bytes.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -16,19 +17,25 @@ struct Limit {
 const LIMITS: &[Limit] = &[
     Limit { what: "worker wasm", files: &["sw.wasm"], limit_kb: 75 },
     Limit { what: "page client", files: &["client.wasm", "client.js"], limit_kb: 16 },
+    Limit {
+        what: "a React page with Redux",
+        files: &["client.wasm", "client.js", "redux.js", "react.js"],
+        limit_kb: 22,
+    },
 ];
 
-/// Prints the sizes of `dist/browser/`, and fails above a limit.
-pub fn check() -> Result<()> {
-    let mut files: Vec<_> = std::fs::read_dir(workspace::dist_browser())
-        .context("there is no dist/browser/; run `cargo xtask build`")?
+/// Prints the sizes of `dist/browser/` or `dist/npm/`, and fails above a limit on files that are all there.
+pub fn check(folder: &Path) -> Result<()> {
+    let shown = format!("{}/", folder.strip_prefix(workspace::root()).unwrap_or(folder).display());
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .with_context(|| format!("there is no {shown}; run `cargo xtask build`"))?
         .collect::<Result<Vec<_>, _>>()?;
     files.retain(|file| {
         ["js", "wasm"].iter().any(|kind| file.path().extension().is_some_and(|is| is == *kind))
     });
     files.sort_by_key(std::fs::DirEntry::file_name);
 
-    println!("\n{:<16}{:>12}{:>12}{:>12}", "dist/browser/", "raw", "gzip", "brotli");
+    println!("\n{:<16}{:>12}{:>12}{:>12}", shown, "raw", "gzip", "brotli");
     let mut compressed = Vec::new();
     for file in files {
         let name = file.file_name().to_string_lossy().into_owned();
@@ -40,7 +47,9 @@ pub fn check() -> Result<()> {
 
     let mut above = Vec::new();
     println!();
-    for limit in LIMITS {
+    let complete =
+        |limit: &&Limit| limit.files.iter().all(|file| compressed.iter().any(|(name, _)| name == file));
+    for limit in LIMITS.iter().filter(complete) {
         let size: usize = compressed
             .iter()
             .filter(|(name, _)| limit.files.contains(&name.as_str()))

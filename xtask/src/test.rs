@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::machine::{self, BIOME, ESBUILD, Python, TSC};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
-use crate::{browser_files, build_id, purity, sim, sizes, workspace};
+use crate::{browser_files, build_id, npm_package, purity, sim, sizes, workspace};
 
 struct Suite {
     name: &'static str,
@@ -37,7 +37,7 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "page", what: "the page's TypeScript", run: page },
     Suite { name: "server", what: "the Flask extension", run: server },
-    Suite { name: "build", what: "the browser's files and their sizes", run: build },
+    Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: build },
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
@@ -146,9 +146,15 @@ fn lint() -> Result<()> {
     run("biome check", biome);
     // TypeScript reads the types that wasm-bindgen wrote.
     browser_files::ensure()?;
-    let mut tsc = machine::node_tool(TSC);
-    tsc.args(["--project", ".", "--noEmit"]);
-    run("tsc", tsc);
+    for (name, project) in [
+        ("tsc", "tsconfig.json"),
+        ("tsc (for Node)", "tsconfig.node.json"),
+        ("tsc (tests)", "tsconfig.test.json"),
+    ] {
+        let mut tsc = machine::node_tool(TSC);
+        tsc.args(["--project", project, "--noEmit"]);
+        run(name, tsc);
+    }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }
 
@@ -168,13 +174,11 @@ fn core() -> Result<()> {
     process::show(cargo(["test", "--quiet"]).args(packages))
 }
 
-/// Bundles every page/ts/**/*.test.ts, and runs them in Node.
+/// Bundles every page/{ts,node}/**/*.test.ts, and runs them in Node.
 fn page() -> Result<()> {
     let mut tests = Vec::new();
-    find_tests(&workspace::page().join("ts"), &mut tests)?;
-    if tests.is_empty() {
-        println!("  there are no page/ts/**/*.test.ts yet");
-        return Ok(());
+    for folder in ["ts", "node"] {
+        find_tests(&workspace::page().join(folder), &mut tests)?;
     }
     browser_files::ensure()?;
     let into = workspace::prepared().join("page-tests");
@@ -186,11 +190,11 @@ fn page() -> Result<()> {
     esbuild.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--sourcemap=inline"]);
     esbuild.args(["--log-level=warning", "--out-extension:.js=.mjs"]).arg(browser_files::wasm_alias());
     esbuild.arg(browser_files::define_build(&id)).arg(format!("--outdir={}", into.display())).args(&tests);
-    esbuild.arg(format!("--outbase={}", workspace::page().join("ts").display()));
+    esbuild.arg(format!("--outbase={}", workspace::page().display()));
     process::quiet(&mut esbuild)?;
     let mut bundled = Vec::new();
     for test in &tests {
-        let name = test.strip_prefix(workspace::page().join("ts"))?;
+        let name = test.strip_prefix(workspace::page())?;
         bundled.push(into.join(name).with_extension("mjs"));
     }
     process::show(command("node", ["--enable-source-maps", "--test"]).args(bundled))
@@ -221,11 +225,14 @@ fn server() -> Result<()> {
 
 fn build() -> Result<()> {
     browser_files::ensure()?;
-    sizes::check()
+    npm_package::build()?;
+    npm_package::check()?;
+    sizes::check(&npm_package::folder())
 }
 
 fn e2e() -> Result<()> {
     browser_files::ensure()?;
+    npm_package::build()?;
     machine::ensure_python(Python::Serve)?;
     let chromium = machine::ensure_chromium()?;
     // A test that fails hides none of the others.

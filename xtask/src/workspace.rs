@@ -38,6 +38,14 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// Makes an empty folder of it, whatever was there.
+pub fn empty(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    Ok(std::fs::create_dir_all(folder)?)
+}
+
 /// Two xtasks at once prepare one after the other. Released when dropped.
 #[must_use]
 pub struct Lock(#[expect(dead_code, reason = "held for its drop")] File);

@@ -1,4 +1,4 @@
-"""The browser's files (`sw.js`, `client.js`, wasm, maps), served from the folder that the build fills."""
+"""The browser's files (`sw.js`, `client.js`, wasm, ...), served from the folder that the build fills."""
 
 from __future__ import annotations
 

@@ -37,15 +37,19 @@ mod client;
 mod demo;
 mod devtools;
 mod fault;
+mod readme;
 mod server;
 mod tab;
+mod vite;
 mod wait;
 
 pub use browser::{Browser, Profile, Worker};
 pub use demo::{shows, testid};
 pub use fault::Fault;
+pub use readme::readme_block;
 pub use server::{Applied, Request, Server};
 pub use tab::Tab;
+pub use vite::{Install, Vite, ViteApp};
 pub use wait::{DEADLINE, eventually};
 
 use std::path::Path;

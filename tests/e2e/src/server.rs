@@ -353,13 +353,13 @@ fn python() -> PathBuf {
         .map_or_else(|| root().join("target/nightferry/venv/bin/python"), PathBuf::from)
 }
 
-fn client() -> Result<reqwest::Client> {
+pub(crate) fn client() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?)
 }
 
 /// A port below the range from which systems take the ports of outgoing connections: while a server is stopped, nobody else gets its port,
 /// and no connection to it reaches itself.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = (std::process::id() % 100) as u16 * 100;
     for _ in 0..10_000 {
