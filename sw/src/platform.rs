@@ -1,7 +1,7 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
 use crate::task::{Promised, settled, spawn};
-use js_sys::{BigUint64Array, Function, JSON, JsString, Reflect};
+use js_sys::{Function, JSON, JsString, Reflect, Uint32Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use web_sys::BroadcastChannel;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn random_values(into: &BigUint64Array) -> BigUint64Array;
+    fn random_values(into: &Uint32Array) -> Uint32Array;
     #[wasm_bindgen(js_name = setTimeout)]
     pub fn set_timeout(then: &Function, ms: u32) -> i32;
     #[wasm_bindgen(js_name = clearTimeout)]
@@ -29,7 +29,8 @@ extern "C" {
 }
 
 pub fn moment() -> Moment {
-    let entropy = random_values(&BigUint64Array::new_with_length(1)).get_index(0);
+    let random = random_values(&Uint32Array::new_with_length(2));
+    let entropy = u64::from(random.get_index(0)) << 32 | u64::from(random.get_index(1));
     Moment { now: js_sys::Date::now() as u64, entropy }
 }
 

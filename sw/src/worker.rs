@@ -3,14 +3,14 @@
 use crate::database::{self, Database};
 use crate::network;
 use crate::platform::{Pages, ask_to_be_woken, clear_timeout, moment, set_timeout};
-use crate::task::{event, handler, spawn};
-use js_sys::Function;
+use crate::task::{handler, settled, spawn};
+use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
@@ -123,11 +123,12 @@ impl Worker {
     /// Until there is no work left, or this event has been held for long enough.
     async fn rest(&self) {
         if self.engine.borrow().busy(SOON_MS) {
-            let rested = event(&|rested, _| {
+            // A promise's own function: it may be called twice, and by a timer that outlives this instance.
+            let rested = Promise::new(&mut |rested, _| {
                 set_timeout(&rested, HOLD_MS);
                 self.resting.borrow_mut().push(rested);
             });
-            let _ = rested.await;
+            let _ = settled(rested.unchecked_ref()).await;
         }
     }
 
