@@ -23,7 +23,7 @@ pub enum SyncStatus {
     Error,
 }
 
-/// Posted to every page when it changes, at most ten times a second.
+/// Posted to every page when it changes, at most five times a second.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
     pub connection: Connection,

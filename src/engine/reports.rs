@@ -1,4 +1,4 @@
-//! What pages are told of the whole: the status, and how far items are. At most ten times a second.
+//! What pages are told of the whole: the status, and how far items are. At most five times a second.
 
 use super::{Engine, lane};
 use crate::bridge::down::{self, Progress, To};
@@ -7,7 +7,8 @@ use crate::store::Key;
 use crate::table::{Set, Table};
 use std::rc::Rc;
 
-const EVERY_MS: u64 = 100;
+/// Status and metrics are posted at most so often: a message costs a page about as much as an action.
+const EVERY_MS: u64 = 200;
 /// Acknowledgements that follow one another closely are gathered for this long.
 const ACKS_MS: u64 = 50;
 
