@@ -152,10 +152,12 @@ impl Connection {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = down.request().map(|request| request as u64);
+        let mut missed = true;
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
+                "joined" => missed = session.missed(number(down.position())),
                 "stale" => messages = session.stale(now),
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
@@ -182,7 +184,8 @@ impl Connection {
         });
         match request {
             Some(request) => self.answer(request, &kind, &down),
-            None => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
+            None if missed => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
+            None => {}
         }
     }
 

@@ -16,6 +16,7 @@ export type Message =
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Told)
   | { kind: "folded"; slices: string[]; n: number; position: number }
+  | { kind: "joined" }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | { kind: "warning" | "failed"; code: string; message: string };
 
@@ -58,7 +59,7 @@ let metrics: SyncMetrics = {
 let refuse: ((code: string, message: string) => void) | undefined;
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
-const followers = new Map<string, Set<(told: Told) => void>>();
+const followers = new Map<string, Set<(told: Told | undefined) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
@@ -89,13 +90,16 @@ export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => 
 
 /** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  return follow(slice, ({ puts, deletes, origin }) => {
-    if (puts[0] || deletes[0]) fn({ puts, deletes, origin } as Change<T>);
+  return follow(slice, (told) => {
+    if (told?.puts[0] || told?.deletes[0]) fn(told as Change<T>);
   });
 }
 
-/** Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken. */
-export function follow(slice: string, fn: (told: Told) => void): () => void {
+/**
+ * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken. With
+ * nothing at all where something may have been missed: read the slice again.
+ */
+export function follow(slice: string, fn: (told: Told | undefined) => void): () => void {
   return add(followers, slice, fn);
 }
 
@@ -129,6 +133,9 @@ export function hear(message: Message): void {
     case "folded":
       for (const slice of message.slices)
         each(followers.get(slice), (fn) => fn({ ...message, puts: [], deletes: [], origin: "tab" }));
+      return;
+    case "joined":
+      for (const slice of followers.keys()) each(followers.get(slice), (fn) => fn(undefined));
       return;
     case "pending":
       each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));

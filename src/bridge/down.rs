@@ -51,6 +51,11 @@ pub fn hello() -> String {
     message("hello").end()
 }
 
+/// The page will be told of what happens after `position`: if it missed something before, it reads again what it follows.
+pub fn joined(position: u64) -> String {
+    message("joined").number("position", position).end()
+}
+
 /// The slices are declared and their stores exist.
 pub fn registered(request: u64, epoch: &str) -> String {
     message("registered")

@@ -41,6 +41,8 @@ pub struct Session<P> {
     watched: Vec<String>,
     /// The newest position seen, by slice.
     seen: Vec<(String, u64)>,
+    /// The last status left something to do, or was before the last acknowledgement.
+    unfinished: bool,
     /// When to send again, and after how long then.
     again_at: Option<u64>,
     patience: u64,
@@ -62,6 +64,7 @@ impl<P: Clone> Session<P> {
             requests: Vec::new(),
             watched: Vec::new(),
             seen: Vec::new(),
+            unfinished: false,
             again_at: None,
             patience: PATIENCE_MS,
             heartbeat_at: None,
@@ -192,6 +195,7 @@ impl<P: Clone> Session<P> {
     /// worker, which may have died right after it said so.
     pub fn acknowledged(&mut self, now: u64, n: u64) {
         self.heartbeat_at.get_or_insert(now + HEARTBEAT_MS);
+        self.unfinished = true;
         self.bursts.retain(|burst| burst.0 > n);
         self.patience = PATIENCE_MS;
         self.again_at = Some(now + self.patience);
@@ -217,6 +221,14 @@ impl<P: Clone> Session<P> {
         messages
     }
 
+    /// Whether something may have happened of which the page was not told, up to `position`, from which on it is: another
+    /// page's change, or what became of one at the server.
+    pub fn missed(&self, position: u64) -> bool {
+        let is_behind = self.seen.iter().all(|(_, seen)| *seen < position);
+        // A page that has not read anything can't have missed anything.
+        !self.seen.is_empty() && (self.unfinished || is_behind)
+    }
+
     /// The database is another than the page knew: register anew, then what is unacknowledged is sent again.
     pub fn stale(&mut self, now: u64) -> Vec<Message<P>> {
         if self.registering.is_some() {
@@ -229,6 +241,7 @@ impl<P: Clone> Session<P> {
     /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach. It wants to be woken
     /// in `wake_in` ms, for the next sync.
     pub fn status(&mut self, now: u64, unfinished: bool, wake_in: Option<u64>) {
+        self.unfinished = unfinished;
         let heartbeat = unfinished.then_some(HEARTBEAT_MS);
         self.heartbeat_at = heartbeat.into_iter().chain(wake_in).min().map(|wait| now + wait);
     }

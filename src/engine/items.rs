@@ -73,12 +73,14 @@ impl Item {
         self.unsent.is_some() || self.is_newer_than_store() || self.is_newer_than(row)
     }
 
-    /// A row that was sent in vain, to be sent again: what is newer in the store takes its place.
+    /// A row that was sent in vain, to be sent again: what is newer in the store takes its place. What is newer than the
+    /// store is in neither, so a replay must not skip it.
     pub fn again(&self, row: &OutboxRow) -> OutboxRow {
         let newer = self.is_newer_than(row);
         let value = if newer { self.stored.clone() } else { row.value.clone() };
         let in_store = value.is_some() && (newer || row.in_store);
-        OutboxRow { value, in_store, position: row.position.max(self.position), ..row.clone() }
+        let stored = if self.is_newer_than_store() { 0 } else { self.position };
+        OutboxRow { value, in_store, position: row.position.max(stored), ..row.clone() }
     }
 
     /// Whether the slice's store is not what a reader sees.

@@ -56,6 +56,8 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Journal {
     last: u64,
+    /// The newest that is durable. Those after it may be taken again: by others, if their transaction fails.
+    written: u64,
     /// Accepted, not in a transaction yet.
     queue: Vec<Record>,
     /// In the open transaction.
@@ -86,7 +88,7 @@ impl Journal {
 
     /// Takes up a record that was on disk at start.
     pub fn recover(&mut self, record: Record) {
-        self.last = self.last.max(record.position);
+        self.recover_last(record.position);
         self.opened(&record);
         self.wrote(record.position, record.head.page.clone());
         let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
@@ -97,6 +99,7 @@ impl Journal {
     }
 
     fn opened(&mut self, record: &Record) {
+        self.written = record.position;
         let open = Open { page: record.head.page.clone(), n: record.head.n, left: None };
         self.open.insert(record.position, open);
     }
@@ -116,6 +119,7 @@ impl Journal {
     /// A position that was taken.
     pub fn recover_last(&mut self, last: u64) {
         self.last = self.last.max(last);
+        self.written = self.last;
     }
 
     /// Whether the record at `position` may still be on disk.
@@ -248,12 +252,13 @@ impl Journal {
 
     /// Whether every record up to `position` has taken effect on what readers see.
     pub fn folded_through(&self, position: u64) -> bool {
-        self.effective() >= position
+        self.waiting(None).is_none_or(|(waiting, _)| waiting > position)
     }
 
-    /// Every record up to here has taken effect on what readers see.
+    /// Every record up to here has taken effect on what readers see, and no other will have one of these positions.
     pub fn effective(&self) -> u64 {
-        self.waiting(None).map_or(self.last, |(position, _)| position - 1)
+        let last = self.waiting(None).map_or(self.written, |(position, _)| position - 1);
+        last.min(self.written)
     }
 
     /// Every message of a page up to here has taken effect.

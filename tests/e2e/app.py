@@ -7,6 +7,7 @@ has died). Beside the app:
 - ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
 - ``/__test__/worker.js``  a service worker that does nothing
 - ``/__test__/bench/``     the page of the benchmark, and its scripts (``bench/``)
+- ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -66,6 +67,17 @@ window.nf = await import("/nightferry/client.js");
 """
 
 BENCH = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>benchmark</title>
+<script type="module" src="page.js"></script>
+"""
+
+BUNDLED = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>page</title>
+<meta name=viewport content="width=device-width">
+<script>
+window.errors = [];
+addEventListener("error", (event) => errors.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => errors.push(String(event.reason?.message ?? event.reason)));
+</script>
+<div id="root"></div>
 <script type="module" src="page.js"></script>
 """
 
@@ -172,6 +184,12 @@ class Layer:
         if name.startswith("bench/") and name.endswith(".js"):
             script = Path(__file__).with_name("bench") / Path(name).name
             return Response(script.read_text("utf-8"), mimetype="text/javascript")
+        if name.startswith("bundled/") and name.endswith("/"):
+            return Response(BUNDLED, mimetype="text/html")
+        if name.startswith("bundled/") and name.endswith(".js"):
+            script = Path(name)
+            bundled = ROOT / "target" / "nightferry" / "e2e-pages" / script.parent.name / script.name
+            return Response(bundled.read_text("utf-8"), mimetype="text/javascript")
         if name == "items":
             return json_response(self.items())
         if name == "log":

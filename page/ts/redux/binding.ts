@@ -26,8 +26,8 @@ export interface Client {
   send(action: { type: string; payload?: unknown }, id?: string): number;
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
-  /** Hears what changes elsewhere, and up to which burst the own changes are in it. */
-  follow(slice: string, fn: (change: Told & Pick<Change<unknown>, "origin">) => void): () => void;
+  /** Hears what changes elsewhere, and up to which burst the own changes are in it; nothing, where some was missed. */
+  follow(slice: string, fn: (change: (Told & Pick<Change<unknown>, "origin">) | undefined) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -112,7 +112,10 @@ export class Binding {
   async #start(options: RegisterOptions): Promise<void> {
     const registered = this.#client.register(options);
     for (const slice of this.#slices) {
-      this.#client.follow(slice.name, (change) => this.#hear(slice, change, change.origin));
+      this.#client.follow(slice.name, (change) => {
+        if (change) this.#hear(slice, change, change.origin);
+        else this.#readAgain(slice);
+      });
     }
     await registered;
     await Promise.all(this.#slices.map((slice) => this.#read(slice)));
@@ -205,6 +208,10 @@ export class Binding {
       `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all of its items, dispatch clearSlice("${slice.name}").`,
     );
     slice.adopt(state);
+    this.#readAgain(slice);
+  }
+
+  #readAgain(slice: TrackedSlice): void {
     this.#read(slice).catch((error) => console.error(`Nightferry could not read "${slice.name}" again:`, error));
   }
 

@@ -78,7 +78,7 @@ export class Tab implements Client {
   readonly down: (() => void)[] = [];
   taken = 0;
   readonly #device: Device;
-  readonly #followers = new Map<string, (change: Heard) => void>();
+  readonly #followers = new Map<string, (change: Heard | undefined) => void>();
   #burst: string[] = [];
   #bursts = 0;
 
@@ -119,7 +119,7 @@ export class Tab implements Client {
     );
   }
 
-  follow(slice: string, fn: (change: Heard) => void): () => void {
+  follow(slice: string, fn: (change: Heard | undefined) => void): () => void {
     this.#followers.set(slice, fn);
     return () => this.#followers.delete(slice);
   }

@@ -32,6 +32,7 @@
 
 pub mod bench;
 mod browser;
+mod bundle;
 mod chromedriver;
 mod client;
 mod demo;
@@ -44,6 +45,7 @@ mod vite;
 mod wait;
 
 pub use browser::{Browser, Profile, Worker};
+pub use bundle::bundle;
 pub use demo::{shows, testid};
 pub use fault::Fault;
 pub use readme::readme_block;

@@ -125,6 +125,7 @@ impl Page {
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);
         let request = message["request"].as_u64();
+        let missed = self.session.missed(message["position"].as_u64().unwrap_or(0));
         let said = match kind {
             "hello" => self.session.hello(now),
             "stale" => self.session.stale(now),
@@ -166,7 +167,7 @@ impl Page {
         if let Some(request) = request {
             self.session.answered(request);
             said.extend(self.answered(now, request, message));
-        } else if kind == "hello" && self.follows {
+        } else if kind == "joined" && self.follows && missed {
             said.extend(self.hydrate(now));
         }
         said

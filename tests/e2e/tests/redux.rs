@@ -1,0 +1,194 @@
+//! `nightferry/redux` in a real browser: a Redux Toolkit store whose action names follow no rule, in one tab and in two.
+
+use anyhow::{Context, Result};
+use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, bundle, eventually};
+use serde_json::{Value, json};
+
+async fn open(tab: &Tab, server: &Server) -> Result<()> {
+    bundle("redux", &[])?;
+    tab.goto(&server.url("/__test__/bundled/redux/")).await?;
+    tab.wait_until("window.app").await?;
+    tab.eval("await app.ready;").await
+}
+
+async fn act(tab: &Tab, name: &str, payload: Value) -> Result<()> {
+    tab.eval_with(&(name, payload), "app.act(...input);").await
+}
+
+async fn state(tab: &Tab) -> Result<Value> {
+    tab.eval("return app.state();").await
+}
+
+/// Waits until both tabs show the same, and the server has just that.
+async fn settled(tabs: &[&Tab], server: &Server) -> Result<Value> {
+    for tab in tabs {
+        tab.eval::<()>("await app.nf.flushPersistence(); await app.nf.syncNow();").await?;
+    }
+    let mut seen = Value::Null;
+    let waited = eventually("tabs and server to be equal", DEADLINE, async || {
+        let first = state(tabs[0]).await?;
+        let mut others = Vec::new();
+        for tab in &tabs[1..] {
+            others.push(state(tab).await?);
+        }
+        let [files, notes] = [server.items("files").await?, server.items("notes").await?];
+        let stored = tabs[0].stored("files").await?;
+        let equal = others.iter().all(|other| *other == first)
+            && json!(files) == first["files"]
+            && json!(notes) == first["notes"]
+            && json!(stored) == first["files"];
+        seen = json!({"tab": first, "others": others, "server": [files, notes], "stored": stored});
+        Ok(equal.then_some(first))
+    });
+    waited.await.with_context(|| format!("{seen:#}"))
+}
+
+/// Show 3, f01: Redux Toolkit's counter and entity adapter, kept and read again without a word in a reducer.
+#[tokio::test(flavor = "multi_thread")]
+async fn f01_any_reducers_changes_are_kept_and_read_again() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    open(&tab, &server).await?;
+    act(&tab, "arrived", json!({"id": 7, "name": "seven", "tags": ["a"]})).await?;
+    act(&tab, "written", json!({"id": "n", "text": "note"})).await?;
+    for _ in 0..3 {
+        act(&tab, "incremented", Value::Null).await?;
+    }
+    settled(&[&tab], &server).await?;
+    server.wait_for_items("counter", |items| items.get("value") == Some(&json!({"value": 3}))).await?;
+
+    // One field is sent as one field: what the reducer left alone is not in the message.
+    act(&tab, "changed", json!({"id": 7, "changes": {"name": "VII"}})).await?;
+    let before = settled(&[&tab], &server).await?;
+    assert_eq!(before["files"], json!({"7": {"id": 7, "name": "VII", "tags": ["a"]}}));
+
+    // With the server gone, and in a new browser.
+    server.stop()?;
+    act(&tab, "left", json!(7)).await?;
+    act(&tab, "arrived", json!({"id": 8, "name": "eight"})).await?;
+    tab.eval::<()>("await app.nf.flushPersistence();").await?;
+    server.start_again().await?;
+    browser.close().await?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    open(&tab, &server).await?;
+    let after = settled(&[&tab], &server).await?;
+    assert_eq!(after["files"], json!({"8": {"id": 8, "name": "eight"}}));
+    assert_eq!((&after["notes"], &after["counter"]), (&before["notes"], &json!({"value": 3})));
+    let mirrored: bool = tab.eval("return app.store.getState().sync.status.flaskConnected;").await?;
+    assert!(mirrored, "syncReducer has the status");
+    let thunk: Option<Value> = tab.eval("return await app.store.dispatch(app.actions.syncNow());").await?;
+    assert_eq!(thunk, None);
+    server.check_nothing_applied_twice()
+}
+
+/// Show 5, f22: different items, and different fields of one item, in two tabs at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let one = browser.tab();
+    open(&one, &server).await?;
+    let two = browser.new_tab().await?;
+    open(&two, &server).await?;
+    act(&one, "arrived", json!({"id": 1, "name": "a", "open": false})).await?;
+    settled(&[&one, &two], &server).await?;
+    let posted = async || -> Result<(u64, u64)> {
+        Ok((one.eval("return app.posted();").await?, two.eval("return app.posted();").await?))
+    };
+    let before = posted().await?;
+    let both = async |first: (&str, Value), second: (&str, Value)| -> Result<()> {
+        let (one, two) = tokio::join!(act(&one, first.0, first.1), act(&two, second.0, second.1));
+        one.and(two)
+    };
+    both(
+        ("changed", json!({"id": 1, "changes": {"name": "A"}})),
+        ("changed", json!({"id": 1, "changes": {"open": true}})),
+    )
+    .await?;
+    both(("arrived", json!({"id": 2, "name": "b"})), ("written", json!({"id": "n", "text": "note"}))).await?;
+    let end = settled(&[&one, &two], &server).await?;
+    assert_eq!(end["files"], json!({"1": {"id": 1, "name": "A", "open": true}, "2": {"id": 2, "name": "b"}}));
+    let after = posted().await?;
+    assert!(after.0 - before.0 <= 2 && after.1 - before.1 <= 2, "an echo: {before:?}, then {after:?}");
+
+    // A reset deletes nothing, and brings the stored items back; clearSlice deletes them in both tabs.
+    act(&one, "startOver", Value::Null).await?;
+    settled(&[&one, &two], &server).await?;
+    assert_eq!(state(&one).await?["files"], end["files"]);
+    act(&two, "clearSlice", json!("files")).await?;
+    let end = settled(&[&one, &two], &server).await?;
+    assert_eq!(end["files"], json!({}));
+    Ok(())
+}
+
+/// Show 5: a tab that was frozen does not overwrite what it had not seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let frozen = browser.tab();
+    open(&frozen, &server).await?;
+    let other = browser.new_tab().await?;
+    open(&other, &server).await?;
+    act(&other, "arrived", json!({"id": 1, "name": "a", "open": false})).await?;
+    settled(&[&frozen, &other], &server).await?;
+    frozen.cdp("Page.enable", json!({})).await?;
+    frozen.cdp("Page.setWebLifecycleState", json!({"state": "frozen"})).await?;
+    act(&other, "changed", json!({"id": 1, "changes": {"name": "new"}})).await?;
+    other.eval::<()>("await app.nf.flushPersistence();").await?;
+    frozen.cdp("Page.setWebLifecycleState", json!({"state": "active"})).await?;
+    act(&frozen, "changed", json!({"id": 1, "changes": {"open": true}})).await?;
+    let end = settled(&[&frozen, &other], &server).await?;
+    assert_eq!(end["files"], json!({"1": {"id": 1, "name": "new", "open": true}}));
+    Ok(())
+}
+
+/// Show 9, in the browser: random edits in two tabs, with reloads; the worker is killed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn random_lives_in_two_tabs_end_equal() -> Result<()> {
+    const RUNS: u64 = 10;
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tabs = [browser.tab(), browser.new_tab().await?];
+    for run in 0..RUNS {
+        let mut random = run + 1;
+        let mut pick = |n: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % n
+        };
+        for tab in &tabs {
+            open(tab, &server).await?;
+        }
+        for step in 0..40 {
+            let tab = &tabs[pick(2) as usize];
+            let (id, field) = (pick(5), format!("f{}", pick(3)));
+            match pick(20) {
+                0..6 => act(tab, "changed", json!({"id": id, "changes": {field: step}})).await?,
+                6..9 => act(tab, "arrived", json!({"id": id, "f0": step})).await?,
+                9..11 => act(tab, "left", json!(id)).await?,
+                11..14 => act(tab, "written", json!({"id": id, "run": run, "step": step})).await?,
+                14 => act(tab, "torn", json!(id)).await?,
+                15..17 => act(tab, "incremented", Value::Null).await?,
+                17 => {
+                    browser.stop_all_workers().await?;
+                }
+                18 => open(tab, &server).await?,
+                _ => {
+                    // Edited while it is read.
+                    tab.goto(&server.url("/__test__/bundled/redux/")).await?;
+                    tab.wait_until("window.app").await?;
+                    act(tab, "arrived", json!({"id": id, "early": step})).await?;
+                    tab.eval::<()>("await app.ready;").await?;
+                }
+            }
+        }
+        settled(&[&tabs[0], &tabs[1]], &server).await?;
+    }
+    server.check_nothing_applied_twice()
+}
