@@ -56,7 +56,9 @@ function check(value: unknown, trail: (string | number)[], above: object[]): voi
     case "object":
       break;
     default:
-      throw new TypeError(`${pathOf(trail)} is ${article(typeof value)}, which is not JSON and cannot be kept.`);
+      throw new TypeError(
+        `${pathOf(trail)} is ${value === undefined ? "" : "a "}${typeof value}, which is not JSON and cannot be kept.`,
+      );
   }
   if (value === null) return;
   if (above.includes(value))
@@ -110,7 +112,6 @@ const pathOf = ([whole, ...keys]: (string | number)[]) =>
   keys.reduce<string>((path, key) => (typeof key === "number" ? `${path}[${key}]` : join(path, key)), String(whole));
 const join = (path: string, key: string) =>
   /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-const article = (type: string) => (type === "undefined" ? "undefined" : `a ${type}`);
 
 /** JSON.stringify writes a lone surrogate as an escape; other JSON readers refuse it. */
 export function wellFormed(json: string): string {
