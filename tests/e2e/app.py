@@ -7,6 +7,7 @@ has died). Beside the app:
 - ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
 - ``/__test__/worker.js``  a service worker that does nothing
 - ``/__test__/bench/``     the page of the benchmark, and its scripts (``bench/``)
+- ``/__test__/react/``     a page with React (``react/page.jsx``), bundled by the tests that open it
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -66,6 +67,18 @@ window.nf = await import("/nightferry/client.js");
 """
 
 BENCH = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>benchmark</title>
+<script type="module" src="page.js"></script>
+"""
+
+REACT = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>react</title>
+<meta name=viewport content="width=device-width">
+<style>:root { color-scheme: light dark } body { margin: 0; font-family: system-ui } section { display: contents }</style>
+<script>
+window.errors = [];
+addEventListener("error", (event) => errors.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => errors.push(String(event.reason?.message ?? event.reason)));
+</script>
+<div id="root"></div>
 <script type="module" src="page.js"></script>
 """
 
@@ -171,6 +184,11 @@ class Layer:
             return Response(BENCH, mimetype="text/html")
         if name.startswith("bench/") and name.endswith(".js"):
             script = Path(__file__).with_name("bench") / Path(name).name
+            return Response(script.read_text("utf-8"), mimetype="text/javascript")
+        if name == "react/":
+            return Response(REACT, mimetype="text/html")
+        if name.startswith("react/") and name.endswith(".js"):
+            script = ROOT / "target" / "nightferry" / "e2e-react" / Path(name).name
             return Response(script.read_text("utf-8"), mimetype="text/javascript")
         if name == "items":
             return json_response(self.items())
