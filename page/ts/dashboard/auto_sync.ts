@@ -73,7 +73,7 @@ export function autoSyncForm(): View {
     if (save.ariaBusy === "true" || Object.keys(config).length === 0) return;
     const empty = FIELDS.find(({ name }) => Number.isNaN(config[name]));
     if (empty) {
-      say("failed", `Nothing was changed. “${empty.label}” (${empty.name}) needs a number.`);
+      say("failed", `“${empty.label}” (${empty.name}) needs a number. Nothing was changed.`);
       return;
     }
     save.ariaBusy = "true";
@@ -82,7 +82,7 @@ export function autoSyncForm(): View {
       await configureAutoSync(config);
       say("done", "Saved: in force in every tab, and kept for the next time.");
     } catch (error) {
-      say("failed", `Nothing was changed. ${(error as NightferryError).message}`);
+      say("failed", (error as NightferryError).message);
     } finally {
       save.ariaBusy = "false";
       mark();

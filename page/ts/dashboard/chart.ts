@@ -4,8 +4,9 @@
 import { draw, make, setText } from "./nodes.js";
 import { duration } from "./words.js";
 
-/** The most bars: the metrics keep as many durations. */
-const BARS = 100;
+/** The most bars, as many as the metrics keep durations, and the fewest that there is room for. */
+const MOST = 100;
+const FEWEST = 40;
 const WIDTH = 400;
 const HEIGHT = 88;
 /** Lines across, in ms; the last one is the least top of the scale. */
@@ -26,7 +27,7 @@ export function chart() {
   const picture = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
   const scale = make("div", { class: "scale", "aria-hidden": "true" });
   const caption = make("figcaption");
-  const node = make("figure", {}, caption, make("div", { class: "plot" }, picture as unknown as HTMLElement, scale));
+  const node = make("figure", {}, caption, make("div", { class: "plot" }, picture, scale));
   return {
     node,
     update(times: readonly number[]) {
@@ -37,12 +38,13 @@ export function chart() {
       const top = topOf(times);
       const lines = LINES.filter((line) => line >= 10 && line <= top);
       const y = (ms: number) => HEIGHT - share(ms, top) * (HEIGHT - 2);
-      const width = WIDTH / BARS;
+      const room = Math.min(MOST, Math.max(FEWEST, times.length));
+      const width = WIDTH / room;
       picture.replaceChildren(
         ...lines.map((line) => draw("line", { x1: 0, x2: WIDTH, y1: y(line), y2: y(line) })),
-        ...times.slice(-BARS).map((ms, at, { length }) => {
+        ...times.slice(-room).map((ms, at, { length }) => {
           // The latest is at the right.
-          const x = (BARS - length + at) * width;
+          const x = (room - length + at) * width;
           const height = Math.max(1.5, HEIGHT - y(ms));
           const bar = { x: x + 0.4, y: HEIGHT - height, width: width - 0.8, height };
           return draw("rect", bar, draw("title", {}, duration(ms)));
@@ -63,6 +65,6 @@ export function chart() {
 export function describe(times: readonly number[]): string {
   const sorted = [...times].sort((one, other) => one - other);
   const at = (part: number) => duration(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);
-  const of = times.length === 1 ? "The last operation took" : `The last ${times.length} durations: half of them up to`;
-  return times.length === 1 ? `${of} ${at(1)}` : `${of} ${at(0.5)}, 95 % up to ${at(0.95)}, the slowest ${at(1)}`;
+  if (times.length === 1) return `The last operation took ${at(1)}`;
+  return `The last ${times.length}: half of them took up to ${at(0.5)}, 95\u00a0% up to ${at(0.95)}, the slowest ${at(1)}`;
 }

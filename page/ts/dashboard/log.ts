@@ -24,6 +24,11 @@ export function log(): readonly Entry[] {
   return entries;
 }
 
+/** The entry of the status's error, which is in the log, too. */
+export function presentError(): Entry | undefined {
+  return present;
+}
+
 /** Calls `fn` when the log has changed. Returns what ends it. */
 export function logChanged(fn: () => void): () => void {
   listeners.add(fn);

@@ -45,7 +45,7 @@ export function metrics(): View {
 
 /** Never 100 % while something failed. */
 function percent(share: number): string {
-  return `${(Math.floor(share * 1_000) / 10).toLocaleString()} %`;
+  return `${(Math.floor(share * 1_000) / 10).toLocaleString()}\u00a0%`;
 }
 
 /** By slice and kind. */

@@ -74,8 +74,9 @@ input[type=checkbox]{width:18px;height:18px;margin:0;accent-color:var(--nf-accen
 input[type=number]{width:100%;min-height:36px;padding:0 8px;font:inherit;font-variant-numeric:tabular-nums;text-align:end;color:inherit;background:var(--nf-background);border:1px solid var(--nf-control);border-radius:7px}
 input[aria-invalid=true]{border-color:var(--nf-bad);box-shadow:0 0 0 1px var(--nf-bad)}
 
-.present{margin-block-end:10px;padding:10px 12px;border-inline-start:4px solid var(--nf-bad);border-radius:4px;background:color-mix(in srgb,var(--nf-bad) 9%,transparent)}
-ol{display:grid;gap:8px;max-height:320px;margin:0;padding:0;overflow:auto;list-style:none}
+.present{padding:10px 12px;border-inline-start:4px solid var(--nf-bad);border-radius:4px;background:color-mix(in srgb,var(--nf-bad) 9%,transparent)}
+.present + p + ol:not(:empty){margin-block-start:12px}
+ol{display:grid;gap:8px;max-height:320px;margin-block:0;padding:0;overflow:auto;list-style:none}
 ol:empty{display:none}
 li{display:grid;grid-template-columns:minmax(72px,max-content) minmax(0,1fr);gap:0 10px;font-size:.93em}
 li time{color:var(--nf-quiet);font-variant-numeric:tabular-nums}

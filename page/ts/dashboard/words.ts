@@ -68,12 +68,12 @@ export function count(number: number, one: string, many: string): string {
 
 /** A length of time, to about two digits. */
 export function duration(ms: number): string {
-  if (ms > 0 && ms < 1) return "<1 ms";
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  return `${Math.round(ms / 3_600_000)} h`;
+  if (ms > 0 && ms < 1) return "<1\u00a0ms";
+  if (ms < 1_000) return `${Math.round(ms)}\u00a0ms`;
+  if (ms < 10_000) return `${Math.round(ms / 100) / 10}\u00a0s`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)}\u00a0s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)}\u00a0min`;
+  return `${Math.round(ms / 3_600_000)}\u00a0h`;
 }
 
 /** How long ago something was, both in epoch ms. */

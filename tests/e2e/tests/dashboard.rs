@@ -98,7 +98,7 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     page.tab.wait_until(&format!("{} === 'Server out of reach'", text(TITLE))).await?;
     page.tab.wait_until(&format!("{}.includes('1 change waits')", text(".state p"))).await?;
     page.tab.wait_until(&format!("{}.includes('cannot be reached')", text(".present"))).await?;
-    page.tab.wait_until(&format!("{}.includes('cannot be reached')", text("ol li"))).await?;
+    page.tab.wait_until(&format!("{}.startsWith('Since')", text(".present small"))).await?;
 
     server.start_again().await?;
     press(&page, "Sync now").await?;
