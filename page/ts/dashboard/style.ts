@@ -64,6 +64,7 @@ td:last-child,thead th:last-child{padding-inline-end:0}
 td .bad{display:block;font-size:.9em}
 table + p{margin-block-start:10px}
 
+form{max-width:440px}
 .check,.field{display:grid;gap:0 10px;align-items:center;margin-block-end:10px}
 .check{grid-template-columns:18px minmax(0,1fr)}
 .field{grid-template-columns:minmax(0,1fr) 120px}
@@ -83,8 +84,8 @@ li time{color:var(--nf-quiet);font-variant-numeric:tabular-nums}
 li span{overflow-wrap:anywhere}
 li small{grid-column:2}
 
-@container(min-width:820px){
-.dashboard{grid-template-columns:minmax(0,3fr) minmax(320px,2fr);grid-template-rows:auto auto auto 1fr;gap:14px;padding:16px}
+@container(min-width:760px){
+.dashboard{grid-template-columns:minmax(0,3fr) minmax(300px,2fr);grid-template-rows:auto auto auto 1fr;gap:14px;padding:16px}
 .connection{grid-column:1/3}
 .operations{grid-column:1}
 .metrics{grid-column:1;grid-row:3/5}

@@ -207,6 +207,19 @@ async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
             assert_eq!(faint, [] as [String; 0], "{name}: text with less than 4.5:1");
         }
     }
+    // The app's own colours, for both. The page's Content-Security-Policy forbids inline styles.
+    let themed: Vec<String> = page
+        .tab
+        .eval(
+            "document.documentElement.style.setProperty('--nightferry-surface', 'rgb(1, 2, 3)');
+             const inside = document.querySelector('nightferry-dashboard').shadowRoot.querySelector('section');
+             return [inside, document.querySelector('.nightferry-toast')].map((node) => getComputedStyle(node).backgroundColor);",
+        )
+        .await?;
+    assert_eq!(themed, ["rgb(1, 2, 3)", "rgb(1, 2, 3)"]);
+    let refused: Vec<String> =
+        browser.console().into_iter().filter(|line| line.contains("Content Security Policy")).collect();
+    assert_eq!(refused, [] as [String; 0]);
     Ok(())
 }
 
