@@ -3,7 +3,7 @@
 
 import init, * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
-import { add, follow, hear, pendingListeners, type Rows, whenRefused } from "./heard.js";
+import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from "./heard.js";
 import type {
   Action,
   AutoSyncConfig,
@@ -15,11 +15,21 @@ import type {
 } from "./types.js";
 import { encode, wellFormed } from "./value.js";
 
-export { getStatus, getSyncMetrics, subscribe, subscribeStatus, subscribeSyncMetrics } from "./heard.js";
+export {
+  getStatus,
+  getSyncMetrics,
+  subscribe,
+  subscribeErrors,
+  subscribeStatus,
+  subscribeSyncMetrics,
+} from "./heard.js";
 export type * from "./types.js";
 
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
+
+/** What the worker says when it cannot start at all. */
+const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
 
 /** Bursts that follow one another closely are posted together, one in so many ms. */
 const GATHER_MS = 50;
@@ -34,7 +44,7 @@ let aside: string[] = [];
 /** How many were posted. */
 let bursts = 0;
 /** When a burst was posted last, and the timer of the next one. */
-let posted = Number.NEGATIVE_INFINITY;
+let posted = -GATHER_MS;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
@@ -77,7 +87,8 @@ async function start(options: RegisterOptions): Promise<Registration> {
   const slices = encode(options.slices ?? {}, "slices");
   const autoSync = encode(options.autoSync ?? {}, "autoSync");
   return answer<Registration>((resolve, reject) => {
-    whenRefused(reject);
+    // Once this has settled, it changes nothing any more.
+    subscribeErrors(({ code, message }) => CANNOT_START.includes(code) && reject(code, message));
     wasm.register(slices, autoSync, resolve, reject);
   });
 }

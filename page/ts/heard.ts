@@ -1,6 +1,6 @@
 // What the worker tells, as last heard, and who listens.
 
-import type { Change, ItemProgress, Status, SyncMetrics } from "./types.js";
+import type { Change, ItemProgress, Status, SyncMetrics, WorkerError } from "./types.js";
 
 /** An answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
 export type Rows = {
@@ -18,13 +18,10 @@ export type Message =
   | { kind: "folded"; slices: string[]; n: number; position: number }
   | { kind: "joined" }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
-  | { kind: "warning" | "failed"; code: string; message: string };
+  | WorkerError;
 
 /** A change, and the last burst of this page and the last position that are in it. */
 type Told = Change<unknown> & { n: number; position: number };
-
-/** What the worker says when it cannot start at all. */
-const CANNOT_START = new Set(["newer_schema", "unreadable_database", "worker_failed"]);
 
 let status: Status = {
   enabled: true,
@@ -55,18 +52,12 @@ let metrics: SyncMetrics = {
   oldestPendingAt: null,
   bySlice: {},
 };
-/** Ends the registration under way, if the worker cannot even start. */
-let refuse: ((code: string, message: string) => void) | undefined;
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
+const errorListeners = new Set<(error: WorkerError) => void>();
 const followers = new Map<string, Set<(told: Told | undefined) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
-
-/** `fn` is called if the worker says that it cannot start at all. */
-export function whenRefused(fn: (code: string, message: string) => void): void {
-  refuse = fn;
-}
 
 /** The state of the whole, as last heard. */
 export function getStatus(): Status {
@@ -75,7 +66,8 @@ export function getStatus(): Status {
 
 /** Calls `fn` with every new status, the present one first. Returns what ends it. */
 export function subscribeStatus(fn: (status: Status) => void): () => void {
-  return listen(statusListeners, fn, status);
+  fn(status);
+  return listen(statusListeners, fn);
 }
 
 /** The metrics of the whole, as last heard. */
@@ -85,7 +77,13 @@ export function getSyncMetrics(): SyncMetrics {
 
 /** Calls `fn` with the metrics whenever they change, the present ones first. Returns what ends it. */
 export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => void {
-  return listen(metricsListeners, fn, metrics);
+  fn(metrics);
+  return listen(metricsListeners, fn);
+}
+
+/** Calls `fn` with what the worker could not take or do, which the console says, too. Returns what ends it. */
+export function subscribeErrors(fn: (error: WorkerError) => void): () => void {
+  return listen(errorListeners, fn);
 }
 
 /** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
@@ -106,13 +104,12 @@ export function follow(slice: string, fn: (told: Told | undefined) => void): () 
 /** Adds a listener of a slice; what ends it. */
 export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
   const set = listeners.get(slice) ?? new Set();
-  listeners.set(slice, set.add(fn));
-  return () => set.delete(fn);
+  listeners.set(slice, set);
+  return listen(set, fn);
 }
 
-function listen<T>(set: Set<(value: T) => void>, fn: (value: T) => void, value: T): () => void {
+function listen<F>(set: Set<F>, fn: F): () => void {
   set.add(fn);
-  fn(value);
   return () => set.delete(fn);
 }
 
@@ -121,39 +118,37 @@ export function hear(message: Message): void {
   switch (message.kind) {
     case "status":
       status = message.status;
-      each(statusListeners, (fn) => fn(status));
-      return;
+      each(statusListeners, status);
+      break;
     case "metrics":
       metrics = message.metrics;
-      each(metricsListeners, (fn) => fn(metrics));
-      return;
+      each(metricsListeners, metrics);
+      break;
     case "changed":
-      each(followers.get(message.slice), (fn) => fn(message));
-      return;
+      each(followers.get(message.slice), message);
+      break;
     case "folded":
       for (const slice of message.slices)
-        each(followers.get(slice), (fn) => fn({ ...message, puts: [], deletes: [], origin: "tab" }));
-      return;
+        each(followers.get(slice), { ...message, puts: [], deletes: [], origin: "tab" });
+      break;
     case "joined":
-      for (const slice of followers.keys()) each(followers.get(slice), (fn) => fn(undefined));
-      return;
+      for (const slice of followers.values()) each(slice, undefined);
+      break;
     case "pending":
-      each(pendingListeners.get(message.slice), (fn) => fn(message.changes, message.reset));
-      return;
+      each(pendingListeners.get(message.slice), message.changes, message.reset);
+      break;
     case "failed":
-      if (CANNOT_START.has(message.code)) refuse?.(message.code, message.message);
-      console.error(`Nightferry (${message.code}): ${message.message}`);
-      return;
     case "warning":
       console.error(`Nightferry (${message.code}): ${message.message}`);
+      each(errorListeners, message);
   }
 }
 
 /** A listener that throws stops neither the others nor the worker's messages. */
-function each<F>(listeners: Set<F> | undefined, call: (fn: F) => void): void {
+function each<A extends unknown[]>(listeners: Set<(...what: A) => void> | undefined, ...what: A): void {
   for (const fn of listeners ?? []) {
     try {
-      call(fn);
+      fn(...what);
     } catch (error) {
       reportError(error);
     }

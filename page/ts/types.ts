@@ -115,6 +115,15 @@ export interface ItemProgress {
   state: "local" | "sending" | "synced";
 }
 
+/** What the worker could not take or do, such as an action that it does not know or a change that the server refused. */
+export interface WorkerError {
+  /** `failed` where the worker itself could not do its work, `warning` where one thing was refused and all else goes on. */
+  kind: "warning" | "failed";
+  code: string;
+  /** What happened, and what to do next. */
+  message: string;
+}
+
 /** An error of the API. `code` is for programs, `message` says what to do next. */
 export interface NightferryError extends Error {
   code: string;

@@ -72,11 +72,17 @@ BENCH = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>
 
 BUNDLED = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>page</title>
 <meta name=viewport content="width=device-width">
+<style>
+:root { color-scheme: light dark }
+body { margin: 0; font-family: system-ui }
+</style>
 <script>
 window.errors = [];
 addEventListener("error", (event) => errors.push(String(event.message)));
 addEventListener("unhandledrejection", (event) => errors.push(String(event.reason?.message ?? event.reason)));
 </script>
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'self'; img-src data:; script-src 'self' 'wasm-unsafe-eval'">
 <div id="root"></div>
 <script type="module" src="page.js"></script>
 """

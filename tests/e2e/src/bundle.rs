@@ -1,25 +1,37 @@
-//! Test pages with modules of npm packages and of the page's sources: `pages/NAME.js`, bundled, served at
+//! Test pages with modules of npm packages and of the page's sources: those of `pages/`, bundled, served at
 //! `/__test__/bundled/NAME/`.
 
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::root;
 
-/// Bundles `pages/NAME.js`. Nightferry's client is the one that the server serves.
-pub fn bundle(name: &str, more: &[&str]) -> Result<()> {
+/// Bundles a page of `pages/`, once for all tests of a process. Nightferry's client is the one that the server serves; the
+/// dashboard is beside the page, which may load it.
+pub fn bundle(entry: &str) -> Result<()> {
+    static BUNDLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut bundled = BUNDLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if bundled.contains(entry) {
+        return Ok(());
+    }
     let page = root().join("page");
     let mut esbuild = Command::new(page.join("node_modules/.bin/esbuild"));
     esbuild.args(["--bundle", "--format=esm", "--target=es2022", "--jsx=automatic", "--log-level=warning"]);
     // Development builds find fault with more.
     esbuild.arg("--define:process.env.NODE_ENV=\"development\"");
     esbuild.args(["--alias:nightferry-client=/nightferry/client.js", "--external:/nightferry/client.js"]);
-    esbuild.args(more).arg(root().join("tests/e2e/pages").join(name).with_extension("js"));
-    let into = root().join("target/nightferry/e2e-pages").join(name).join("page.js");
-    esbuild.arg(format!("--outfile={}", into.display())).env("NODE_PATH", page.join("node_modules"));
+    esbuild.args(["--alias:nightferry-dashboard=./dashboard.js", "--external:./dashboard.js"]);
+    esbuild.arg(format!("page={}", root().join("tests/e2e/pages").join(entry).display()));
+    esbuild.arg(format!("dashboard={}", page.join("ts/dashboard.ts").display()));
+    let name = entry.split('.').next().unwrap_or(entry);
+    let into = root().join("target/nightferry/e2e-pages").join(name);
+    esbuild.arg(format!("--outdir={}", into.display())).env("NODE_PATH", page.join("node_modules"));
     let output =
         esbuild.output().context("esbuild is missing; run `cargo xtask test e2e`, which installs it")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    bundled.insert(entry.to_owned());
     Ok(())
 }

@@ -23,6 +23,7 @@
 //! - [`Server`] is Flask in a process of its own, with the demo's app: stopped, killed, paused, started again on the same port and data; it
 //!   logs every request, and [`Fault`]s are made there.
 //! - [`Browser`] runs on a [`Profile`], a folder that outlives it, so that a browser can be closed (or killed) and started again with its data.
+//! - [`ReactPage`] is a page with React components on Nightferry.
 //! - [`Tab`] runs JavaScript in a page, [`Worker`] in a service worker; neither changes which tab is visible.
 //!
 //! Every wait is for a state, with a deadline and an error that says what was there instead. Everything ends when it is dropped, and
@@ -38,6 +39,7 @@ mod client;
 mod demo;
 mod devtools;
 mod fault;
+mod react;
 mod readme;
 mod server;
 mod tab;
@@ -48,6 +50,7 @@ pub use browser::{Browser, Profile, Worker};
 pub use bundle::bundle;
 pub use demo::{shows, testid};
 pub use fault::Fault;
+pub use react::ReactPage;
 pub use readme::readme_block;
 pub use server::{Applied, Request, Server};
 pub use tab::Tab;

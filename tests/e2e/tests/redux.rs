@@ -5,7 +5,7 @@ use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, bundle, eventually
 use serde_json::{Value, json};
 
 async fn open(tab: &Tab, server: &Server) -> Result<()> {
-    bundle("redux", &[])?;
+    bundle("redux.js")?;
     tab.goto(&server.url("/__test__/bundled/redux/")).await?;
     tab.wait_until("window.app").await?;
     tab.eval("await app.ready;").await

@@ -1,0 +1,100 @@
+// `<nightferry-dashboard>`: what Nightferry does, and what keeps it from doing it. A client of the page's API like any
+// other; no framework. Published as `nightferry/dashboard`.
+
+import {
+  checkFlaskConnection,
+  getStatus,
+  getSyncMetrics,
+  type NightferryError,
+  subscribeStatus,
+  subscribeSyncMetrics,
+} from "nightferry-client";
+import { autoSyncForm } from "./dashboard/auto_sync.js";
+import { connection } from "./dashboard/connection.js";
+import { errors } from "./dashboard/errors.js";
+import { logChanged } from "./dashboard/log.js";
+import { metrics } from "./dashboard/metrics.js";
+import type { Start, View } from "./dashboard/nodes.js";
+import { operations } from "./dashboard/operations.js";
+import { STYLE } from "./dashboard/style.js";
+import { adopt } from "./theme.js";
+
+/** Times are shown relative to now. */
+const TICK_MS = 1_000;
+
+/** Where there is no document, as when a server renders, the class stands for nothing and is never made. */
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+export class NightferryDashboard extends Base {
+  private views: View[] = [];
+  private ends: (() => void)[] = [];
+  private start: Start = "asked";
+  private frame: number | undefined;
+
+  connectedCallback(): void {
+    if (!this.shadowRoot) this.build(this.attachShadow({ mode: "open" }));
+    this.start = "asked";
+    const ends = [subscribeStatus(this.heard), subscribeSyncMetrics(this.later), logChanged(this.later)];
+    const timer = setInterval(this.later, TICK_MS);
+    this.ends = [...ends, () => clearInterval(timer), () => cancelAnimationFrame(this.frame ?? 0)];
+    this.update();
+    this.ask();
+  }
+
+  disconnectedCallback(): void {
+    for (const end of this.ends) end();
+    this.ends = [];
+    this.frame = undefined;
+  }
+
+  private build(root: ShadowRoot): void {
+    adopt(root, STYLE);
+    this.views = [connection(), operations(() => this.ask()), metrics(), autoSyncForm(), errors()];
+    const main = document.createElement("div");
+    main.className = "dashboard";
+    main.append(...this.views.map(({ node }) => node));
+    root.append(main);
+  }
+
+  /** Learns whether the page has started Nightferry: the connection is asked for, which fails where it has not. */
+  private ask(): void {
+    checkFlaskConnection().then(
+      () => this.started("running"),
+      (error: NightferryError) => this.started(error),
+    );
+  }
+
+  private started(start: Start): void {
+    this.start = start;
+    this.later();
+  }
+
+  /** The first call tells what was known before; each one after that came from the worker, which so has started. */
+  private heard = (): void => {
+    if (this.ends.length > 0) this.start = "running";
+    this.later();
+  };
+
+  /** Once a frame is soon enough. */
+  private later = (): void => {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.update();
+    });
+  };
+
+  private update(): void {
+    const model = { start: this.start, status: getStatus(), metrics: getSyncMetrics(), now: Date.now() };
+    for (const view of this.views) view.update(model);
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "nightferry-dashboard": NightferryDashboard;
+  }
+}
+
+if (globalThis.customElements && !customElements.get("nightferry-dashboard")) {
+  customElements.define("nightferry-dashboard", NightferryDashboard);
+}

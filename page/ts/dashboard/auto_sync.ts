@@ -1,0 +1,107 @@
+// The form for auto-sync. What is refused, and why, is what the page's API says.
+
+import { type AutoSyncConfig, configureAutoSync, type NightferryError } from "nightferry-client";
+import { type Model, make, section, setText, type View } from "./nodes.js";
+
+type Name = keyof AutoSyncConfig;
+
+const FIELDS: { name: Name; label: string; hint: string; number: boolean }[] = [
+  { name: "enabled", label: "Sync by itself", hint: "Off, only commits and “Sync now” send.", number: false },
+  { name: "syncOnChange", label: "Sync after every change, too", hint: "As soon as it is committed.", number: false },
+  { name: "intervalMs", label: "Interval in ms", hint: "Between two syncs; at least 1,000.", number: true },
+  { name: "maxQueueSize", label: "Most waiting items", hint: "With so many, all is sent at once.", number: true },
+];
+
+export function autoSyncForm(): View {
+  const inputs = new Map<Name, HTMLInputElement>();
+  const rows = FIELDS.map(({ name, label, hint, number }) => {
+    const kind: Record<string, string> = number
+      ? { type: "number", inputmode: "numeric", step: "any" }
+      : { type: "checkbox" };
+    const input = make("input", { ...kind, id: name, name, "aria-describedby": `${name}-hint result` });
+    inputs.set(name, input);
+    const text = make("label", { for: name }, label);
+    return make("div", { class: number ? "field" : "check" }, input, text, make("small", { id: `${name}-hint` }, hint));
+  });
+  const save = make("button", { type: "submit", class: "first" }, "Save");
+  const undo = make("button", { type: "reset" }, "Undo");
+  const result = make("p", { class: "result", role: "status", id: "result" });
+  const form = make("form", {}, ...rows, make("div", { class: "buttons" }, save, undo), result);
+  // The API refuses, in words; the browser would only not send.
+  form.noValidate = true;
+  /** What is in force. */
+  let inForce: Required<AutoSyncConfig> | undefined;
+
+  const say = (state: string, text: string) => {
+    result.dataset.state = state;
+    setText(result, text);
+    for (const [name, input] of inputs) {
+      input.ariaInvalid = String(state === "failed" && text.includes(name));
+    }
+  };
+  const show = (name: Name) => {
+    const input = inputs.get(name);
+    const value = inForce?.[name];
+    if (typeof value === "boolean") (input as HTMLInputElement).checked = value;
+    else if (value !== undefined) (input as HTMLInputElement).value = String(value);
+  };
+  /** What was changed in the form. A field that holds no number is one. */
+  const edited = (): AutoSyncConfig => {
+    const config: Record<string, unknown> = {};
+    for (const { name, number } of FIELDS) {
+      const input = inputs.get(name) as HTMLInputElement;
+      const value = number ? input.valueAsNumber : input.checked;
+      if (value !== inForce?.[name]) config[name] = value;
+    }
+    return config;
+  };
+  const mark = () => {
+    const changed = Object.keys(edited()).length > 0;
+    save.ariaDisabled = undo.ariaDisabled = String(!changed);
+  };
+
+  form.addEventListener("input", mark);
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    for (const { name } of FIELDS) show(name);
+    say("", "");
+    mark();
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const config = edited();
+    if (save.ariaBusy === "true" || Object.keys(config).length === 0) return;
+    const empty = FIELDS.find(({ name }) => Number.isNaN(config[name]));
+    if (empty) {
+      say("failed", `“${empty.label}” (${empty.name}) needs a number. Nothing was changed.`);
+      return;
+    }
+    save.ariaBusy = "true";
+    say("busy", "Saving …");
+    try {
+      await configureAutoSync(config);
+      say("done", "Saved: in force in every tab, and kept for the next time.");
+    } catch (error) {
+      say("failed", (error as NightferryError).message);
+    } finally {
+      save.ariaBusy = "false";
+      mark();
+    }
+  });
+
+  const node = section("auto-sync", "Auto-sync", form);
+  return {
+    node,
+    update({ status: { autoSync } }: Model) {
+      const before = inForce;
+      inForce = autoSync;
+      // What someone is editing stays; the rest follows what another tab set.
+      for (const { name, number } of FIELDS) {
+        const input = inputs.get(name) as HTMLInputElement;
+        const shown = number ? input.valueAsNumber : input.checked;
+        if (before === undefined || (autoSync[name] !== before[name] && shown === before[name])) show(name);
+      }
+      mark();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+// The head: how things are, how much waits, and when the next sync is due.
+
+import { type Model, make, section, setText, type View } from "./nodes.js";
+import { ago, duration, summary } from "./words.js";
+
+export function connection(): View {
+  const dot = make("span", { class: "dot", "aria-hidden": "true" });
+  const title = make("strong");
+  const text = make("p");
+  // Only the title is read aloud: the text counts, and would never be silent.
+  const state = make("div", { class: "state" }, make("div", { class: "title", role: "status" }, dot, title), text);
+  const bar = make("progress", { "aria-label": "Changes sent" });
+  const facts = make("dl", { class: "facts" });
+  const fact = (name: string) => {
+    const value = make("dd");
+    facts.append(make("div", {}, make("dt", {}, name), value));
+    return value;
+  };
+  const waiting = fact("Waiting");
+  const oldest = fact("Oldest change");
+  const conflicts = fact("In conflict");
+  const last = fact("Last sync");
+  const next = fact("Next sync");
+  const node = section("connection", "Sync", state, bar, facts);
+
+  const update = (model: Model): void => {
+    const { status, metrics, now } = model;
+    const words = summary(model);
+    node.dataset.tone = words.tone;
+    setText(title, words.title);
+    setText(text, words.text);
+    const { progress, lastSyncTime, autoSync } = status;
+    bar.hidden = status.syncStatus !== "syncing" || progress === null;
+    bar.max = progress?.total ?? 1;
+    bar.value = progress?.done ?? 0;
+    setText(waiting, status.pending.toLocaleString());
+    setText(oldest, metrics.oldestPendingAt === null ? "–" : ago(metrics.oldestPendingAt, now));
+    setText(conflicts, status.conflicts.toLocaleString());
+    setText(last, lastSyncTime === null ? "never" : ago(lastSyncTime, now));
+    setText(next, autoSync.nextSyncAt === null ? (autoSync.enabled ? "–" : "off") : within(autoSync.nextSyncAt - now));
+  };
+  return { node, update };
+}
+
+const within = (ms: number) => (ms < 1_000 ? "now" : `in ${duration(Math.floor(ms / 1_000) * 1_000)}`);

@@ -1,0 +1,41 @@
+// The present error in words, and the latest ones with their times.
+
+import { type Entry, log, presentError } from "./log.js";
+import { make, section, setText, type View } from "./nodes.js";
+import { duration, timeOfDay } from "./words.js";
+
+export function errors(): View {
+  const text = make("p");
+  const since = make("small");
+  const present = make("div", { class: "present", role: "status" }, text, since);
+  const list = make("ol");
+  const none = make("p", { class: "quiet" }, "No error since this page was opened.");
+  const node = section("errors", "Errors", present, none, list);
+  let shown = "";
+
+  return {
+    node,
+    update({ now }) {
+      const error = presentError();
+      const earlier = log().filter((entry) => entry !== error);
+      setText(text, error?.text ?? "");
+      setText(since, error ? `Since ${timeOfDay(error.at, now)}` : "");
+      present.hidden = !error;
+      none.hidden = log().length > 0;
+      const key = JSON.stringify(earlier);
+      if (key === shown) return;
+      shown = key;
+      list.replaceChildren(...earlier.map((entry) => item(entry, now)));
+    },
+  };
+}
+
+function item({ text, at, latest, times, over }: Entry, now: number): HTMLElement {
+  const time = make("time", { datetime: new Date(latest).toISOString() }, timeOfDay(latest, now));
+  const node = make("li", {}, time, make("span", {}, text));
+  const notes = [];
+  if (times > 1) notes.push(`${times} times since ${timeOfDay(at, now)}`);
+  if (over !== undefined) notes.push(`over after ${duration(over - at)}`);
+  if (notes.length > 0) node.append(make("small", {}, notes.join("; ")));
+  return node;
+}

@@ -1,0 +1,76 @@
+// How many operations there were, how they ended and how long they took.
+
+import type { SyncMetrics } from "nightferry-client";
+import { chart } from "./chart.js";
+import { make, section, setText, type View } from "./nodes.js";
+import { ago, count, duration } from "./words.js";
+
+const KINDS = { put: "Written", delete: "Removed", push: "Sent" } as const;
+
+export function metrics(): View {
+  const tiles = make("dl", { class: "tiles" });
+  const tile = (name: string) => {
+    const value = make("dd");
+    tiles.append(make("div", {}, make("dt", {}, name), value));
+    return value;
+  };
+  const total = tile("Operations");
+  const rate = tile("Success rate");
+  const failed = tile("Failed");
+  const average = tile("Average time");
+  const last = make("p", { class: "quiet" });
+  const times = chart();
+  const slices = table();
+  const node = section("metrics", "Operations", tiles, times.node, slices.node, last);
+  let drawn: SyncMetrics | undefined;
+
+  return {
+    node,
+    update({ metrics, now }) {
+      const at = metrics.lastOperationTime;
+      setText(last, at === 0 ? "No operation has ended yet." : `The last one ended ${ago(at, now)}.`);
+      if (metrics === drawn) return;
+      drawn = metrics;
+      const { totalOperations, successfulOperations, failedOperations, averageOperationTime } = metrics;
+      setText(total, totalOperations.toLocaleString());
+      setText(rate, totalOperations === 0 ? "–" : percent(successfulOperations / totalOperations));
+      setText(failed, failedOperations.toLocaleString());
+      failed.classList.toggle("bad", failedOperations > 0);
+      setText(average, totalOperations === 0 ? "–" : duration(averageOperationTime));
+      times.update(metrics.operationTimes);
+      slices.update(metrics.bySlice);
+    },
+  };
+}
+
+/** Never 100 % while something failed. */
+function percent(share: number): string {
+  return `${(Math.floor(share * 1_000) / 10).toLocaleString()}\u00a0%`;
+}
+
+/** By slice and kind. */
+function table() {
+  const body = make("tbody");
+  const head = make("tr", {}, make("th", { scope: "col" }, "Slice"));
+  for (const name of Object.values(KINDS)) head.append(make("th", { scope: "col" }, name));
+  const node = make("table", {}, make("caption", {}, "By slice"), make("thead", {}, head), body);
+  return {
+    node,
+    update(bySlice: SyncMetrics["bySlice"]) {
+      const names = Object.keys(bySlice).sort();
+      node.hidden = names.length === 0;
+      body.replaceChildren(
+        ...names.map((name) => {
+          const row = make("tr", {}, make("th", { scope: "row" }, name));
+          for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
+            const { successful, failed } = bySlice[name]?.[kind] ?? { successful: 0, failed: 0 };
+            const cell = make("td", {}, successful.toLocaleString());
+            if (failed > 0) cell.append(" ", make("span", { class: "bad" }, count(failed, "failed", "failed")));
+            row.append(cell);
+          }
+          return row;
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { getStatus, getSyncMetrics } from "nightferry-client";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server.edge";
+import { PRESENT, SERVER } from "./react/parts.js";
+import { PersistenceDashboard, PersistenceToasts, usePersistence } from "./react.js";
+
+test("a server renders what is so before a worker was heard, and needs no window", () => {
+  assert.equal(typeof globalThis.window, "undefined");
+  function All() {
+    // Spread, everything is read.
+    const { flush: _, ...seen } = usePersistence();
+    return createElement("pre", null, JSON.stringify(seen));
+  }
+  const html = renderToString(createElement(All));
+  assert.deepEqual(JSON.parse(html.replaceAll("&quot;", '"').replace(/<\/?pre>/g, "")), {
+    status: { enabled: true, lastSyncTime: null, syncStatus: "idle", error: null, flaskConnected: false },
+    metrics: {
+      totalOperations: 0,
+      successfulOperations: 0,
+      failedOperations: 0,
+      lastOperationTime: 0,
+      averageOperationTime: 0,
+    },
+    autoSyncStatus: { enabled: true, lastSyncTime: 0, changeCounter: 0, nextSyncIn: null },
+  });
+});
+
+test("what a server renders is what the client says before it heard anything", () => {
+  for (const part of ["status", "metrics", "autoSync", "nextSyncIn"] as const) {
+    assert.deepEqual(PRESENT[part](), SERVER[part](), part);
+  }
+  assert.equal(PRESENT.status(), PRESENT.status(), "the same object while nothing has changed");
+  assert.equal(getStatus().autoSync.nextSyncAt, null);
+  assert.equal(getSyncMetrics().totalOperations, 0);
+});
+
+test("toasts and dashboard render on a server, empty", () => {
+  const toasts = renderToString(createElement(PersistenceToasts));
+  assert.match(toasts, /role="alert"/);
+  assert.match(toasts, /role="status"/);
+  assert.doesNotMatch(toasts, /class="nightferry-toast"/);
+  const fallback = createElement("p", null, "Loading");
+  assert.equal(renderToString(createElement(PersistenceDashboard, { fallback })), "<p>Loading</p>");
+});

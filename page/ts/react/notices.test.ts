@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NO_NOTICES, type NoticeEvent, takeNotice } from "./notices.js";
+
+const status = (error: string | null): NoticeEvent => ({ kind: "status", error });
+const worker = (text: string): NoticeEvent => ({ kind: "worker", text });
+const after = (...events: NoticeEvent[]) => events.reduce(takeNotice, NO_NOTICES).list;
+const texts = (...events: NoticeEvent[]) => after(...events).map(({ text }) => text);
+
+test("the status's error is one toast: another one takes its place, and its end is said", () => {
+  assert.deepEqual(texts(status("a")), ["a"]);
+  assert.deepEqual(texts(status("a"), status("b")), ["b"]);
+  const [over, ...more] = after(status("a"), status(null));
+  assert.deepEqual([over?.kind, more], ["over", []]);
+  assert.deepEqual(after(status(null)), []);
+});
+
+test("with a new failure, nothing is over any more", () => {
+  assert.deepEqual(texts(status("a"), status(null), status("b")), ["b"]);
+  assert.deepEqual(texts(status("a"), status(null), worker("c")), ["c"]);
+});
+
+test("what was dismissed does not come back, and its end is not said", () => {
+  const [toast] = after(status("a"));
+  assert.ok(toast);
+  const dismissed: NoticeEvent = { kind: "dismiss", key: toast.key };
+  assert.deepEqual(after(status("a"), dismissed), []);
+  assert.deepEqual(after(status("a"), dismissed, status(null)), []);
+  assert.deepEqual(after(status("a"), worker("b"), { kind: "dismiss" }), []);
+});
+
+test("what the worker said stays until it is dismissed, and is counted", () => {
+  assert.deepEqual(texts(worker("a"), worker("b"), status("c"), status(null)).slice(0, 2), ["a", "b"]);
+  assert.deepEqual(
+    after(worker("a"), worker("a")).map(({ times }) => times),
+    [2],
+  );
+});
+
+test("a refusal comes in a message and in the status, in either order: it is one toast, and stays", () => {
+  for (const events of [
+    [worker("refused"), status("refused")],
+    [status("refused"), worker("refused")],
+  ]) {
+    const list = after(...events);
+    assert.deepEqual(
+      list.map(({ text, times }) => [text, times]),
+      [["refused", 1]],
+    );
+    assert.deepEqual(texts(...events, status(null)), ["refused"]);
+    assert.deepEqual(texts(...events, status("other")), ["refused", "other"]);
+  }
+});
+
+test("the same status twice changes nothing", () => {
+  const once = takeNotice(NO_NOTICES, status("a"));
+  assert.equal(takeNotice(once, status("a")), once);
+});

@@ -1,0 +1,115 @@
+// The values of `usePersistence`, in parts: each stays the same object for as long as its fields are the same.
+
+import { getStatus, getSyncMetrics, type Status, type SyncMetrics } from "nightferry-client";
+import { secondsClock } from "./clock.js";
+
+export interface PersistenceStatus {
+  /** Whether changes of any slice are persisted. */
+  enabled: boolean;
+  /** When the server last had everything, in epoch ms. */
+  lastSyncTime: number | null;
+  syncStatus: Status["syncStatus"];
+  /** What went wrong last and what to do next; null once it went right. */
+  error: string | null;
+  flaskConnected: boolean;
+}
+
+export interface PersistenceMetrics {
+  totalOperations: number;
+  successfulOperations: number;
+  failedOperations: number;
+  /** When the last operation ended, in epoch ms; 0 where there was none. */
+  lastOperationTime: number;
+  /** In ms. */
+  averageOperationTime: number;
+}
+
+export interface PersistenceAutoSync {
+  enabled: boolean;
+  /** When the server last had everything, in epoch ms; 0 where it never had. */
+  lastSyncTime: number;
+  /** Items with a change that the server has not acknowledged. */
+  changeCounter: number;
+  /** The time until the next sync, in ms, anew every second; null while auto-sync is off. */
+  readonly nextSyncIn: number | null;
+}
+
+/** What a component can depend on, each by itself. */
+export interface Parts {
+  status: PersistenceStatus;
+  metrics: PersistenceMetrics;
+  autoSync: Omit<PersistenceAutoSync, "nextSyncIn">;
+  nextSyncIn: number | null;
+}
+
+/** Where the parts come from. */
+export type Source = { readonly [Part in keyof Parts]: () => Parts[Part] };
+
+/** What the page's API says now. */
+export const PRESENT: Source = {
+  status: part(getStatus, ({ enabled, lastSyncTime, syncStatus, error, flaskConnected }: Status) => ({
+    enabled,
+    lastSyncTime,
+    syncStatus,
+    error,
+    flaskConnected,
+  })),
+  metrics: part(
+    getSyncMetrics,
+    ({
+      totalOperations,
+      successfulOperations,
+      failedOperations,
+      lastOperationTime,
+      averageOperationTime,
+    }: SyncMetrics) => ({
+      totalOperations,
+      successfulOperations,
+      failedOperations,
+      lastOperationTime,
+      averageOperationTime,
+    }),
+  ),
+  autoSync: part(getStatus, ({ lastSyncTime, autoSync: { enabled, changeCounter } }: Status) => ({
+    enabled,
+    lastSyncTime: lastSyncTime ?? 0,
+    changeCounter,
+  })),
+  nextSyncIn: () => secondsClock.until(getStatus().autoSync.nextSyncAt),
+};
+
+const BEFORE: Parts = {
+  status: { enabled: true, lastSyncTime: null, syncStatus: "idle", error: null, flaskConnected: false },
+  metrics: {
+    totalOperations: 0,
+    successfulOperations: 0,
+    failedOperations: 0,
+    lastOperationTime: 0,
+    averageOperationTime: 0,
+  },
+  autoSync: { enabled: true, lastSyncTime: 0, changeCounter: 0 },
+  nextSyncIn: null,
+};
+
+/** What is so before the worker said anything: what a server renders, and what the page repeats when it hydrates that. */
+export const SERVER: Source = {
+  status: () => BEFORE.status,
+  metrics: () => BEFORE.metrics,
+  autoSync: () => BEFORE.autoSync,
+  nextSyncIn: () => BEFORE.nextSyncIn,
+};
+
+/** What `make` makes of what is `read`: another object only where a field has changed. */
+function part<S, P extends object>(read: () => S, make: (source: S) => P): () => P {
+  let source = read();
+  let made = make(source);
+  return () => {
+    const latest = read();
+    if (latest !== source) {
+      source = latest;
+      const fresh = make(latest);
+      if ((Object.keys(fresh) as (keyof P)[]).some((field) => fresh[field] !== made[field])) made = fresh;
+    }
+    return made;
+  };
+}

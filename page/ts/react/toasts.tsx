@@ -1,0 +1,118 @@
+// Toasts for what goes wrong: the status's error, and what the worker could not take or do.
+
+import { subscribeErrors, subscribeStatus } from "nightferry-client";
+import { type ReactElement, useEffect, useReducer, useRef } from "react";
+import { NO_NOTICES, type Notice, takeNotice } from "./notices.js";
+import { styleToasts } from "./toast_style.js";
+
+export interface PersistenceToastsProps {
+  /** The most toasts that are shown at once; of more, the latest. Default 4. */
+  limit?: number;
+}
+
+/** How long "that is over" is shown, unless somebody is on it. */
+const OVER_MS = 6_000;
+
+/** Shows failures in a corner of the window until they are dismissed or over. Render it once, anywhere. */
+export function PersistenceToasts({ limit = 4 }: PersistenceToastsProps): ReactElement {
+  const [{ list }, take] = useReducer(takeNotice, NO_NOTICES);
+  const region = useRef<HTMLElement | null>(null);
+
+  useEffect(() => {
+    let error: string | null = null;
+    const ends = [
+      subscribeStatus((status) => {
+        if (status.error === error) return;
+        error = status.error;
+        take({ kind: "status", error });
+      }),
+      subscribeErrors(({ message }) => take({ kind: "worker", text: message })),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }, []);
+
+  const shown = list.slice(-Math.max(1, limit));
+  const hidden = list.length - shown.length;
+  const dismiss = (key: number) => {
+    const buttons = [...(region.current?.querySelectorAll<HTMLElement>(".nightferry-toast button") ?? [])];
+    const at = buttons.findIndex((button) => button.matches(":focus"));
+    // The keyboard's place is on the next toast then, and not lost.
+    if (at >= 0) (buttons[at + 1] ?? buttons[at - 1])?.focus();
+    take({ kind: "dismiss", key });
+  };
+  const cards = (kind: Notice["kind"]) =>
+    shown
+      .filter((notice) => notice.kind === kind)
+      .map((notice) => <Toast key={notice.key} notice={notice} dismiss={() => dismiss(notice.key)} />);
+
+  return (
+    <section
+      className="nightferry-toasts"
+      aria-label="Sync messages"
+      ref={(node) => {
+        region.current = node;
+        styleToasts(node);
+      }}
+    >
+      {hidden > 0 && (
+        <div className="nightferry-toasts-rest">
+          <span>and {hidden} earlier</span>
+          <button type="button" onClick={() => take({ kind: "dismiss" })}>
+            Dismiss all
+          </button>
+        </div>
+      )}
+      {/* Both are there before anything is in them, so that what comes is read out, and nothing twice. */}
+      <div className="nightferry-toasts-list" role="alert" aria-atomic="false">
+        {cards("failure")}
+      </div>
+      <div className="nightferry-toasts-list" role="status" aria-atomic="false">
+        {cards("over")}
+      </div>
+    </section>
+  );
+}
+
+function Toast({ notice: { kind, text, times }, dismiss }: { notice: Notice; dismiss: () => void }): ReactElement {
+  const card = useRef<HTMLDivElement>(null);
+  const latest = useRef(dismiss);
+  useEffect(() => {
+    latest.current = dismiss;
+  });
+  useEffect(() => {
+    if (kind !== "over") return;
+    const end = () => {
+      if (card.current?.matches(":hover,:focus-within")) timer = setTimeout(end, OVER_MS);
+      else latest.current();
+    };
+    let timer = setTimeout(end, OVER_MS);
+    return () => clearTimeout(timer);
+  }, [kind]);
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape is a second way to what its button does
+    <div
+      ref={card}
+      className="nightferry-toast"
+      data-kind={kind}
+      onKeyDown={(event) => event.key === "Escape" && dismiss()}
+    >
+      <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.5" aria-hidden="true">
+        {kind === "over" ? (
+          <path d="M3 8.5 6.5 12 13 4.5" />
+        ) : (
+          <path d="M8 1.8 15 14H1L8 1.8Zm0 4.7v3.5m0 1.4v.9" strokeLinejoin="round" />
+        )}
+      </svg>
+      <p>{text}</p>
+      {times > 1 && <small>{times} times</small>}
+      <button type="button" aria-label="Dismiss this message" onClick={dismiss}>
+        <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.8" aria-hidden="true">
+          <path d="m2.5 2.5 11 11m0-11-11 11" />
+        </svg>
+      </button>
+    </div>
+  );
+}
