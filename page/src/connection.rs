@@ -1,10 +1,11 @@
-//! The conversation with the worker: posts what the session says, hears what the worker broadcasts.
+//! The conversation with the worker: posts what the session says, hears what the worker broadcasts. Channels and timers
+//! are the script's: a closure would bring more code than all of this.
 
 use js_sys::{Array, Function, JsString};
 use nightferry::bridge::session::{Message, Session};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
-use web_sys::{BroadcastChannel, MessageEvent, ServiceWorkerRegistration};
+use web_sys::ServiceWorkerRegistration;
 
 type Messages = Vec<Message<JsString>>;
 
@@ -15,22 +16,16 @@ pub struct Connection {
     deliver: Function,
     /// Those who wait for an answer: the request, resolve and reject.
     waiting: RefCell<Vec<(u64, Function, Function)>>,
-    /// Wakes the session at its deadline: the one function, and its present timer.
-    tick: RefCell<Option<Function>>,
-    timer: Cell<f64>,
-    /// When it fires, in epoch ms; 0 while there is none.
+    /// Called with how many ms later to call [`Connection::tick`], in place of when it was to be called before.
+    arm: Function,
+    /// When that is, in epoch ms; 0 while it is not to be called.
     armed: Cell<u64>,
 }
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(then: &Function, ms: f64) -> f64;
-    #[wasm_bindgen(js_name = clearTimeout)]
-    fn clear_timeout(timer: f64);
-
     /// A message of the worker, see the core's `bridge::down`. A field that is not there reads as nothing.
-    type Down;
+    pub type Down;
     #[wasm_bindgen(method, getter)]
     fn kind(this: &Down) -> Option<String>;
     #[wasm_bindgen(method, getter)]
@@ -68,36 +63,25 @@ fn now() -> u64 {
 }
 
 impl Connection {
-    pub fn new(registration: ServiceWorkerRegistration, page: &str, deliver: Function) -> Self {
+    pub fn new(
+        registration: ServiceWorkerRegistration,
+        page: &str,
+        deliver: Function,
+        arm: Function,
+    ) -> Self {
         Connection {
             session: RefCell::new(Session::new(page)),
             registration,
             deliver,
             waiting: RefCell::default(),
-            tick: RefCell::default(),
-            timer: Cell::default(),
+            arm,
             armed: Cell::default(),
-        }
-    }
-
-    /// Hears a channel of the worker's, for the rest of the page's life.
-    pub fn listen(&'static self, database: &str, colon: &str, page: &str) {
-        let mut name = String::from("nightferry:");
-        name.push_str(database);
-        name.push_str(colon);
-        name.push_str(page);
-        if let Ok(channel) = BroadcastChannel::new(&name) {
-            let hear = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
-                self.hear(event.data().unchecked_into())
-            });
-            channel.set_onmessage(Some(hear.into_js_value().unchecked_ref()));
-            // A channel with a listener lives on its own.
         }
     }
 
     /// Posts a request; its answer goes to `resolve(answer)` or `reject(code, message)`.
     pub fn ask(
-        &'static self,
+        &self,
         resolve: Function,
         reject: Function,
         ask: impl FnOnce(&mut Session<JsString>, u64) -> (u64, Message<JsString>),
@@ -110,13 +94,13 @@ impl Connection {
     }
 
     /// Posts what `say` comes to.
-    pub fn say(&'static self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
+    pub fn say(&self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
         let mut messages = Vec::new();
         change(&self.session, |session| messages = say(session, now()));
         self.post(messages);
     }
 
-    fn post(&'static self, messages: Messages) {
+    fn post(&self, messages: Messages) {
         // Looked up each time: an update puts another worker in its place.
         let registration = &self.registration;
         let worker = registration.active().or_else(|| registration.waiting());
@@ -134,21 +118,20 @@ impl Connection {
         if let Some(at) = deadline
             && (self.armed.get() == 0 || at < self.armed.get())
         {
-            clear_timeout(self.timer.take());
             self.armed.set(at);
-            let make = || {
-                let tick = || {
-                    self.armed.set(0);
-                    self.say(|session, now| session.tick(now));
-                };
-                Closure::<dyn FnMut()>::new(tick).into_js_value().unchecked_into()
-            };
             let wait = at as f64 - js_sys::Date::now();
-            change(&self.tick, |tick| self.timer.set(set_timeout(tick.get_or_insert_with(make), wait)));
+            let _ = self.arm.call1(&JsValue::UNDEFINED, &wait.into());
         }
     }
 
-    fn hear(&'static self, down: Down) {
+    /// The session's deadline may have come.
+    pub fn tick(&self) {
+        self.armed.set(0);
+        self.say(|session, now| session.tick(now));
+    }
+
+    /// Hears what the worker says, to this page or to all.
+    pub fn hear(&self, down: Down) {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = down.request().map(|request| request as u64);
@@ -192,14 +175,11 @@ impl Connection {
     fn answer(&self, request: u64, kind: &str, down: &Down) {
         let mut answered = None;
         change(&self.waiting, |waiting| {
-            waiting.retain(|(asked, resolve, reject)| {
-                if *asked == request {
-                    answered = Some((resolve.clone(), reject.clone()));
-                }
-                *asked != request
-            });
+            if let Some(at) = waiting.iter().position(|waiting| waiting.0 == request) {
+                answered = Some(waiting.swap_remove(at));
+            }
         });
-        let Some((resolve, reject)) = answered else { return };
+        let Some((_, resolve, reject)) = answered else { return };
         let _ = match kind {
             "failed" => reject.call2(&JsValue::UNDEFINED, &down.code(), &down.message()),
             _ => resolve.call1(&JsValue::UNDEFINED, down),

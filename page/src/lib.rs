@@ -6,7 +6,7 @@
 
 mod connection;
 
-use connection::Connection;
+use connection::{Connection, Down};
 use js_sys::{Function, JsString};
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
@@ -30,14 +30,24 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
     }
 }
 
-/// Begins the conversation with the worker of `registration`, for the database `name`; `page` is a random id of the
-/// page's life. Messages that answer nothing go to `deliver`.
+/// Begins the conversation with the worker of `registration`; `page` is a random id of the
+/// page's life. What is heard goes to [`hear`]; what answers nothing comes out at `deliver`. `arm(ms)` has [`tick`] called
+/// then, and not before.
 #[wasm_bindgen]
-pub fn connect(registration: ServiceWorkerRegistration, name: &str, page: &str, deliver: Function) {
-    let connection: &'static Connection = Box::leak(Box::new(Connection::new(registration, page, deliver)));
-    connection.listen(name, "", "");
-    connection.listen(name, ":", page);
-    CONNECTION.set(Some(connection));
+pub fn connect(registration: ServiceWorkerRegistration, page: &str, deliver: Function, arm: Function) {
+    CONNECTION.set(Some(Box::leak(Box::new(Connection::new(registration, page, deliver, arm)))));
+}
+
+/// The worker said something, to this page or to all.
+#[wasm_bindgen]
+pub fn hear(message: Down) {
+    with(|connection| connection.hear(message));
+}
+
+/// The time that was given to `arm` is over.
+#[wasm_bindgen]
+pub fn tick() {
+    with(Connection::tick);
 }
 
 /// Declares slices and auto-sync, JSON objects: `resolve(answer)` or `reject(code, message)`.

@@ -121,7 +121,15 @@ async function connect(options: RegisterOptions): Promise<void> {
   try {
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
-    wasm.connect(registration, name, crypto.randomUUID(), hear);
+    const page = crypto.randomUUID();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    wasm.connect(registration, page, hear, (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(wasm.tick, ms);
+    });
+    // One for all pages, and one for this page.
+    for (const channel of [name, `${name}:${page}`])
+      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => wasm.hear(data);
   } catch (reason) {
     throw failure(
       "worker_failed",

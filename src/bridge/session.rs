@@ -186,7 +186,9 @@ impl<P: Clone> Session<P> {
 
     /// A request is answered, one way or the other.
     pub fn answered(&mut self, request: u64) {
-        self.requests.retain(|asked| asked.0 != request);
+        if let Some(at) = self.requests.iter().position(|asked| asked.0 == request) {
+            self.requests.remove(at);
+        }
         self.patience = PATIENCE_MS;
         self.rest();
     }
@@ -216,7 +218,9 @@ impl<P: Clone> Session<P> {
     /// The worker was restarted: it knows nothing of the page, and may not have got what was sent last.
     pub fn hello(&mut self, now: u64) -> Vec<Message<P>> {
         let mut messages = self.everything(now, 0);
-        messages.extend(self.watched.iter().map(|slice| self.watching(slice)));
+        for slice in &self.watched {
+            messages.push(self.watching(slice));
+        }
         messages.push(self.tell("ping"));
         messages
     }
@@ -255,13 +259,19 @@ impl<P: Clone> Session<P> {
     }
 
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
-        // Before it is registered, a page has nothing else to ask.
-        let may = |request: &&(u64, u64, String)| self.epoch.is_some() || Some(request.0) == self.registering;
-        let requests = self.requests.iter().filter(may).map(|request| self.asked(request));
-        let bursts = self.bursts.iter().filter(|burst| burst.0 >= from);
+        let mut messages = Vec::new();
         // Bursts first: a flush that waits is for what was dispatched before it.
-        let messages: Vec<_> =
-            bursts.filter_map(|(n, burst)| self.stamped(*n, burst.clone())).chain(requests).collect();
+        for (n, burst) in &self.bursts {
+            if *n >= from {
+                messages.extend(self.stamped(*n, burst.clone()));
+            }
+        }
+        for request in &self.requests {
+            // Before it is registered, a page has nothing else to ask.
+            if self.epoch.is_some() || Some(request.0) == self.registering {
+                messages.push(self.asked(request));
+            }
+        }
         self.again_at = None;
         if !messages.is_empty() || !self.bursts.is_empty() {
             self.arm(now);

@@ -32,13 +32,8 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
-const DOWNLOADED: &[&str] = &["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
-
 /// What browsers load from the server.
-pub fn downloaded() -> impl Iterator<Item = &'static str> {
-    let dashboard = workspace::page().join("ts/dashboard.ts").is_file();
-    DOWNLOADED.iter().copied().filter(move |name| dashboard || *name != "dashboard.js")
-}
+pub const DOWNLOADED: [&str; 5] = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
 
 /// What TypeScript calls a module of Nightferry, and its file. page/tsconfig.json says the same to TypeScript.
 pub const ALIASES: &[(&str, &str)] =
@@ -51,7 +46,7 @@ pub fn ensure() -> Result<()> {
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
-    let present = downloaded().all(|name| dist_browser().join(name).is_file());
+    let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
     if present && machine::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
@@ -110,9 +105,7 @@ fn build(id: &str) -> Result<()> {
     step("JavaScript (esbuild)", || {
         worker_script(id)?;
         client_module(id)?;
-        if downloaded().any(|name| name == "dashboard.js") {
-            process::quiet(&mut module(id, "ts/dashboard.ts", "dashboard.js", &dist_browser()))?;
-        }
+        process::quiet(&mut module(id, "ts/dashboard.ts", "dashboard.js", &dist_browser()))?;
         copy_to_flask()?;
         Ok(Step::Done)
     })
@@ -232,7 +225,7 @@ fn copy_to_flask() -> Result<()> {
     }
     let into: PathBuf = package.join("browser");
     std::fs::create_dir_all(&into)?;
-    for name in downloaded() {
+    for name in DOWNLOADED {
         std::fs::copy(dist_browser().join(name), into.join(name))?;
     }
     Ok(())

@@ -73,11 +73,11 @@ fn build(arguments: &[String]) -> Result<ExitCode> {
     };
     browser_files::ensure()?;
     if browser_only {
-        sizes::check(&workspace::dist_browser())?;
+        sizes::check(&workspace::dist_browser(), &[])?;
     } else {
         npm_package::build()?;
         wheel::build()?;
-        sizes::check(&npm_package::folder())?;
+        sizes::check(&npm_package::folder(), &[npm_package::app()?])?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,9 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::browser_files::{self, ALIASES};
 use crate::build_id::build_id;
-use crate::machine::{self, ATTW, PUBLINT, TSC};
+use crate::machine::{self, ATTW, ESBUILD, PUBLINT, TSC};
 use crate::process;
 use crate::progress::{Step, step};
+use crate::sizes;
 use crate::workspace::{self, dist_browser, prepared, root};
 
 /// What is built for this package alone, to be imported as `nightferry/<name>`, and its source in page/.
@@ -36,7 +37,7 @@ pub fn build() -> Result<()> {
     step("npm package (dist/npm/)", || {
         let _lock = workspace::lock()?;
         workspace::empty(&folder())?;
-        for name in browser_files::downloaded() {
+        for name in browser_files::DOWNLOADED {
             std::fs::copy(dist_browser().join(name), folder().join(name))?;
         }
         for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
@@ -44,7 +45,7 @@ pub fn build() -> Result<()> {
                 .with_context(|| format!("{name} is missing"))?;
         }
         let id = build_id(root(), workspace::version())?;
-        for (name, source) in modules().chain([&COMMAND]) {
+        for (name, source) in MODULES.iter().chain([&COMMAND]) {
             module(&id, name, source)?;
         }
         declarations()?;
@@ -63,14 +64,27 @@ pub fn check() -> Result<()> {
     process::quiet(attw.args(["--exclude-entrypoints", "client.wasm", "sw.js", "sw.wasm", "package.json"]))
 }
 
+/// The client with Redux and React as an app's build bundles them, all exports used; only its size is wanted.
+pub fn app() -> Result<PathBuf> {
+    let into = prepared().join("app");
+    workspace::empty(&into)?;
+    let entry = folder().join("app-entry.js");
+    std::fs::write(
+        &entry,
+        "export * from './client.js';\nexport * as redux from './redux.js';\nexport * as react from './react.js';\n",
+    )?;
+    let app = into.join(sizes::APP);
+    let mut esbuild = machine::node_tool(ESBUILD);
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", "--log-level=warning"]);
+    esbuild.args(["--external:./dashboard.js", "--external:react", "--external:react/jsx-runtime"]);
+    let bundled = process::quiet(esbuild.arg(&entry).arg(format!("--outfile={}", app.display())));
+    std::fs::remove_file(&entry)?;
+    bundled.map(|()| app)
+}
+
 /// Where the package is.
 pub fn folder() -> PathBuf {
     root().join("dist/npm")
-}
-
-/// Those whose source is there.
-fn modules() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    MODULES.iter().filter(|(_, source)| workspace::page().join(source).is_file())
 }
 
 /// One module, with all that it is made of but the other modules of the package and what the app brings.
@@ -138,8 +152,7 @@ fn manifest() -> Result<Value> {
     let entry = |name: &str| json!({"types": format!("./{name}.d.ts"), "default": format!("./{name}.js")});
     let mut exports = Map::new();
     exports.insert(".".into(), entry("client"));
-    let dashboard = browser_files::downloaded().any(|name| name == "dashboard.js").then_some("dashboard");
-    for name in modules().map(|(name, _)| *name).chain(dashboard) {
+    for name in MODULES.iter().map(|(name, _)| *name).chain(["dashboard"]) {
         exports.insert(format!("./{name}"), entry(name));
     }
     for name in ["client.wasm", "sw.js", "sw.wasm", "package.json"] {

@@ -227,7 +227,7 @@ fn build() -> Result<()> {
     browser_files::ensure()?;
     npm_package::build()?;
     npm_package::check()?;
-    sizes::check(&npm_package::folder())
+    sizes::check(&npm_package::folder(), &[npm_package::app()?])
 }
 
 fn e2e() -> Result<()> {

@@ -21,7 +21,7 @@ pub fn build() -> Result<()> {
             .context("pip made no wheel of server/")?;
         let content =
             process::text(process::command(machine::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
-        for name in browser_files::downloaded() {
+        for name in browser_files::DOWNLOADED {
             if !content.contains(&format!("flask_nightferry/browser/{name}")) {
                 bail!(
                     "{} lacks flask_nightferry/browser/{name}: server/pyproject.toml must include that folder, though git ignores it",

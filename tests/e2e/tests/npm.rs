@@ -91,7 +91,7 @@ async fn a_linked_package_in_development_and_its_command() -> Result<()> {
 /// The package's command.
 fn copies_the_browsers_files(app: &ViteApp) -> Result<()> {
     app.npm(&["exec", "--", "nightferry", "copy", "copied"])?;
-    for name in ["sw.js", "sw.wasm", "client.js", "client.wasm"] {
+    for name in ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"] {
         let copied = std::fs::read(app.path().join("copied").join(name))?;
         assert_eq!(copied, std::fs::read(root().join("dist/npm").join(name))?, "{name}");
     }
