@@ -233,3 +233,27 @@ async fn f10_a_tab_closed_within_the_debounce_time() -> Result<()> {
     })
     .await
 }
+
+/// A worker that cannot start at all ends the registration, instead of leaving it open; whoever listens to errors hears it, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_format_refuses_the_registration() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({})).await?;
+    tab.goto(&server.url("/__test__/blank")).await?;
+    browser.stop_all_workers().await?;
+    tab.write_row("_meta", "'schema'", "99").await?;
+    tab.goto(&server.url("/__test__/page")).await?;
+    tab.wait_until("window.nf").await?;
+    let refused: (String, bool) = tab
+        .eval(
+            "const heard = []; nf.subscribeErrors((error) => heard.push(error));
+             const error = await nf.register({slices: {files: {}}}).then(() => ({code: 'taken'}), (error) => error);
+             return [error.code, heard.some(({kind, code, message}) => kind === 'failed' && code === error.code && message === error.message)];",
+        )
+        .await?;
+    assert_eq!(refused, ("newer_schema".into(), true));
+    Ok(())
+}
