@@ -12,7 +12,7 @@ use crate::wait::{DEADLINE, eventually};
 use crate::{readme_block, root};
 
 /// What `npm create vite -- --template react-ts` makes (tests/e2e/vite-app), with `dist/npm/` installed and the README's
-/// `vite.config.ts`.
+/// `vite.config.ts` and `src/store.ts`.
 pub struct ViteApp {
     folder: TempDir,
 }
@@ -45,7 +45,9 @@ impl ViteApp {
             Install::Linked => "--install-links=false",
         };
         app.npm(&["install", link, package.to_str().context("a path in UTF-8")?])?;
-        app.write("vite.config.ts", &readme_block("vite.config.ts")?)?;
+        for file in ["vite.config.ts", "src/store.ts"] {
+            app.write(file, &readme_block(file)?)?;
+        }
         Ok(app)
     }
 
