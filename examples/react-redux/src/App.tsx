@@ -16,7 +16,7 @@ export function App() {
   const [removed, setRemoved] = useState<{ kind: Kind; item: Item }>();
   const theme = useAppSelector((state) => state.theme);
   const item = useItem(kind, openId);
-  const progressOf = useProgress(kind);
+  const { progressOf, made } = useProgress(kind);
   const { phase, problem } = useReady();
   const { error } = useStatus();
 
@@ -32,6 +32,7 @@ export function App() {
     const { name, content } = KINDS[kind];
     const added: Item = { id: crypto.randomUUID(), name, content, changedAt: Date.now() };
     dispatch(collections[kind].actions.added(added));
+    made(added.id);
     setOpenId(added.id);
   };
   const change = (id: string, changes: Partial<Item>) =>

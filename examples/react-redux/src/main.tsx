@@ -3,7 +3,8 @@ import { createRoot } from "react-dom/client";
 import { Provider } from "react-redux";
 import { App } from "./App";
 import { store } from "./store";
-import "./styles.css";
+import "./controls.css";
+import "./layout.css";
 
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>

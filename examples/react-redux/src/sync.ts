@@ -28,8 +28,8 @@ export const PROGRESS: Record<Progress, string> = {
   synced: "On the server",
 };
 
-/** How far an item of this kind has come. */
-export function useProgress(kind: Kind): (id: string) => Progress {
+/** How far an item of this kind has come. What was `made` just now is local until Nightferry names it. */
+export function useProgress(kind: Kind): { progressOf: (id: string) => Progress; made: (id: string) => void } {
   const [unsent, setUnsent] = useState<ReadonlyMap<string, Progress>>(new Map());
   useEffect(
     () =>
@@ -45,5 +45,8 @@ export function useProgress(kind: Kind): (id: string) => Progress {
       ),
     [kind],
   );
-  return (id) => unsent.get(id) ?? "synced";
+  return {
+    progressOf: (id) => unsent.get(id) ?? "synced",
+    made: (id) => setUnsent((before) => new Map(before).set(id, "local")),
+  };
 }

@@ -36,6 +36,7 @@ mod chromedriver;
 mod client;
 mod demo;
 mod devtools;
+mod example;
 mod fault;
 mod readme;
 mod server;
@@ -45,8 +46,9 @@ mod wait;
 
 pub use browser::{Browser, Profile, Worker};
 pub use demo::{shows, testid};
+pub use example::Example;
 pub use fault::Fault;
-pub use readme::readme_block;
+pub use readme::{document_block, readme_block};
 pub use server::{Applied, Request, Server};
 pub use tab::Tab;
 pub use vite::{Install, Vite, ViteApp};
