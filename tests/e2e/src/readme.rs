@@ -1,4 +1,4 @@
-//! The README's code, so that tests run what people paste.
+//! The documents' code, so that tests run what people paste.
 
 use anyhow::{Context, Result, ensure};
 
@@ -6,13 +6,18 @@ use crate::root;
 
 /// The code block that follows the line `<!-- tested: NAME -->` in README.md.
 pub fn readme_block(name: &str) -> Result<String> {
-    block(&std::fs::read_to_string(root().join("README.md"))?, name)
+    document_block("README.md", name)
+}
+
+/// The same of another document.
+pub fn document_block(document: &str, name: &str) -> Result<String> {
+    block(&std::fs::read_to_string(root().join(document))?, name).with_context(|| document.to_string())
 }
 
 fn block(markdown: &str, name: &str) -> Result<String> {
     let mark = format!("<!-- tested: {name} -->");
     let mut lines = markdown.lines().skip_while(|line| *line != mark).skip(1);
-    let fence = lines.next().with_context(|| format!("README.md has no line `{mark}`"))?;
+    let fence = lines.next().with_context(|| format!("there is no line `{mark}`"))?;
     ensure!(fence.starts_with("```"), "a code block follows `{mark}`, not `{fence}`");
     let code: Vec<&str> = lines.take_while(|line| *line != "```").collect();
     Ok(code.join("\n") + "\n")

@@ -348,7 +348,7 @@ impl LogLine {
     }
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     std::env::var_os("NIGHTFERRY_PYTHON")
         .map_or_else(|| root().join("target/nightferry/venv/bin/python"), PathBuf::from)
 }

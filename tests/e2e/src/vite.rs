@@ -12,7 +12,7 @@ use crate::wait::{DEADLINE, eventually};
 use crate::{readme_block, root};
 
 /// What `npm create vite -- --template react-ts` makes (tests/e2e/vite-app), with `dist/npm/` installed and the README's
-/// `vite.config.ts`.
+/// `vite.config.ts` and `src/store.ts`.
 pub struct ViteApp {
     folder: TempDir,
 }
@@ -45,7 +45,9 @@ impl ViteApp {
             Install::Linked => "--install-links=false",
         };
         app.npm(&["install", link, package.to_str().context("a path in UTF-8")?])?;
-        app.write("vite.config.ts", &readme_block("vite.config.ts")?)?;
+        for file in ["vite.config.ts", "src/store.ts"] {
+            app.write(file, &readme_block(file)?)?;
+        }
         Ok(app)
     }
 
@@ -99,22 +101,7 @@ impl ViteApp {
 
     /// npm in the app's folder. What it printed is the error where it fails.
     pub fn npm(&self, arguments: &[&str]) -> Result<()> {
-        let log = self.path().join("npm.log");
-        let output = File::create(&log)?;
-        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        let status = Command::new(npm)
-            .args(arguments)
-            .envs([("npm_config_audit", "false"), ("npm_config_fund", "false")])
-            .current_dir(self.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .status()
-            .context("npm could not be started; install Node 20 or later")?;
-        if !status.success() {
-            bail!("npm {} failed ({status}):\n{}", arguments.join(" "), std::fs::read_to_string(log)?);
-        }
-        Ok(())
+        npm(self.path(), arguments)
     }
 }
 
@@ -132,14 +119,37 @@ impl Drop for Vite {
     }
 }
 
-/// Copies a folder, without what is installed or built in it.
-fn copy(from: &Path, into: &Path) -> Result<()> {
+/// npm in a folder. What it printed is the error where it fails.
+pub(crate) fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
+    let log = folder.join("npm.log");
+    let output = File::create(&log)?;
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let status = Command::new(npm)
+        .args(arguments)
+        .envs([("npm_config_audit", "false"), ("npm_config_fund", "false")])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .status()
+        .context("npm could not be started; install Node 20 or later")?;
+    if !status.success() {
+        bail!("npm {} failed ({status}):\n{}", arguments.join(" "), std::fs::read_to_string(log)?);
+    }
+    Ok(())
+}
+
+/// Copies a folder, without what is installed, built or stored in it.
+pub(crate) fn copy(from: &Path, into: &Path) -> Result<()> {
     std::fs::create_dir_all(into)?;
     for entry in std::fs::read_dir(from)? {
         let path: PathBuf = entry?.path();
         let name = path.file_name().context("a file has a name")?;
         if path.is_dir() {
-            if !["node_modules", "dist"].iter().any(|other| name == *other) {
+            if !["node_modules", "dist", "instance", ".venv", "__pycache__"]
+                .iter()
+                .any(|other| name == *other)
+            {
                 copy(&path, &into.join(name))?;
             }
         } else {

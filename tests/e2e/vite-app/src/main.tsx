@@ -1,40 +1,23 @@
-import { dispatch, getStatus, hydrate, register, subscribe, subscribeStatus } from "nightferry";
+import { getStatus, subscribeStatus } from "nightferry";
 import { type FormEvent, StrictMode, useEffect, useState, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
-
-type Note = { id: string; text: string };
-
-const registered = register({ slices: { notes: {} } });
+import { Provider, useDispatch, useSelector } from "react-redux";
+import { notes, store } from "./store";
 
 function App() {
-  const [notes, setNotes] = useState<Note[]>([]);
+  const { ids, entities } = useSelector((state: ReturnType<typeof store.getState>) => state.notes);
+  const dispatch = useDispatch();
   const [phase, setPhase] = useState("opening");
   const status = useSyncExternalStore(subscribeStatus, getStatus);
 
   useEffect(() => {
-    let shown = true;
-    registered
-      .then(() => hydrate<Note>("notes"))
-      .then((items) => {
-        if (!shown) return;
-        setNotes(items.map(({ value }) => value));
-        setPhase("ready");
-      });
-    const end = subscribe<Note>("notes", ({ puts, deletes }) => {
-      const gone = new Set([...deletes, ...puts.map(({ id }) => id)]);
-      setNotes((notes) => [...notes.filter(({ id }) => !gone.has(id)), ...puts.map(({ value }) => value)]);
-    });
-    return () => {
-      shown = false;
-      end();
-    };
+    store.nightferry.ready.then(() => setPhase("ready"));
   }, []);
 
   const add = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const input = event.currentTarget.elements.namedItem("text") as HTMLInputElement;
-    const note = dispatch({ type: "notes/addItem", payload: { id: crypto.randomUUID(), text: input.value } }).payload;
-    setNotes((notes) => [...notes, note]);
+    dispatch(notes.actions.added({ id: crypto.randomUUID(), text: input.value }));
     input.value = "";
   };
 
@@ -46,8 +29,20 @@ function App() {
         <button type="submit">Add</button>
       </form>
       <ul>
-        {notes.map(({ id, text }) => (
-          <li key={id}>{text}</li>
+        {ids.map((id) => (
+          <li key={id}>
+            <span>{entities[id].text}</span>
+            <button
+              type="button"
+              className="edit"
+              onClick={() => dispatch(notes.actions.edited({ id, changes: { text: `${entities[id].text}!` } }))}
+            >
+              Edit
+            </button>
+            <button type="button" className="remove" onClick={() => dispatch(notes.actions.removed(id))}>
+              Remove
+            </button>
+          </li>
         ))}
       </ul>
     </main>
@@ -56,6 +51,8 @@ function App() {
 
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
-    <App />
+    <Provider store={store}>
+      <App />
+    </Provider>
   </StrictMode>,
 );

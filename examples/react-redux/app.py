@@ -1,0 +1,10 @@
+"""The server of the workspace: Nightferry, and nothing else. ``npm start`` runs it."""
+
+from flask import Flask
+from flask_nightferry import Nightferry
+
+app = Flask(__name__)
+
+# For this machine only, while you try it. An app with users passes `authenticate` instead: see the README.
+app.config["NIGHTFERRY_ALLOW_ANONYMOUS"] = True
+Nightferry(app)

@@ -1,0 +1,92 @@
+// The workspace: header, kinds, the list of one kind, and the editor of one item.
+
+import { useLayoutEffect, useState } from "react";
+import { Editor } from "./Editor";
+import { Header } from "./Header";
+import { ItemList } from "./ItemList";
+import { type Item, KINDS, type Kind } from "./kinds";
+import { Sidebar } from "./Sidebar";
+import { collections, useAppDispatch, useAppSelector, useItem } from "./store";
+import { useProgress, useReady, useStatus } from "./sync";
+
+export function App() {
+  const dispatch = useAppDispatch();
+  const [kind, setKind] = useState<Kind>("files");
+  const [openId, setOpenId] = useState<string>();
+  const [removed, setRemoved] = useState<{ kind: Kind; item: Item }>();
+  const theme = useAppSelector((state) => state.theme);
+  const item = useItem(kind, openId);
+  const { progressOf, made } = useProgress(kind);
+  const { phase, problem } = useReady();
+  const { error } = useStatus();
+
+  useLayoutEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+
+  const choose = (chosen: Kind) => {
+    setKind(chosen);
+    setOpenId(undefined);
+  };
+  const add = () => {
+    const { name, content } = KINDS[kind];
+    const added: Item = { id: crypto.randomUUID(), name, content, changedAt: Date.now() };
+    dispatch(collections[kind].actions.added(added));
+    made(added.id);
+    setOpenId(added.id);
+  };
+  const change = (id: string, changes: Partial<Item>) =>
+    dispatch(collections[kind].actions.changed({ id, changes: { ...changes, changedAt: Date.now() } }));
+  const remove = (item: Item) => {
+    dispatch(collections[kind].actions.removed(item.id));
+    setRemoved({ kind, item });
+  };
+  const undo = () => {
+    if (removed) dispatch(collections[removed.kind].actions.added(removed.item));
+    setRemoved(undefined);
+  };
+
+  return (
+    <div className="app" data-phase={phase} data-open={item !== undefined}>
+      <Header />
+      {(problem ?? error) && (
+        <p className="problem" role="alert">
+          {problem ?? error}
+        </p>
+      )}
+      <Sidebar kind={kind} choose={choose} />
+      <ItemList
+        kind={kind}
+        ready={phase !== "opening"}
+        openId={item?.id}
+        progressOf={progressOf}
+        open={setOpenId}
+        add={add}
+        remove={remove}
+      />
+      {item ? (
+        <Editor
+          key={item.id}
+          item={item}
+          progress={progressOf(item.id)}
+          change={(changes) => change(item.id, changes)}
+          remove={() => remove(item)}
+          close={() => setOpenId(undefined)}
+        />
+      ) : (
+        <section className="nothing">Choose a {KINDS[kind].one}, or add one.</section>
+      )}
+      {removed && (
+        <div className="toast" role="status">
+          <span>“{removed.item.name}” is deleted.</span>
+          <button type="button" onClick={undo}>
+            Undo
+          </button>
+          <button type="button" className="icon" aria-label="Close" onClick={() => setRemoved(undefined)}>
+            ✕
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}

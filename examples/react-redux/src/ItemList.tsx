@@ -1,0 +1,45 @@
+import { type Item, KINDS, type Kind } from "./kinds";
+import { useItems } from "./store";
+import { PROGRESS, type Progress } from "./sync";
+
+interface Props {
+  kind: Kind;
+  ready: boolean;
+  openId: string | undefined;
+  progressOf: (id: string) => Progress;
+  open: (id: string) => void;
+  add: () => void;
+  remove: (item: Item) => void;
+}
+
+/** The items of one kind. */
+export function ItemList({ kind, ready, openId, progressOf, open, add, remove }: Props) {
+  const items = useItems(kind);
+  const { label, one } = KINDS[kind];
+  return (
+    <section className="list" aria-label={label}>
+      <div className="list-head">
+        <h2>{label}</h2>
+        <button type="button" className="primary add" onClick={add}>
+          Add {one}
+        </button>
+      </div>
+      {items.length === 0 && (
+        <p className="empty">{ready ? `No ${one} yet. What you add is on this device at once.` : "Opening…"}</p>
+      )}
+      <ul>
+        {items.map((item) => (
+          <li key={item.id} data-id={item.id} data-progress={progressOf(item.id)} data-open={item.id === openId}>
+            <button type="button" className="open" onClick={() => open(item.id)}>
+              <span className="name">{item.name || "Without a name"}</span>
+              <span className="progress">{PROGRESS[progressOf(item.id)]}</span>
+            </button>
+            <button type="button" className="icon" aria-label={`Delete ${item.name}`} onClick={() => remove(item)}>
+              ✕
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,52 @@
+// What Nightferry tells, as React hooks.
+
+import { getStatus, type ItemProgress, subscribePending, subscribeStatus } from "nightferry";
+import { useEffect, useState, useSyncExternalStore } from "react";
+import type { Kind } from "./kinds";
+import { store } from "./store";
+
+/** The connection, how many items wait, what went wrong. */
+export const useStatus = () => useSyncExternalStore(subscribeStatus, getStatus);
+
+/** Whether what is stored is in the store yet; the message where Nightferry cannot run. */
+export function useReady(): { phase: "opening" | "ready" | "refused"; problem?: string } {
+  const [ready, setReady] = useState<ReturnType<typeof useReady>>({ phase: "opening" });
+  useEffect(() => {
+    store.nightferry.ready.then(
+      () => setReady({ phase: "ready" }),
+      (error: Error) => setReady({ phase: "refused", problem: error.message }),
+    );
+  }, []);
+  return ready;
+}
+
+export type Progress = ItemProgress["state"];
+
+export const PROGRESS: Record<Progress, string> = {
+  local: "Only on this device",
+  sending: "On its way",
+  synced: "On the server",
+};
+
+/** How far an item of this kind has come. What was `made` just now is local until Nightferry names it. */
+export function useProgress(kind: Kind): { progressOf: (id: string) => Progress; made: (id: string) => void } {
+  const [unsent, setUnsent] = useState<ReadonlyMap<string, Progress>>(new Map());
+  useEffect(
+    () =>
+      subscribePending(kind, (changes, reset) =>
+        setUnsent((before) => {
+          const now = new Map(reset ? [] : before);
+          for (const { id, state } of changes) {
+            if (state === "synced") now.delete(id);
+            else now.set(id, state);
+          }
+          return now;
+        }),
+      ),
+    [kind],
+  );
+  return {
+    progressOf: (id) => unsent.get(id) ?? "synced",
+    made: (id) => setUnsent((before) => new Map(before).set(id, "local")),
+  };
+}

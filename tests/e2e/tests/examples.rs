@@ -1,0 +1,185 @@
+//! The examples, started as their READMEs say and used as a person uses them; what counts is what Flask has.
+
+use anyhow::Result;
+use nightferry_e2e::{Browser, Example, Profile, Tab, document_block};
+use serde_json::{Value, json};
+
+/// The notes' texts, from the top.
+async fn notes_are(tab: &Tab, texts: &[&str]) -> Result<()> {
+    let shown = "[...document.querySelectorAll('#notes .text')].map((field) => field.value)";
+    tab.wait_until(&format!("JSON.stringify({shown}) === {}", json!(json!(texts).to_string()))).await
+}
+
+async fn notes_are_on_flask(example: &Example, texts: &[&str]) -> Result<()> {
+    let is = |note: &Value, text: &&str| note["text"] == **text;
+    let same = |notes: &std::collections::BTreeMap<String, Value>| {
+        notes.len() == texts.len() && texts.iter().all(|text| notes.values().any(|note| is(note, text)))
+    };
+    example.wait_for_items("notes", same).await.map(drop)
+}
+
+async fn add_note(tab: &Tab, text: &str) -> Result<()> {
+    tab.type_into("#add input", text).await?;
+    tab.click("#add button").await
+}
+
+const ALL_SYNCED: &str =
+    "[...document.querySelectorAll('#notes li')].every((note) => note.dataset.state === 'synced')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plain_page_keeps_notes_under_the_documented_policy() -> Result<()> {
+    let mut example = Example::flask("plain-html")?;
+    example.start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.goto(&example.url()).await?;
+    tab.wait_until("document.body.dataset.phase === 'ready'").await?;
+    let policy: String =
+        tab.eval("return (await fetch('/')).headers.get('Content-Security-Policy');").await?;
+    assert_eq!(policy, document_block("docs/getting-started.md", "Content-Security-Policy")?.trim());
+
+    for text in ["rope", "lanterns", "to be deleted"] {
+        add_note(&tab, text).await?;
+    }
+    notes_are_on_flask(&example, &["rope", "lanterns", "to be deleted"]).await?;
+    tab.click("#notes li:first-child .delete").await?;
+    tab.type_into("#notes li:last-child .text", "").await?;
+    tab.eval::<()>("document.activeElement.select();").await?;
+    tab.cdp("Input.insertText", json!({"text": "<b>rope</b>, 20 m"})).await?;
+    notes_are_on_flask(&example, &["lanterns", "<b>rope</b>, 20 m"]).await?;
+    tab.wait_until(ALL_SYNCED).await?;
+    tab.reload().await?;
+    notes_are(&tab, &["lanterns", "<b>rope</b>, 20 m"]).await?;
+
+    // A second tab hears of it.
+    let other = browser.new_tab().await?;
+    other.goto(&example.url()).await?;
+    notes_are(&other, &["lanterns", "<b>rope</b>, 20 m"]).await?;
+    example.stop()?;
+    add_note(&other, "written at sea").await?;
+    tab.show().await?;
+    notes_are(&tab, &["written at sea", "lanterns", "<b>rope</b>, 20 m"]).await?;
+    tab.wait_until("document.querySelector('#connection').dataset.connection === 'local-only'").await?;
+    tab.wait_until("document.querySelector('#notes li').dataset.state === 'local'").await?;
+    tab.wait_until("document.querySelector('#problem').checkVisibility()").await?;
+
+    example.start().await?;
+    tab.click("#sync").await?;
+    notes_are_on_flask(&example, &["written at sea", "lanterns", "<b>rope</b>, 20 m"]).await?;
+    tab.wait_until(ALL_SYNCED).await?;
+    tab.wait_until("document.querySelector('#connection').dataset.connection === 'online'").await?;
+    let refused: Vec<String> =
+        browser.console().into_iter().filter(|line| line.contains("Content Security Policy")).collect();
+    assert_eq!(refused, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_without_wasm_is_named_on_the_page() -> Result<()> {
+    let mut example = Example::flask("plain-html")?;
+    example.edit("app.py", " 'wasm-unsafe-eval'", "")?;
+    example.start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.goto(&example.url()).await?;
+    tab.wait_until("document.body.dataset.phase === 'refused'").await?;
+    tab.wait_until("document.querySelector('#problem').textContent.includes(\"must allow script-src 'wasm-unsafe-eval'\")")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_of_getting_started_works_as_it_stands() -> Result<()> {
+    let mut example = Example::flask("plain-html")?;
+    for file in ["app.py", "static/hello.html"] {
+        example.write(file, &document_block("docs/getting-started.md", file)?)?;
+    }
+    example.start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    for (loaded, text) in [(1, "1 on this device"), (2, "2 on this device")] {
+        tab.goto(&format!("{}static/hello.html", example.url())).await?;
+        tab.wait_until(&format!("document.body?.textContent.includes({})", json!(text))).await?;
+        example
+            .wait_for_items("notes", |notes| {
+                notes.len() == loaded && notes.values().all(|note| note["text"] == "Hello")
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Selects all of a field, and types this instead.
+async fn retype(tab: &Tab, selector: &str, text: &str) -> Result<()> {
+    tab.click(selector).await?;
+    tab.eval::<()>("document.activeElement.select();").await?;
+    tab.cdp("Input.insertText", json!({"text": text})).await.map(drop)
+}
+
+async fn open_workspace(tab: &Tab, example: &Example) -> Result<()> {
+    tab.goto(&example.url()).await?;
+    tab.wait_until("document.querySelector('.app')?.dataset.phase === 'ready'").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_workspace_keeps_a_redux_store() -> Result<()> {
+    let mut example = tokio::task::block_in_place(|| Example::npm("react-redux"))?;
+    tokio::task::block_in_place(|| example.run("build"))?;
+    example.start().await?;
+    let profile = Profile::fresh()?;
+    // Wide enough for list and editor side by side.
+    let browser = Browser::start_with(&profile, &["--window-size=1280,800"]).await?;
+    let tab = browser.tab();
+    open_workspace(&tab, &example).await?;
+
+    // One of each kind.
+    for kind in ["files", "components", "componentTrees", "workflows", "lambdas", "models"] {
+        tab.click(&format!("nav [data-kind={kind}]")).await?;
+        tab.click(".add").await?;
+        example.wait_for_items(kind, |items| items.len() == 1).await?;
+    }
+    retype(&tab, ".rename", "Ship").await?;
+    retype(&tab, ".editor textarea", "name: text\nberth: number\n").await?;
+    let ship = |item: &Value| item["name"] == "Ship" && item["content"] == "name: text\nberth: number\n";
+    let models = example.wait_for_items("models", |items| items.values().all(ship)).await?;
+    tab.wait_until("document.querySelector('.list li').dataset.progress === 'synced'").await?;
+
+    tab.click(".list li .icon").await?;
+    example.wait_for_items("models", |items| items.is_empty()).await?;
+    tab.click(".toast button").await?;
+    let back = example.wait_for_items("models", |items| items.len() == 1).await?;
+    assert_eq!(back, models, "the same model, under the same id");
+
+    // The theme is the server's matter, too; how the editor looks is not.
+    tab.eval::<()>(
+        "const theme = document.querySelector('.theme'); theme.value = 'dark';
+         theme.dispatchEvent(new Event('change', {bubbles: true}));",
+    )
+    .await?;
+    example.wait_for_items("theme", |items| items.get("value") == Some(&json!("dark"))).await?;
+    tab.click(".list li .open").await?;
+    tab.click(".wrap").await?;
+    tab.wait_until("document.querySelector('textarea').wrap === 'off'").await?;
+    tab.reload().await?;
+    tab.wait_until("document.documentElement.dataset.theme === 'dark'").await?;
+    tab.click("nav [data-kind=models]").await?;
+    tab.click(".list li .open").await?;
+    tab.wait_until("document.querySelector('textarea').wrap === 'off'").await?;
+    tab.wait_until("document.querySelector('.rename').value === 'Ship'").await?;
+    assert_eq!(example.items("settings").await?.len(), 0, "settings stay on the device");
+
+    example.stop()?;
+    retype(&tab, ".rename", "Ferry").await?;
+    tab.wait_until("document.querySelector('.badge').dataset.connection === 'local-only'").await?;
+    tab.wait_until("document.querySelector('.list li').dataset.progress === 'local'").await?;
+    example.start().await?;
+    // Vite's own script loads the page again; whether it has or not, the sync button is there.
+    tab.click(".sync").await?;
+    example.wait_for_items("models", |items| items.values().all(|item| item["name"] == "Ferry")).await?;
+    open_workspace(&tab, &example).await?;
+    tab.click("nav [data-kind=models]").await?;
+    tab.wait_until("document.querySelector('.list .name')?.textContent === 'Ferry'").await?;
+    tab.wait_until("document.querySelector('.badge').dataset.pending === '0'").await
+}
