@@ -17,8 +17,7 @@ function findPython() {
   const found = candidates.find((python) => spawnSync(python, ["-c", "import flask_nightferry"]).status === 0);
   if (found) return found;
   fail(`No Python with flask-nightferry was found (looked at ${candidates.join(", ")}).
-Run \`cargo xtask build\` in the root of the repository, then here:
-  python3 -m venv .venv && .venv/bin/pip install ../../dist/python/flask_nightferry-*.whl
+Run \`cargo xtask build\` in the root of the repository, which makes one,
 or name another Python: NIGHTFERRY_PYTHON=/path/to/python npm start`);
 }
 

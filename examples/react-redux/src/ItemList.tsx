@@ -20,8 +20,8 @@ export function ItemList({ kind, ready, openId, progressOf, open, add, remove }:
     <section className="list" aria-label={label}>
       <div className="list-head">
         <h2>{label}</h2>
-        <button type="button" className="primary add" onClick={add}>
-          Add {one}
+        <button type="button" className="primary add" aria-label={`Add a ${one}`} onClick={add}>
+          + Add
         </button>
       </div>
       {items.length === 0 && (
