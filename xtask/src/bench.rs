@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::machine::{self, Python};
+use crate::machine::{self, ESBUILD, Python};
 use crate::process::{self, cargo};
 use crate::{browser_files, workspace};
 
@@ -15,6 +15,8 @@ pub struct Options {
     rounds: Option<usize>,
     /// Keeps the result in docs/benchmarks.md.
     write: bool,
+    /// Measures the Redux enhancer beside Redux Toolkit alone instead, in Node.
+    redux: bool,
 }
 
 impl Options {
@@ -24,13 +26,14 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--write" => options.write = true,
+                "--redux" => options.redux = true,
                 "--rounds" => {
                     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok());
                     options.rounds = Some(
                         rounds.filter(|rounds| *rounds > 0).context("--rounds takes a number, such as 7")?,
                     );
                 }
-                other => bail!("`bench` does not know {other}; it takes --rounds and --write"),
+                other => bail!("`bench` does not know {other}; it takes --rounds, --write and --redux"),
             }
         }
         Ok(options)
@@ -38,6 +41,9 @@ impl Options {
 }
 
 pub fn run(options: &Options) -> Result<ExitCode> {
+    if options.redux {
+        return redux(options.rounds);
+    }
     browser_files::ensure()?;
     machine::ensure_python(Python::Serve)?;
     let chromium = machine::ensure_chromium()?;
@@ -50,6 +56,20 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     bench.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(bench.env("NIGHTFERRY_PYTHON", machine::python()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn redux(rounds: Option<usize>) -> Result<ExitCode> {
+    machine::ensure_node_tools()?;
+    let bundled = workspace::prepared().join("bench/redux.mjs");
+    let mut esbuild = machine::node_tool(ESBUILD);
+    esbuild.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--log-level=warning"]);
+    // As an app is built.
+    esbuild.arg("--define:process.env.NODE_ENV=\"production\"");
+    esbuild.arg(workspace::page().join("bench/redux.ts")).arg(format!("--outfile={}", bundled.display()));
+    process::quiet(&mut esbuild)?;
+    let mut node = process::command("node", [&bundled]);
+    process::show(node.args(rounds.map(|rounds| rounds.to_string())))?;
     Ok(ExitCode::SUCCESS)
 }
 
