@@ -11,14 +11,16 @@ export type Rows = {
   n: number;
   position: number;
 };
-export type Message =
-  | { kind: "status"; status: Status }
+/** `v` is the bridge's version. generated/messages.ts has an example of each as the worker writes it. */
+export type Message = { v: number } & (
+  | { kind: "status"; status: Status; unfinished: boolean; wakeIn?: number }
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Told)
   | { kind: "folded"; slices: string[]; n: number; position: number }
-  | { kind: "joined" }
+  | { kind: "joined"; position: number }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
-  | WorkerError;
+  | ({ request?: null } & WorkerError)
+);
 
 /** A change, and the last burst of this page and the last position that are in it. */
 type Told = Change<unknown> & { n: number; position: number };

@@ -1,0 +1,245 @@
+// Generated from the Rust messages by `UPDATE=1 cargo test --test messages`. Do not edit.
+import type { Message } from "../heard.js";
+
+/** One of each that the page's scripts take, and of each form that it has. */
+export const messages = [
+  {
+    "kind": "status",
+    "status": {
+      "autoSync": {
+        "changeCounter": 0,
+        "enabled": true,
+        "intervalMs": 30000,
+        "maxQueueSize": 50,
+        "nextSyncAt": null,
+        "syncOnChange": false
+      },
+      "conflicts": 0,
+      "connection": "unknown",
+      "enabled": false,
+      "error": null,
+      "flaskConnected": false,
+      "lastSyncTime": null,
+      "pending": 0,
+      "progress": null,
+      "syncStatus": "idle"
+    },
+    "unfinished": true,
+    "v": 1
+  },
+  {
+    "kind": "status",
+    "status": {
+      "autoSync": {
+        "changeCounter": 2,
+        "enabled": true,
+        "intervalMs": 30000,
+        "maxQueueSize": 50,
+        "nextSyncAt": 1700000030000,
+        "syncOnChange": false
+      },
+      "conflicts": 0,
+      "connection": "online",
+      "enabled": true,
+      "error": null,
+      "flaskConnected": true,
+      "lastSyncTime": 1699999990000,
+      "pending": 2,
+      "progress": {
+        "done": 1,
+        "total": 3
+      },
+      "syncStatus": "syncing"
+    },
+    "unfinished": true,
+    "v": 1,
+    "wakeIn": 30000
+  },
+  {
+    "kind": "status",
+    "status": {
+      "autoSync": {
+        "changeCounter": 0,
+        "enabled": false,
+        "intervalMs": 30000,
+        "maxQueueSize": 50,
+        "nextSyncAt": null,
+        "syncOnChange": false
+      },
+      "conflicts": 1,
+      "connection": "local-only",
+      "enabled": false,
+      "error": "The server cannot be reached.",
+      "flaskConnected": false,
+      "lastSyncTime": null,
+      "pending": 0,
+      "progress": null,
+      "syncStatus": "error"
+    },
+    "unfinished": true,
+    "v": 1
+  },
+  {
+    "kind": "status",
+    "status": {
+      "autoSync": {
+        "changeCounter": 0,
+        "enabled": true,
+        "intervalMs": 30000,
+        "maxQueueSize": 50,
+        "nextSyncAt": null,
+        "syncOnChange": false
+      },
+      "conflicts": 0,
+      "connection": "online",
+      "enabled": false,
+      "error": null,
+      "flaskConnected": true,
+      "lastSyncTime": null,
+      "pending": 0,
+      "progress": null,
+      "syncStatus": "success"
+    },
+    "unfinished": false,
+    "v": 1
+  },
+  {
+    "kind": "metrics",
+    "metrics": {
+      "averageOperationTime": 11,
+      "bySlice": {
+        "files": {
+          "delete": {
+            "failed": 0,
+            "successful": 0
+          },
+          "push": {
+            "failed": 0,
+            "successful": 1
+          },
+          "put": {
+            "failed": 0,
+            "successful": 1
+          }
+        }
+      },
+      "failedOperations": 0,
+      "lastOperationTime": 1765000000336,
+      "oldestPendingAt": null,
+      "operationTimes": [
+        1,
+        21
+      ],
+      "successfulOperations": 2,
+      "totalOperations": 2
+    },
+    "v": 1
+  },
+  {
+    "deletes": [
+      "b"
+    ],
+    "kind": "changed",
+    "n": 3,
+    "origin": "tab",
+    "position": 7,
+    "puts": [
+      {
+        "id": "a",
+        "value": {
+          "id": "a",
+          "x": 1
+        }
+      }
+    ],
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "deletes": [
+      "b"
+    ],
+    "kind": "changed",
+    "n": 3,
+    "origin": "server",
+    "position": 7,
+    "puts": [
+      {
+        "id": "a",
+        "value": {
+          "id": "a",
+          "x": 1
+        }
+      }
+    ],
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "deletes": [
+      "b"
+    ],
+    "kind": "changed",
+    "n": 3,
+    "origin": "rollback",
+    "position": 7,
+    "puts": [
+      {
+        "id": "a",
+        "value": {
+          "id": "a",
+          "x": 1
+        }
+      }
+    ],
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "kind": "folded",
+    "n": 3,
+    "position": 7,
+    "slices": [
+      "files"
+    ],
+    "v": 1
+  },
+  {
+    "kind": "joined",
+    "position": 7,
+    "v": 1
+  },
+  {
+    "changes": [
+      {
+        "id": "a",
+        "state": "local"
+      },
+      {
+        "id": "a",
+        "state": "sending"
+      },
+      {
+        "id": "a",
+        "state": "synced"
+      }
+    ],
+    "kind": "pending",
+    "reset": true,
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "code": "storage",
+    "kind": "failed",
+    "message": "Changes could not be kept yet.",
+    "request": null,
+    "v": 1
+  },
+  {
+    "code": "missing_item",
+    "kind": "warning",
+    "message": "An update was not kept: there is no such item.",
+    "v": 1
+  }
+] satisfies Message[];

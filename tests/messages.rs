@@ -1,0 +1,86 @@
+//! The worker's messages as TypeScript sees them: an example of each, made here, kept in `page/ts/generated/` and
+//! checked there against the types of the page. `UPDATE=1 cargo test --test messages` writes it anew.
+
+use nightferry::bridge::config::AutoSync;
+use nightferry::bridge::down::{self, Origin, Progress};
+use nightferry::bridge::status::{Connection, Status, SyncStatus};
+use nightferry::store::Key;
+use nightferry::table::Set;
+use nightferry_sim::World;
+use serde_json::{Value, json};
+
+const HEAD: &str =
+    "// Generated from the Rust messages by `UPDATE=1 cargo test --test messages`. Do not edit.
+import type { Message } from \"../heard.js\";
+
+/** One of each that the page's scripts take, and of each form that it has. */
+export const messages = ";
+
+fn status(status: &Status) -> Value {
+    read(&down::status(status, 1_700_000_000_000))
+}
+
+fn read(message: &str) -> Value {
+    serde_json::from_str(message).expect("a message is JSON")
+}
+
+/// What a worker tells of its metrics after a change was kept and sent.
+fn metrics() -> Value {
+    let mut world = World::with(1, r#"{"files":{}}"#);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.settle();
+    (*world.pages[0].last("metrics")).clone()
+}
+
+#[test]
+fn are_what_the_page_takes() {
+    let items =
+        [(Key::new("files", "a"), Some(r#"{"id":"a","x":1}"#.into())), (Key::new("files", "b"), None)];
+    let mut slices = Set::default();
+    slices.insert("files".into(), 0);
+    let busy = Status {
+        connection: Connection::Online,
+        sync: SyncStatus::Syncing,
+        last_sync_time: Some(1_699_999_990_000),
+        pending: 2,
+        progress: Some((1, 3)),
+        enabled: true,
+        next_sync_at: Some(1_700_000_030_000),
+        unsent: 2,
+        ..Status::default()
+    };
+    let failed = Status {
+        connection: Connection::LocalOnly,
+        sync: SyncStatus::Error,
+        error: Some("The server cannot be reached.".into()),
+        conflicts: 1,
+        auto_sync: AutoSync { enabled: false, ..AutoSync::default() },
+        ..Status::default()
+    };
+    let succeeded = Status { connection: Connection::Online, sync: SyncStatus::Success, ..Status::default() };
+    let changed = |origin| read(&down::changed("files", 7, 3, origin, &items));
+    let progress = [Progress::Local, Progress::Sending, Progress::Synced];
+    let pending: Vec<_> = progress.into_iter().map(|progress| (Key::new("files", "a"), progress)).collect();
+    let messages = [
+        status(&Status::default()),
+        status(&busy),
+        status(&failed),
+        status(&succeeded),
+        metrics(),
+        changed(Origin::Tab),
+        changed(Origin::Server),
+        changed(Origin::Rollback),
+        read(&down::folded(7, 3, &slices)),
+        read(&down::joined(7)),
+        read(&down::pending("files", true, &pending)),
+        read(&down::failed(None, "storage", "Changes could not be kept yet.")),
+        read(&down::warning("missing_item", "An update was not kept: there is no such item.")),
+    ];
+    let text = format!("{HEAD}{:#} satisfies Message[];\n", Value::from(messages.to_vec()));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/ts/generated/messages.ts");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &text).expect("the file can be written");
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(kept == text, "{path} is not what the messages are now: UPDATE=1 cargo test --test messages");
+}
