@@ -33,6 +33,7 @@ fn metrics() -> Value {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // the core has no I/O; this is how its messages reach TypeScript
 fn are_what_the_page_takes() {
     let items =
         [(Key::new("files", "a"), Some(r#"{"id":"a","x":1}"#.into())), (Key::new("files", "b"), None)];
