@@ -2,7 +2,13 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { test } from "node:test";
-import { configureStore, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
+import {
+  combineReducers,
+  configureStore,
+  createEntityAdapter,
+  createSlice,
+  type PayloadAction,
+} from "@reduxjs/toolkit";
 import { clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
 import { Device, type Tab } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
@@ -256,6 +262,29 @@ test("withoutTracking adopts what is done in it", async () => {
   store.dispatch(actions["was edited"]({ id: 2, changes: { name: "B" } }));
   await settle(tab);
   deepStrictEqual(device.items("files").get("2"), { id: 2, name: "B" }, "what the worker does not have is sent whole");
+});
+
+test("a slice that is not in the store loses nothing, and is read once it is", async (context) => {
+  const error = context.mock.method(console, "error", () => {});
+  const device = new Device();
+  device.items("files").set("1", { id: 1, name: "stored" });
+  const tab = device.tab();
+  const store = configureStore({
+    reducer: { list: list.reducer },
+    enhancers: (get) => get().concat(enhancer(tab, { slices: { files: {} } })),
+  });
+  await settle(tab);
+  store.dispatch(list.actions.push("l"));
+  await settle(tab);
+  store.replaceReducer(combineReducers({ list: list.reducer, files: files.reducer }) as never);
+  store.dispatch(list.actions.push("m"));
+  await settle(tab);
+  strictEqual(name(store as never, 1), "stored");
+  // Signed out by a reducer that knows nothing better than null.
+  store.replaceReducer(combineReducers({ list: list.reducer, files: () => null }) as never);
+  store.dispatch(list.actions.push("n"));
+  await settle(tab);
+  deepStrictEqual([sent(device), device.items("files").size, error.mock.callCount()], [[], 1, 1]);
 });
 
 test("what cannot be kept is reported, stays in the store, and stops nothing else", async (context) => {

@@ -163,7 +163,7 @@ export class Binding {
   }
 
   #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
-    if (state === this.#of(slice.name)) return;
+    if (!slice.there || state === this.#of(slice.name)) return;
     this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
   }
 
@@ -186,10 +186,27 @@ export class Binding {
     this.#state = this.#store.getState();
     for (const slice of this.#slices) {
       const state = this.#of(slice.name);
-      if (!slice.isNew(state)) continue;
+      if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
       if (slice.isReset(state)) this.#reset(slice, state);
       else this.#send(slice, slice.look(state, report));
     }
+  }
+
+  /**
+   * A slice that the store does not have (a reducer that is added later, another name, a state of null) is left alone. Once
+   * it is there, what is stored is put into it.
+   */
+  #isThere(slice: TrackedSlice, state: unknown): boolean {
+    if (!slice.holds(state)) {
+      if (slice.there) report(`the store has no items in "${slice.name}" any more (${state}). What is stored stays.`);
+      slice.there = false;
+      return false;
+    }
+    if (slice.there) return true;
+    slice.there = true;
+    slice.adopt(state);
+    this.#readAgain(slice);
+    return false;
   }
 
   #send(slice: TrackedSlice, operations: Operation[]): void {

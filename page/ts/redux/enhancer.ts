@@ -25,7 +25,10 @@ export function enhancer(client: Client | undefined, options: NightferryOptions)
         binding.acted();
         return returned;
       },
-      replaceReducer: (next) => store.replaceReducer(withNightferry(next)),
+      replaceReducer: (next) => {
+        store.replaceReducer(withNightferry(next));
+        binding.acted();
+      },
       nightferry: { ready: binding.ready },
     };
   };

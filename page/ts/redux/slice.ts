@@ -25,6 +25,8 @@ export class TrackedSlice {
   readonly tracking: Tracking;
   /** The collection that the slice's reducer begins with. Should a later action bring it back, that is a reset, and no deletion. */
   readonly #initial: unknown;
+  /** Whether the store had the slice when it was last looked at. */
+  there = false;
   /** The state that was last looked at. */
   #seen: unknown;
   /** Its items as they were sent or received. */
@@ -42,6 +44,12 @@ export class TrackedSlice {
     this.#initial = initial;
     this.#seen = state;
     this.#items = read(state, tracking);
+    this.there = this.holds(state);
+  }
+
+  /** Whether such a state holds the slice's items; if not, that says nothing about them. */
+  holds(state: unknown): boolean {
+    return this.tracking.single ? state !== undefined : isCollection(state);
   }
 
   /** Whether the state is another one than was last looked at. */
@@ -51,7 +59,7 @@ export class TrackedSlice {
 
   /** Whether an action returned a collection to what it was at first. */
   isReset(state: unknown): boolean {
-    return !this.tracking.single && state === this.#initial && isCollection(state) && this.isNew(state);
+    return !this.tracking.single && state === this.#initial && this.isNew(state);
   }
 
   /** Takes the state as it is, without anything to send. */
