@@ -1,0 +1,636 @@
+// Attacks on the Redux binding: each test is a fault that was found, as small as it could be made.
+
+import { deepStrictEqual, doesNotThrow, ok, strictEqual } from "node:assert";
+import { type TestContext, test } from "node:test";
+import { combineReducers, configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
+import { actionText } from "../action.js";
+import { type Client, clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
+import { Device, type Tab } from "./device.test-support.js";
+import { enhancer } from "./enhancer.js";
+
+interface Item {
+  id: number | string;
+  [field: string]: unknown;
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Lets every message through, until there is none. */
+async function settle(...tabs: Tab[]): Promise<void> {
+  for (let quiet = 0; quiet < 2; quiet += 1) {
+    await turn();
+    for (const tab of tabs) {
+      tab.post();
+      for (const queue of [tab.up, tab.down]) {
+        for (let next = queue.shift(); next; next = queue.shift()) {
+          quiet = 0;
+          next();
+          await turn();
+        }
+      }
+    }
+  }
+}
+
+const set = (payload: unknown) => ({ type: "set", payload });
+
+/** A slice of which `set` makes anything. */
+const slice =
+  (initial: unknown) =>
+  (state: unknown = initial, action: { type: string; payload?: unknown }) =>
+    action.type === "set" ? action.payload : state;
+
+interface Opened {
+  getState(): { list: never };
+  dispatch(action: unknown): unknown;
+  replaceReducer(reducer: never): void;
+  subscribe(fn: () => void): () => void;
+  nightferry: { ready: Promise<void> };
+}
+
+/** A store with the slice `list`, whatever its reducer. */
+function open(
+  device: Device,
+  reducer: unknown,
+  { tracking = {}, preloaded, client }: { tracking?: object; preloaded?: unknown; client?: Client } = {},
+) {
+  const tab = device.tab();
+  const options: NightferryOptions = { slices: { list: tracking } };
+  const store = configureStore({
+    reducer: (typeof reducer === "function" ? reducer : { list: slice(reducer) }) as never,
+    middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
+    ...(preloaded !== undefined && { preloadedState: { list: preloaded } as never }),
+    enhancers: (get) => get().concat(enhancer(client ?? tab, options)),
+  }) as unknown as Opened;
+  return { tab, store, list: () => store.getState().list as unknown };
+}
+
+function stored(...items: Item[]): Device {
+  const device = new Device();
+  for (const item of items) device.items("list").set(String(item.id), item);
+  return device;
+}
+const ids = (device: Device) => [...device.items("list").keys()];
+
+/** The console's messages. */
+function quiet(context: TestContext) {
+  context.mock.method(console, "warn", () => {});
+  return context.mock.method(console, "error", () => {});
+}
+
+// --- What deletes everywhere
+
+test("a slice whose reducer comes later is not deleted everywhere by the first action", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 }, { id: 2 });
+  const { store, tab } = open(
+    device,
+    combineReducers({ other: (state = 0, { type }: { type: string }) => (type === "x" ? 1 : state) }),
+  );
+  await settle(tab);
+  store.dispatch({ type: "x" });
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1", "2"]);
+});
+
+test("a slice whose reducer is replaced by none is not deleted everywhere", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  store.replaceReducer(combineReducers({ other: (state = 0) => state }) as never);
+  store.dispatch({ type: "x" });
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("a reset to null deletes nothing", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(device, null);
+  await settle(tab);
+  store.dispatch(set(null));
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("a reset after the reducer was replaced (hot reload, code splitting) deletes nothing", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  const initial: Item[] = [];
+  store.replaceReducer(combineReducers({ list: slice(initial) }) as never);
+  store.dispatch(set(initial));
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("the usual reset of the whole store, state = undefined, deletes nothing where a reducer writes `state = []`", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const all = combineReducers({ list: (state = []) => state });
+  const { store, tab } = open(device, (state: never, action: { type: string }) =>
+    all(action.type === "signed out" ? undefined : state, action),
+  );
+  await settle(tab);
+  store.dispatch({ type: "signed out" });
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("a reset of a slice with a lazy initial state deletes nothing", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const adapter = createEntityAdapter<Item>();
+  const lazy = createSlice({ name: "l", initialState: () => adapter.getInitialState(), reducers: {} });
+  const { store, tab } = open(device, (state: { list: never } | undefined, action: { type: string }) => ({
+    list: action.type === "reset" ? lazy.getInitialState() : lazy.reducer(state?.list, action),
+  }));
+  await settle(tab);
+  store.dispatch({ type: "reset" });
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("an item with the id __proto__ in a plain object is not deleted everywhere by the next change", async (context) => {
+  quiet(context);
+  const device = stored({ id: "__proto__", name: "x" });
+  const { store, tab, list } = open(device, {});
+  await settle(tab);
+  store.dispatch(set({ ...(list() as object), a: { id: "a" } }));
+  await settle(tab);
+  deepStrictEqual(ids(device).sort(), ["__proto__", "a"]);
+});
+
+test("an item with the id __proto__ in an entity adapter keeps its fields", async (context) => {
+  quiet(context);
+  const device = stored({ id: "__proto__", name: "x" });
+  const adapter = createEntityAdapter<Item>();
+  const entities = createSlice({
+    name: "l",
+    initialState: adapter.getInitialState(),
+    reducers: { add: adapter.addOne },
+  });
+  const { store, tab } = open(device, combineReducers({ list: entities.reducer }));
+  await settle(tab);
+  store.dispatch(entities.actions.add({ id: "a" }));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("__proto__"), { id: "__proto__", name: "x" });
+});
+
+test("an item that an array cannot find again under its id is not deleted everywhere by the next change", async (context) => {
+  quiet(context);
+  // Kept by an app whose slice was a plain object: the key was all that there was of an id.
+  const device = new Device();
+  device.items("list").set("a", { title: "A" });
+  const { store, tab, list } = open(device, []);
+  await settle(tab);
+  store.dispatch(set([...(list() as Item[]), { id: "b" }]));
+  await settle(tab);
+  deepStrictEqual(ids(device), ["a", "b"]);
+});
+
+test("clearSlice of a single value does not make an empty object of it everywhere", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab, list } = open(device, "light", { tracking: { single: true } });
+  await settle(tab);
+  store.dispatch(set("dark"));
+  try {
+    store.dispatch(clearSlice("list"));
+  } catch {}
+  await settle(tab);
+  strictEqual(typeof list(), "string");
+  strictEqual(typeof device.items("list").get("value"), "string");
+});
+
+// --- What is lost of what the user did
+
+test("an edit just before a reset is sent", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "old" });
+  const initial: Item[] = [];
+  const { store, tab } = open(device, initial);
+  await settle(tab);
+  store.dispatch(set([{ id: 1, name: "new" }]));
+  store.dispatch(set(initial));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "new" });
+});
+
+test("clearSlice while the slice is read clears it", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab, list } = open(device, []);
+  store.dispatch(clearSlice("list"));
+  await settle(tab);
+  deepStrictEqual([list(), ids(device)], [[], []]);
+});
+
+test("an edit of a preloaded item while the slice is read overwrites no stored field", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "stored", tags: ["t"] });
+  const { store, tab } = open(device, [], { preloaded: [{ id: 1, name: "rendered" }] });
+  store.dispatch(set([{ id: 1, name: "rendered", open: true }]));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "stored", tags: ["t"], open: true });
+});
+
+test("a change is sent though a subscriber throws", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  store.subscribe(() => {
+    throw new Error("of the app");
+  });
+  try {
+    store.dispatch(set([{ id: 1 }]));
+  } catch {}
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("what a thunk does later is sent wherever the enhancer stands", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const tab = device.tab();
+  const store = configureStore({
+    reducer: { list: slice([]) },
+    enhancers: (get) => get().prepend(enhancer(tab, { slices: { list: {} } })),
+  });
+  await settle(tab);
+  await store.dispatch((async (dispatch: (action: unknown) => void) => {
+    await turn();
+    dispatch(set([{ id: 1 }]));
+  }) as never);
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("a snapshot of the whole state that is restored is sent", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "a" });
+  const { store, tab, list } = open(device, (state: unknown, action: { type: string; state: unknown }) =>
+    action.type === "restore" ? action.state : (state ?? { list: [] }),
+  );
+  const other = open(device, []);
+  await settle(tab, other.tab);
+  const snapshot = store.getState();
+  other.store.dispatch(set([{ id: 1, name: "b" }]));
+  await settle(tab, other.tab);
+  store.dispatch({ type: "restore", state: snapshot });
+  await settle(tab, other.tab);
+  deepStrictEqual(list(), [...device.items("list").values()]);
+});
+
+test("a field that is called like one of every object's is removed", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, constructor: "Lotus", name: "a" });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  store.dispatch(set([{ id: 1, name: "a" }]));
+  await settle(tab);
+  deepStrictEqual(Object.keys(device.items("list").get("1") as object), ["id", "name"]);
+});
+
+test("a field id that is not the item's id is not sent as an update, of which the worker leaves it out", async (context) => {
+  quiet(context);
+  const device = new Device();
+  device.items("list").set("7", { isbn: 7, id: "x" });
+  const { store, tab } = open(device, [], { tracking: { selectId: (item: { isbn: number }) => item.isbn } });
+  await settle(tab);
+  store.dispatch(set([{ isbn: 7, id: "y" }]));
+  await settle(tab);
+  // src/engine/fold.rs, merge: `if name != "id"`. The double merges it; the worker does not.
+  deepStrictEqual(
+    device.operations.filter(({ type, payload }) => type === "list/updateItem" && "id" in Object(payload)),
+    [],
+  );
+});
+
+test("a first item of the app's that was deleted stays deleted", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const first = open(device, [{ id: 1 }, { id: 2 }]);
+  await settle(first.tab);
+  first.store.dispatch(set([{ id: 1 }].slice(1)));
+  await settle(first.tab);
+  const again = open(device, [{ id: 1 }, { id: 2 }]);
+  await settle(again.tab);
+  deepStrictEqual(again.list(), []);
+});
+
+test("of the app's first items those stay that were not edited", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const seeds = [{ id: 1 }, { id: 2 }];
+  const { store, tab, list } = open(device, seeds);
+  store.dispatch(set([{ id: 1, name: "mine" }, seeds[1]]));
+  await settle(tab);
+  strictEqual((list() as Item[]).length, 2);
+});
+
+// --- What vanishes from the store when it is read
+
+test("preloaded items do not vanish while nothing is stored", async (context) => {
+  quiet(context);
+  const { tab, list } = open(new Device(), [], { preloaded: [{ id: 1 }] });
+  await settle(tab);
+  deepStrictEqual(list(), [{ id: 1 }]);
+});
+
+/** A tab that refuses what the client refuses. */
+function strict(device: Device): Tab {
+  const tab = device.tab();
+  const send = tab.send.bind(tab);
+  tab.send = (action, id) => {
+    actionText(action, id);
+    return send(action, id);
+  };
+  return tab;
+}
+
+test("what cannot be kept stays in the store, as is said, when the slice is read again", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const tab = strict(device);
+  const { store, list } = open(device, [], { client: tab });
+  await settle(tab);
+  store.dispatch(set([...(list() as Item[]), { id: 2, at: new Date(0) }]));
+  await settle(tab);
+  strictEqual((list() as Item[]).length, 2);
+  // The worker was restarted.
+  tab.tell("list", undefined as never);
+  await settle(tab);
+  strictEqual((list() as Item[]).length, 2);
+});
+
+test("what withoutTracking put in before the slice was read stays", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab, list } = open(device, []);
+  withoutTracking(() => store.dispatch(set([{ id: 2 }])));
+  await settle(tab);
+  strictEqual((list() as Item[]).length, 2);
+});
+
+// --- withoutTracking
+
+test("withoutTracking in withoutTracking sends nothing of the outer one", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  withoutTracking(() => {
+    store.dispatch(set([{ id: 1 }]));
+    withoutTracking(() => {});
+  });
+  await settle(tab);
+  deepStrictEqual(ids(device), []);
+});
+
+// --- Duplicate ids in an array
+
+test("a deletion is sent beside items with one id", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  const twice = [{ id: 1 }, { id: 1 }];
+  store.dispatch(set([...twice, { id: 2 }]));
+  await settle(tab);
+  store.dispatch(set(twice));
+  await settle(tab);
+  deepStrictEqual(ids(device), ["1"]);
+});
+
+test("a change from elsewhere is not overwritten by the second item with its id", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab, list } = open(device, []);
+  const other = open(device, []);
+  await settle(tab, other.tab);
+  store.dispatch(set([{ id: 1, name: "old" }, { id: 1, name: "old" }])); // biome-ignore format: one line
+  await settle(tab, other.tab);
+  other.store.dispatch(set([{ id: 1, name: "new" }]));
+  await settle(tab, other.tab);
+  store.dispatch(set([...(list() as Item[]), { id: 2 }]));
+  await settle(tab, other.tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "new" });
+});
+
+// --- Two stores in one page
+
+/** A page's client is one for all its stores: here with any number of followers, as in client.ts. */
+function shared(tab: Tab): Client {
+  const followers = new Map<string, Set<(change: never) => void>>();
+  return {
+    register: (options) => tab.register(options),
+    send: (action, id) => tab.send(action, id),
+    read: (name) => tab.read(name),
+    follow: (name, fn) => {
+      const set = followers.get(name) ?? new Set();
+      followers.set(name, set.add(fn as never));
+      return tab.follow(name, (change) => {
+        for (const fn of set) fn(change as never);
+      });
+    },
+  };
+}
+
+test("two stores in one page end equal", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const tab = device.tab();
+  const client = shared(tab);
+  const [one, two] = [open(device, [], { client }), open(device, [], { client })];
+  await settle(tab);
+  one.store.dispatch(set([{ id: 1 }]));
+  await settle(tab);
+  deepStrictEqual(two.list(), one.list());
+});
+
+// --- Others
+
+test("an array keeps its order in other tabs and after a reload", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const [one, two] = [open(device, []), open(device, [])];
+  await settle(one.tab, two.tab);
+  one.store.dispatch(set([{ id: "a" }]));
+  await settle(one.tab, two.tab);
+  one.store.dispatch(set([{ id: "b" }, { id: "a" }]));
+  await settle(one.tab, two.tab);
+  deepStrictEqual(two.list(), one.list());
+});
+
+test("a database that was evicted gets an edited item whole", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "a" });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  device.slices.clear();
+  store.dispatch(set([{ id: 1, name: "b" }]));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "b" });
+});
+
+test("a selectId that throws for one item stops no other slice", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const tab = device.tab();
+  const selectId = (item: { meta: { id: string } }) => item.meta.id;
+  const store = configureStore({
+    reducer: { list: slice([]), other: (state: Item[] = [], { type }: { type: string }) => (type === "set" ? [{ id: 1 }] : state) },
+    enhancers: (get) => get().concat(enhancer(tab, { slices: { list: { selectId }, other: {} } })),
+  }); // biome-ignore format: one line
+  await settle(tab);
+  store.dispatch(set([{}]) as never);
+  await settle(tab);
+  deepStrictEqual([...device.items("other").keys()], ["1"]);
+});
+
+test("clearSlice of an unknown slice says so, or does nothing", async (context) => {
+  quiet(context);
+  const { store, tab } = open(new Device(), []);
+  await settle(tab);
+  try {
+    store.dispatch(clearSlice("lisst"));
+  } catch (error) {
+    ok(String(error).includes("lisst"), String(error));
+  }
+});
+
+test("a root reducer without a default makes a store", (context) => {
+  quiet(context);
+  doesNotThrow(() => open(new Device(), (state: unknown) => state, { preloaded: [] }));
+});
+
+test("a single value that becomes undefined is sent as something that the worker knows", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab } = open(device, "light", { tracking: { single: true } });
+  await settle(tab);
+  store.dispatch(set("dark"));
+  await settle(tab);
+  device.operations.length = 0;
+  const bare = open(device, (state: { list: unknown } | undefined, action: { type: string; payload: unknown }) =>
+    ({ list: action.type === "set" ? action.payload : state ? state.list : "light" }), { tracking: { single: true } }); // biome-ignore format: one line
+  await settle(bare.tab);
+  bare.store.dispatch(set(undefined));
+  await settle(bare.tab);
+  // src/bridge/action.rs, single: only set… and save….
+  deepStrictEqual(
+    device.operations.map(({ type }) => type).filter((type) => !/\/(set|save)/.test(type)),
+    [],
+  );
+});
+
+test("an ES map stays one", async (context) => {
+  quiet(context);
+  const { tab, list } = open(stored({ id: 1 }), new Map());
+  await settle(tab);
+  ok(list() instanceof Map, "or is refused and reported, but not replaced by something else");
+});
+
+test("a field beside the items of a plain object, which is said to stay in the store, does", async (context) => {
+  quiet(context);
+  const { tab, list } = open(stored({ id: "a" }), { loading: false });
+  await settle(tab);
+  deepStrictEqual(list(), { loading: false, a: { id: "a" } });
+});
+
+test("a slice that is null at first is not given a shape that its reducer may not know", async (context) => {
+  quiet(context);
+  const { store, tab, list } = open(stored({ id: 1 }), null);
+  await settle(tab);
+  // The app's own items are an array.
+  store.dispatch({
+    type: "set",
+    payload: Array.isArray(list()) ? list() : [...((list() as Item[] | null) ?? []), { id: 2 }],
+  });
+  await settle(tab);
+  ok((list() as Item[]).some(({ id }) => id === 1));
+});
+
+test("a subscriber that throws when what is stored comes in loses no other slice and no readiness", async (context) => {
+  quiet(context);
+  const { store, tab } = open(stored({ id: 1 }), []);
+  let thrown = false;
+  store.subscribe(() => {
+    if (thrown) return;
+    thrown = true;
+    throw new Error("of the app");
+  });
+  let failure: unknown;
+  store.nightferry.ready.catch((error) => (failure = error));
+  await settle(tab);
+  strictEqual(failure, undefined);
+});
+
+// --- Attacked and found sound
+
+test("sound: what is dispatched while subscribers hear of a change from elsewhere is sent", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab, list } = open(device, []);
+  store.subscribe(() => {
+    const items = list() as Item[];
+    if (items.some(({ seen }) => !seen)) store.dispatch(set(items.map((item) => ({ ...item, seen: true }))));
+  });
+  await settle(tab);
+  device.items("list").set("2", { id: 2 });
+  tab.tell("list", { puts: [{ id: "2", value: { id: 2 } }], deletes: [], origin: "server", n: 0, position: 9 });
+  await settle(tab);
+  deepStrictEqual([...device.items("list").values()], [{ id: 1, seen: true }, { id: 2, seen: true }]); // biome-ignore format: one line
+});
+
+test("sound: where register fails the store goes on, and its changes are reported", async (context) => {
+  const error = quiet(context);
+  const failing: Client = {
+    register: () => Promise.reject(new Error("unsupported")),
+    send: () => {
+      throw new Error("register first");
+    },
+    read: () => Promise.reject(new Error("register first")),
+    follow: () => () => {},
+  };
+  const { store, list } = open(new Device(), [], { client: failing });
+  await turn();
+  store.dispatch(set([{ id: 1 }]));
+  await turn();
+  deepStrictEqual([list(), error.mock.callCount()], [[{ id: 1 }], 2]);
+});
+
+test("sound: withoutTracking adopts what was done before it was left by an exception", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  try {
+    withoutTracking(() => {
+      store.dispatch(set([{ id: 1 }]));
+      throw new Error("of the app");
+    });
+  } catch {}
+  await settle(tab);
+  deepStrictEqual(ids(device), []);
+});
+
+test("sound: NaN, BigInt and cycles are reported, stop nothing else, and are sent once they can be", async (context) => {
+  const error = quiet(context);
+  const device = new Device();
+  const tab = strict(device);
+  const { store } = open(device, [], { client: tab });
+  await settle(tab);
+  const cycle: Item = { id: 3 };
+  cycle["self"] = cycle;
+  store.dispatch(set([{ id: 1, x: Number.NaN }, { id: 2, x: 1n }, cycle, { id: 4 }])); // biome-ignore format: one line
+  await settle(tab);
+  deepStrictEqual([ids(device), error.mock.callCount()], [["4"], 3]);
+  store.dispatch(set([{ id: 1, x: 0 }, { id: 4 }])); // biome-ignore format: one line
+  await settle(tab);
+  deepStrictEqual(ids(device).sort(), ["1", "4"]);
+});
