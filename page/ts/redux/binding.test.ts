@@ -10,7 +10,7 @@ import {
   type PayloadAction,
 } from "@reduxjs/toolkit";
 import { clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, type Tab } from "./device.test-support.js";
+import { Device, settle, turn } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface File {
@@ -78,25 +78,6 @@ function open(device: Device, preloadedState?: { theme: string }) {
     enhancers: (get) => get().concat(enhancer(tab, options)),
   });
   return { tab, store };
-}
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** Lets every message through, until there is none. */
-async function settle(...tabs: Tab[]): Promise<void> {
-  for (let quiet = 0; quiet < 2; quiet += 1) {
-    await turn();
-    for (const tab of tabs) {
-      tab.post();
-      for (const queue of [tab.up, tab.down]) {
-        for (let next = queue.shift(); next; next = queue.shift()) {
-          quiet = 0;
-          next();
-          await turn();
-        }
-      }
-    }
-  }
 }
 
 async function ready(device: Device) {

@@ -2,6 +2,7 @@
 
 import type { Action, Reducer, Store, UnknownAction } from "redux";
 import type { Change, RegisterOptions, SliceConfig } from "../types.js";
+import { isCollection } from "./shape.js";
 import { type Operation, type Told, TrackedSlice } from "./slice.js";
 
 /** The options of `register`; a slice may say how the store holds it. */
@@ -15,7 +16,7 @@ type Item = any;
 export interface TrackedSliceConfig extends SliceConfig {
   /** An item's id; by default its field `id`. */
   selectId?: (item: Item) => string | number;
-  /** The order in which an entity adapter keeps its items, where it has one. */
+  /** The order in which an entity adapter or an array keeps its items, where it has one. */
   sortComparer?: (a: Item, b: Item) => number;
 }
 
@@ -49,27 +50,39 @@ type State = Record<string, unknown>;
 export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
 
 const bindings = new Set<Binding>();
+/** How many calls of `withoutTracking` are under way. */
+let untracked = 0;
 
 /** Calls `fn`; what it changes in tracked slices is not sent. */
 export function withoutTracking<T>(fn: () => T): T {
-  for (const binding of bindings) binding.look();
+  if (untracked === 0) for (const binding of bindings) binding.look();
+  untracked += 1;
   try {
     return fn();
   } finally {
-    for (const binding of bindings) binding.adopt();
+    untracked -= 1;
+    if (untracked === 0) for (const binding of bindings) binding.adopt();
   }
 }
 
 /** The reducer, and besides it what the binding's own actions do. */
-export function withNightferry<S, A extends Action, P>(reducer: Reducer<S, A, P>): Reducer<S, A, P> {
+export function withNightferry<S, A extends Action, P>(
+  reducer: Reducer<S, A, P>,
+  slices: NightferryOptions["slices"],
+): Reducer<S, A, P> {
   return ((state: P | undefined, action: UnknownAction) => {
     if (action.type === CHANGED) {
       const { slice, state: changed } = action as Changed;
       return { ...(state as State), [slice]: changed };
     }
     if (action.type === CLEAR) {
-      const slice = (action as unknown as ReturnType<typeof clearSlice>).slice;
-      return { ...(state as State), [slice]: emptied((state as State)[slice]) };
+      const { slice } = action as unknown as ReturnType<typeof clearSlice>;
+      const items = (state as State)[slice];
+      if (slices[slice] && !slices[slice].single && isCollection(items)) {
+        return { ...(state as State), [slice]: emptied(items) };
+      }
+      report(`clearSlice("${slice}") did nothing: it empties a collection that is named in slices.`);
+      return state;
     }
     return reducer(state, action as unknown as A);
   }) as Reducer<S, A, P>;
@@ -92,8 +105,8 @@ export class Binding {
   #looking = false;
   #state: unknown;
 
-  /** `initial` is the state that the reducers begin with. */
-  constructor(store: Store, client: Client, options: NightferryOptions, initial: unknown) {
+  /** `initial` makes the state that the reducers begin with. */
+  constructor(store: Store, client: Client, options: NightferryOptions, initial: () => unknown) {
     this.#store = store;
     this.#client = client;
     this.#state = store.getState();
@@ -101,7 +114,19 @@ export class Binding {
     this.#slices = Object.entries(options.slices).map(([name, { selectId, sortComparer, ...config }]) => {
       configs[name] = config;
       const tracking = { selectId, sortComparer, single: config.single };
-      return new TrackedSlice(name, tracking, this.#of(name), (initial as State)[name]);
+      const first = () => {
+        try {
+          return (initial() as State | undefined)?.[name];
+        } catch {
+          return undefined;
+        }
+      };
+      const slice = new TrackedSlice(name, tracking, this.#of(name), first, report);
+      const state = this.#of(name);
+      if (state !== undefined && state !== null && !slice.there) {
+        report(`"${name}" is neither an array, an entity adapter's state nor a plain object, so it is not persisted.`);
+      }
+      return slice;
     });
     bindings.add(this);
     this.ready = this.#start({ ...options, slices: configs });
@@ -164,19 +189,33 @@ export class Binding {
 
   #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
     if (!slice.there || state === this.#of(slice.name)) return;
-    this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
+    try {
+      this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
+    } catch (error) {
+      // A subscriber's, which is told of a state that is there all the same.
+      console.error("Nightferry: a subscriber of the store threw, the change is in the store:", error);
+    }
   }
 
   #of(slice: string): unknown {
-    return (this.#store.getState() as State)[slice];
+    return (this.#store.getState() as State | undefined)?.[slice];
   }
 
   /** An action was reduced: what it changed is looked at once, at the end of this microtask. */
   acted(): void {
     const state = this.#store.getState();
-    if (this.#looking || state === this.#state) return;
-    this.#looking = true;
+    const before = this.#state as State;
+    if (state === before || untracked > 0) return;
     this.#state = state;
+    for (const slice of this.#slices) {
+      // What was changed before a reset in the same microtask is sent.
+      const former = before?.[slice.name];
+      if (slice.isResetTo((state as State)[slice.name]) && slice.isNew(former) && slice.holds(former)) {
+        this.#send(slice, slice.look(former));
+      }
+    }
+    if (this.#looking) return;
+    this.#looking = true;
     queueMicrotask(() => this.look());
   }
 
@@ -188,7 +227,7 @@ export class Binding {
       const state = this.#of(slice.name);
       if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
       if (slice.isReset(state)) this.#reset(slice, state);
-      else this.#send(slice, slice.look(state, report));
+      else this.#send(slice, slice.look(state));
     }
   }
 

@@ -133,3 +133,22 @@ export class Tab implements Client {
     this.down.push(() => this.#followers.get(slice)?.(change));
   }
 }
+
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Lets every message through, until there is none. */
+export async function settle(...tabs: Tab[]): Promise<void> {
+  for (let quiet = 0; quiet < 2; quiet += 1) {
+    await turn();
+    for (const tab of tabs) {
+      tab.post();
+      for (const queue of [tab.up, tab.down]) {
+        for (let next = queue.shift(); next; next = queue.shift()) {
+          quiet = 0;
+          next();
+          await turn();
+        }
+      }
+    }
+  }
+}

@@ -14,20 +14,18 @@ export interface NightferryStore {
 /** Binds a store to `client`; without one there is nothing to keep, as on a server. */
 export function enhancer(client: Client | undefined, options: NightferryOptions): StoreEnhancer<NightferryStore> {
   return (createStore) => (reducer, preloadedState) => {
-    const store = createStore(withNightferry(reducer), preloadedState);
+    const store = createStore(withNightferry(reducer, options.slices), preloadedState);
     if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
-    const initial = reducer(undefined, { type: "nightferry/initial" } as never);
+    let current = reducer;
+    const initial = () => current(undefined, { type: "nightferry/initial" } as never);
     const binding = new Binding(store as unknown as Store, client, options, initial);
+    // The first to hear of every action, wherever it was dispatched and wherever the enhancer stands among others.
+    store.subscribe(() => binding.acted());
     return {
       ...store,
-      dispatch: (action) => {
-        const returned = store.dispatch(action);
-        binding.acted();
-        return returned;
-      },
       replaceReducer: (next) => {
-        store.replaceReducer(withNightferry(next));
-        binding.acted();
+        current = next as never;
+        store.replaceReducer(withNightferry(next, options.slices));
       },
       nightferry: { ready: binding.ready },
     };

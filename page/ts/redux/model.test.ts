@@ -5,7 +5,7 @@ import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import { clearSlice } from "./binding.js";
-import { Device } from "./device.test-support.js";
+import { Device, turn } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 const RUNS = 500;
@@ -55,8 +55,6 @@ function open(device: Device) {
   return { tab, store };
 }
 type Page = ReturnType<typeof open>;
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function act({ store }: Page, pick: (n: number) => number, count: number): void {
   const id = pick(IDS);

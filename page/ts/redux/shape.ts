@@ -5,7 +5,7 @@
 export interface Tracking {
   /** An item's id; by default its field `id`. */
   selectId?: ((item: never) => unknown) | undefined;
-  /** The order in which an entity adapter keeps its items, where it has one. */
+  /** The order in which an entity adapter or an array keeps its items, where it has one. */
   sortComparer?: ((a: never, b: never) => number) | undefined;
   /** The slice is one value. */
   single?: boolean | undefined;
@@ -25,8 +25,12 @@ type Fields = Record<string, unknown>;
 /** The id of a slice with one value. */
 export const VALUE = "value";
 
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** A plain object; of another window's, too. */
+export function isObject(value: unknown): value is Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
 
 const isEntities = (state: unknown): state is Entities =>
   isObject(state) && Array.isArray(state.ids) && isObject(state.entities);
@@ -34,10 +38,22 @@ const isEntities = (state: unknown): state is Entities =>
 /** Whether a slice's state can hold items. */
 export const isCollection = (state: unknown) => Array.isArray(state) || isObject(state);
 
+/** Whether a collection has no items. */
+export function isEmpty(state: unknown): boolean {
+  if (isEntities(state)) return state.ids.length === 0;
+  for (const _ in state as object) return false;
+  return true;
+}
+
 /** The id that an item says it has, as text; undefined where it says none. */
 function ownId(item: unknown, selectId: Tracking["selectId"]): string | undefined {
   if (!isObject(item)) return undefined;
-  const id = selectId ? selectId(item as never) : item.id;
+  let id: unknown = item.id;
+  try {
+    if (selectId) id = selectId(item as never);
+  } catch {
+    return undefined;
+  }
   return typeof id === "string" || typeof id === "number" ? String(id) : undefined;
 }
 
@@ -63,13 +79,16 @@ export function each(
   }
 }
 
-/** Why an item cannot be kept under its id. */
-export function disagreement(id: string, item: unknown, { selectId, single }: Tracking): string | undefined {
+/** Why an item cannot be kept under its id, in such a state. */
+export function disagreement(state: unknown, id: string, item: unknown, tracking: Tracking): string | undefined {
+  const { selectId, single } = tracking;
   if (single) return undefined;
   if (!isObject(item)) return "is no object, so it cannot be an item";
+  if (id === "__proto__") return "has an id that no object can have as a key";
   const own = ownId(item, selectId);
   // In a plain object the key may be all that there is of an id.
-  if (own === id || (own === undefined && !selectId && item.id === undefined)) return undefined;
+  const byKey = !selectId && item.id === undefined && !Array.isArray(state);
+  if (own === id || (own === undefined && byKey)) return undefined;
   return `says that its id is ${JSON.stringify(own)}; pass selectId if its id is in another field`;
 }
 
@@ -95,16 +114,19 @@ export function change(state: unknown, puts: Items, deletes: Iterable<string>, t
   return changeObject(state as Fields, puts, gone);
 }
 
-function changeArray(state: unknown[], puts: Items, gone: Set<string>, { selectId }: Tracking): unknown[] {
+function changeArray(state: unknown[], puts: Items, gone: Set<string>, tracking: Tracking): unknown[] {
+  const { selectId, sortComparer } = tracking;
   const rest = new Map(puts);
   const changed = [];
   for (const item of state) {
     const id = ownId(item, selectId);
-    if (id === undefined || (!rest.has(id) && !gone.has(id))) changed.push(item);
+    if (id === undefined || (!puts.has(id) && !gone.has(id))) changed.push(item);
+    // Once, though there may be two of one id.
     else if (rest.has(id)) changed.push(rest.get(id));
     if (id !== undefined) rest.delete(id);
   }
-  return [...changed, ...rest.values()];
+  changed.push(...rest.values());
+  return sortComparer ? changed.sort(sortComparer as (a: unknown, b: unknown) => number) : changed;
 }
 
 function changeEntities(state: Entities, puts: Items, gone: Set<string>, tracking: Tracking): Entities {

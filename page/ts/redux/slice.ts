@@ -1,7 +1,17 @@
 // One tracked slice: what the store holds of it as it was last sent or received, and what this page changed that the
 // worker may not have taken yet.
 
-import { change, disagreement, each, type Items, isCollection, isObject, read, type Tracking } from "./shape.js";
+import {
+  change,
+  disagreement,
+  each,
+  type Items,
+  isCollection,
+  isEmpty,
+  isObject,
+  read,
+  type Tracking,
+} from "./shape.js";
 
 /** A change of one item. */
 export type Operation =
@@ -25,6 +35,9 @@ export class TrackedSlice {
   readonly tracking: Tracking;
   /** The collection that the slice's reducer begins with. Should a later action bring it back, that is a reset, and no deletion. */
   readonly #initial: unknown;
+  /** The same, of the reducer that the store has by now. */
+  readonly #initialNow: () => unknown;
+  readonly #report: (problem: string) => void;
   /** Whether the store had the slice when it was last looked at. */
   there = false;
   /** The state that was last looked at. */
@@ -38,10 +51,19 @@ export class TrackedSlice {
   /** What was refused, so that it is said once. */
   readonly #refused = new Map<string, unknown>();
 
-  constructor(name: string, tracking: Tracking, state: unknown, initial: unknown) {
+  /** `report` hears of what cannot be kept. */
+  constructor(
+    name: string,
+    tracking: Tracking,
+    state: unknown,
+    initial: () => unknown,
+    report: (problem: string) => void,
+  ) {
+    this.#report = report;
     this.name = name;
     this.tracking = tracking;
-    this.#initial = initial;
+    this.#initialNow = initial;
+    this.#initial = initial();
     this.#seen = state;
     this.#items = read(state, tracking);
     this.there = this.holds(state);
@@ -57,9 +79,20 @@ export class TrackedSlice {
     return state !== this.#seen;
   }
 
+  /** Whether the state is the very collection that the slice began with. */
+  isResetTo(state: unknown): boolean {
+    return !this.tracking.single && state !== undefined && state === this.#initial;
+  }
+
   /** Whether an action returned a collection to what it was at first. */
   isReset(state: unknown): boolean {
-    return !this.tracking.single && state === this.#initial && this.isNew(state);
+    if (this.tracking.single || !this.isNew(state)) return false;
+    if (state === this.#initial) return true;
+    // Only where nothing is left is it worth to ask the reducer.
+    if (this.#items.size === 0 || !isEmpty(state)) return false;
+    const [first, second] = [this.#initialNow(), this.#initialNow()];
+    // A reducer that makes its first state anew each time cannot be told from one whose items were all removed.
+    return first === second ? state === first : JSON.stringify(state) === JSON.stringify(first);
   }
 
   /** Takes the state as it is, without anything to send. */
@@ -68,28 +101,40 @@ export class TrackedSlice {
     this.#items = read(state, this.tracking);
   }
 
-  /** What has changed since the state was last looked at. `report` hears of what cannot be kept. */
-  look(state: unknown, report: (problem: string) => void): Operation[] {
+  /** Says once what is not done with an item. */
+  #refuse(place: string, item: unknown, why: string, what: string): void {
+    if (this.#refused.get(place) === item) return;
+    this.#refused.set(place, item);
+    this.#report(`${this.name}${place} ${why}. ${what}`);
+  }
+
+  /** What has changed since the state was last looked at. */
+  look(state: unknown): Operation[] {
     const operations: Operation[] = [];
     const before = this.#items;
     let there = 0;
-    const refuse = (place: string, item: unknown, why: string) => {
-      if (this.#refused.get(place) === item) return;
-      this.#refused.set(place, item);
-      report(`${this.name}${place} ${why}. It stays in the store and is not persisted.`);
-    };
+    const refuse = (place: string, item: unknown, why: string) =>
+      this.#refuse(place, item, why, "It stays in the store and is not persisted.");
     const visit = (id: string, item: unknown) => {
       const former = before.get(id);
       if (former !== undefined) there += 1;
       if (former === item) return;
-      const why = disagreement(id, item, this.tracking);
+      const why = disagreement(state, id, item, this.tracking);
       if (why) return refuse(`[${JSON.stringify(id)}]`, item, why);
       before.set(id, item);
       const operation = this.#operation(id, former, item);
       if (operation) operations.push(operation);
     };
     const known = before.size;
-    each(state, this.tracking, visit, (place, why) => refuse(place, state, why));
+    const visited = new Set<string>();
+    const once = (id: string, item: unknown) => {
+      if (visited.has(id)) return refuse(`[${JSON.stringify(id)}]`, item, "has the id of another item");
+      visited.add(id);
+      visit(id, item);
+    };
+    // Only an array can hold two items of one id.
+    const take = Array.isArray(state) ? once : visit;
+    each(state, this.tracking, take, (place, why) => refuse(place, state, why));
     if (there < known) {
       const now = read(state, this.tracking);
       for (const id of before.keys()) {
@@ -104,13 +149,20 @@ export class TrackedSlice {
   }
 
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
-    if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item)) {
+    // An update leaves an item's own id alone.
+    const renamed = isObject(former) && isObject(item) && former.id !== item.id;
+    if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item) || renamed) {
       this.#whole.add(id);
       return { op: "put", id, item };
     }
     const fields: Record<string, unknown> = {};
-    for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
-    for (const name in former) if (former[name] !== undefined && item[name] === undefined) fields[name] = undefined;
+    for (const name in item) {
+      if (item[name] !== (Object.hasOwn(former, name) ? former[name] : undefined)) fields[name] = item[name];
+    }
+    for (const name in former) {
+      const left = Object.hasOwn(item, name) ? item[name] : undefined;
+      if (former[name] !== undefined && left === undefined) fields[name] = undefined;
+    }
     return Object.keys(fields).length > 0 ? { op: "update", id, fields } : undefined;
   }
 
@@ -148,12 +200,11 @@ export class TrackedSlice {
     return this.#change(state, put, gone);
   }
 
-  /** The state with all of the slice as the worker has it: what it does not name is gone. */
+  /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
   replace(state: unknown, { puts, n, position }: Told): unknown {
-    // The app's own first items stay until something was stored.
-    if (puts.length === 0 && state === this.#initial) return state;
     const named = new Set(puts.map(({ id }) => id));
-    const deletes = [...this.#items.keys()].filter((id) => !named.has(id));
+    // What the worker never had stays: the app's first items, and what could not be kept.
+    const deletes = [...this.#whole].filter((id) => !named.has(id));
     return this.apply(state, { puts, deletes, n, position });
   }
 
@@ -165,6 +216,12 @@ export class TrackedSlice {
       puts.delete(id);
       if (item === undefined) deletes.add(id);
       else puts.set(id, item);
+    }
+    for (const [id, item] of puts) {
+      const why = disagreement(state, id, item, this.tracking);
+      if (!why) continue;
+      puts.delete(id);
+      this.#refuse(`[${JSON.stringify(id)}]`, item, why, "It is stored and not shown.");
     }
     const changed = change(state, puts, deletes, this.tracking);
     for (const id of deletes) {

@@ -1,35 +1,17 @@
-// Attacks on the Redux binding: each test is a fault that was found, as small as it could be made.
+// What apps do with their stores that once lost or deleted something: each test is a fault that was found, as small as it
+// could be made.
 
 import { deepStrictEqual, doesNotThrow, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { combineReducers, configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
 import { actionText } from "../action.js";
 import { type Client, clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, type Tab } from "./device.test-support.js";
+import { Device, settle, type Tab, turn } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface Item {
   id: number | string;
   [field: string]: unknown;
-}
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** Lets every message through, until there is none. */
-async function settle(...tabs: Tab[]): Promise<void> {
-  for (let quiet = 0; quiet < 2; quiet += 1) {
-    await turn();
-    for (const tab of tabs) {
-      tab.post();
-      for (const queue of [tab.up, tab.down]) {
-        for (let next = queue.shift(); next; next = queue.shift()) {
-          quiet = 0;
-          next();
-          await turn();
-        }
-      }
-    }
-  }
 }
 
 const set = (payload: unknown) => ({ type: "set", payload });
@@ -219,24 +201,6 @@ test("an edit just before a reset is sent", async (context) => {
   deepStrictEqual(device.items("list").get("1"), { id: 1, name: "new" });
 });
 
-test("clearSlice while the slice is read clears it", async (context) => {
-  quiet(context);
-  const device = stored({ id: 1 });
-  const { store, tab, list } = open(device, []);
-  store.dispatch(clearSlice("list"));
-  await settle(tab);
-  deepStrictEqual([list(), ids(device)], [[], []]);
-});
-
-test("an edit of a preloaded item while the slice is read overwrites no stored field", async (context) => {
-  quiet(context);
-  const device = stored({ id: 1, name: "stored", tags: ["t"] });
-  const { store, tab } = open(device, [], { preloaded: [{ id: 1, name: "rendered" }] });
-  store.dispatch(set([{ id: 1, name: "rendered", open: true }]));
-  await settle(tab);
-  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "stored", tags: ["t"], open: true });
-});
-
 test("a change is sent though a subscriber throws", async (context) => {
   quiet(context);
   const device = new Device();
@@ -308,18 +272,6 @@ test("a field id that is not the item's id is not sent as an update, of which th
     device.operations.filter(({ type, payload }) => type === "list/updateItem" && "id" in Object(payload)),
     [],
   );
-});
-
-test("a first item of the app's that was deleted stays deleted", async (context) => {
-  quiet(context);
-  const device = new Device();
-  const first = open(device, [{ id: 1 }, { id: 2 }]);
-  await settle(first.tab);
-  first.store.dispatch(set([{ id: 1 }].slice(1)));
-  await settle(first.tab);
-  const again = open(device, [{ id: 1 }, { id: 2 }]);
-  await settle(again.tab);
-  deepStrictEqual(again.list(), []);
 });
 
 test("of the app's first items those stay that were not edited", async (context) => {
@@ -422,60 +374,6 @@ test("a change from elsewhere is not overwritten by the second item with its id"
 });
 
 // --- Two stores in one page
-
-/** A page's client is one for all its stores: here with any number of followers, as in client.ts. */
-function shared(tab: Tab): Client {
-  const followers = new Map<string, Set<(change: never) => void>>();
-  return {
-    register: (options) => tab.register(options),
-    send: (action, id) => tab.send(action, id),
-    read: (name) => tab.read(name),
-    follow: (name, fn) => {
-      const set = followers.get(name) ?? new Set();
-      followers.set(name, set.add(fn as never));
-      return tab.follow(name, (change) => {
-        for (const fn of set) fn(change as never);
-      });
-    },
-  };
-}
-
-test("two stores in one page end equal", async (context) => {
-  quiet(context);
-  const device = new Device();
-  const tab = device.tab();
-  const client = shared(tab);
-  const [one, two] = [open(device, [], { client }), open(device, [], { client })];
-  await settle(tab);
-  one.store.dispatch(set([{ id: 1 }]));
-  await settle(tab);
-  deepStrictEqual(two.list(), one.list());
-});
-
-// --- Others
-
-test("an array keeps its order in other tabs and after a reload", async (context) => {
-  quiet(context);
-  const device = new Device();
-  const [one, two] = [open(device, []), open(device, [])];
-  await settle(one.tab, two.tab);
-  one.store.dispatch(set([{ id: "a" }]));
-  await settle(one.tab, two.tab);
-  one.store.dispatch(set([{ id: "b" }, { id: "a" }]));
-  await settle(one.tab, two.tab);
-  deepStrictEqual(two.list(), one.list());
-});
-
-test("a database that was evicted gets an edited item whole", async (context) => {
-  quiet(context);
-  const device = stored({ id: 1, name: "a" });
-  const { store, tab } = open(device, []);
-  await settle(tab);
-  device.slices.clear();
-  store.dispatch(set([{ id: 1, name: "b" }]));
-  await settle(tab);
-  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "b" });
-});
 
 test("a selectId that throws for one item stops no other slice", async (context) => {
   quiet(context);
@@ -626,7 +524,7 @@ test("sound: NaN, BigInt and cycles are reported, stop nothing else, and are sen
   const { store } = open(device, [], { client: tab });
   await settle(tab);
   const cycle: Item = { id: 3 };
-  cycle["self"] = cycle;
+  cycle.self = cycle;
   store.dispatch(set([{ id: 1, x: Number.NaN }, { id: 2, x: 1n }, cycle, { id: 4 }])); // biome-ignore format: one line
   await settle(tab);
   deepStrictEqual([ids(device), error.mock.callCount()], [["4"], 3]);
