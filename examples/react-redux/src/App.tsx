@@ -1,24 +1,26 @@
-// The workspace: header, kinds, the list of one kind, and the editor of one item.
+// The workspace: header, kinds, the list of one kind, and the editor of one item; or the dashboard.
 
+import { PersistenceToasts } from "nightferry/react";
 import { useLayoutEffect, useState } from "react";
+import { Dashboard } from "./Dashboard";
 import { Editor } from "./Editor";
 import { Header } from "./Header";
 import { ItemList } from "./ItemList";
 import { type Item, KINDS, type Kind } from "./kinds";
 import { Sidebar } from "./Sidebar";
 import { collections, useAppDispatch, useAppSelector, useItem } from "./store";
-import { useProgress, useReady, useStatus } from "./sync";
+import { useProgress, useReady } from "./sync";
 
 export function App() {
   const dispatch = useAppDispatch();
   const [kind, setKind] = useState<Kind>("files");
   const [openId, setOpenId] = useState<string>();
+  const [dashboard, setDashboard] = useState(false);
   const [removed, setRemoved] = useState<{ kind: Kind; item: Item }>();
   const theme = useAppSelector((state) => state.theme);
   const item = useItem(kind, openId);
   const { progressOf, made } = useProgress(kind);
   const { phase, problem } = useReady();
-  const { error } = useStatus();
 
   useLayoutEffect(() => {
     document.documentElement.dataset.theme = theme;
@@ -27,6 +29,7 @@ export function App() {
   const choose = (chosen: Kind) => {
     setKind(chosen);
     setOpenId(undefined);
+    setDashboard(false);
   };
   const add = () => {
     const { name, content } = KINDS[kind];
@@ -48,45 +51,54 @@ export function App() {
 
   return (
     <div className="app" data-phase={phase} data-open={item !== undefined}>
-      <Header />
-      {(problem ?? error) && (
-        <p className="problem" role="alert">
-          {problem ?? error}
-        </p>
-      )}
-      <Sidebar kind={kind} choose={choose} />
-      <ItemList
-        kind={kind}
-        ready={phase !== "opening"}
-        openId={item?.id}
-        progressOf={progressOf}
-        open={setOpenId}
-        add={add}
-        remove={remove}
-      />
-      {item ? (
-        <Editor
-          key={item.id}
-          item={item}
-          progress={progressOf(item.id)}
-          change={(changes) => change(item.id, changes)}
-          remove={() => remove(item)}
-          close={() => setOpenId(undefined)}
-        />
+      <Header dashboard={dashboard} toggleDashboard={() => setDashboard(!dashboard)} />
+      <div className="notices">
+        {problem && (
+          <p className="problem" role="alert">
+            {problem}
+          </p>
+        )}
+        {removed && (
+          <div className="undo" role="status">
+            <span>“{removed.item.name}” is deleted.</span>
+            <button type="button" onClick={undo}>
+              Undo
+            </button>
+            <button type="button" className="icon" aria-label="Close" onClick={() => setRemoved(undefined)}>
+              ✕
+            </button>
+          </div>
+        )}
+      </div>
+      <Sidebar kind={dashboard ? undefined : kind} choose={choose} />
+      {dashboard ? (
+        <Dashboard close={() => setDashboard(false)} />
       ) : (
-        <section className="nothing">Choose a {KINDS[kind].one}, or add one.</section>
+        <>
+          <ItemList
+            kind={kind}
+            ready={phase !== "opening"}
+            openId={item?.id}
+            progressOf={progressOf}
+            open={setOpenId}
+            add={add}
+            remove={remove}
+          />
+          {item ? (
+            <Editor
+              key={item.id}
+              item={item}
+              progress={progressOf(item.id)}
+              change={(changes) => change(item.id, changes)}
+              remove={() => remove(item)}
+              close={() => setOpenId(undefined)}
+            />
+          ) : (
+            <section className="nothing">Choose a {KINDS[kind].one}, or add one.</section>
+          )}
+        </>
       )}
-      {removed && (
-        <div className="toast" role="status">
-          <span>“{removed.item.name}” is deleted.</span>
-          <button type="button" onClick={undo}>
-            Undo
-          </button>
-          <button type="button" className="icon" aria-label="Close" onClick={() => setRemoved(undefined)}>
-            ✕
-          </button>
-        </div>
-      )}
+      <PersistenceToasts />
     </div>
   );
 }

@@ -1,44 +1,50 @@
-// The connection, "Sync", and the theme.
+// The connection, which opens the dashboard; "Sync"; and the theme.
 
-import { syncNow } from "nightferry/redux";
-import { useState } from "react";
+import { usePersistence } from "nightferry/react";
 import { type Theme, theme, useAppDispatch, useAppSelector } from "./store";
-import { useStatus } from "./sync";
 
 const CONNECTION = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
-export function Header() {
+interface Props {
+  dashboard: boolean;
+  toggleDashboard: () => void;
+}
+
+export function Header({ dashboard, toggleDashboard }: Props) {
   const dispatch = useAppDispatch();
   const chosen = useAppSelector((state) => state.theme);
-  const { connection, pending } = useStatus();
-  const [syncing, setSyncing] = useState(false);
-
-  const sync = async () => {
-    setSyncing(true);
-    try {
-      await dispatch(syncNow());
-    } catch (error) {
-      // The status says it, too, and the page shows that.
-      console.warn(error);
-    }
-    setSyncing(false);
-  };
+  const { status, autoSyncStatus, syncNow } = usePersistence();
+  const connection = status.flaskConnected ? "online" : status.error ? "local-only" : "unknown";
+  const pending = autoSyncStatus.changeCounter;
 
   return (
     <header>
       <h1>Workspace</h1>
-      <output className="badge" data-connection={connection} data-pending={pending}>
+      <button
+        type="button"
+        className="badge"
+        data-connection={connection}
+        data-pending={pending}
+        title={dashboard ? "Close the dashboard" : "Open the dashboard"}
+        aria-expanded={dashboard}
+        aria-controls="dashboard"
+        onClick={toggleDashboard}
+      >
         {CONNECTION[connection]}
-        {pending > 0 && <span className="pending">{pending} to send</span>}
-      </output>
+        {pending > 0 && (
+          <span className="pending">
+            {pending} <span>to send</span>
+          </span>
+        )}
+      </button>
       <button
         type="button"
         className="sync"
-        disabled={syncing}
+        aria-busy={status.syncStatus === "syncing"}
         title="Send now what the server does not have"
-        onClick={sync}
+        onClick={syncNow}
       >
-        Sync
+        {status.syncStatus === "error" ? "Retry" : "Sync"}
       </button>
       <select
         aria-label="Theme"

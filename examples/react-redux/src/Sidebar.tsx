@@ -1,8 +1,14 @@
 import { KINDS, type Kind, kindNames } from "./kinds";
 import { useAppSelector } from "./store";
 
+interface Props {
+  /** The kind that is shown. */
+  kind: Kind | undefined;
+  choose: (kind: Kind) => void;
+}
+
 /** The kinds, with how many there are of each. */
-export function Sidebar({ kind, choose }: { kind: Kind; choose: (kind: Kind) => void }) {
+export function Sidebar({ kind, choose }: Props) {
   return (
     <nav aria-label="Kinds">
       {kindNames.map((name) => (

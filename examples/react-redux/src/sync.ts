@@ -1,12 +1,9 @@
-// What Nightferry tells, as React hooks.
+// What Nightferry tells of the store and its items, as React hooks.
 
-import { getStatus, type ItemProgress, subscribePending, subscribeStatus } from "nightferry";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { type ItemProgress, subscribePending } from "nightferry";
+import { useEffect, useState } from "react";
 import type { Kind } from "./kinds";
 import { store } from "./store";
-
-/** The connection, how many items wait, what went wrong. */
-export const useStatus = () => useSyncExternalStore(subscribeStatus, getStatus);
 
 /** Whether what is stored is in the store yet; the message where Nightferry cannot run. */
 export function useReady(): { phase: "opening" | "ready" | "refused"; problem?: string } {

@@ -118,6 +118,33 @@ async fn retype(tab: &Tab, selector: &str, text: &str) -> Result<()> {
     tab.cdp("Input.insertText", json!({"text": text})).await.map(drop)
 }
 
+/// Waits until the workspace's dashboard is open, with this title.
+async fn dashboard_says(tab: &Tab, title: &str) -> Result<()> {
+    let shown = "document.querySelector('nightferry-dashboard')?.shadowRoot.querySelector('.state strong')";
+    tab.wait_until(&format!("{shown}?.textContent === {}", json!(title))).await
+}
+
+async fn choose_theme(tab: &Tab, theme: &str) -> Result<()> {
+    let choose = "const field = document.querySelector('.theme'); field.value = input;
+        field.dispatchEvent(new Event('change', {bubbles: true}));";
+    tab.eval_with(&theme, choose).await
+}
+
+/// The workspace on a phone and on a desktop, light and dark, for eyes (`target/nightferry/shots/`). It is never wider than the window.
+async fn shoot(tab: &Tab, what: &str) -> Result<()> {
+    let shots = nightferry_e2e::root().join("target/nightferry/shots");
+    for (width, height) in [(390, 844), (1280, 800)] {
+        for (scheme, dark) in [("light", false), ("dark", true)] {
+            let name = format!("{what}-{width}-{scheme}.png");
+            tab.screenshot(&shots.join(&name), width, height, dark).await?;
+            let wider = "const {scrollWidth, clientWidth} = document.documentElement; return scrollWidth - clientWidth;";
+            assert_eq!(tab.eval::<i64>(wider).await?, 0, "{name} is wider than the window");
+        }
+    }
+    tab.cdp("Emulation.setEmulatedMedia", json!({"features": []})).await?;
+    tab.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await.map(drop)
+}
+
 async fn open_workspace(tab: &Tab, example: &Example) -> Result<()> {
     tab.goto(&example.url()).await?;
     tab.wait_until("document.querySelector('.app')?.dataset.phase === 'ready'").await
@@ -148,17 +175,29 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
 
     tab.click(".list li .icon").await?;
     example.wait_for_items("models", |items| items.is_empty()).await?;
-    tab.click(".toast button").await?;
+    shoot(&tab, "workspace-undo").await?;
+    tab.click(".undo button").await?;
     let back = example.wait_for_items("models", |items| items.len() == 1).await?;
     assert_eq!(back, models, "the same model, under the same id");
 
-    // The theme is the server's matter, too; how the editor looks is not.
-    tab.eval::<()>(
-        "const theme = document.querySelector('.theme'); theme.value = 'dark';
-         theme.dispatchEvent(new Event('change', {bubbles: true}));",
-    )
-    .await?;
+    tab.click(".list li .open").await?;
+    tab.wait_until("document.querySelector('.editor .progress').dataset.progress === 'synced'").await?;
+    shoot(&tab, "workspace").await?;
+    tab.click(".badge").await?;
+    dashboard_says(&tab, "Connected").await?;
+    shoot(&tab, "workspace-dashboard").await?;
+
+    // The theme is the server's matter, too; how the editor looks is not. The dashboard follows it, whatever the system prefers.
+    for (theme, colour) in [("light", "rgb(255, 255, 255)"), ("dark", "rgb(26, 26, 37)")] {
+        choose_theme(&tab, theme).await?;
+        tab.wait_until(&format!(
+            "[document.querySelector('header'), document.querySelector('nightferry-dashboard').shadowRoot.querySelector('section')]
+                .every((node) => getComputedStyle(node).backgroundColor === '{colour}')"
+        ))
+        .await?;
+    }
     example.wait_for_items("theme", |items| items.get("value") == Some(&json!("dark"))).await?;
+    tab.click("nav [data-kind=models]").await?;
     tab.click(".list li .open").await?;
     tab.click(".wrap").await?;
     tab.wait_until("document.querySelector('textarea').wrap === 'off'").await?;
@@ -170,15 +209,26 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     tab.wait_until("document.querySelector('.rename').value === 'Ship'").await?;
     assert_eq!(example.items("settings").await?.len(), 0, "settings stay on the device");
 
+    // The dashboard was not shown since the page was loaded again, and yet it can be, with the server down.
+    tab.wait_until("customElements.get('nightferry-dashboard')").await?;
     example.stop()?;
     retype(&tab, ".rename", "Ferry").await?;
     tab.wait_until("document.querySelector('.badge').dataset.connection === 'local-only'").await?;
     tab.wait_until("document.querySelector('.list li').dataset.progress === 'local'").await?;
+    tab.wait_until("document.querySelector('.nightferry-toast')?.textContent.includes('cannot be reached')")
+        .await?;
+    tab.wait_until("document.querySelector('.sync').textContent === 'Retry'").await?;
+    choose_theme(&tab, "system").await?;
+    shoot(&tab, "workspace-down").await?;
+    tab.click(".badge").await?;
+    dashboard_says(&tab, "Server out of reach").await?;
+    shoot(&tab, "workspace-dashboard-down").await?;
+    tab.eval::<()>("window.before = true;").await?;
     example.start().await?;
     // Vite's own script loads the page again; whether it has or not, the sync button is there.
     tab.click(".sync").await?;
     example.wait_for_items("models", |items| items.values().all(|item| item["name"] == "Ferry")).await?;
-    open_workspace(&tab, &example).await?;
+    tab.wait_until("!window.before && document.querySelector('.app')?.dataset.phase === 'ready'").await?;
     tab.click("nav [data-kind=models]").await?;
     tab.wait_until("document.querySelector('.list .name')?.textContent === 'Ferry'").await?;
     tab.wait_until("document.querySelector('.badge').dataset.pending === '0'").await
