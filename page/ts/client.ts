@@ -50,8 +50,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 /**
  * Registers the worker and declares the slices. Call it once, early; calling it again with the same options returns
  * the same promise.
- * @throws NightferryError `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`; the message says
- * the next step.
+ * @throws NightferryError `unsupported`, `insecure_context`, `client_failed`, `worker_failed`, `bad_config`, `storage`,
+ * `newer_schema`, `unreadable_database`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
   const key = JSON.stringify(options);

@@ -8,7 +8,19 @@ import { mirror } from "./redux/sync.js";
 
 export { clearSlice, type NightferryOptions, type TrackedSliceConfig, withoutTracking } from "./redux/binding.js";
 export type { NightferryStore } from "./redux/enhancer.js";
-export * from "./redux/sync.js";
+export {
+  checkFlaskConnection,
+  configureAutoSync,
+  configurePersistence,
+  disablePersistence,
+  enablePersistence,
+  flushPersistence,
+  resetSyncMetrics,
+  type SyncState,
+  syncNow,
+  syncReducer,
+  syncToFlaskBulk,
+} from "./redux/sync.js";
 
 /**
  * Persists the slices that are named, whatever their reducers and actions are called: each is compared by reference once

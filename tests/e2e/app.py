@@ -195,7 +195,12 @@ class Layer:
         if name.startswith("bundled/") and name.endswith(".js"):
             script = Path(name)
             bundled = ROOT / "target" / "nightferry" / "e2e-pages" / script.parent.name / script.name
-            return Response(bundled.read_text("utf-8"), mimetype="text/javascript")
+            # One of them is a service worker for the whole origin.
+            return Response(
+                bundled.read_text("utf-8"),
+                mimetype="text/javascript",
+                headers={"Service-Worker-Allowed": "/"},
+            )
         if name == "items":
             return json_response(self.items())
         if name == "log":

@@ -2,6 +2,7 @@
 //!
 //! Everything here prepares what it needs and says so, repeats only what changed, and fails with the next step to take.
 
+mod api_docs;
 mod bench;
 mod browser_files;
 mod build_id;
@@ -26,6 +27,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask build                                  the browser's files, dist/npm/ and dist/python/, with their sizes
 cargo xtask build --browser-only                   the browser's files alone
+cargo xtask api                                    writes docs/api.md, the API reference, out of the types
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
 cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
                                                    lint core purity sim page server build e2e
@@ -52,6 +54,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     };
     match command.as_str() {
         "build" => build(rest),
+        "api" => api(rest),
         "demo" => demo::run(&demo::Options::parse(rest)?),
         "test" => test::run(&test::Options::parse(rest)?),
         "bench" => bench::run(&bench::Options::parse(rest)?),
@@ -63,6 +66,16 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         unknown => bail!("there is no command `{unknown}`\n\n{USAGE}"),
     }
+}
+
+fn api(arguments: &[String]) -> Result<ExitCode> {
+    if !arguments.is_empty() {
+        bail!("`api` does not know {}\n\n{USAGE}", arguments.join(" "));
+    }
+    // TypeScript reads the types that wasm-bindgen wrote.
+    browser_files::ensure()?;
+    api_docs::write()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build(arguments: &[String]) -> Result<ExitCode> {

@@ -116,15 +116,21 @@ fn check_imports(module: &str, metafile: &Path) -> Result<()> {
 /// The types of every module: those for browsers, and those for Node.
 fn declarations() -> Result<()> {
     let types = prepared().join("types");
-    workspace::empty(&types)?;
-    for project in ["tsconfig.json", "tsconfig.node.json"] {
-        let mut tsc = machine::node_tool(TSC);
-        tsc.args(["--project", project, "--noEmit", "false", "--declaration", "--emitDeclarationOnly"]);
-        process::quiet(tsc.arg("--outDir").arg(&types))?;
-    }
+    emit_types(&types)?;
     // tsc repeats the folders as they are seen from the workspace's root.
     declare(&types.join("page/ts"), &folder(), "./")?;
     declare(&types.join("page/node"), &folder(), "./")
+}
+
+/// What TypeScript declares, in folders as they are seen from the workspace's root.
+pub fn emit_types(into: &Path) -> Result<()> {
+    workspace::empty(into)?;
+    for project in ["tsconfig.json", "tsconfig.node.json"] {
+        let mut tsc = machine::node_tool(TSC);
+        tsc.args(["--project", project, "--noEmit", "false", "--declaration", "--emitDeclarationOnly"]);
+        process::quiet(tsc.arg("--outDir").arg(into))?;
+    }
+    Ok(())
 }
 
 /// Copies declarations, with the package's own modules under the names that they have in it. `top` leads there.

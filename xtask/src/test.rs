@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::machine::{self, BIOME, ESBUILD, Python, TSC};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
-use crate::{browser_files, build_id, npm_package, purity, sim, sizes, workspace};
+use crate::{api_docs, browser_files, build_id, npm_package, purity, sim, sizes, workspace};
 
 struct Suite {
     name: &'static str,
@@ -154,6 +154,11 @@ fn lint() -> Result<()> {
         let mut tsc = machine::node_tool(TSC);
         tsc.args(["--project", project, "--noEmit"]);
         run(name, tsc);
+    }
+    println!("→ docs/api.md");
+    if let Err(error) = api_docs::check() {
+        println!("  {error:#}");
+        failed.push("docs/api.md");
     }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }

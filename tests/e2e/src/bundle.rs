@@ -2,6 +2,7 @@
 //! `/__test__/bundled/NAME/`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::root;
 
-/// Bundles a page of `pages/`, once for all tests of a process. Nightferry's client is the one that the server serves; the
+/// Bundles a page of `pages/`, or one at a path of its own, once for all tests of a process. Nightferry's client is the one that the server serves; the
 /// dashboard is beside the page, which may load it.
 pub fn bundle(entry: &str) -> Result<()> {
     static BUNDLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -24,9 +25,10 @@ pub fn bundle(entry: &str) -> Result<()> {
     esbuild.arg("--define:process.env.NODE_ENV=\"development\"");
     esbuild.args(["--alias:nightferry-client=/nightferry/client.js", "--external:/nightferry/client.js"]);
     esbuild.args(["--alias:nightferry-dashboard=./dashboard.js", "--external:./dashboard.js"]);
+    esbuild.arg(format!("--alias:nightferry/redux={}", page.join("ts/redux.ts").display()));
     esbuild.arg(format!("page={}", root().join("tests/e2e/pages").join(entry).display()));
     esbuild.arg(format!("dashboard={}", page.join("ts/dashboard.ts").display()));
-    let name = entry.split('.').next().unwrap_or(entry);
+    let name = Path::new(entry).file_stem().context("a page is a file")?;
     let into = root().join("target/nightferry/e2e-pages").join(name);
     esbuild.arg(format!("--outdir={}", into.display())).env("NODE_PATH", page.join("node_modules"));
     let output =
