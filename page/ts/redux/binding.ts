@@ -114,18 +114,10 @@ export class Binding {
     this.#slices = Object.entries(options.slices).map(([name, { selectId, sortComparer, ...config }]) => {
       configs[name] = config;
       const tracking = { selectId, sortComparer, single: config.single };
-      const first = () => {
-        try {
-          return (initial() as State | undefined)?.[name];
-        } catch {
-          return undefined;
-        }
-      };
-      const slice = new TrackedSlice(name, tracking, this.#of(name), first, report);
+      const first = () => (initial() as State | undefined)?.[name];
       const state = this.#of(name);
-      if (state !== undefined && state !== null && !slice.there) {
-        report(`"${name}" is neither an array, an entity adapter's state nor a plain object, so it is not persisted.`);
-      }
+      const slice = new TrackedSlice(name, tracking, state, first, report);
+      if (state && !slice.there) report(`"${name}" is neither an array nor a plain object, so it is not persisted.`);
       return slice;
     });
     bindings.add(this);
@@ -193,7 +185,7 @@ export class Binding {
       this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
     } catch (error) {
       // A subscriber's, which is told of a state that is there all the same.
-      console.error("Nightferry: a subscriber of the store threw, the change is in the store:", error);
+      console.error("Nightferry: a subscriber of the store threw:", error);
     }
   }
 
@@ -237,7 +229,7 @@ export class Binding {
    */
   #isThere(slice: TrackedSlice, state: unknown): boolean {
     if (!slice.holds(state)) {
-      if (slice.there) report(`the store has no items in "${slice.name}" any more (${state}). What is stored stays.`);
+      if (slice.there) report(`"${slice.name}" is ${state} in the store now. What is stored stays.`);
       slice.there = false;
       return false;
     }

@@ -17,7 +17,14 @@ export function enhancer(client: Client | undefined, options: NightferryOptions)
     const store = createStore(withNightferry(reducer, options.slices), preloadedState);
     if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
     let current = reducer;
-    const initial = () => current(undefined, { type: "nightferry/initial" } as never);
+    const initial = () => {
+      try {
+        return current(undefined, { type: "nightferry/initial" } as never);
+      } catch {
+        // A reducer without a state to begin with has no reset either.
+        return undefined;
+      }
+    };
     const binding = new Binding(store as unknown as Store, client, options, initial);
     // The first to hear of every action, wherever it was dispatched and wherever the enhancer stands among others.
     store.subscribe(() => binding.acted());

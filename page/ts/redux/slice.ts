@@ -156,9 +156,7 @@ export class TrackedSlice {
       return { op: "put", id, item };
     }
     const fields: Record<string, unknown> = {};
-    for (const name in item) {
-      if (item[name] !== (Object.hasOwn(former, name) ? former[name] : undefined)) fields[name] = item[name];
-    }
+    for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
     for (const name in former) {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
