@@ -88,7 +88,10 @@ mod tests {
     #[test]
     fn options_are_read_and_others_refused() {
         assert_eq!(parse(&[]).unwrap(), Options::default());
-        assert_eq!(parse(&["--rounds", "3", "--write"]).unwrap(), Options { rounds: Some(3), write: true });
+        assert_eq!(
+            parse(&["--rounds", "3", "--write"]).unwrap(),
+            Options { rounds: Some(3), write: true, redux: false }
+        );
         for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--wrong"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
