@@ -255,6 +255,11 @@ impl Journal {
         self.waiting(None).is_none_or(|(waiting, _)| waiting > position)
     }
 
+    /// The newest durable position. What takes effect of those up to here may be told to nobody: a replay skips what is done.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Every record up to here has taken effect on what readers see, and no other will have one of these positions.
     pub fn effective(&self) -> u64 {
         let last = self.waiting(None).map_or(self.written, |(position, _)| position - 1);

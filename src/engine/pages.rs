@@ -42,7 +42,7 @@ impl Engine {
         let page: Rc<str> = up.page.into();
         let is_new = self.pages.insert(page.clone(), 0).is_none();
         if is_new {
-            self.post(To::page(&page), down::joined(self.journal.effective()));
+            self.post(To::page(&page), down::joined(self.journal.written()));
         }
         match up.body {
             Body::Register { request, slices, auto_sync } => {

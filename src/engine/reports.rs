@@ -164,8 +164,11 @@ impl Engine {
         self.reports.stale = false;
         self.reports.looked_at = self.now;
         for (page, Folds { position, slices }) in std::mem::take(&mut self.reports.folded).iter() {
-            let n = self.journal.taken(page);
-            self.post(To::page(page), down::folded(*position, n, slices));
+            // One that has not joined may have missed what others did up to there: it will read again.
+            if self.pages.contains_key(page) {
+                let n = self.journal.taken(page);
+                self.post(To::page(page), down::folded(*position, n, slices));
+            }
         }
         let status = self.status();
         if status.pending == 0 {
