@@ -135,12 +135,12 @@ impl Connection {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = down.request().map(|request| request as u64);
-        let mut missed = true;
+        let mut is_news = true;
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
-                "joined" => missed = session.missed(number(down.position())),
+                "joined" => is_news = session.missed(number(down.position())),
                 "stale" => messages = session.stale(now),
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
@@ -167,7 +167,7 @@ impl Connection {
         });
         match request {
             Some(request) => self.answer(request, &kind, &down),
-            None if missed => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
+            None if is_news => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
             None => {}
         }
     }

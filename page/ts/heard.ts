@@ -22,8 +22,8 @@ export type Message = { v: number } & (
   | ({ request?: null } & WorkerError)
 );
 
-/** A change, and the last burst of this page and the last position that are in it. */
-type Told = Change<unknown> & { n: number; position: number };
+/** A change; the last burst of this page, and the last record of all pages, that are in it. */
+export type Told = Change<unknown> & { n: number; position: number };
 
 let status: Status = {
   enabled: true,

@@ -276,9 +276,10 @@ impl Engine {
         for (key, _) in &items {
             slices.insert(key.slice.clone(), 0);
         }
+        let position = self.journal.effective();
         for slice in slices.keys() {
             for page in &others {
-                let (position, n) = (self.journal.effective(), self.journal.taken(page));
+                let n = self.journal.taken(page);
                 let message = down::changed(slice, position, n, origin, &items);
                 self.post(To::page(page), message);
             }

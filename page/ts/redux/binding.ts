@@ -1,7 +1,8 @@
 // A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
 
 import type { Action, Reducer, Store, UnknownAction } from "redux";
-import type { Change, RegisterOptions, SliceConfig } from "../types.js";
+import type { Told as Heard } from "../heard.js";
+import type { RegisterOptions, SliceConfig } from "../types.js";
 import { isCollection } from "./shape.js";
 import { type Operation, type Told, TrackedSlice } from "./slice.js";
 
@@ -28,7 +29,7 @@ export interface Client {
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
   /** Hears what changes elsewhere, and up to which burst the own changes are in it; nothing, where some was missed. */
-  follow(slice: string, fn: (change: (Told & Pick<Change<unknown>, "origin">) | undefined) => void): () => void;
+  follow(slice: string, fn: (change: Heard | undefined) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -39,7 +40,7 @@ interface Changed extends UnknownAction {
   type: typeof CHANGED;
   slice: string;
   /** Where the change comes from; `stored` where the slice was read. */
-  origin: "stored" | Change<unknown>["origin"];
+  origin: "stored" | Heard["origin"];
   /** The slice's new state. */
   state: unknown;
 }

@@ -1,11 +1,11 @@
 // A device for tests, without a browser: one worker with its items, and tabs whose messages wait until the test lets the
 // next one through. It does with actions what the real worker does, and tells what the real one tells.
 
-import type { Change, RegisterOptions } from "../types.js";
+import type { Told as Heard } from "../heard.js";
+import type { RegisterOptions } from "../types.js";
 import type { Client } from "./binding.js";
 import type { Told } from "./slice.js";
 
-type Heard = Told & Pick<Change<unknown>, "origin">;
 type Action = { type: string; payload?: unknown };
 type Item = Record<string, unknown>;
 

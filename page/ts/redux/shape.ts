@@ -105,8 +105,7 @@ export function read(state: unknown, tracking: Tracking): Items {
 }
 
 /** The state with these items put and these removed; the same state where nothing is. */
-export function change(state: unknown, puts: Items, deletes: Iterable<string>, tracking: Tracking): unknown {
-  const gone = new Set(deletes);
+export function change(state: unknown, puts: Items, gone: Set<string>, tracking: Tracking): unknown {
   if (puts.size === 0 && gone.size === 0) return state;
   if (tracking.single) return puts.has(VALUE) ? puts.get(VALUE) : state;
   if (Array.isArray(state)) return changeArray(state, puts, gone, tracking);

@@ -1,6 +1,7 @@
 // One tracked slice: what the store holds of it as it was last sent or received, and what this page changed that the
 // worker may not have taken yet.
 
+import type { Told as Heard } from "../heard.js";
 import {
   change,
   disagreement,
@@ -20,15 +21,8 @@ export type Operation =
   | { op: "update"; id: string; fields: Record<string, unknown> }
   | { op: "delete"; id: string };
 
-/** What the worker tells of a slice. */
-export interface Told {
-  puts: { id: string; value: unknown }[];
-  deletes: string[];
-  /** The page's last burst that is in it. */
-  n: number;
-  /** The last record of all pages that is in it. */
-  position: number;
-}
+/** What the worker tells of a slice, or has of it. */
+export type Told = Omit<Heard, "origin">;
 
 export class TrackedSlice {
   readonly name: string;
@@ -87,7 +81,7 @@ export class TrackedSlice {
   /** Whether an action returned a collection to what it was at first. */
   isReset(state: unknown): boolean {
     if (this.tracking.single || !this.isNew(state)) return false;
-    if (state === this.#initial) return true;
+    if (this.isResetTo(state)) return true;
     // Only where nothing is left is it worth to ask the reducer.
     if (this.#items.size === 0 || !isEmpty(state)) return false;
     const [first, second] = [this.#initialNow(), this.#initialNow()];
@@ -199,11 +193,11 @@ export class TrackedSlice {
   }
 
   /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
-  replace(state: unknown, { puts, n, position }: Told): unknown {
-    const named = new Set(puts.map(({ id }) => id));
+  replace(state: unknown, told: Told): unknown {
+    const named = new Set(told.puts.map(({ id }) => id));
     // What the worker never had stays: the app's first items, and what could not be kept.
     const deletes = [...this.#whole].filter((id) => !named.has(id));
-    return this.apply(state, { puts, deletes, n, position });
+    return this.apply(state, { ...told, deletes });
   }
 
   #change(state: unknown, puts: Items, deletes: Set<string>): unknown {

@@ -1,8 +1,8 @@
 // A page with a Redux Toolkit store on Nightferry, and nothing to see. The tests drive `window.app`.
 
 import { configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
+import { clearSlice, nightferryEnhancer, syncNow, syncReducer, withoutTracking } from "nightferry/redux";
 import * as nf from "nightferry-client";
-import { clearSlice, nightferryEnhancer, syncNow, syncReducer, withoutTracking } from "../../../page/ts/redux.ts";
 
 const adapter = createEntityAdapter();
 const nothing = adapter.getInitialState();

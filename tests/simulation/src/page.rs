@@ -125,7 +125,6 @@ impl Page {
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);
         let request = message["request"].as_u64();
-        let missed = self.session.missed(message["position"].as_u64().unwrap_or(0));
         let said = match kind {
             "hello" => self.session.hello(now),
             "stale" => self.session.stale(now),
@@ -167,7 +166,10 @@ impl Page {
         if let Some(request) = request {
             self.session.answered(request);
             said.extend(self.answered(now, request, message));
-        } else if kind == "joined" && self.follows && missed {
+        } else if kind == "joined"
+            && self.follows
+            && self.session.missed(message["position"].as_u64().unwrap_or(0))
+        {
             said.extend(self.hydrate(now));
         }
         said
