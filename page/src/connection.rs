@@ -1,5 +1,6 @@
-//! The conversation with the worker: posts what the session says, hears what the worker broadcasts. Channels and timers
-//! are the script's: a closure would bring more code than all of this.
+//! The conversation with the worker: posts what the session says, hears what the worker broadcasts. What to post again and
+//! when is decided by the core's `Session`. Channels and timers are the caller's: in `client.wasm`, a closure would bring
+//! more code than all of this.
 
 use js_sys::{Array, Function, JsString};
 use nightferry::bridge::session::{Message, Session};
@@ -39,10 +40,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn position(this: &Down) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
-    fn code(this: &Down) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    fn message(this: &Down) -> JsValue;
-    #[wasm_bindgen(method, getter)]
     fn unfinished(this: &Down) -> Option<bool>;
     #[wasm_bindgen(method, getter, js_name = wakeIn)]
     fn wake_in(this: &Down) -> Option<f64>;
@@ -79,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// Posts a request; its answer goes to `resolve(answer)` or `reject(code, message)`.
+    /// Posts a request; its answer goes to `resolve(answer)` or `reject({code, message})`.
     pub fn ask(
         &self,
         resolve: Function,
@@ -180,9 +177,7 @@ impl Connection {
             }
         });
         let Some((_, resolve, reject)) = answered else { return };
-        let _ = match kind {
-            "failed" => reject.call2(&JsValue::UNDEFINED, &down.code(), &down.message()),
-            _ => resolve.call1(&JsValue::UNDEFINED, down),
-        };
+        let settle = if kind == "failed" { reject } else { resolve };
+        let _ = settle.call1(&JsValue::UNDEFINED, down);
     }
 }

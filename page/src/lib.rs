@@ -1,93 +1,58 @@
-//! The page's side of Nightferry: posts bursts of actions, hears what changed. It only posts and receives; what to post
-//! again and when is decided by the core's `Session`.
+//! The page's side of Nightferry, for pages that are written in Rust: background sync with a Flask server, carried by a
+//! service worker.
 //!
-//! `page/ts/client.ts` is the JavaScript API over these exports; it registers the worker and wraps what is asked here
-//! in promises, because an executor for futures would be half of the download.
+//! ```no_run
+//! use nightferry_page::{Action, Change, RegisterOptions, dispatch, hydrate, register, subscribe};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Note {
+//!     id: String,
+//!     text: String,
+//! }
+//!
+//! # async fn example() -> Result<(), nightferry_page::Error> {
+//! register(RegisterOptions::new(["notes"])).await?;
+//! // What other tabs and the server change, for as long as this is held.
+//! let notes = subscribe("notes", |change: Change<Note>| { /* show change.puts, hide change.deletes */ });
+//! for note in hydrate::<Note>("notes").await? { /* show note.value */ }
+//! // What this page changes: it shows that by itself, and Nightferry keeps it.
+//! dispatch(&Action::new("notes/addItem", Note { id: "1".into(), text: "Hello".into() }))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The calls are those of the JavaScript API (`page/ts/client.ts`), in Rust's spelling: values are typed with serde, what
+//! listens ends when its [`Subscription`] is dropped, what fails says so in an [`Error`]. The worker's script is served by
+//! the Flask extension; nothing else of the browser's files is needed.
+//!
+//! # Features
+//!
+//! `api`, on by default, is all of this. `client` is what `client.js`, the API for JavaScript, is made of.
 
+#[cfg(any(feature = "api", feature = "client"))]
 mod connection;
+#[cfg(feature = "client")]
+mod exports;
 
-use connection::{Connection, Down};
-use js_sys::{Function, JsString};
-use std::cell::Cell;
-use wasm_bindgen::prelude::*;
-use web_sys::ServiceWorkerRegistration;
+#[cfg(feature = "api")]
+mod action;
+#[cfg(feature = "api")]
+mod error;
+#[cfg(feature = "api")]
+mod gather;
+#[cfg(feature = "api")]
+mod heard;
+#[cfg(feature = "api")]
+mod listeners;
+#[cfg(feature = "api")]
+mod page;
+#[cfg(feature = "api")]
+mod refuse;
+#[cfg(feature = "api")]
+mod registration;
+#[cfg(feature = "api")]
+mod types;
 
-/// A small allocator: the page's wasm keeps little (bursts stay JavaScript strings), and the default one would be a
-/// sixth of the download.
-#[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
-    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
-
-thread_local! {
-    /// The page's connection; it lives as long as the page.
-    static CONNECTION: Cell<Option<&'static Connection>> = const { Cell::new(None) };
-}
-
-fn with(use_it: impl FnOnce(&'static Connection)) {
-    if let Some(connection) = CONNECTION.get() {
-        use_it(connection);
-    }
-}
-
-/// Begins the conversation with the worker of `registration`; `page` is a random id of the
-/// page's life. What is heard goes to [`hear`]; what answers nothing comes out at `deliver`. `arm(ms)` has [`tick`] called
-/// then, and not before.
-#[wasm_bindgen]
-pub fn connect(registration: ServiceWorkerRegistration, page: &str, deliver: Function, arm: Function) {
-    CONNECTION.set(Some(Box::leak(Box::new(Connection::new(registration, page, deliver, arm)))));
-}
-
-/// The worker said something, to this page or to all.
-#[wasm_bindgen]
-pub fn hear(message: Down) {
-    with(|connection| connection.hear(message));
-}
-
-/// The time that was given to `arm` is over.
-#[wasm_bindgen]
-pub fn tick() {
-    with(Connection::tick);
-}
-
-/// Declares slices and auto-sync, JSON objects: `resolve(answer)` or `reject(code, message)`.
-#[wasm_bindgen]
-pub fn register(slices: &str, auto_sync: &str, resolve: Function, reject: Function) {
-    with(|connection| {
-        connection.ask(resolve, reject, |session, now| session.register(now, slices, auto_sync))
-    });
-}
-
-/// Posts a burst: JSON text of an array of actions.
-#[wasm_bindgen]
-pub fn burst(actions: JsString) {
-    with(|connection| connection.say(|session, now| session.burst(now, actions).into_iter().collect()));
-}
-
-/// Asks what `Session::request` names: `resolve(answer)` or `reject(code, message)`.
-#[wasm_bindgen]
-pub fn request(
-    kind: &str,
-    slice: Option<String>,
-    settings: Option<String>,
-    resolve: Function,
-    reject: Function,
-) {
-    with(|connection| {
-        connection.ask(resolve, reject, |session, now| {
-            session.request(now, kind, slice.as_deref(), settings.as_deref())
-        })
-    });
-}
-
-/// Asks for the progress of a slice's items, from now on.
-#[wasm_bindgen]
-pub fn watch(slice: &str) {
-    with(|connection| connection.say(|session, _| vec![session.watch(slice)]));
-}
-
-/// Tells the worker something that needs no answer: `online`, `hidden`, `resetMetrics`.
-#[wasm_bindgen]
-pub fn tell(kind: &str) {
-    with(|connection| connection.say(|session, _| vec![session.tell(kind)]));
-}
+#[cfg(feature = "api")]
+pub use self::{action::Action, error::Error, listeners::Subscription, page::*, types::*};

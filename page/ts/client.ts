@@ -88,7 +88,7 @@ async function start(options: RegisterOptions): Promise<Registration> {
   const autoSync = encode(options.autoSync ?? {}, "autoSync");
   return answer<Registration>((resolve, reject) => {
     // Once this has settled, it changes nothing any more.
-    subscribeErrors(({ code, message }) => CANNOT_START.includes(code) && reject(code, message));
+    subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
     wasm.register(slices, autoSync, resolve, reject);
   });
 }
@@ -162,9 +162,9 @@ function activated(worker: ServiceWorker | null): Promise<void> {
 
 /** What the worker answers to a request. */
 function answer<T>(
-  ask: (resolve: (answer: T) => void, reject: (code: string, message: string) => void) => void,
+  ask: (resolve: (answer: T) => void, reject: (error: { code: string; message: string }) => void) => void,
 ): Promise<T> {
-  return new Promise((resolve, reject) => ask(resolve, (code, message) => reject(failure(code, message))));
+  return new Promise((resolve, reject) => ask(resolve, ({ code, message }) => reject(failure(code, message))));
 }
 
 /**

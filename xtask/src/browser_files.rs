@@ -32,6 +32,9 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
+/// For cargo: of `nightferry-page`, what `client.wasm` is made of, and not the API for pages in Rust.
+pub const CLIENT: [&str; 3] = ["--no-default-features", "--features", "nightferry-page/client"];
+
 /// What browsers load from the server.
 pub const DOWNLOADED: [&str; 5] = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
 
@@ -80,7 +83,7 @@ fn build(id: &str) -> Result<()> {
     step("Rust to wasm (worker and page)", || {
         let arguments = ["build", "--profile", "wasm-release", "--target", "wasm32-unknown-unknown"];
         let mut build = cargo(arguments);
-        build.args(["-p", "nightferry-sw", "-p", "nightferry-page"]);
+        build.args(["-p", "nightferry-sw", "-p", "nightferry-page"]).args(CLIENT);
         process::show(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_home()))?;
         Ok(Step::Done)
     })?;

@@ -125,19 +125,11 @@ fn lint() -> Result<()> {
     };
     run("cargo fmt", cargo(["fmt", "--all", "--check"]));
     run("cargo clippy", cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    let wasm = [
-        "clippy",
-        "--quiet",
-        "--target",
-        "wasm32-unknown-unknown",
-        "-p",
-        "nightferry-sw",
-        "-p",
-        "nightferry-page",
-    ];
-    let mut clippy_wasm = cargo(wasm);
-    clippy_wasm.args(["--", "-D", "warnings"]);
-    run("cargo clippy (wasm)", clippy_wasm);
+    let wasm = ["clippy", "--quiet", "--target", "wasm32-unknown-unknown", "-p", "nightferry-page"];
+    run("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"])));
+    let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
+    clippy_wasm.args(browser_files::CLIENT).args(["--", "-D", "warnings"]);
+    run("cargo clippy (worker and client)", clippy_wasm);
     let ruff = machine::venv_tool("ruff");
     run("ruff check", command(&ruff, ["check", "--quiet", "."]));
     run("ruff format", command(&ruff, ["format", "--check", "--quiet", "."]));

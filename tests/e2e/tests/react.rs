@@ -115,6 +115,8 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
     let count = "return app.seen.countdown.value;";
     let first: f64 = page.tab.eval(count).await?;
     page.wait_until_seen("countdown", &format!("value < {first}")).await?;
+    // What comes of the sync is told after the metrics.
+    page.wait_until_seen("status", "value.syncStatus === 'success' && nf.getStatus().pending === 0").await?;
     let before = page.renders("status").await?;
     page.tab.eval::<()>("app.persistence.resetMetrics();").await?;
     page.wait_until_seen("metrics", "value.totalOperations === 0").await?;

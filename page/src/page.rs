@@ -1,0 +1,406 @@
+//! The page's API: what is asked of the worker, and what is dispatched.
+
+use crate::action;
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::gather::{Gathered, Post};
+use crate::heard::{Heard, read};
+use crate::listeners::Subscription;
+use crate::registration::{self, Place, is_hidden, window};
+use crate::types::{
+    AutoSyncConfig, Change, Item, ItemProgress, RegisterOptions, Registration, SliceConfig, Status,
+    SyncMetrics, WorkerError,
+};
+use gloo_timers::callback::Timeout;
+use js_sys::futures::{JsFuture, future_to_promise, spawn_local};
+use js_sys::{Object, Promise, Reflect};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use wasm_bindgen::prelude::*;
+
+/// What the worker says when it cannot start at all.
+const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_failed"];
+
+/// All that a page has of Nightferry.
+#[derive(Default)]
+struct Page {
+    heard: Heard,
+    gathered: RefCell<Gathered>,
+    /// The conversation with the worker, once it has begun.
+    connection: Cell<Option<&'static Connection>>,
+    connecting: RefCell<Option<Connecting>>,
+    /// All that was registered so far.
+    declared: RefCell<Declared>,
+}
+
+/// The first `register` is finding the worker, or has found it.
+struct Connecting {
+    /// `workerUrl`, `api` and `name`.
+    place: [Option<String>; 3],
+    /// Resolves when it has, however that ended.
+    over: Promise,
+    failed: Option<Error>,
+}
+
+#[derive(Default, Clone)]
+struct Declared {
+    slices: BTreeMap<String, SliceConfig>,
+    auto_sync: AutoSyncConfig,
+}
+
+thread_local! {
+    static PAGE: &'static Page = Box::leak(Box::default());
+}
+
+fn page() -> &'static Page {
+    PAGE.with(|page| *page)
+}
+
+/// Registers the worker and declares slices. Call it once, early; a page of several parts may call it again with more
+/// slices, or with other settings of the same.
+///
+/// # Errors
+///
+/// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
+/// message says the next step. What failed may be tried again.
+pub async fn register(options: RegisterOptions) -> Result<Registration, Error> {
+    let page = page();
+    let connection = connected(&options).await?;
+    let mut declared = page.declared.borrow().clone();
+    declared.slices.extend(options.slices);
+    if let Some(auto_sync) = options.auto_sync {
+        declared.auto_sync = auto_sync;
+    }
+    let (slices, auto_sync) = (json(&declared.slices), json(&declared.auto_sync));
+    let mut cannot_start = None;
+    let answer = Promise::new(&mut |resolve, reject| {
+        let rejected = reject.clone();
+        cannot_start = Some(page.heard.on_error.add(move |error| {
+            if CANNOT_START.contains(&&*error.code) {
+                // Once this has settled, it changes nothing any more.
+                let _ = rejected.call1(&JsValue::UNDEFINED, &error_object(error));
+            }
+        }));
+        connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync));
+    });
+    let answer = settled(answer).await;
+    drop(cannot_start);
+    let registration = answer?;
+    *page.declared.borrow_mut() = declared;
+    Ok(registration)
+}
+
+fn error_object(error: &WorkerError) -> JsValue {
+    let object = Object::new();
+    for (name, value) in [("code", &error.code), ("message", &error.message)] {
+        let _ = Reflect::set(&object, &name.into(), &value.into());
+    }
+    object.into()
+}
+
+/// The conversation with the worker, begun by whoever comes first.
+async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
+    let page = page();
+    let place = [options.worker_url.clone(), options.api.clone(), options.name.clone()];
+    let mut begun = None;
+    // What failed is tried again.
+    if let Some(connecting) =
+        page.connecting.borrow().as_ref().filter(|connecting| connecting.failed.is_none())
+    {
+        if connecting.place != place {
+            return Err(Error::new(
+                "bad_config",
+                "register() was called before with another worker_url, api or name. Reload the page.",
+            ));
+        }
+        begun = Some(connecting.over.clone());
+    }
+    let over = begun.unwrap_or_else(|| begin(place, Place::of(options)));
+    let _ = JsFuture::from(over).await;
+    page.connection.get().ok_or_else(|| {
+        let failed = page.connecting.borrow().as_ref().and_then(|connecting| connecting.failed.clone());
+        failed.unwrap_or_else(|| not_registered("register"))
+    })
+}
+
+fn begin(options: [Option<String>; 3], place: Place) -> Promise {
+    let page = page();
+    let over = future_to_promise(async move {
+        match registration::connect(place, |down| page.heard.hear(&down), leave).await {
+            Ok(connection) => {
+                page.connection.set(Some(connection));
+                post();
+                for slice in page.heard.watched() {
+                    connection.say(|session, _| vec![session.watch(&slice)]);
+                }
+            }
+            Err(why) => {
+                if let Some(connecting) = &mut *page.connecting.borrow_mut() {
+                    connecting.failed = Some(why);
+                }
+            }
+        }
+        Ok(JsValue::UNDEFINED)
+    });
+    *page.connecting.borrow_mut() = Some(Connecting { place: options, over: over.clone(), failed: None });
+    over
+}
+
+/// Takes an action and forgets about it: it is durable within milliseconds, whatever happens to the page. It is anything
+/// that serializes to `{type, payload}`, such as an [`Action`](crate::Action). What it does to an item, the page shows by
+/// itself.
+///
+/// # Errors
+///
+/// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first [`register`].
+pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
+    let page = page();
+    let is_registered = |connecting: &Connecting| connecting.failed.is_none();
+    if !page.connecting.borrow().as_ref().is_some_and(is_registered) {
+        return Err(not_registered("dispatch"));
+    }
+    let text = action::text(action)?;
+    let post_it = page.gathered.borrow_mut().add(&text, now(), is_hidden());
+    match post_it {
+        Post::Arranged => {}
+        Post::Soon => spawn_local(async { post() }),
+        Post::Later(ms) => drop(Timeout::new(ms, post).forget()),
+    }
+    Ok(())
+}
+
+fn not_registered(what: &str) -> Error {
+    Error::new("not_registered", format!("{what}: call register() first, with the slices."))
+}
+
+/// The page's clock, in ms.
+fn now() -> f64 {
+    window().ok().and_then(|window| window.performance()).map(|clock| clock.now()).unwrap_or_default()
+}
+
+/// Posts what was gathered, once there is a worker to post to.
+fn post() {
+    let page = page();
+    let Some(connection) = page.connection.get() else { return };
+    let bursts = page.gathered.borrow_mut().take(now());
+    for burst in bursts {
+        connection.say(|session, now| session.burst(now, burst.into()).into_iter().collect());
+    }
+}
+
+/// The page may be gone the next moment, and its worker soon after.
+fn leave() {
+    post();
+    tell("hidden");
+}
+
+/// Tells the worker what needs no answer.
+fn tell(kind: &str) {
+    if let Some(connection) = page().connection.get() {
+        connection.say(|session, _| vec![session.tell(kind)]);
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    // What is declared are texts, numbers and switches by name.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// What a promise of the connection comes to.
+async fn settled<T: DeserializeOwned>(answer: Promise) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    struct Failed {
+        code: String,
+        message: String,
+    }
+    match JsFuture::from(answer).await {
+        Ok(answer) => read(&answer),
+        Err(failed) => {
+            let Failed { code, message } = read(&failed)?;
+            Err(Error { code, message })
+        }
+    }
+}
+
+/// Asks the worker; what was dispatched before this call goes first.
+async fn ask<T: DeserializeOwned>(
+    kind: &str,
+    slice: Option<&str>,
+    settings: Option<&str>,
+) -> Result<T, Error> {
+    let page = page();
+    let over = page.connecting.borrow().as_ref().map(|connecting| connecting.over.clone());
+    let Some(over) = over else { return Err(not_registered(kind)) };
+    let _ = JsFuture::from(over).await;
+    let Some(connection) = page.connection.get() else { return Err(not_registered(kind)) };
+    post();
+    let answer = Promise::new(&mut |resolve, reject| {
+        connection.ask(resolve, reject, |session, now| session.request(now, kind, slice, settings));
+    });
+    settled(answer).await
+}
+
+/// An answer that only says that it is done.
+#[derive(Deserialize)]
+struct Done {}
+
+/// A slice's items, all of one moment, what was dispatched before included. Later changes follow by [`subscribe`].
+///
+/// An item that is no `T` is left out, and reported to [`subscribe_errors`] and the console as `unreadable_item`.
+///
+/// # Errors
+///
+/// `unknown_slice`, `storage`, `not_registered`.
+pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, Error> {
+    /// The stored items, and what is newer than the store and wins over them.
+    #[derive(Deserialize)]
+    struct Rows {
+        ids: Vec<String>,
+        values: Vec<Value>,
+        puts: Vec<Item<Value>>,
+        deletes: Vec<String>,
+    }
+    let rows: Rows = ask("hydrate", Some(slice), None).await?;
+    let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
+    for id in rows.deletes {
+        items.remove(&id);
+    }
+    items.extend(rows.puts.into_iter().map(|put| (put.id, put.value)));
+    let items: Vec<_> = items.into_iter().map(|(id, value)| Item { id, value }).collect();
+    Ok(page().heard.typed(slice, &items))
+}
+
+/// Calls `listener` with a slice's items that were changed elsewhere, for as long as the subscription is held. Items that
+/// are no `T` are left out, as by [`hydrate`].
+pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) + 'static) -> Subscription {
+    let name = slice.to_owned();
+    page().heard.on_change(slice, move |change| {
+        let puts = page().heard.typed(&name, &change.puts);
+        if !puts.is_empty() || !change.deletes.is_empty() {
+            listener(Change { puts, deletes: change.deletes.clone(), origin: change.origin });
+        }
+    })
+}
+
+/// Calls `listener` with how far a slice's changes have come. Where its second argument is true, the list names every item
+/// that the server does not have; otherwise only what changed.
+pub fn subscribe_pending(slice: &str, listener: impl Fn(&[ItemProgress], bool) + 'static) -> Subscription {
+    let subscription =
+        page().heard.on_pending(slice, move |pending| listener(&pending.changes, pending.reset));
+    if let Some(connection) = page().connection.get() {
+        connection.say(|session, _| vec![session.watch(slice)]);
+    }
+    subscription
+}
+
+/// The state of the whole, as last heard.
+pub fn get_status() -> Status {
+    page().heard.status()
+}
+
+/// Calls `listener` with the present status at once, and with every new one for as long as the subscription is held.
+pub fn subscribe_status(listener: impl Fn(&Status) + 'static) -> Subscription {
+    listener(&get_status());
+    page().heard.on_status.add(listener)
+}
+
+/// The metrics of the whole, as last heard.
+pub fn get_sync_metrics() -> SyncMetrics {
+    page().heard.metrics()
+}
+
+/// Calls `listener` with the present metrics at once, and whenever they change for as long as the subscription is held.
+pub fn subscribe_sync_metrics(listener: impl Fn(&SyncMetrics) + 'static) -> Subscription {
+    listener(&get_sync_metrics());
+    page().heard.on_metrics.add(listener)
+}
+
+/// Counts from zero again, in every tab.
+pub fn reset_sync_metrics() {
+    tell("resetMetrics");
+}
+
+/// Calls `listener` with what the worker could not take or do, which the console says, too.
+pub fn subscribe_errors(listener: impl Fn(&WorkerError) + 'static) -> Subscription {
+    page().heard.on_error.add(listener)
+}
+
+/// Resolves when everything dispatched before it is committed in IndexedDB.
+///
+/// # Errors
+///
+/// `storage` where that failed: it is kept, and tried again. `not_registered`.
+pub async fn flush_persistence() -> Result<(), Error> {
+    ask("flush", None, None).await.map(|Done {}| ())
+}
+
+/// Sends everything now; resolves when the server has it. What could not be sent is kept and tried again.
+///
+/// # Errors
+///
+/// `unreachable` where nothing answered, `sync_failed`, `storage`, `not_registered`.
+pub async fn sync_now() -> Result<(), Error> {
+    ask("sync", None, None).await.map(|Done {}| ())
+}
+
+/// The same as [`sync_now`]: a change is sent once, and only what the server has not acknowledged is.
+///
+/// # Errors
+///
+/// As [`sync_now`].
+pub async fn sync_to_flask_bulk() -> Result<(), Error> {
+    sync_now().await
+}
+
+/// Asks the server now whether it is there.
+///
+/// # Errors
+///
+/// `not_registered`.
+pub async fn check_flask_connection() -> Result<bool, Error> {
+    #[derive(Deserialize)]
+    struct Checked {
+        connected: bool,
+    }
+    ask("check", None, None).await.map(|Checked { connected }| connected)
+}
+
+/// Changes a slice's settings at once, in every tab, and for as long as the browser keeps its data; they win over
+/// [`register`]. A field that is `None` keeps its value.
+///
+/// # Errors
+///
+/// `bad_config`, `storage`, `not_registered`; nothing is changed then.
+pub async fn configure_persistence(slice: &str, config: SliceConfig) -> Result<(), Error> {
+    ask("configure", Some(slice), Some(&json(&config))).await.map(|Done {}| ())
+}
+
+/// What was changed while the slice was disabled is persisted now.
+///
+/// # Errors
+///
+/// As [`configure_persistence`].
+pub async fn enable_persistence(slice: &str) -> Result<(), Error> {
+    configure_persistence(slice, SliceConfig { enabled: Some(true), ..SliceConfig::default() }).await
+}
+
+/// From now on changes of the slice are held beside its store, until it is enabled again.
+///
+/// # Errors
+///
+/// As [`configure_persistence`].
+pub async fn disable_persistence(slice: &str) -> Result<(), Error> {
+    configure_persistence(slice, SliceConfig { enabled: Some(false), ..SliceConfig::default() }).await
+}
+
+/// Changes when the device syncs on its own, as [`configure_persistence`] changes a slice.
+///
+/// # Errors
+///
+/// As [`configure_persistence`].
+pub async fn configure_auto_sync(config: AutoSyncConfig) -> Result<(), Error> {
+    ask("configure", None, Some(&json(&config))).await.map(|Done {}| ())
+}

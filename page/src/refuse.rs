@@ -1,0 +1,390 @@
+//! Which Rust values cannot be kept. serde_json writes null for NaN and any integer that there is; here they are found
+//! before, with their path. What is a value and what is not is the same on every side, see `tests/wire/values.json`.
+
+use nightferry::json::MAX_DEPTH;
+use serde::{Serialize, Serializer, ser};
+use std::fmt::{self, Display, Write};
+
+/// The largest number that every browser holds exactly.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// Refuses what cannot be kept; the reason reads as a sentence that begins with the path.
+pub fn refuse<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
+    // The value itself and its payload are two levels around the item.
+    value.serialize(&mut Check { path: String::new(), depth: 0 })
+}
+
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl ser::Error for Refusal {
+    fn custom<T: Display>(why: T) -> Self {
+        Refusal(format!("it cannot be serialized: {why}."))
+    }
+}
+
+type Checked = Result<(), Refusal>;
+
+/// A serializer that writes nothing.
+struct Check {
+    /// Of the value that is looked at.
+    path: String,
+    /// How many arrays and objects are around it.
+    depth: usize,
+}
+
+impl Check {
+    fn refuse<T>(&self, why: impl Display) -> Result<T, Refusal> {
+        let place = if self.path.is_empty() { "the action" } else { &self.path };
+        Err(Refusal(format!("{place} {why}")))
+    }
+
+    fn number(&self, number: impl Display, magnitude: Option<u64>) -> Checked {
+        match magnitude {
+            Some(magnitude) if magnitude <= MAX_NUMBER => Ok(()),
+            _ => self.refuse(format_args!(
+                "is {number}, a number beyond 2^53-1, which no browser holds exactly. Keep it as a string."
+            )),
+        }
+    }
+
+    /// Enters an array or an object.
+    fn enter(&mut self, is_array: bool) -> Result<Inside<'_>, Refusal> {
+        let (path, depth) = (self.path.len(), self.depth);
+        self.deeper(is_array)?;
+        Ok(Inside { check: self, path, depth, index: 0 })
+    }
+
+    fn deeper(&mut self, is_array: bool) -> Checked {
+        // The action is a level around its payload, and an array that is the payload is one around its items.
+        let in_array = self.path.starts_with("payload[") || (is_array && self.path == "payload");
+        if self.depth > MAX_DEPTH + usize::from(in_array) {
+            return self
+                .refuse(format_args!("is nested deeper than {MAX_DEPTH} levels, which cannot be kept."));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Enters what a variant of an enum holds: an array or object in an object whose one field is the variant.
+    fn variant(&mut self, variant: &str, is_array: bool) -> Result<Inside<'_>, Refusal> {
+        let (path, depth) = (self.path.len(), self.depth);
+        self.deeper(false)?;
+        self.key(variant)?;
+        self.deeper(is_array)?;
+        Ok(Inside { path: self.path.len(), ..Inside { check: self, path, depth, index: 0 } })
+    }
+
+    /// Goes to a field.
+    fn key(&mut self, key: &str) -> Checked {
+        if key == "__proto__" {
+            return self.refuse("has a key \"__proto__\", which is refused for safety.");
+        }
+        let is_name = key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            let _ = write!(self.path, "[{key:?}]");
+        } else if self.path.is_empty() {
+            self.path.push_str(key);
+        } else {
+            let _ = write!(self.path, ".{key}");
+        }
+        Ok(())
+    }
+}
+
+/// The inside of an array or an object.
+struct Inside<'a> {
+    check: &'a mut Check,
+    /// How long its own path is.
+    path: usize,
+    /// How many arrays and objects are around it.
+    depth: usize,
+    index: usize,
+}
+
+impl Inside<'_> {
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Checked {
+        value.serialize(&mut *self.check)?;
+        self.check.path.truncate(self.path);
+        Ok(())
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Checked {
+        let _ = write!(self.check.path, "[{}]", self.index);
+        self.index += 1;
+        self.value(value)
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Checked {
+        self.check.key(key)?;
+        self.value(value)
+    }
+
+    fn leave(self) -> Checked {
+        self.check.depth = self.depth;
+        Ok(())
+    }
+}
+
+/// What is always kept.
+macro_rules! kept {
+    ($($name:ident($($value:ty)?);)*) => {
+        $(fn $name(self $(, _: $value)?) -> Checked { Ok(()) })*
+    };
+}
+
+impl<'a> Serializer for &'a mut Check {
+    type Ok = ();
+    type Error = Refusal;
+    type SerializeSeq = Inside<'a>;
+    type SerializeTuple = Inside<'a>;
+    type SerializeTupleStruct = Inside<'a>;
+    type SerializeTupleVariant = Inside<'a>;
+    type SerializeMap = Inside<'a>;
+    type SerializeStruct = Inside<'a>;
+    type SerializeStructVariant = Inside<'a>;
+
+    kept! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(&'static str);
+    }
+
+    fn serialize_i64(self, number: i64) -> Checked {
+        self.number(number, Some(number.unsigned_abs()))
+    }
+
+    fn serialize_u64(self, number: u64) -> Checked {
+        self.number(number, Some(number))
+    }
+
+    fn serialize_i128(self, number: i128) -> Checked {
+        self.number(number, number.unsigned_abs().try_into().ok())
+    }
+
+    fn serialize_u128(self, number: u128) -> Checked {
+        self.number(number, number.try_into().ok())
+    }
+
+    fn serialize_f32(self, number: f32) -> Checked {
+        self.serialize_f64(number.into())
+    }
+
+    fn serialize_f64(self, number: f64) -> Checked {
+        if !number.is_finite() {
+            return self.refuse(format_args!("is {number}, which is not JSON and cannot be kept."));
+        }
+        self.number(number, (number.abs() <= MAX_NUMBER as f64).then_some(0))
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Checked {
+        let mut inside = self.enter(true)?;
+        inside.index = bytes.len();
+        inside.leave()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Checked {
+        value.serialize(self)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Checked {
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Checked {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Checked {
+        let mut inside = self.enter(false)?;
+        inside.field(variant, value)?;
+        inside.leave()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Refusal> {
+        self.enter(true)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, Refusal> {
+        self.enter(true)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+        self.enter(true)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Inside<'a>, Refusal> {
+        self.variant(variant, true)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, Refusal> {
+        self.enter(false)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+        self.enter(false)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Inside<'a>, Refusal> {
+        self.variant(variant, false)
+    }
+}
+
+/// Arrays by their elements, objects by their fields.
+macro_rules! inside {
+    ($($kind:ident: $method:ident($($key:ident)?) by $by:ident;)*) => {
+        $(impl ser::$kind for Inside<'_> {
+            type Ok = ();
+            type Error = Refusal;
+
+            fn $method<T: Serialize + ?Sized>(&mut self $(, $key: &'static str)?, value: &T) -> Checked {
+                self.$by($($key,)? value)
+            }
+
+            fn end(self) -> Checked {
+                self.leave()
+            }
+        })*
+    };
+}
+
+inside! {
+    SerializeSeq: serialize_element() by element;
+    SerializeTuple: serialize_element() by element;
+    SerializeTupleStruct: serialize_field() by element;
+    SerializeTupleVariant: serialize_field() by element;
+    SerializeStruct: serialize_field(key) by field;
+    SerializeStructVariant: serialize_field(key) by field;
+}
+
+impl ser::SerializeMap for Inside<'_> {
+    type Ok = ();
+    type Error = Refusal;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
+        // As serde_json writes it; what it refuses as a key, it refuses itself.
+        let key = serde_json::to_value(key).unwrap_or_default();
+        match key.as_str() {
+            Some(key) => self.check.key(key),
+            None => self.check.key(&key.to_string()),
+        }
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Checked {
+        self.value(value)
+    }
+
+    fn end(self) -> Checked {
+        self.leave()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize)]
+    struct Action<T> {
+        payload: T,
+    }
+
+    /// Why a payload is refused; empty where it is not.
+    fn refused<T: Serialize>(payload: T) -> String {
+        refuse(&Action { payload }).err().map(|why| why.to_string()).unwrap_or_default()
+    }
+
+    #[derive(Serialize)]
+    enum Shape {
+        Point,
+        Circle(f64),
+        Box(f64, f64),
+        Text { size: f64 },
+    }
+
+    #[test]
+    fn numbers_that_are_not_json_are_found_where_they_are() {
+        assert_eq!(refused(f64::NAN), "payload is NaN, which is not JSON and cannot be kept.");
+        assert_eq!(refused(Some(f32::INFINITY)), "payload is inf, which is not JSON and cannot be kept.");
+        assert!(refused(vec![vec![0.0], vec![1.0, f64::NAN]]).starts_with("payload[1][1] is NaN"));
+        assert!(refused(Shape::Circle(f64::NAN)).starts_with("payload.Circle is NaN"));
+        assert!(refused(Shape::Box(0.0, f64::NAN)).starts_with("payload.Box[1] is NaN"));
+        assert!(refused([Shape::Text { size: f64::NAN }]).starts_with("payload[0].Text.size is NaN"));
+        assert!(refused(BTreeMap::from([("a b", f64::NAN)])).starts_with("payload[\"a b\"] is NaN"));
+        assert!(refused(BTreeMap::from([(7, f64::NAN)])).starts_with("payload[\"7\"] is NaN"));
+        assert_eq!(refused((Shape::Point, Shape::Circle(1.0), [1.5], "x", (), Some(-0.0))), "");
+    }
+
+    #[test]
+    fn integers_are_those_that_every_browser_holds() {
+        const MOST: u64 = 9_007_199_254_740_991;
+        assert_eq!(refused((MOST, -(MOST as i64), i128::from(MOST), u128::from(MOST), MOST as f64)), "");
+        for why in
+            [refused(MOST + 1), refused(i64::MIN), refused(i128::MAX), refused(u128::MAX), refused(1e300)]
+        {
+            assert!(why.contains("beyond 2^53-1") && why.starts_with("payload is "), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_wire_s_values_are_taken_and_refused_as_everywhere() {
+        let rows: Value = serde_json::from_str(include_str!("../../tests/wire/values.json")).unwrap();
+        let read = |row: &Value| serde_json::from_str::<Value>(row["text"].as_str()?).ok();
+        let accepted: Vec<Value> = rows["accepted"].as_array().unwrap().iter().filter_map(read).collect();
+        assert!(accepted.len() > 30, "{}", accepted.len());
+        for value in accepted {
+            assert_eq!(refused(&value), "", "{value}");
+            assert_eq!(refused([&value]), "", "{value}");
+        }
+        let mut seen = 0;
+        for row in rows["refused"].as_array().unwrap() {
+            // A Value holds no key twice.
+            if let (Some(value), false) = (read(row), row["reason"] == "duplicate_key") {
+                // The elements of an array that is the payload are items, each with limits of its own.
+                if !value.is_array() {
+                    assert_ne!(refused(&value), "", "{row}");
+                }
+                assert_ne!(refused([&value]), "", "{row}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 5, "{seen}");
+    }
+}

@@ -1,0 +1,166 @@
+// Generated from page/src/types.rs by `UPDATE=1 cargo test -p nightferry-page`. Do not edit.
+
+/** A slice's settings; every field optional. */
+export type SliceConfig = {
+  /** The IndexedDB object store; by default the slice's name. */
+  storeName?: string,
+  /** Whether its changes go to its store. While they do not, they are held beside it. Default true. */
+  enabled?: boolean,
+  /** Whether its changes go to the server. Default true. */
+  syncToFlask?: boolean,
+  /** How long an item must be quiet before it is committed, in ms. Default 300. */
+  debounceMs?: number,
+  /** The longest that an item that never falls quiet waits, in ms. Default 2,000. */
+  maxWaitMs?: number,
+  /** The most operations in a transaction. Default 10. */
+  batchSize?: number,
+  /** The slice is one value, not a collection. */
+  single?: boolean,
+};
+
+/** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
+export type AutoSyncConfig = {
+  /** Default true. */
+  enabled?: boolean,
+  /** The time between two syncs, in ms. Default 30,000, at least 1,000. */
+  intervalMs?: number,
+  /** Sync after every commit, too. Default false. */
+  syncOnChange?: boolean,
+  /** When so many items wait to be committed, they are committed and sent at once. Default 50. */
+  maxQueueSize?: number,
+};
+
+/** What `register` takes; all but the slices is optional. */
+export type RegisterOptions = {
+  /** Where the worker's script is served. Default `/nightferry/sw.js`. */
+  workerUrl?: string,
+  /** Where the API is served. Default `/nightferry`. */
+  api?: string,
+  /** The name of the IndexedDB database. Default `nightferry`. */
+  name?: string,
+  slices: Record<string, SliceConfig>,
+  autoSync?: AutoSyncConfig,
+};
+
+/** What `register` resolves with. */
+export type Registration = {
+  /** The build of the worker that answered. */
+  build: string,
+};
+
+/** What the last attempt to reach the server showed. */
+export type Connection = "unknown" | "online" | "local-only";
+
+/** What became of the last sync. */
+export type SyncStatus = "idle" | "syncing" | "success" | "error";
+
+/** How many changes the server has acknowledged, of how many. */
+export type SyncProgress = {
+  done: number,
+  total: number,
+};
+
+/** Auto-sync's settings in force, and where it stands. */
+export type AutoSyncStatus = {
+  enabled: boolean,
+  /** The time between two syncs, in ms. */
+  intervalMs: number,
+  /** Whether it syncs after every commit, too. */
+  syncOnChange: boolean,
+  /** When so many items wait to be committed, they are committed and sent at once. */
+  maxQueueSize: number,
+  /** Items with a change that the server has not acknowledged. */
+  changeCounter: number,
+  /** When the next sync is due, in epoch ms; null while auto-sync is off. */
+  nextSyncAt: number | null,
+};
+
+/** The state of the whole, the same in every tab. */
+export type Status = {
+  /** Whether changes of any slice are persisted. */
+  enabled: boolean,
+  connection: Connection,
+  flaskConnected: boolean,
+  syncStatus: SyncStatus,
+  /** What went wrong last and what to do next; null once it went right. */
+  error: string | null,
+  /** When the server last had everything, in epoch ms. */
+  lastSyncTime: number | null,
+  /** Items with a change that the server has not acknowledged. */
+  pending: number,
+  /** Items that were changed here and elsewhere; both sides are kept. */
+  conflicts: number,
+  /** While changes are being sent. */
+  progress: SyncProgress | null,
+  autoSync: AutoSyncStatus,
+};
+
+/** What came of operations of one kind. */
+export type OperationCount = {
+  successful: number,
+  failed: number,
+};
+
+/** A slice's operations that ended, by kind. */
+export type SliceMetrics = {
+  /** Items written to their store. */
+  put: OperationCount,
+  /** Items removed from it. */
+  delete: OperationCount,
+  /** Changes sent to the server. */
+  push: OperationCount,
+};
+
+/** Every operation that ended, since the metrics were last reset. */
+export type SyncMetrics = {
+  totalOperations: number,
+  successfulOperations: number,
+  failedOperations: number,
+  /** When the last operation ended, in epoch ms; 0 where there was none. */
+  lastOperationTime: number,
+  /** The mean of `operationTimes`, in ms. */
+  averageOperationTime: number,
+  /** How long the latest transactions and requests took, in ms; the last 100. */
+  operationTimes: Array<number>,
+  /** When the oldest change was made that is not in its store or that the server has not acknowledged, in epoch ms. */
+  oldestPendingAt: number | null,
+  bySlice: Record<string, SliceMetrics>,
+};
+
+/** An item and its id. */
+export type Item<T> = {
+  id: string,
+  value: T,
+};
+
+/** Who made a change that pages are told of. */
+export type Origin = "tab" | "server" | "rollback";
+
+/** Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused. */
+export type Change<T> = {
+  puts: Array<Item<T>>,
+  deletes: Array<string>,
+  origin: Origin,
+};
+
+/** How far a change has come. */
+export type ProgressState = "local" | "sending" | "synced";
+
+/** How far an item's latest change has come. */
+export type ItemProgress = {
+  id: string,
+  state: ProgressState,
+};
+
+/** Whether all else goes on. */
+export type ErrorKind = "warning" | "failed";
+
+/** What the worker could not take or do, such as an action that it does not know or a change that the server refused. */
+export type WorkerError = {
+  /** `failed` where the worker itself could not do its work, `warning` where one thing was refused and all else goes on. */
+  kind: ErrorKind,
+  /** For programs. */
+  code: string,
+  /** What happened, and what to do next. */
+  message: string,
+};
