@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::root;
 use crate::server::{client, free_port, python};
-use crate::vite::{copy, npm};
+use crate::vite::{copy, finish, npm};
 use crate::wait::{DEADLINE, eventually};
 
 /// Runs a command until standard input ends, which it does when the test's process dies; ends all of its group then, and
@@ -49,6 +49,21 @@ impl Example {
         );
         let example = Example::copied(name, vec!["npm".into(), "start".into()], free_port()?, free_port()?)?;
         npm(&example.path(), &["install"])?;
+        Ok(example)
+    }
+
+    /// A Cargo package that builds a page in Rust and starts Flask: `cargo run`. It is compiled here, in a folder that is kept.
+    pub fn cargo(name: &'static str) -> Result<Example> {
+        let port = free_port()?;
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let command = [&cargo, "run", "--quiet"].map(String::from).to_vec();
+        let example = Example::copied(name, command, port, port)?;
+        // Nightferry's own crates are where they are.
+        let page = root().join("page");
+        example.edit("Cargo.toml", "../../page", page.to_str().context("a path in UTF-8")?)?;
+        let mut build = Command::new(cargo);
+        build.args(["run", "--quiet", "--", "build"]).env("CARGO_TARGET_DIR", example_target());
+        finish(build.current_dir(example.path()))?;
         Ok(example)
     }
 
@@ -92,6 +107,7 @@ impl Example {
             .env("FLASK_PORT", self.flask.to_string())
             .env("VITE_PORT", self.page.to_string())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("CARGO_TARGET_DIR", example_target())
             .current_dir(self.path())
             .process_group(0)
             .stdin(Stdio::piped())
@@ -164,6 +180,11 @@ impl Example {
     pub fn write(&self, file: &str, content: &str) -> Result<()> {
         Ok(std::fs::write(self.path().join(file), content)?)
     }
+}
+
+/// Where examples in Rust are compiled, and where `cargo xtask test lint` has looked at them.
+fn example_target() -> PathBuf {
+    root().join("target/nightferry/example-rust")
 }
 
 impl Drop for Example {

@@ -109,6 +109,13 @@ impl Tab {
         Ok(())
     }
 
+    /// Clicks a field, selects all of it and types this instead.
+    pub async fn retype(&self, selector: &str, text: &str) -> Result<()> {
+        self.click(selector).await?;
+        self.eval::<()>("document.activeElement.select();").await?;
+        self.cdp("Input.insertText", json!({"text": text})).await.map(drop)
+    }
+
     /// Presses and releases a key that has a name, such as `Enter` or `Escape`.
     pub async fn press(&self, key: &str) -> Result<()> {
         let text = if key == "Enter" { "\r" } else { "" };

@@ -1,6 +1,6 @@
 //! A Vite app outside the repository, into which the npm package is installed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -121,20 +121,18 @@ impl Drop for Vite {
 
 /// npm in a folder. What it printed is the error where it fails.
 pub(crate) fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
-    let log = folder.join("npm.log");
-    let output = File::create(&log)?;
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let status = Command::new(npm)
-        .args(arguments)
-        .envs([("npm_config_audit", "false"), ("npm_config_fund", "false")])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .status()
-        .context("npm could not be started; install Node 20 or later")?;
-    if !status.success() {
-        bail!("npm {} failed ({status}):\n{}", arguments.join(" "), std::fs::read_to_string(log)?);
+    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    npm.args(arguments).envs([("npm_config_audit", "false"), ("npm_config_fund", "false")]);
+    finish(npm.current_dir(folder))
+}
+
+/// Runs a command of a folder to its end. What it printed is the error where it fails.
+pub(crate) fn finish(command: &mut Command) -> Result<()> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("{command:?} could not be started"))?;
+    if !output.status.success() {
+        let printed = [output.stdout, output.stderr].concat();
+        bail!("{command:?} failed ({}):\n{}", output.status, String::from_utf8_lossy(&printed));
     }
     Ok(())
 }
@@ -146,7 +144,7 @@ pub(crate) fn copy(from: &Path, into: &Path) -> Result<()> {
         let path: PathBuf = entry?.path();
         let name = path.file_name().context("a file has a name")?;
         if path.is_dir() {
-            if !["node_modules", "dist", "instance", ".venv", "__pycache__"]
+            if !["node_modules", "dist", "target", "instance", ".venv", "__pycache__"]
                 .iter()
                 .any(|other| name == *other)
             {

@@ -1,7 +1,7 @@
 //! The examples, started as their READMEs say and used as a person uses them; what counts is what Flask has.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Example, Profile, Tab, document_block};
+use nightferry_e2e::{Browser, Example, Profile, Tab, document_block, shoot};
 use serde_json::{Value, json};
 
 /// The notes' texts, from the top.
@@ -111,13 +111,6 @@ async fn the_first_page_of_getting_started_works_as_it_stands() -> Result<()> {
     Ok(())
 }
 
-/// Selects all of a field, and types this instead.
-async fn retype(tab: &Tab, selector: &str, text: &str) -> Result<()> {
-    tab.click(selector).await?;
-    tab.eval::<()>("document.activeElement.select();").await?;
-    tab.cdp("Input.insertText", json!({"text": text})).await.map(drop)
-}
-
 /// Waits until the workspace's dashboard is open, with this title.
 async fn dashboard_says(tab: &Tab, title: &str) -> Result<()> {
     let shown = "document.querySelector('nightferry-dashboard')?.shadowRoot.querySelector('.state strong')";
@@ -128,21 +121,6 @@ async fn choose_theme(tab: &Tab, theme: &str) -> Result<()> {
     let choose = "const field = document.querySelector('.theme'); field.value = input;
         field.dispatchEvent(new Event('change', {bubbles: true}));";
     tab.eval_with(&theme, choose).await
-}
-
-/// The workspace on a phone and on a desktop, light and dark, for eyes (`target/nightferry/shots/`). It is never wider than the window.
-async fn shoot(tab: &Tab, what: &str) -> Result<()> {
-    let shots = nightferry_e2e::root().join("target/nightferry/shots");
-    for (width, height) in [(390, 844), (1280, 800)] {
-        for (scheme, dark) in [("light", false), ("dark", true)] {
-            let name = format!("{what}-{width}-{scheme}.png");
-            tab.screenshot(&shots.join(&name), width, height, dark).await?;
-            let wider = "const {scrollWidth, clientWidth} = document.documentElement; return scrollWidth - clientWidth;";
-            assert_eq!(tab.eval::<i64>(wider).await?, 0, "{name} is wider than the window");
-        }
-    }
-    tab.cdp("Emulation.setEmulatedMedia", json!({"features": []})).await?;
-    tab.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await.map(drop)
 }
 
 async fn open_workspace(tab: &Tab, example: &Example) -> Result<()> {
@@ -167,8 +145,8 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
         tab.click(".add").await?;
         example.wait_for_items(kind, |items| items.len() == 1).await?;
     }
-    retype(&tab, ".rename", "Ship").await?;
-    retype(&tab, ".editor textarea", "name: text\nberth: number\n").await?;
+    tab.retype(".rename", "Ship").await?;
+    tab.retype(".editor textarea", "name: text\nberth: number\n").await?;
     let ship = |item: &Value| item["name"] == "Ship" && item["content"] == "name: text\nberth: number\n";
     let models = example.wait_for_items("models", |items| items.values().all(ship)).await?;
     tab.wait_until("document.querySelector('.list li').dataset.progress === 'synced'").await?;
@@ -212,7 +190,7 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     // The dashboard was not shown since the page was loaded again, and yet it can be, with the server down.
     tab.wait_until("customElements.get('nightferry-dashboard')").await?;
     example.stop()?;
-    retype(&tab, ".rename", "Ferry").await?;
+    tab.retype(".rename", "Ferry").await?;
     tab.wait_until("document.querySelector('.badge').dataset.connection === 'local-only'").await?;
     tab.wait_until("document.querySelector('.list li').dataset.progress === 'local'").await?;
     tab.wait_until("document.querySelector('.nightferry-toast')?.textContent.includes('cannot be reached')")

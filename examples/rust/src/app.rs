@@ -1,0 +1,206 @@
+//! The page.
+
+use crate::slice::{edit, use_progress, use_slice, use_status};
+use crate::thing::{Change, Thing};
+use nightferry_page::{Connection, ProgressState, RegisterOptions, Status, register, sync_now};
+use web_sys::HtmlInputElement;
+use yew::platform::spawn_local;
+use yew::prelude::*;
+
+/// Registers Nightferry, then shows the list, or says why it cannot.
+#[component]
+pub fn App() -> Html {
+    let registered = use_state(|| None::<Result<(), String>>);
+    let setter = registered.setter();
+    use_effect_with((), move |()| {
+        spawn_local(async move {
+            let registration = register(RegisterOptions::new(["things"])).await;
+            setter.set(Some(registration.map(drop).map_err(|error| error.message)));
+        });
+    });
+    match &*registered {
+        None => html! { <main data-phase="opening"><p class="quiet">{ "Opening…" }</p></main> },
+        Some(Ok(())) => html! { <PackingList /> },
+        Some(Err(why)) => {
+            html! { <main data-phase="refused"><p class="problem" role="alert">{ why }</p></main> }
+        }
+    }
+}
+
+#[component]
+fn PackingList() -> Html {
+    let problem = use_state(String::new);
+    let show_problem = Callback::from({
+        let setter = problem.setter();
+        move |why| setter.set(why)
+    });
+    let list = use_slice::<Thing>("things", show_problem.clone());
+    let progress = use_progress("things");
+    let status = use_status();
+    let change = Callback::from({
+        let (list, show_problem) = (list.clone(), show_problem.clone());
+        move |change: Change| {
+            if let Err(error) = edit(&list, &change) {
+                show_problem.emit(error.message);
+            }
+        }
+    });
+
+    let mut things: Vec<&Thing> = list.items.values().collect();
+    things.sort_by(|a, b| a.added_at.total_cmp(&b.added_at).then_with(|| a.id.cmp(&b.id)));
+    let phase = if list.is_read() { "ready" } else { "opening" };
+    html! {
+        <main data-phase={phase}>
+            <Header status={(*status).clone()} problem={show_problem} />
+            if let Some(why) = status.error.as_deref().or((!problem.is_empty()).then_some(&**problem)) {
+                <p class="problem" role="alert">{ why }</p>
+            }
+            if !things.is_empty() {
+                <Packed packed={things.iter().filter(|thing| thing.packed).count()} of={things.len()} />
+            }
+            <ul>
+                { for things.iter().map(|thing| html! {
+                    <Row key={&*thing.id} thing={(*thing).clone()} change={change.clone()}
+                        progress={progress.get(&thing.id).copied().unwrap_or(ProgressState::Synced)} />
+                }) }
+            </ul>
+            if list.is_read() && things.is_empty() {
+                <p class="quiet">{ "Nothing to pack yet. The first thing is on this device the moment you add it." }</p>
+            }
+            <AddForm {change} />
+        </main>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct HeaderProps {
+    status: Status,
+    problem: Callback<String>,
+}
+
+#[component]
+fn Header(HeaderProps { status, problem }: &HeaderProps) -> Html {
+    let syncing = use_state(|| false);
+    let sync = Callback::from({
+        let (setter, problem) = (syncing.setter(), problem.clone());
+        move |_: MouseEvent| {
+            let (setter, problem) = (setter.clone(), problem.clone());
+            spawn_local(async move {
+                setter.set(true);
+                let failed = sync_now().await.err();
+                problem.emit(failed.map(|error| error.message).unwrap_or_default());
+                setter.set(false);
+            });
+        }
+    });
+    let (connection, words) = match status.connection {
+        Connection::Unknown => ("unknown", "Connecting…"),
+        Connection::Online => ("online", "Online"),
+        Connection::LocalOnly => ("local-only", "Local only"),
+    };
+    let pending = status.pending;
+    html! {
+        <header>
+            <h1>{ "Packing list" }</h1>
+            <span class="connection" role="status" data-connection={connection} data-pending={pending.to_string()}>
+                { words }
+                if pending > 0 { { format!(" · {pending} to send") } }
+            </span>
+            <button class="sync" type="button" onclick={sync} disabled={*syncing}>{ "Sync now" }</button>
+        </header>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct PackedProps {
+    packed: usize,
+    of: usize,
+}
+
+#[component]
+fn Packed(PackedProps { packed, of }: &PackedProps) -> Html {
+    html! {
+        <label class="packed">
+            <progress value={packed.to_string()} max={(*of).max(1).to_string()} />
+            <span>{ format!("{packed} of {of} packed") }</span>
+        </label>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct RowProps {
+    thing: Thing,
+    progress: ProgressState,
+    change: Callback<Change>,
+}
+
+#[component]
+fn Row(RowProps { thing, progress, change }: &RowProps) -> Html {
+    let (state, words) = match progress {
+        ProgressState::Local => ("local", "Only here"),
+        ProgressState::Sending => ("sending", "On its way"),
+        ProgressState::Synced => ("synced", "On the server"),
+    };
+    let id = thing.id.clone();
+    let pack = change.reform({
+        let id = id.clone();
+        move |event: Event| Change::Pack { id: id.clone(), packed: field(&event).checked() }
+    });
+    let rename = change.reform({
+        let id = id.clone();
+        move |event: InputEvent| Change::Rename { id: id.clone(), name: field(&event).value() }
+    });
+    let remove = change.reform(move |_: MouseEvent| Change::Remove(id.clone()));
+    html! {
+        <li data-id={thing.id.clone()} data-state={state}>
+            <input type="checkbox" checked={thing.packed} onchange={pack} aria-label={format!("{} is packed", thing.name)} />
+            <input class="name" value={thing.name.clone()} oninput={rename} aria-label="Name" autocomplete="off" />
+            <span class="state">{ words }</span>
+            <button class="remove" type="button" onclick={remove} title="Remove"
+                aria-label={format!("Remove {}", thing.name)}>{ "✕" }</button>
+        </li>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct AddProps {
+    change: Callback<Change>,
+}
+
+#[component]
+fn AddForm(AddProps { change }: &AddProps) -> Html {
+    let name = use_node_ref();
+    let add = Callback::from({
+        let (name, change) = (name.clone(), change.clone());
+        move |event: SubmitEvent| {
+            event.prevent_default();
+            let Some(field) = name.cast::<HtmlInputElement>() else { return };
+            let text = field.value().trim().to_owned();
+            if !text.is_empty() {
+                field.set_value("");
+                change.emit(Change::Add(Thing { id: new_id(), name: text, packed: false, added_at: now() }));
+            }
+        }
+    });
+    html! {
+        <form onsubmit={add}>
+            <input ref={name} name="thing" placeholder="What else comes along?" aria-label="What else comes along?"
+                autocomplete="off" required=true />
+            <button class="primary" type="submit">{ "Add" }</button>
+        </form>
+    }
+}
+
+/// The field that an event is of.
+fn field(event: &Event) -> HtmlInputElement {
+    event.target_unchecked_into()
+}
+
+fn new_id() -> String {
+    let crypto = web_sys::window().and_then(|window| window.crypto().ok());
+    crypto.map(|crypto| crypto.random_uuid()).unwrap_or_default()
+}
+
+fn now() -> f64 {
+    web_sys::js_sys::Date::now()
+}
