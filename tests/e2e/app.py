@@ -7,7 +7,8 @@ has died). Beside the app:
 - ``/__test__/page``       a page with Nightferry's client as ``window.nf``, and nothing else
 - ``/__test__/worker.js``  a service worker that does nothing
 - ``/__test__/bench/``     the page of the benchmark, and its scripts (``bench/``)
-- ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them
+- ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
+  Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -192,13 +193,13 @@ class Layer:
             return Response(script.read_text("utf-8"), mimetype="text/javascript")
         if name.startswith("bundled/") and name.endswith("/"):
             return Response(BUNDLED, mimetype="text/html")
-        if name.startswith("bundled/") and name.endswith(".js"):
-            script = Path(name)
-            bundled = ROOT / "target" / "nightferry" / "e2e-pages" / script.parent.name / script.name
+        if name.startswith("bundled/") and name.endswith((".js", ".wasm")):
+            file = Path(name)
+            bundled = ROOT / "target" / "nightferry" / "e2e-pages" / file.parent.name / file.name
             # One of them is a service worker for the whole origin.
             return Response(
-                bundled.read_text("utf-8"),
-                mimetype="text/javascript",
+                bundled.read_bytes(),
+                mimetype="text/javascript" if file.suffix == ".js" else "application/wasm",
                 headers={"Service-Worker-Allowed": "/"},
             )
         if name == "items":

@@ -10,7 +10,7 @@ use crate::process::{self, command};
 use crate::progress::{Step, step};
 use crate::workspace;
 
-const WASM: &str = "wasm32-unknown-unknown";
+pub const WASM: &str = "wasm32-unknown-unknown";
 
 /// Rust's standard library for wasm.
 pub fn ensure_wasm_target() -> Result<()> {

@@ -9,45 +9,51 @@ use anyhow::{Result, bail};
 use crate::machine::{self, BIOME, ESBUILD, Python, TSC};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
-use crate::{api_docs, browser_files, build_id, npm_package, purity, sim, sizes, workspace};
+use crate::{api_docs, browser_files, build_id, npm_package, purity, rust_pages, sim, sizes, workspace};
 
 struct Suite {
     name: &'static str,
     what: &'static str,
-    run: fn() -> Result<()>,
+    run: fn(&Options) -> Result<()>,
 }
 
 /// In the order in which they run.
 const SUITES: &[Suite] = &[
-    Suite { name: "lint", what: "formatters and linters of the three languages", run: lint },
+    Suite { name: "lint", what: "formatters and linters of the three languages", run: |_| lint() },
     Suite {
         name: "core",
         what: "the core's tests, and the native ones of worker, page and xtask",
-        run: core,
+        run: |_| core(),
     },
     Suite {
         name: "purity",
         what: "the core has no I/O, clock, randomness or browser types",
-        run: purity::check,
+        run: |_| purity::check(),
     },
     Suite {
         name: "sim",
         what: "500 fresh lives of a device, with faults at every boundary",
-        run: sim::check,
+        run: |_| sim::check(),
     },
-    Suite { name: "page", what: "the page's TypeScript", run: page },
-    Suite { name: "server", what: "the Flask extension", run: server },
-    Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: build },
+    Suite { name: "page", what: "the page's TypeScript", run: |_| page() },
+    Suite { name: "server", what: "the Flask extension", run: |_| server() },
+    Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: |_| build() },
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
 pub struct Options {
     suites: Vec<&'static Suite>,
+    /// For the end-to-end tests' `cargo test`: what follows `--`.
+    of_e2e: Vec<String>,
 }
 
 impl Options {
     pub fn parse(arguments: &[String]) -> Result<Options> {
         let mut named = Vec::new();
+        let (arguments, of_e2e) = match arguments.iter().position(|argument| argument == "--") {
+            Some(at) => (&arguments[..at], arguments[at + 1..].to_vec()),
+            None => (arguments, Vec::new()),
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if let Some(browsers) = argument.strip_prefix("--browsers") {
@@ -60,8 +66,11 @@ impl Options {
                 bail!("there is no suite `{argument}`; there are {}", names.join(", "));
             }
         }
+        if !of_e2e.is_empty() && named != ["e2e"] {
+            bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- --test api f19`");
+        }
         let suites = SUITES.iter().filter(|suite| named.is_empty() || named.contains(&suite.name)).collect();
-        Ok(Options { suites })
+        Ok(Options { suites, of_e2e })
     }
 }
 
@@ -85,7 +94,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for suite in &options.suites {
         println!("\n━━ {}: {}", suite.name, suite.what);
         let began = Instant::now();
-        let result = (suite.run)();
+        let result = (suite.run)(options);
         if let Err(error) = &result {
             println!("  FAILED: {error:#}");
         }
@@ -130,6 +139,9 @@ fn lint() -> Result<()> {
     let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
     clippy_wasm.args(browser_files::CLIENT).args(["--", "-D", "warnings"]);
     run("cargo clippy (worker and client)", clippy_wasm);
+    for (name, command) in rust_pages::lint_example() {
+        run(name, command);
+    }
     let ruff = machine::venv_tool("ruff");
     run("ruff check", command(&ruff, ["check", "--quiet", "."]));
     run("ruff format", command(&ruff, ["format", "--check", "--quiet", "."]));
@@ -227,13 +239,18 @@ fn build() -> Result<()> {
     sizes::check(&npm_package::folder(), &[npm_package::app()?])
 }
 
-fn e2e() -> Result<()> {
+fn e2e(options: &Options) -> Result<()> {
     browser_files::ensure()?;
     npm_package::build()?;
+    rust_pages::build_for_tests()?;
     machine::ensure_python(Python::Serve)?;
     let chromium = machine::ensure_chromium()?;
     // A test that fails hides none of the others.
-    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e", "--", "--test-threads=2"]);
+    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
+    test.args(&options.of_e2e);
+    if options.of_e2e.is_empty() {
+        test.args(["--", "--test-threads=2"]);
+    }
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", machine::python()))
 }

@@ -22,10 +22,39 @@ const OPEN: &str = "
     });
 ";
 
+/// What a page is written on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// `client.js`.
+    JavaScript,
+    /// The crate `nightferry-page` (`rust-page/`), under the same names.
+    Rust,
+}
+
+/// Makes a test of each function that takes a [`Client`], once for each.
+#[macro_export]
+macro_rules! with_each_client {
+    ($($name:ident)*) => {
+        mod javascript {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() -> anyhow::Result<()> {
+                super::$name($crate::Client::JavaScript).await
+            })*
+        }
+
+        mod rust {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() -> anyhow::Result<()> {
+                super::$name($crate::Client::Rust).await
+            })*
+        }
+    };
+}
+
 impl Tab {
     /// Loads the page with Nightferry's client (`window.nf`) and registers the slice `files` with these settings.
     pub async fn open_client(&self, server: &Server, files: Value) -> Result<()> {
-        self.goto(&server.url("/__test__/page")).await?;
+        self.goto(&server.client_page()).await?;
         self.wait_until("window.nf").await?;
         self.eval_with(&json!({"slices": {"files": files}}), "await nf.register(input);").await
     }

@@ -50,6 +50,7 @@ mod wait;
 
 pub use browser::{Browser, Profile, Worker};
 pub use bundle::bundle;
+pub use client::Client;
 pub use demo::{shows, testid};
 pub use example::Example;
 pub use fault::Fault;

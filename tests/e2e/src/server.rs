@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::wait::{DEADLINE, eventually};
-use crate::{Fault, root};
+use crate::{Client, Fault, root};
 
 /// The demo's app on a port and data folder of its own (tests/e2e/app.py): SQLite, anonymous, with the pages
 ///
@@ -26,6 +26,7 @@ use crate::{Fault, root};
 ///
 /// Port and data stay the same however often it is stopped and started. Ends when dropped.
 pub struct Server {
+    client: Client,
     port: u16,
     data: TempDir,
     process: Mutex<Option<Child>>,
@@ -62,7 +63,12 @@ pub struct Applied {
 impl Server {
     /// Starts Flask, and returns once it listens.
     pub async fn start() -> Result<Server> {
-        let server = Server { port: free_port()?, data: TempDir::new()?, process: Mutex::new(None) };
+        Server::start_for(Client::JavaScript).await
+    }
+
+    /// The same, for pages on that client.
+    pub async fn start_for(client: Client) -> Result<Server> {
+        let server = Server { client, port: free_port()?, data: TempDir::new()?, process: Mutex::new(None) };
         server.start_again().await?;
         Ok(server)
     }
@@ -100,6 +106,14 @@ impl Server {
     /// `http://127.0.0.1:PORT` and this path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The page whose `window.nf` is Nightferry's client.
+    pub fn client_page(&self) -> String {
+        self.url(match self.client {
+            Client::JavaScript => "/__test__/page",
+            Client::Rust => "/__test__/bundled/rust/",
+        })
     }
 
     pub fn origin(&self) -> String {

@@ -1,16 +1,27 @@
 //! Each function of the page's API for configuration, metrics, auto-sync and the connection, in a real browser.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, eventually};
+use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventually, with_each_client};
 use serde_json::{Value, json};
+
+with_each_client! {
+    configure_persistence_holds_in_every_tab_and_across_restarts
+    f19_disable_and_enable_persistence
+    f34_metrics_agree_with_what_the_others_saw
+    f31_f32_configure_auto_sync
+    f33_check_flask_connection_and_bulk
+    f16_f18_single_values_and_sets
+    f15_a_slice_is_added_with_tabs_open
+    f10_a_tab_closed_within_the_debounce_time
+    a_database_of_a_newer_format_refuses_the_registration
+}
 
 fn add(id: u64) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id}})
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn configure_persistence_holds_in_every_tab_and_across_restarts() -> Result<()> {
-    let server = Server::start().await?;
+async fn configure_persistence_holds_in_every_tab_and_across_restarts(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -25,7 +36,7 @@ async fn configure_persistence_holds_in_every_tab_and_across_restarts() -> Resul
     server.wait_for_items("files", |files| files.len() == 2).await?;
 
     for (call, part) in [
-        ("configurePersistence('files', {debounceMs: -1})", "slices.files.debounceMs is -1"),
+        ("configurePersistence('files', {debounceMs: 600001})", "slices.files.debounceMs is 600001"),
         ("configurePersistence('nope', {})", "no slice"),
         ("configureAutoSync({intervalMs: 5})", "autoSync.intervalMs is 5"),
     ] {
@@ -40,9 +51,8 @@ async fn configure_persistence_holds_in_every_tab_and_across_restarts() -> Resul
 }
 
 /// f19: what is changed while a slice is disabled is not lost.
-#[tokio::test(flavor = "multi_thread")]
-async fn f19_disable_and_enable_persistence() -> Result<()> {
-    let server = Server::start().await?;
+async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -70,9 +80,8 @@ async fn f19_disable_and_enable_persistence() -> Result<()> {
 }
 
 /// f34: the numbers are those of IndexedDB and of the server, in an outage too.
-#[tokio::test(flavor = "multi_thread")]
-async fn f34_metrics_agree_with_what_the_others_saw() -> Result<()> {
-    let server = Server::start().await?;
+async fn f34_metrics_agree_with_what_the_others_saw(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -114,9 +123,8 @@ async fn f34_metrics_agree_with_what_the_others_saw() -> Result<()> {
 }
 
 /// f31, f32: the period is what is configured, from the moment it is; off is off.
-#[tokio::test(flavor = "multi_thread")]
-async fn f31_f32_configure_auto_sync() -> Result<()> {
-    let server = Server::start().await?;
+async fn f31_f32_configure_auto_sync(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -141,9 +149,8 @@ async fn f31_f32_configure_auto_sync() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn f33_check_flask_connection_and_bulk() -> Result<()> {
-    let server = Server::start().await?;
+async fn f33_check_flask_connection_and_bulk(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -163,13 +170,12 @@ async fn f33_check_flask_connection_and_bulk() -> Result<()> {
 }
 
 /// f16, f18: a value, and a whole collection.
-#[tokio::test(flavor = "multi_thread")]
-async fn f16_f18_single_values_and_sets() -> Result<()> {
-    let server = Server::start().await?;
+async fn f16_f18_single_values_and_sets(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
-    tab.goto(&server.url("/__test__/page")).await?;
+    tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     tab.eval::<()>(
         "await nf.register({slices: {files: {debounceMs: 20}, theme: {single: true, debounceMs: 20}}});",
@@ -196,16 +202,15 @@ async fn f16_f18_single_values_and_sets() -> Result<()> {
 }
 
 /// f15: a slice that is named later gets its store while another tab is open and working.
-#[tokio::test(flavor = "multi_thread")]
-async fn f15_a_slice_is_added_with_tabs_open() -> Result<()> {
-    let server = Server::start().await?;
+async fn f15_a_slice_is_added_with_tabs_open(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
     tab.open_client(&server, json!({"debounceMs": 20})).await?;
     tab.dispatch(&[add(1)]).await?;
     let other = browser.new_tab().await?;
-    other.goto(&server.url("/__test__/page")).await?;
+    other.goto(&server.client_page()).await?;
     other.wait_until("window.nf").await?;
     let register = other.eval::<()>("await nf.register({slices: {models: {debounceMs: 20}}});");
     let actions = [add(2)];
@@ -219,9 +224,8 @@ async fn f15_a_slice_is_added_with_tabs_open() -> Result<()> {
 }
 
 /// f10: an edit, and the tab is closed within the debounce time.
-#[tokio::test(flavor = "multi_thread")]
-async fn f10_a_tab_closed_within_the_debounce_time() -> Result<()> {
-    let server = Server::start().await?;
+async fn f10_a_tab_closed_within_the_debounce_time(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let other = browser.new_tab().await?;
@@ -235,9 +239,8 @@ async fn f10_a_tab_closed_within_the_debounce_time() -> Result<()> {
 }
 
 /// A worker that cannot start at all ends the registration, instead of leaving it open; whoever listens to errors hears it, too.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_a_newer_format_refuses_the_registration() -> Result<()> {
-    let server = Server::start().await?;
+async fn a_database_of_a_newer_format_refuses_the_registration(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -245,7 +248,7 @@ async fn a_database_of_a_newer_format_refuses_the_registration() -> Result<()> {
     tab.goto(&server.url("/__test__/blank")).await?;
     browser.stop_all_workers().await?;
     tab.write_row("_meta", "'schema'", "99").await?;
-    tab.goto(&server.url("/__test__/page")).await?;
+    tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     let refused: (String, bool) = tab
         .eval(

@@ -6,8 +6,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, eventually};
+use nightferry_e2e::{Browser, Client, DEADLINE, Profile, Server, Tab, eventually, with_each_client};
 use serde_json::{Value, json};
+
+with_each_client! {
+    show4_worker_stopped_at_random_moments_of_1000_actions
+    show4_page_and_worker_gone_together_after_an_acknowledgement
+    show4_browser_killed_after_a_flush
+}
 
 type Items = BTreeMap<String, Value>;
 
@@ -129,10 +135,9 @@ async fn nothing_left(tab: &Tab) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show4_worker_stopped_at_random_moments_of_1000_actions() -> Result<()> {
+async fn show4_worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start().await?;
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -187,10 +192,9 @@ const HEAR_ACKS: &str = "
 ";
 
 /// Here nobody is left to send anything again: what is there afterwards was durable when it was acknowledged.
-#[tokio::test(flavor = "multi_thread")]
-async fn show4_page_and_worker_gone_together_after_an_acknowledgement() -> Result<()> {
+async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start().await?;
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -233,9 +237,8 @@ async fn show4_page_and_worker_gone_together_after_an_acknowledgement() -> Resul
     server.check_nothing_applied_twice()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show4_browser_killed_after_a_flush() -> Result<()> {
-    let server = Server::start().await?;
+async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();

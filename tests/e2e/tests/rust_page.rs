@@ -1,7 +1,7 @@
 //! A page in Rust: the example, started as its README says and used as a person uses it; what counts is what Flask has.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Example, Profile, Tab, shoot};
+use nightferry_e2e::{Browser, Client, Example, Profile, Server, Tab, shoot};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -79,5 +79,63 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
         tab.wait_until("document.querySelector('li:last-child').dataset.state === 'synced'").await?;
         tab.wait_until("!document.querySelector('.problem')").await?;
     }
+    Ok(())
+}
+
+/// c02: pages of both kinds are pages of one origin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()> {
+    let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
+    let browser = Browser::start(&profile).await?;
+    let (rust, javascript) = (browser.tab(), browser.new_tab().await?);
+    rust.open_client(&server, json!({"debounceMs": 20})).await?;
+    javascript.goto(&server.url("/__test__/page")).await?;
+    javascript.wait_until("window.nf").await?;
+    javascript.eval::<()>("await nf.register({slices: {files: {debounceMs: 20}}});").await?;
+    for tab in [&rust, &javascript] {
+        tab.eval::<()>("window.heard = []; nf.subscribe('files', (change) => heard.push(change));").await?;
+    }
+    let heard = |item: &Value| {
+        let change = json!({"puts": [{"id": "1", "value": item}], "deletes": [], "origin": "tab"});
+        format!(
+            "JSON.stringify(heard.map(({{puts, deletes, origin}}) => [puts, deletes, origin])) ===
+             JSON.stringify([{change}].map(({{puts, deletes, origin}}) => [puts, deletes, origin]))"
+        )
+    };
+    // Fields in the order of their names, as both sides write them.
+    let (first, second) =
+        (json!({"by": "rust", "id": 1, "size": 0.1}), json!({"by": "js", "id": 1, "size": 0.1}));
+    rust.dispatch(&[json!({"type": "files/addItem", "payload": first})]).await?;
+    javascript.wait_until(&heard(&first)).await?;
+    javascript.dispatch(&[json!({"type": "files/updateItem", "payload": {"id": 1, "by": "js"}})]).await?;
+    rust.wait_until(&heard(&second)).await?;
+    server.wait_for_items("files", |files| files.get("1") == Some(&second)).await?;
+    for tab in [&rust, &javascript] {
+        let items: Value = tab.eval("return nf.hydrate('files');").await?;
+        assert_eq!(items, json!([{"id": "1", "value": second}]));
+    }
+    server.check_nothing_applied_twice()
+}
+
+/// An item that the page's type does not fit is left out and told; the others are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
+    let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"single": true})).await?;
+    tab.eval::<()>("window.errors = []; nf.subscribeErrors((error) => errors.push(error));").await?;
+    tab.dispatch(&[json!({"type": "files/set", "payload": "a text"})]).await?;
+    let texts: Value = tab.eval("return nf.hydrateTexts('files');").await?;
+    assert_eq!(texts, json!([{"id": "value", "value": "a text"}]));
+    tab.dispatch(&[json!({"type": "files/set", "payload": {"no": "text"}})]).await?;
+    assert_eq!(tab.eval::<Value>("return nf.hydrateTexts('files');").await?, json!([]));
+    let error: Value = tab.eval("return errors[0];").await?;
+    assert_eq!((&error["kind"], &error["code"]), (&json!("warning"), &json!("unreadable_item")));
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains("\"value\" of \"files\"") && message.contains("expected a string"), "{message}");
+    // It is all there for who can read it.
+    let items: Value = tab.eval("return nf.hydrate('files');").await?;
+    assert_eq!(items, json!([{"id": "value", "value": {"no": "text"}}]));
     Ok(())
 }

@@ -1,8 +1,15 @@
 //! Several tabs of one origin: one worker, one truth.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, eventually};
+use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eventually, with_each_client};
 use serde_json::{Value, json};
+
+with_each_client! {
+    show5_two_tabs_one_worker_no_lost_edit
+    show5_a_hidden_tab_goes_on
+    show5_a_tab_closed_right_after_dispatch
+    show5_a_page_left_in_the_same_turn_as_dispatch
+}
 
 async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
     let (first, second) = (browser.tab(), browser.new_tab().await?);
@@ -39,9 +46,8 @@ async fn statuses_agree(tabs: &[&Tab]) -> Result<Value> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show5_two_tabs_one_worker_no_lost_edit() -> Result<()> {
-    let server = Server::start().await?;
+async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let (first, second) = two_tabs(&server, &browser).await?;
@@ -101,9 +107,8 @@ async fn show5_two_tabs_one_worker_no_lost_edit() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show5_a_hidden_tab_goes_on() -> Result<()> {
-    let server = Server::start().await?;
+async fn show5_a_hidden_tab_goes_on(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -119,9 +124,8 @@ async fn show5_a_hidden_tab_goes_on() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show5_a_tab_closed_right_after_dispatch() -> Result<()> {
-    let server = Server::start().await?;
+async fn show5_a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.new_tab().await?;
@@ -140,9 +144,8 @@ async fn show5_a_tab_closed_right_after_dispatch() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show5_a_page_left_in_the_same_turn_as_dispatch() -> Result<()> {
-    let server = Server::start().await?;
+async fn show5_a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();

@@ -1,0 +1,140 @@
+//! The Rust API of pages under the names of JavaScript's, so that one test drives both clients. Nothing is added: what comes
+//! in is read with serde, what goes out is written with it.
+
+use js_sys::{Function, JSON};
+use nightferry_page as nf;
+use nightferry_page::{Change, Error, Subscription};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+
+fn read<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
+    let text = JSON::stringify(value).map(String::from)?;
+    serde_json::from_str(&text).map_err(|why| js_sys::TypeError::new(&why.to_string()).into())
+}
+
+fn write<T: Serialize + ?Sized>(value: &T) -> JsValue {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    JSON::parse(&text).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// An error as JavaScript's client throws it.
+fn failure(error: Error) -> JsValue {
+    let failure = js_sys::Error::new(&error.message);
+    let _ = js_sys::Reflect::set(&failure, &"code".into(), &error.code.into());
+    failure.into()
+}
+
+fn call(function: &Function, arguments: &[JsValue]) {
+    let [first, second] = [0, 1].map(|at| arguments.get(at).cloned().unwrap_or(JsValue::UNDEFINED));
+    let _ = function.call2(&JsValue::UNDEFINED, &first, &second);
+}
+
+/// What ends a subscription.
+fn end(subscription: Subscription) -> JsValue {
+    let mut held = Some(subscription);
+    Closure::<dyn FnMut()>::new(move || drop(held.take())).into_js_value()
+}
+
+#[wasm_bindgen]
+pub async fn register(options: JsValue) -> Result<JsValue, JsValue> {
+    nf::register(read(&options)?).await.map(|registration| write(&registration)).map_err(failure)
+}
+
+#[wasm_bindgen]
+pub fn dispatch(action: JsValue) -> Result<JsValue, JsValue> {
+    nf::dispatch::<Value>(&read(&action)?).map_err(failure)?;
+    Ok(action)
+}
+
+#[wasm_bindgen]
+pub async fn hydrate(slice: String) -> Result<JsValue, JsValue> {
+    nf::hydrate::<Value>(&slice).await.map(|items| write(&items)).map_err(failure)
+}
+
+/// The items of a slice that are texts.
+#[wasm_bindgen(js_name = hydrateTexts)]
+pub async fn hydrate_texts(slice: String) -> Result<JsValue, JsValue> {
+    nf::hydrate::<String>(&slice).await.map(|items| write(&items)).map_err(failure)
+}
+
+#[wasm_bindgen]
+pub fn subscribe(slice: &str, listener: Function) -> JsValue {
+    end(nf::subscribe(slice, move |change: Change<Value>| call(&listener, &[write(&change)])))
+}
+
+#[wasm_bindgen(js_name = subscribePending)]
+pub fn subscribe_pending(slice: &str, listener: Function) -> JsValue {
+    end(nf::subscribe_pending(slice, move |changes, reset| call(&listener, &[write(changes), reset.into()])))
+}
+
+#[wasm_bindgen(js_name = getStatus)]
+pub fn get_status() -> JsValue {
+    write(&nf::get_status())
+}
+
+#[wasm_bindgen(js_name = subscribeStatus)]
+pub fn subscribe_status(listener: Function) -> JsValue {
+    end(nf::subscribe_status(move |status| call(&listener, &[write(status)])))
+}
+
+#[wasm_bindgen(js_name = getSyncMetrics)]
+pub fn get_sync_metrics() -> JsValue {
+    write(&nf::get_sync_metrics())
+}
+
+#[wasm_bindgen(js_name = subscribeSyncMetrics)]
+pub fn subscribe_sync_metrics(listener: Function) -> JsValue {
+    end(nf::subscribe_sync_metrics(move |metrics| call(&listener, &[write(metrics)])))
+}
+
+#[wasm_bindgen(js_name = resetSyncMetrics)]
+pub fn reset_sync_metrics() {
+    nf::reset_sync_metrics();
+}
+
+#[wasm_bindgen(js_name = subscribeErrors)]
+pub fn subscribe_errors(listener: Function) -> JsValue {
+    end(nf::subscribe_errors(move |error| call(&listener, &[write(error)])))
+}
+
+#[wasm_bindgen(js_name = flushPersistence)]
+pub async fn flush_persistence() -> Result<(), JsValue> {
+    nf::flush_persistence().await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = syncNow)]
+pub async fn sync_now() -> Result<(), JsValue> {
+    nf::sync_now().await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = syncToFlaskBulk)]
+pub async fn sync_to_flask_bulk() -> Result<(), JsValue> {
+    nf::sync_to_flask_bulk().await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = checkFlaskConnection)]
+pub async fn check_flask_connection() -> Result<bool, JsValue> {
+    nf::check_flask_connection().await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = configurePersistence)]
+pub async fn configure_persistence(slice: String, config: JsValue) -> Result<(), JsValue> {
+    nf::configure_persistence(&slice, read(&config)?).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = enablePersistence)]
+pub async fn enable_persistence(slice: String) -> Result<(), JsValue> {
+    nf::enable_persistence(&slice).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = disablePersistence)]
+pub async fn disable_persistence(slice: String) -> Result<(), JsValue> {
+    nf::disable_persistence(&slice).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = configureAutoSync)]
+pub async fn configure_auto_sync(config: JsValue) -> Result<(), JsValue> {
+    nf::configure_auto_sync(read(&config)?).await.map_err(failure)
+}

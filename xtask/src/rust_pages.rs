@@ -1,0 +1,49 @@
+//! Pages in Rust that only tests have: the one that end-to-end tests drive, and the example that `lint` looks at.
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::machine::WASM;
+use crate::process::{self, cargo};
+use crate::progress::{Step, step};
+use crate::workspace::{self, prepared, root};
+
+/// Builds `tests/e2e/rust-page`, which the tests' server serves at `/__test__/bundled/rust/`.
+pub fn build_for_tests() -> Result<()> {
+    step("the tests' page in Rust", || {
+        process::show(&mut cargo(["build", "--quiet", "--target", WASM, "-p", "nightferry-e2e-page"]))?;
+        let _lock = workspace::lock()?;
+        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_e2e_page.wasm");
+        let into = prepared().join("e2e-pages/rust");
+        let mut bindgen = Bindgen::new();
+        bindgen.input_path(&wasm).omit_default_module_path(false).typescript(false);
+        bindgen
+            .web(true)?
+            .generate(&into)
+            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+        std::fs::copy(root().join("tests/e2e/rust-page/page.js"), into.join("page.js"))?;
+        Ok(Step::Done)
+    })
+}
+
+/// rustfmt and Clippy on `examples/rust`, a workspace of its own; with their names.
+pub fn lint_example() -> [(&'static str, std::process::Command); 3] {
+    let manifest = root().join("examples/rust/Cargo.toml");
+    let on_example = |arguments: &[&str]| {
+        let mut command = cargo(&arguments[..1]);
+        command.arg("--manifest-path").arg(&manifest).args(&arguments[1..]);
+        // Where the end-to-end tests compile it, too.
+        command.env("CARGO_TARGET_DIR", prepared().join("example-rust"));
+        // It is an ordinary program, as xtask is: the core's rules are not its.
+        command.env("CLIPPY_CONF_DIR", root().join("xtask"));
+        command
+    };
+    let strict = ["--", "-D", "warnings"];
+    let page = [&["clippy", "--quiet", "--locked", "--lib", "--target", WASM][..], &strict].concat();
+    let start = [&["clippy", "--quiet", "--locked", "--bins"][..], &strict].concat();
+    [
+        ("cargo fmt (examples/rust)", on_example(&["fmt", "--check"])),
+        ("cargo clippy (examples/rust, page)", on_example(&page)),
+        ("cargo clippy (examples/rust, start)", on_example(&start)),
+    ]
+}
