@@ -3,8 +3,10 @@
 
 use crate::error::Error;
 use crate::refuse::refuse;
+use nightferry::bridge::action::id_text;
 use nightferry::json::{Fields, MAX_ITEM_BYTES, elements, string};
 use serde::Serialize;
+use std::io;
 
 /// An action, for who has no type of their own for it. An enum does as well:
 ///
@@ -41,16 +43,63 @@ impl<'a, P: Serialize> Action<'a, P> {
     }
 }
 
-/// The JSON text of an action.
-pub fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
+/// Writes numbers as JSON.stringify does, so that an id which is a number is the same text from Rust and from JavaScript.
+struct Numbers;
+
+impl serde_json::ser::Formatter for Numbers {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: f64) -> io::Result<()> {
+        match number {
+            0.0 => writer.write_all(b"0"),
+            _ if number.abs() < 1e-6 => write!(writer, "{number:e}"),
+            // Larger ones than are kept would have an exponent, too.
+            _ => write!(writer, "{number}"),
+        }
+    }
+
+    fn write_f32<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: f32) -> io::Result<()> {
+        match number {
+            0.0 => writer.write_all(b"0"),
+            _ if number.abs() < 1e-6 => write!(writer, "{number:e}"),
+            _ => write!(writer, "{number}"),
+        }
+    }
+}
+
+/// An action to post.
+#[derive(Debug)]
+pub struct Dispatched {
+    /// Its JSON text.
+    pub text: String,
+    /// Its type.
+    kind: String,
+}
+
+impl Dispatched {
+    /// The slice that it is about.
+    pub fn slice(&self) -> &str {
+        self.kind.rsplit_once('/').map_or("", |(slice, _)| slice)
+    }
+
+    /// The ids of the items in its payload.
+    pub fn ids(&self) -> Vec<String> {
+        let fields = Fields::parse(&self.text).unwrap_or_default();
+        let payload = fields.get("payload").unwrap_or_default();
+        let id = |item: &str| id_text(Fields::parse(item)?.get("id")?);
+        elements(payload).unwrap_or_else(|| vec![payload]).into_iter().filter_map(id).collect()
+    }
+}
+
+/// Reads and checks an action.
+pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
     let bad = |why: String| Err(Error::new("bad_action", why));
     if let Err(why) = refuse(action) {
         return bad(format!("An action was not kept: {why}"));
     }
-    let text = match serde_json::to_string(action) {
-        Ok(text) => text,
-        Err(why) => return bad(format!("An action was not kept: it cannot be written as JSON: {why}.")),
-    };
+    let mut bytes = Vec::new();
+    if let Err(why) = action.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Numbers)) {
+        return bad(format!("An action was not kept: it cannot be written as JSON: {why}."));
+    }
+    let text = String::from_utf8(bytes).unwrap_or_default();
     let fields = Fields::parse(&text).unwrap_or_default();
     let Some(kind) = fields.get("type").and_then(string).filter(|kind| !kind.is_empty()) else {
         return bad(
@@ -71,13 +120,17 @@ pub fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
             ));
         }
     }
-    Ok(text)
+    Ok(Dispatched { text, kind })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
+        read(action).map(|dispatched| dispatched.text)
+    }
 
     #[derive(Serialize)]
     #[serde(tag = "type", content = "payload")]
@@ -126,5 +179,35 @@ mod tests {
             let message = action.unwrap_err().message;
             assert!(message.contains("4194306 bytes") && message.contains("notes/addItem"), "{message}");
         }
+    }
+
+    /// f14: as `String(id)` of JavaScript is.
+    #[test]
+    fn f14_numbers_are_written_as_javascript_writes_them() {
+        for (number, written) in [
+            (1.0, "1"),
+            (-0.0, "0"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e15, "1000000000000000"),
+            (0.000001, "0.000001"),
+            (1.5e-7, "1.5e-7"),
+            (-5e-324, "-5e-324"),
+        ] {
+            assert_eq!(
+                read(&Action::new("a/removeItem", number)).unwrap().text.split_once("payload\":").unwrap().1,
+                format!("{written}}}")
+            );
+            let with_id = read(&Action::new("a/addItem", json!({"id": number}))).unwrap();
+            assert_eq!((with_id.slice(), with_id.ids()), ("a", vec![written.to_owned()]));
+        }
+        assert_eq!(text(&Action::new("a/set", 0.1_f32)).unwrap(), r#"{"type":"a/set","payload":0.1}"#);
+    }
+
+    #[test]
+    fn the_items_of_an_action_are_named() {
+        let items = read(&Action::new("a/b/addItems", json!([{"id": "x"}, {"no": 1}, {"id": 7}]))).unwrap();
+        assert_eq!((items.slice(), items.ids()), ("a/b", vec!["x".to_owned(), "7".to_owned()]));
+        assert_eq!(read(&Action::new("odd", 1)).unwrap().slice(), "");
     }
 }

@@ -3,12 +3,12 @@
 use crate::connection::Down;
 use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
-use crate::types::{Change, ErrorKind, Item, ItemProgress, Status, SyncMetrics, WorkerError};
+use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
@@ -40,6 +40,8 @@ enum Told {
         code: String,
         message: String,
     },
+    /// From here on the page is told of everything; before, it may have missed something.
+    Joined,
     #[serde(other)]
     Other,
 }
@@ -62,10 +64,18 @@ pub struct Heard {
     pub on_error: Listeners<WorkerError>,
     changes: BySlice<Change<Value>>,
     pending: BySlice<Pending>,
+    /// Of slices that are listened to, the ids of the items that the page was told of or made.
+    known: RefCell<BTreeMap<String, BTreeSet<String>>>,
 }
 
 fn of<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
     listeners.borrow_mut().entry(slice.into()).or_default().clone()
+}
+
+/// The slices that somebody listens to.
+fn listened<T: ?Sized + 'static>(listeners: &BySlice<T>) -> Vec<String> {
+    let listeners = listeners.borrow();
+    listeners.iter().filter(|(_, listeners)| !listeners.is_empty()).map(|(slice, _)| slice.clone()).collect()
 }
 
 impl Heard {
@@ -87,19 +97,41 @@ impl Heard {
 
     /// The slices of whose items the progress is wanted.
     pub fn watched(&self) -> Vec<String> {
-        let pending = self.pending.borrow();
-        pending
-            .iter()
-            .filter(|(_, listeners)| !listeners.is_empty())
-            .map(|(slice, _)| slice.clone())
-            .collect()
+        listened(&self.pending)
     }
 
-    /// Takes a message of the worker that answers nothing.
-    pub fn hear(&self, down: &Down) {
+    /// The slices whose changes are listened to.
+    pub fn followed(&self) -> Vec<String> {
+        listened(&self.changes)
+    }
+
+    /// Whether a slice's changes are, or were, listened to.
+    pub fn follows(&self, slice: &str) -> bool {
+        self.changes.borrow().contains_key(slice)
+    }
+
+    /// The page has, or had, items of these ids.
+    pub fn knows(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
+        self.known.borrow_mut().entry(slice.into()).or_default().extend(ids);
+    }
+
+    /// What a slice has come to while the page was not told: all that there is now, and what is gone.
+    pub fn catch_up(&self, slice: &str, puts: Vec<Item<Value>>) {
+        let now: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
+        let before = self.known.borrow_mut().insert(slice.into(), now.clone()).unwrap_or_default();
+        let deletes = before.difference(&now).cloned().collect();
+        of(&self.changes, slice).tell(&Change { puts, deletes, origin: Origin::Tab });
+    }
+
+    /// Takes a message of the worker that answers nothing. Whether the page may have missed something before it.
+    #[must_use]
+    pub fn hear(&self, down: &Down) -> bool {
         let told = match read(down) {
             Ok(told) => told,
-            Err(why) => return self.report(why),
+            Err(why) => {
+                self.report(why);
+                return false;
+            }
         };
         match told {
             Told::Status { status } => {
@@ -110,14 +142,19 @@ impl Heard {
                 *self.metrics.borrow_mut() = metrics.clone();
                 self.on_metrics.tell(&metrics);
             }
-            Told::Changed { slice, change } => of(&self.changes, &slice).tell(&change),
+            Told::Changed { slice, change } => {
+                self.knows(&slice, change.puts.iter().map(|put| put.id.clone()));
+                of(&self.changes, &slice).tell(&change);
+            }
             Told::Pending { slice, changes, reset } => {
                 of(&self.pending, &slice).tell(&Pending { changes, reset });
             }
             Told::Failed { code, message } => self.fail(ErrorKind::Failed, code, message),
             Told::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
+            Told::Joined => return true,
             Told::Other => {}
         }
+        false
     }
 
     /// Something of what the page was told cannot be used.
@@ -188,9 +225,10 @@ mod tests {
                 }
                 Told::Failed { code, .. } => ("code", Ok(code.into())),
                 Told::Warning { message, .. } => ("message", Ok(message.into())),
+                Told::Joined => continue,
                 Told::Other => {
                     let kind = message["kind"].as_str().unwrap();
-                    assert!(["folded", "joined"].contains(&kind), "{kind} is read by nothing");
+                    assert_eq!(kind, "folded", "this is read by nothing");
                     continue;
                 }
             };

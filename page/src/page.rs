@@ -12,6 +12,7 @@ use crate::types::{
     SyncMetrics, WorkerError,
 };
 use gloo_timers::callback::Timeout;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::futures::{JsFuture, future_to_promise, spawn_local};
 use js_sys::{Object, Promise, Reflect};
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ use wasm_bindgen::prelude::*;
 /// What the worker says when it cannot start at all.
 const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_failed"];
 
+/// A slice that could not be read again in peace is read again after so many ms.
+const AGAIN_MS: u32 = 250;
+
 /// All that a page has of Nightferry.
 #[derive(Default)]
 struct Page {
@@ -34,6 +38,10 @@ struct Page {
     connecting: RefCell<Option<Connecting>>,
     /// All that was registered so far.
     declared: RefCell<Declared>,
+    /// How many bursts were posted.
+    posted: Cell<u64>,
+    /// The slices that are being read again; whether to do it once more.
+    catching_up: RefCell<BTreeMap<String, bool>>,
 }
 
 /// The first `register` is finding the worker, or has found it.
@@ -129,7 +137,14 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
 fn begin(options: [Option<String>; 3], place: Place) -> Promise {
     let page = page();
     let over = future_to_promise(async move {
-        match registration::connect(place, |down| page.heard.hear(&down), leave).await {
+        let hear = |down| {
+            if page.heard.hear(&down) {
+                for slice in page.heard.followed() {
+                    spawn_local(catch_up(slice));
+                }
+            }
+        };
+        match registration::connect(place, hear, leave).await {
             Ok(connection) => {
                 page.connection.set(Some(connection));
                 post();
@@ -162,8 +177,11 @@ pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     if !page.connecting.borrow().as_ref().is_some_and(is_registered) {
         return Err(not_registered("dispatch"));
     }
-    let text = action::text(action)?;
-    let post_it = page.gathered.borrow_mut().add(&text, now(), is_hidden());
+    let dispatched = action::read(action)?;
+    if page.heard.follows(dispatched.slice()) {
+        page.heard.knows(dispatched.slice(), dispatched.ids());
+    }
+    let post_it = page.gathered.borrow_mut().add(&dispatched.text, now(), is_hidden());
     match post_it {
         Post::Arranged => {}
         Post::Soon => spawn_local(async { post() }),
@@ -186,6 +204,7 @@ fn post() {
     let page = page();
     let Some(connection) = page.connection.get() else { return };
     let bursts = page.gathered.borrow_mut().take(now());
+    page.posted.set(page.posted.get() + bursts.len() as u64);
     for burst in bursts {
         connection.say(|session, now| session.burst(now, burst.into()).into_iter().collect());
     }
@@ -255,6 +274,14 @@ struct Done {}
 ///
 /// `unknown_slice`, `storage`, `not_registered`.
 pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, Error> {
+    let (items, _) = stored(slice).await?;
+    let heard = &page().heard;
+    heard.knows(slice, items.iter().map(|item| item.id.clone()));
+    Ok(heard.typed(slice, &items))
+}
+
+/// A slice's items, and up to which of the page's bursts they are.
+async fn stored(slice: &str) -> Result<(Vec<Item<Value>>, u64), Error> {
     /// The stored items, and what is newer than the store and wins over them.
     #[derive(Deserialize)]
     struct Rows {
@@ -262,6 +289,7 @@ pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, E
         values: Vec<Value>,
         puts: Vec<Item<Value>>,
         deletes: Vec<String>,
+        n: u64,
     }
     let rows: Rows = ask("hydrate", Some(slice), None).await?;
     let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
@@ -269,8 +297,31 @@ pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, E
         items.remove(&id);
     }
     items.extend(rows.puts.into_iter().map(|put| (put.id, put.value)));
-    let items: Vec<_> = items.into_iter().map(|(id, value)| Item { id, value }).collect();
-    Ok(page().heard.typed(slice, &items))
+    Ok((items.into_iter().map(|(id, value)| Item { id, value }).collect(), rows.n))
+}
+
+/// Reads a slice again of which the page may have missed changes, and tells its listeners what it has come to.
+async fn catch_up(slice: String) {
+    let page = page();
+    // Whoever does it already does it once more.
+    if page.catching_up.borrow_mut().insert(slice.clone(), true).is_some() {
+        return;
+    }
+    while page.catching_up.borrow().get(&slice) == Some(&true) {
+        page.catching_up.borrow_mut().insert(slice.clone(), false);
+        match stored(&slice).await {
+            Ok((items, n)) if n == page.posted.get() && page.gathered.borrow().is_empty() => {
+                page.heard.catch_up(&slice, items);
+            }
+            // What was dispatched meanwhile is newer than what was read.
+            Ok(_) => {
+                page.catching_up.borrow_mut().insert(slice.clone(), true);
+                TimeoutFuture::new(AGAIN_MS).await;
+            }
+            Err(why) => page.heard.report(why),
+        }
+    }
+    page.catching_up.borrow_mut().remove(&slice);
 }
 
 /// Calls `listener` with a slice's items that were changed elsewhere, for as long as the subscription is held. Items that

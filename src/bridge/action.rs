@@ -230,7 +230,7 @@ impl Context<'_> {
 
 /// `String(id)` of JavaScript, for an id given as JSON text: a string or a finite number. What JSON.stringify writes of a
 /// number is `String` of it already.
-fn id_text(json: &str) -> Option<String> {
+pub fn id_text(json: &str) -> Option<String> {
     match json.as_bytes().first()? {
         b'"' => string(json),
         b'-' if json == "-0" => Some("0".into()),
