@@ -282,6 +282,12 @@ async fn show6_calls_that_come_too_early_or_twice() -> Result<()> {
     // What failed may be tried again; and then what is dispatched before it resolves is kept.
     tab.eval::<()>("const registered = nf.register({slices: {files: {}}}); nf.dispatch({type: 'files/addItem', payload: {id: 1}}); await registered;")
         .await?;
-    assert_eq!(tab.eval::<String>(&code("nf.register({slices: {other: {}}})")).await?, "bad_config");
+    let elsewhere = "nf.register({slices: {}, name: 'elsewhere'})";
+    assert_eq!(tab.eval::<String>(&code(elsewhere)).await?, "bad_config");
+    // Slices may be added, and one that is wrong takes nothing from the others.
+    assert_eq!(tab.eval::<String>(&code(bad)).await?, "bad_config");
+    tab.eval::<()>("nf.register({slices: {notes: {}}}); nf.dispatch({type: 'notes/addItem', payload: {id: 2}}); await nf.flushPersistence();")
+        .await?;
+    server.wait_for_items("notes", |notes| notes.contains_key("2")).await?;
     server.wait_for_items("files", |files| files.contains_key("1")).await.map(drop)
 }
