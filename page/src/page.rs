@@ -14,7 +14,7 @@ use crate::types::{
 use gloo_timers::callback::Timeout;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::futures::{JsFuture, future_to_promise, spawn_local};
-use js_sys::{Object, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +38,10 @@ struct Page {
     connecting: RefCell<Option<Connecting>>,
     /// All that was registered so far.
     declared: RefCell<Declared>,
+    /// How many calls of `register` have not asked the worker yet.
+    early: Cell<u64>,
+    /// Resolves when the last of them, or an earlier one, has its answer.
+    last_turn: RefCell<Option<Promise>>,
     /// How many bursts were posted.
     posted: Cell<u64>,
     /// The slices that are being read again; whether to do it once more.
@@ -59,6 +63,17 @@ struct Declared {
     auto_sync: AutoSyncConfig,
 }
 
+impl Page {
+    /// Whether `register` was called, and has not failed to find the worker.
+    fn check_registered(&self, what: &str) -> Result<(), Error> {
+        if self.early.get() > 0 || self.connection.get().is_some() {
+            Ok(())
+        } else {
+            Err(not_registered(what))
+        }
+    }
+}
+
 thread_local! {
     static PAGE: &'static Page = Box::leak(Box::default());
 }
@@ -74,8 +89,16 @@ fn page() -> &'static Page {
 ///
 /// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
 /// message says the next step. What failed may be tried again.
-pub async fn register(options: RegisterOptions) -> Result<Registration, Error> {
+pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
+    // What is dispatched from now on may be of these slices.
+    let (early, turn) = (Early::new(), Turn::after_those_before());
+    registered(options, early, turn)
+}
+
+async fn registered(options: RegisterOptions, early: Early, turn: Turn) -> Result<Registration, Error> {
     let page = page();
+    // One call after the other, so that each is refused for its own mistakes.
+    turn.come().await;
     let connection = connected(&options).await?;
     let mut declared = page.declared.borrow().clone();
     declared.slices.extend(options.slices);
@@ -94,11 +117,58 @@ pub async fn register(options: RegisterOptions) -> Result<Registration, Error> {
         }));
         connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync));
     });
+    // Now the session keeps what is posted until it is answered.
+    drop(early);
     let answer = settled(answer).await;
     drop(cannot_start);
     let registration = answer?;
     *page.declared.borrow_mut() = declared;
     Ok(registration)
+}
+
+/// While there is one, nothing is posted.
+struct Early;
+
+impl Early {
+    fn new() -> Self {
+        page().early.set(page().early.get() + 1);
+        Early
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        page().early.set(page().early.get() - 1);
+        post();
+    }
+}
+
+/// The turn to register; the next one's comes when it is dropped.
+struct Turn {
+    before: Option<Promise>,
+    over: Option<Function>,
+}
+
+impl Turn {
+    fn after_those_before() -> Self {
+        let mut over = None;
+        let promise = Promise::new(&mut |resolve, _| over = Some(resolve));
+        Turn { before: page().last_turn.replace(Some(promise)), over }
+    }
+
+    async fn come(&self) {
+        if let Some(before) = self.before.clone() {
+            let _ = JsFuture::from(before).await;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(over) = self.over.take() {
+            let _ = over.call0(&JsValue::UNDEFINED);
+        }
+    }
 }
 
 fn error_object(error: &WorkerError) -> JsValue {
@@ -147,7 +217,6 @@ fn begin(options: [Option<String>; 3], place: Place) -> Promise {
         match registration::connect(place, hear, leave).await {
             Ok(connection) => {
                 page.connection.set(Some(connection));
-                post();
                 for slice in page.heard.watched() {
                     connection.say(|session, _| vec![session.watch(&slice)]);
                 }
@@ -173,10 +242,7 @@ fn begin(options: [Option<String>; 3], place: Place) -> Promise {
 /// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first [`register`].
 pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
-    let is_registered = |connecting: &Connecting| connecting.failed.is_none();
-    if !page.connecting.borrow().as_ref().is_some_and(is_registered) {
-        return Err(not_registered("dispatch"));
-    }
+    page.check_registered("dispatch")?;
     let dispatched = action::read(action)?;
     if page.heard.follows(dispatched.slice()) {
         page.heard.knows(dispatched.slice(), dispatched.ids());
@@ -202,7 +268,7 @@ fn now() -> f64 {
 /// Posts what was gathered, once there is a worker to post to.
 fn post() {
     let page = page();
-    let Some(connection) = page.connection.get() else { return };
+    let Some(connection) = page.connection.get().filter(|_| page.early.get() == 0) else { return };
     let bursts = page.gathered.borrow_mut().take(now());
     page.posted.set(page.posted.get() + bursts.len() as u64);
     for burst in bursts {
@@ -251,9 +317,11 @@ async fn ask<T: DeserializeOwned>(
     settings: Option<&str>,
 ) -> Result<T, Error> {
     let page = page();
-    let over = page.connecting.borrow().as_ref().map(|connecting| connecting.over.clone());
-    let Some(over) = over else { return Err(not_registered(kind)) };
-    let _ = JsFuture::from(over).await;
+    page.check_registered(kind)?;
+    let registering = page.last_turn.borrow().clone();
+    if let Some(registering) = registering {
+        let _ = JsFuture::from(registering).await;
+    }
     let Some(connection) = page.connection.get() else { return Err(not_registered(kind)) };
     post();
     let answer = Promise::new(&mut |resolve, reject| {

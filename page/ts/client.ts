@@ -34,7 +34,19 @@ const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
 /** Bursts that follow one another closely are posted together, one in so many ms. */
 const GATHER_MS = 50;
 
-let registering: { key: string; promise: Promise<Registration> } | undefined;
+/** A call of `register`. */
+interface Call {
+  key: string;
+  promise: Promise<Registration>;
+}
+
+/** The latest call that has not failed, and the latest that has succeeded. */
+let registering: Call | undefined;
+let registered: Call | undefined;
+/** What they declared: each slice, and auto-sync, as the latest that named it. */
+let declared: RegisterOptions = { slices: {} };
+/** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
+let early = 0;
 /** The worker can be posted to. */
 let ready = false;
 let connected: { place: string; promise: Promise<void> } | undefined;
@@ -48,53 +60,67 @@ let posted = -GATHER_MS;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
- * Registers the worker and declares the slices. Call it once, early; calling it again with the same options returns
- * the same promise.
+ * Registers the worker and declares the slices. Call it early. Called again, as by a module that was loaded anew, it adds
+ * slices, and of those that it names again it changes the settings; with the same options it returns the same promise.
  * @throws NightferryError `unsupported`, `insecure_context`, `client_failed`, `worker_failed`, `bad_config`, `storage`,
  * `newer_schema`, `unreadable_database`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
   const key = JSON.stringify(options);
   if (registering?.key === key) return registering.promise;
-  if (registering)
-    return Promise.reject(
-      failure("bad_config", "register() was called before with other options. Call it once, with all slices."),
-    );
-  const promise = start(options);
-  registering = { key, promise };
-  // What failed may be tried again.
-  promise.catch(() => {
-    registering = undefined;
-  });
-  return promise;
+  const call = { key, promise: start(options, registering) };
+  registering = call;
+  call.promise.then(
+    () => {
+      registered = call;
+    },
+    () => {
+      // What failed may be tried again, and takes nothing from what did not.
+      if (registering === call) registering = registered;
+    },
+  );
+  return call.promise;
 }
 
-async function start(options: RegisterOptions): Promise<Registration> {
-  const place = JSON.stringify([options.workerUrl, options.api, options.name]);
-  if (connected && connected.place !== place) {
-    throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
-  }
-  connected ??= { place, promise: connect(options) };
+/** One call after the other, so that each is refused for its own mistakes. */
+async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
+  let all: RegisterOptions;
+  let asked: Promise<Registration>;
+  early += 1;
   try {
-    await connected.promise;
-  } catch (error) {
-    connected = undefined;
-    throw error;
+    await before?.promise.catch(() => {});
+    const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
+    const place = JSON.stringify([workerUrl, api, name]);
+    if (connected && connected.place !== place) {
+      throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
+    }
+    connected ??= { place, promise: connect(workerUrl, api, name) };
+    try {
+      await connected.promise;
+    } catch (error) {
+      connected = undefined;
+      throw error;
+    }
+    ready = true;
+    for (const slice of pendingListeners.keys()) wasm.watch(slice);
+    all = { ...declared, ...options, slices: { ...declared.slices, ...options.slices } };
+    const slices = encode(all.slices, "slices");
+    const autoSync = encode(all.autoSync ?? {}, "autoSync");
+    asked = answer((resolve, reject) => {
+      // Once this has settled, it changes nothing any more.
+      subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
+      wasm.register(slices, autoSync, resolve, reject);
+    });
+  } finally {
+    early -= 1;
+    post();
   }
-  ready = true;
-  post();
-  for (const slice of pendingListeners.keys()) wasm.watch(slice);
-  const slices = encode(options.slices ?? {}, "slices");
-  const autoSync = encode(options.autoSync ?? {}, "autoSync");
-  return answer<Registration>((resolve, reject) => {
-    // Once this has settled, it changes nothing any more.
-    subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
-    wasm.register(slices, autoSync, resolve, reject);
-  });
+  const registration = await asked;
+  declared = all;
+  return registration;
 }
 
-async function connect(options: RegisterOptions): Promise<void> {
-  const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
+async function connect(workerUrl: string, api: string, name: string): Promise<void> {
   if (!isSecureContext) {
     throw failure(
       "insecure_context",
@@ -211,7 +237,7 @@ function putAside(): void {
 }
 
 function post(): void {
-  if (!ready) return;
+  if (!ready || early > 0) return;
   putAside();
   if (aside.length === 0) return;
   const texts = aside;
@@ -223,7 +249,9 @@ function post(): void {
 }
 
 async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
-  await checkRegistered(kind).promise;
+  await checkRegistered(kind).promise.catch((error) => {
+    if (!registered) throw error;
+  });
   // What was dispatched before this call goes first.
   post();
   return answer((resolve, reject) => wasm.request(kind, slice, settings, resolve, reject));

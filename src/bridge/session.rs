@@ -4,7 +4,7 @@
 //! Bursts are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use crate::json::{Json, Writer, number};
+use crate::json::{Writer, number};
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -23,20 +23,24 @@ pub enum Message<P> {
     },
 }
 
+/// A request's number, the burst that it comes after, and the text.
+type Request = (u64, u64, String);
+
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
-    slices: Json,
-    auto_sync: Json,
+    /// The last request that declared slices and was granted.
+    declared: Option<Request>,
     /// The database that the page's changes are for; `None` until registered.
     epoch: Option<String>,
+    /// The request that declares slices. Until it is answered nothing else is posted: it may be of them.
     registering: Option<u64>,
     last_request: u64,
     last_n: u64,
     /// Bursts that are not acknowledged, by their number.
     bursts: Vec<(u64, P)>,
-    /// Requests that are not answered: their number, the burst that each comes after, and the text.
-    requests: Vec<(u64, u64, String)>,
+    /// Requests that are not answered.
+    requests: Vec<Request>,
     /// Slices whose items' progress the page wants to hear.
     watched: Vec<String>,
     /// The newest position seen, by slice.
@@ -54,8 +58,7 @@ impl<P: Clone> Session<P> {
     pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
-            slices: "{}".into(),
-            auto_sync: "{}".into(),
+            declared: None,
             epoch: None,
             registering: None,
             last_request: 0,
@@ -83,21 +86,20 @@ impl<P: Clone> Session<P> {
 
     /// Declares slices and auto-sync, JSON objects; the number of the request that `registered` or `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
-        self.slices = slices.into();
-        self.auto_sync = auto_sync.into();
-        self.declare(now)
-    }
-
-    fn declare(&mut self, now: u64) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
         let mut out = self.message("register");
-        out.number("request", request).raw("slices", &self.slices).raw("autoSync", &self.auto_sync);
+        out.number("request", request).raw("slices", slices).raw("autoSync", auto_sync);
         let text = out.end();
-        self.registering = Some(request);
-        self.requests.push((request, 0, text.clone()));
+        (request, self.declare(now, (request, 0, text)))
+    }
+
+    fn declare(&mut self, now: u64, request: Request) -> Message<P> {
+        let text = request.2.clone();
+        self.registering = Some(request.0);
+        self.requests.push(request);
         self.arm(now);
-        (request, Message::Text(text))
+        Message::Text(text)
     }
 
     /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
@@ -109,6 +111,9 @@ impl<P: Clone> Session<P> {
     }
 
     fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
+        if self.registering.is_some() {
+            return None;
+        }
         let mut out = self.message("actions");
         let first = self.bursts.first().map_or(n, |burst| burst.0);
         out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
@@ -178,19 +183,26 @@ impl<P: Clone> Session<P> {
 
     /// The worker registered the page for the database `epoch`: what waits is sent.
     pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
-        self.answered(request);
-        self.registering = None;
+        self.declared = self.take(request).or(self.declared.take());
         self.epoch = Some(epoch.into());
         self.everything(now, 0)
     }
 
     /// A request is answered, one way or the other.
     pub fn answered(&mut self, request: u64) {
-        if let Some(at) = self.requests.iter().position(|asked| asked.0 == request) {
-            self.requests.remove(at);
+        self.take(request);
+    }
+
+    fn take(&mut self, request: u64) -> Option<Request> {
+        // What was refused is not declared, and all else goes on with the next tick.
+        if self.registering == Some(request) {
+            self.registering = None;
         }
+        let at = self.requests.iter().position(|asked| asked.0 == request);
+        let taken = at.map(|at| self.requests.remove(at));
         self.patience = PATIENCE_MS;
         self.rest();
+        taken
     }
 
     /// Everything up to `n` is durable, and not at the server yet: until a status says otherwise, this page wakes the
@@ -238,8 +250,7 @@ impl<P: Clone> Session<P> {
         if self.registering.is_some() {
             return Vec::new();
         }
-        self.epoch = None;
-        vec![self.declare(now).1]
+        self.declared.clone().into_iter().map(|request| self.declare(now, request)).collect()
     }
 
     /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach. It wants to be woken
@@ -268,7 +279,7 @@ impl<P: Clone> Session<P> {
         }
         for request in &self.requests {
             // Before it is registered, a page has nothing else to ask.
-            if self.epoch.is_some() || Some(request.0) == self.registering {
+            if self.registering.is_none_or(|registering| registering == request.0) {
                 messages.push(self.asked(request));
             }
         }
@@ -370,7 +381,38 @@ mod tests {
         session.burst(0, "[2]".into());
         let messages = session.stale(1);
         assert_eq!((messages.len(), session.stale(1).len()), (1, 0));
-        assert_eq!(ns(&session.registered(2, 2, "other")), [1, 2]);
+        assert_eq!(ns(&session.registered(2, 1, "other")), [1, 2]);
+    }
+
+    /// What is dispatched after `register` may be of its slices, and a worker that was restarted would hear it first.
+    #[test]
+    fn what_is_dispatched_while_more_is_registered_waits_for_the_answer() {
+        let mut session = session();
+        session.burst(0, "[1]".into()).unwrap();
+        let (more, _) = session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
+        assert_eq!(session.burst(0, "[2]".into()), None);
+        let again = session.hello(1);
+        assert_eq!(ns(&again).len(), 0);
+        assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
+        assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
+        let Body::Register { slices, .. } = Up::read(&text(&session.stale(3)[0])).unwrap().body else {
+            panic!()
+        };
+        assert!(slices.contains("notes"), "{slices}");
+    }
+
+    #[test]
+    fn what_was_refused_is_not_declared_again_and_holds_nothing_up() {
+        let mut session = session();
+        let (wrong, _) = session.register(0, r#"{"no spaces":{}}"#, "{}");
+        session.burst(0, "[1]".into());
+        session.answered(wrong);
+        let at = session.deadline().unwrap();
+        assert_eq!(ns(&session.tick(at)), [1]);
+        let Body::Register { slices, .. } = Up::read(&text(&session.stale(at)[0])).unwrap().body else {
+            panic!()
+        };
+        assert_eq!(&*slices, r#"{"files":{}}"#);
     }
 
     /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.

@@ -206,7 +206,9 @@ fn page() -> Result<()> {
         let name = test.strip_prefix(workspace::page())?;
         bundled.push(into.join(name).with_extension("mjs"));
     }
-    process::show(command("node", ["--enable-source-maps", "--test"]).args(bundled))
+    // `--expose-gc`: what an app drops has to go.
+    let mut node = command("node", ["--enable-source-maps", "--expose-gc", "--test"]);
+    process::show(node.args(bundled).current_dir(workspace::root()))
 }
 
 fn find_tests(folder: &Path, tests: &mut Vec<PathBuf>) -> Result<()> {

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, eventually};
+use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventually, with_each_client};
 use serde_json::{Value, json};
+
+with_each_client! {
+    show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it
+    show6_calls_that_come_too_early_or_twice
+}
 
 /// Waits for a line of the consoles that has all these words.
 async fn said(browser: &Browser, words: &[&str]) -> Result<String> {
@@ -87,9 +92,8 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it() -> Result<()> {
-    let server = Server::start().await?;
+async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
@@ -263,13 +267,12 @@ async fn show6_an_html_answer_with_status_200() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn show6_calls_that_come_too_early_or_twice() -> Result<()> {
-    let server = Server::start().await?;
+async fn show6_calls_that_come_too_early_or_twice(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();
-    tab.goto(&server.url("/__test__/page")).await?;
+    tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     let code = |call: &str| format!("try {{ await {call}; }} catch (error) {{ return error.code; }}");
     for call in
@@ -282,6 +285,12 @@ async fn show6_calls_that_come_too_early_or_twice() -> Result<()> {
     // What failed may be tried again; and then what is dispatched before it resolves is kept.
     tab.eval::<()>("const registered = nf.register({slices: {files: {}}}); nf.dispatch({type: 'files/addItem', payload: {id: 1}}); await registered;")
         .await?;
-    assert_eq!(tab.eval::<String>(&code("nf.register({slices: {other: {}}})")).await?, "bad_config");
+    let elsewhere = "nf.register({slices: {}, name: 'elsewhere'})";
+    assert_eq!(tab.eval::<String>(&code(elsewhere)).await?, "bad_config");
+    // Slices may be added, and one that is wrong takes nothing from the others.
+    assert_eq!(tab.eval::<String>(&code(bad)).await?, "bad_config");
+    tab.eval::<()>("nf.register({slices: {notes: {}}}); nf.dispatch({type: 'notes/addItem', payload: {id: 2}}); await nf.flushPersistence();")
+        .await?;
+    server.wait_for_items("notes", |notes| notes.contains_key("2")).await?;
     server.wait_for_items("files", |files| files.contains_key("1")).await.map(drop)
 }

@@ -1,7 +1,8 @@
 //! The Rust API of pages under the names of JavaScript's, so that one test drives both clients. Nothing is added: what comes
 //! in is read with serde, what goes out is written with it.
 
-use js_sys::{Function, JSON};
+use js_sys::futures::future_to_promise;
+use js_sys::{Function, JSON, Promise};
 use nightferry_page as nf;
 use nightferry_page::{Change, Error, Subscription};
 use serde::Serialize;
@@ -37,9 +38,13 @@ fn end(subscription: Subscription) -> JsValue {
     Closure::<dyn FnMut()>::new(move || drop(held.take())).into_js_value()
 }
 
+/// Begins at once, as JavaScript's does.
 #[wasm_bindgen]
-pub async fn register(options: JsValue) -> Result<JsValue, JsValue> {
-    nf::register(read(&options)?).await.map(|registration| write(&registration)).map_err(failure)
+pub fn register(options: JsValue) -> Result<Promise, JsValue> {
+    let registering = nf::register(read(&options)?);
+    Ok(future_to_promise(async {
+        registering.await.map(|registration| write(&registration)).map_err(failure)
+    }))
 }
 
 #[wasm_bindgen]

@@ -1,0 +1,125 @@
+// The page's client with its real wasm, and a worker of a few lines.
+
+import { deepStrictEqual, rejects, strictEqual } from "node:assert";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { configureAutoSync, dispatch, flushPersistence, hydrate, register } from "./client.js";
+
+type Up = { kind: string; request: number; n: number; slices: object; autoSync: object; actions: { type: string }[] };
+
+/** What the page has posted; with `silent`, the worker does not answer. */
+const posted: Up[] = [];
+let silent: Up[] | undefined;
+const channels: { onmessage?: (event: { data: object }) => void }[] = [];
+const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
+
+function answer({ kind, request, n, slices }: Up): void {
+  if (kind === "actions") {
+    say({ kind: "ack", n });
+    say({ kind: "status", status: {}, unfinished: false });
+  } else if (kind === "hydrate")
+    say({ kind: "rows", request, ids: [], values: [], puts: [], deletes: [], n: 0, position: 0 });
+  else if (kind !== "register") say({ kind: "done", request });
+  else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
+  else say({ kind: "registered", request, epoch: "e", build: "b" });
+}
+
+const active = {
+  postMessage(text: string) {
+    const message = JSON.parse(text) as Up;
+    posted.push(message);
+    if (silent) silent.push(message);
+    else queueMicrotask(() => answer(message));
+  },
+};
+const names = ["isSecureContext", "location", "document", "navigator", "addEventListener", "fetch", "BroadcastChannel"];
+const former = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+
+before(() => {
+  const wasm = readFileSync("dist/browser/client.wasm");
+  const browser = [
+    true,
+    { href: "https://app.test/" },
+    { visibilityState: "visible", addEventListener() {} },
+    { serviceWorker: { register: async () => ({ active }) } },
+    () => {},
+    async () => new Response(wasm, { headers: { "Content-Type": "application/wasm" } }),
+    class {
+      constructor() {
+        channels.push(this);
+      }
+    },
+  ];
+  names.forEach((name, at) => {
+    Object.defineProperty(globalThis, name, { value: browser[at], configurable: true });
+  });
+});
+after(() => {
+  names.forEach((name, at) => {
+    const descriptor = former[at];
+    if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+  });
+});
+
+const of = (kind: string) => posted.filter((message) => message.kind === kind);
+const actions = () => of("actions").flatMap(({ actions }) => actions.map(({ type }) => type));
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test("slices accumulate, call by call, and the later one wins", async () => {
+  await rejects(hydrate("files"), { code: "not_registered" });
+  const first = register({ slices: { files: { debounceMs: 1 } }, autoSync: { intervalMs: 5_000 } });
+  strictEqual(register({ slices: { files: { debounceMs: 1 } }, autoSync: { intervalMs: 5_000 } }), first);
+  // Of two parts of a page, or of a store module that was loaded again; nobody waits for the first one.
+  const second = register({ slices: { notes: {} } });
+  dispatch({ type: "notes/addItem", payload: { id: 1 } });
+  await Promise.all([first, second]);
+  await register({ slices: { files: { debounceMs: 2 } }, autoSync: { enabled: false } });
+  const files = { debounceMs: 1 };
+  deepStrictEqual(
+    of("register").map(({ slices, autoSync }) => [slices, autoSync]),
+    [
+      [{ files }, { intervalMs: 5_000 }],
+      [{ files, notes: {} }, { intervalMs: 5_000 }],
+      [{ files: { debounceMs: 2 }, notes: {} }, { enabled: false }],
+    ],
+  );
+  await flushPersistence();
+  deepStrictEqual(actions(), ["notes/addItem"]);
+});
+
+test("what is dispatched after another registration is posted after it", async () => {
+  silent = [];
+  const more = register({ slices: { models: {} } });
+  dispatch({ type: "models/addItem", payload: { id: 1 } });
+  const flushed = flushPersistence();
+  await turn();
+  deepStrictEqual([silent.map(({ kind }) => kind), actions()], [["register"], ["notes/addItem"]]);
+  const asked = silent;
+  silent = undefined;
+  asked.forEach(answer);
+  await Promise.all([more, flushed]);
+  deepStrictEqual(actions(), ["notes/addItem", "models/addItem"]);
+});
+
+test("a registration that is refused takes nothing from the others", async () => {
+  const wrong = register({ slices: { "no spaces": {} } });
+  const right = register({ slices: { books: {} } });
+  const flushed = flushPersistence();
+  await rejects(wrong, { code: "bad_config" });
+  await Promise.all([right, flushed]);
+  const again = register({ slices: { "no spaces": {} } });
+  const unaffected = configureAutoSync({});
+  await rejects(again, { code: "bad_config" });
+  await unaffected;
+  dispatch({ type: "books/addItem", payload: { id: 1 } });
+  await flushPersistence();
+  strictEqual(actions().at(-1), "books/addItem");
+  strictEqual(JSON.stringify(of("register").at(-2)?.slices).includes("spaces"), false);
+});
+
+test("another worker, API or database is refused", async () => {
+  for (const other of [{ name: "other" }, { api: "/other" }, { workerUrl: "/other.js" }]) {
+    await rejects(register({ slices: {}, ...other }), { code: "bad_config" });
+  }
+  await register({ slices: {}, name: "nightferry", api: "/nightferry", workerUrl: "/nightferry/sw.js" });
+});
