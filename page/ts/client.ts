@@ -7,6 +7,7 @@ import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from 
 import type {
   Action,
   AutoSyncConfig,
+  Change,
   ItemProgress,
   NightferryError,
   RegisterOptions,
@@ -18,12 +19,14 @@ import { encode, wellFormed } from "./value.js";
 export {
   getStatus,
   getSyncMetrics,
-  subscribe,
   subscribeErrors,
   subscribeStatus,
   subscribeSyncMetrics,
 } from "./heard.js";
 export type * from "./types.js";
+
+/** A slice that could not be read again in peace is read again after so many ms. */
+const AGAIN_MS = 250;
 
 /** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
 const MAX_BURST = 8 * 1024 * 1024;
@@ -200,6 +203,9 @@ function answer<T>(
  */
 export function dispatch<A extends { type: string }>(action: A): A {
   send(action);
+  const { type, payload } = action as Action;
+  const known = knownIds.get(type.slice(0, type.lastIndexOf("/")));
+  if (known) for (const item of Array.isArray(payload) ? payload : [payload]) know(known, item);
   return action;
 }
 
@@ -300,7 +306,47 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  return (await read(slice)).puts as { id: string; value: T }[];
+  const { puts } = await read(slice);
+  const known = knownIds.get(slice);
+  if (known) for (const item of puts) know(known, item);
+  return puts as { id: string; value: T }[];
+}
+
+/** Of slices that are listened to, the ids of items that the page was told of or made. */
+const knownIds = new Map<string, Set<string>>();
+
+function know(known: Set<string>, item: unknown): void {
+  known.add(String((item as { id: unknown } | null | undefined)?.id));
+}
+
+/**
+ * Calls `fn` with a slice's items that were changed elsewhere. Should the page have missed some, while no worker knew of
+ * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
+ */
+export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
+  const known = knownIds.get(slice) ?? new Set();
+  knownIds.set(slice, known);
+  const tell = (change: Change<unknown>) => fn(change as Change<T>);
+  return follow(slice, (told) => {
+    if (!told) catchUp(slice, known, tell).catch(reportError);
+    else if (told.puts[0] || told.deletes[0]) {
+      for (const item of told.puts) know(known, item);
+      tell(told);
+    }
+  });
+}
+
+async function catchUp(slice: string, known: Set<string>, tell: (change: Change<unknown>) => void): Promise<void> {
+  for (;;) {
+    const { puts, n } = await read(slice);
+    // What was dispatched meanwhile is newer than what was read.
+    if (n === bursts && gathered === "" && aside.length === 0) {
+      const gone = new Set(known);
+      for (const { id } of puts) gone.delete(id);
+      return tell({ puts, deletes: [...gone], origin: "tab" });
+    }
+    await new Promise((again) => setTimeout(again, AGAIN_MS));
+  }
 }
 
 async function read(slice: string) {

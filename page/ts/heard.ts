@@ -88,13 +88,6 @@ export function subscribeErrors(fn: (error: WorkerError) => void): () => void {
   return listen(errorListeners, fn);
 }
 
-/** Calls `fn` with a slice's items that were changed elsewhere. Returns what ends it. */
-export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  return follow(slice, (told) => {
-    if (told?.puts[0] || told?.deletes[0]) fn(told as Change<T>);
-  });
-}
-
 /**
  * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken. With
  * nothing at all where something may have been missed: read the slice again.
