@@ -9,6 +9,7 @@ has died). Beside the app:
 - ``/__test__/bench/``     the page of the benchmark, and its scripts (``bench/``)
 - ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
   Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
+- ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -164,6 +165,7 @@ class Layer:
     """WSGI middleware between the network and the app."""
 
     def __init__(self, app: Flask, data: Path) -> None:
+        self.waiting = data / "waiting"
         self.app = app
         self.log = Log(data / "requests.jsonl")
         self.faults = Faults(data / "faults.json")
@@ -202,6 +204,11 @@ class Layer:
                 mimetype="text/javascript" if file.suffix == ".js" else "application/wasm",
                 headers={"Service-Worker-Allowed": "/"},
             )
+        if name == "wait":
+            self.waiting.touch()
+            while self.waiting.exists():
+                time.sleep(0.01)
+            return Response("", mimetype="text/plain")
         if name == "items":
             return json_response(self.items())
         if name == "log":

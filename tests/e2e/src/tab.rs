@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::Server;
 use crate::devtools::Session;
 use crate::wait::{DEADLINE, eventually};
 
@@ -140,6 +141,28 @@ impl Tab {
     pub async fn show(&self) -> Result<()> {
         self.cdp("Page.bringToFront", json!({})).await?;
         self.wait_until("document.visibilityState === 'visible'").await
+    }
+
+    /// Stops the page's thread, as a long task of its own would, until [`Tab::go_on`]: it waits for an answer of the server.
+    pub async fn halt(&self, server: &Server) -> Result<()> {
+        self.eval::<()>(
+            "window.halted = true;
+             setTimeout(() => {
+                 const request = new XMLHttpRequest();
+                 request.open('GET', '/__test__/wait', false);
+                 request.send();
+                 window.halted = false;
+             });",
+        )
+        .await?;
+        let waiting = server.data().join("waiting");
+        eventually("the page to halt", DEADLINE, async || Ok(waiting.exists().then_some(()))).await
+    }
+
+    /// After [`Tab::halt`]; what came meanwhile is taken up.
+    pub async fn go_on(&self, server: &Server) -> Result<()> {
+        std::fs::remove_file(server.data().join("waiting"))?;
+        self.wait_until("window.halted === false").await
     }
 
     /// Closes it at once, whatever it does.

@@ -9,7 +9,7 @@ with_each_client! {
     show5_a_hidden_tab_goes_on
     show5_a_tab_closed_right_after_dispatch
     show5_a_page_left_in_the_same_turn_as_dispatch
-    a_tab_that_was_frozen_while_the_worker_was_gone_hears_what_it_missed
+    a_tab_that_stood_still_while_the_worker_was_gone_hears_what_it_missed
 }
 
 async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
@@ -162,32 +162,31 @@ async fn show5_a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Resul
 }
 
 /// A worker that was restarted tells only the pages that it knows: a page that could not answer it hears of everything once it can.
-async fn a_tab_that_was_frozen_while_the_worker_was_gone_hears_what_it_missed(client: Client) -> Result<()> {
+async fn a_tab_that_stood_still_while_the_worker_was_gone_hears_what_it_missed(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
-    let (frozen, other) = two_tabs(&server, &browser).await?;
+    let (still, other) = two_tabs(&server, &browser).await?;
     let add = |id: u64| json!({"type": "files/addItem", "payload": {"id": id}});
     let remove = |id: u64| json!({"type": "files/removeItem", "payload": id});
     // One that it made, one that it was told of, and one that it read.
     other.dispatch(&[add(1)]).await?;
     other.flush().await?;
-    frozen.eval::<()>("await nf.hydrate('files');").await?;
-    frozen.dispatch(&[add(2)]).await?;
+    still.eval::<()>("await nf.hydrate('files');").await?;
+    still.dispatch(&[add(2)]).await?;
     other.dispatch(&[add(3)]).await?;
-    for tab in [&frozen, &other] {
+    for tab in [&still, &other] {
         tab.eval::<()>("await nf.syncNow();").await?;
     }
-    frozen.wait_until("nf.getStatus().pending === 0").await?;
-    frozen.cdp("Page.enable", json!({})).await?;
-    frozen.cdp("Page.setWebLifecycleState", json!({"state": "frozen"})).await?;
+    still.wait_until("nf.getStatus().pending === 0").await?;
+    still.halt(&server).await?;
     browser.stop_all_workers().await?;
     other.dispatch(&[remove(1), remove(2), remove(3), add(4)]).await?;
     other.eval::<()>("await nf.syncNow();").await?;
-    frozen.cdp("Page.setWebLifecycleState", json!({"state": "active"})).await?;
+    still.go_on(&server).await?;
     eventually("the tab to hear of all that it missed", DEADLINE, async || {
         let expected = json!({"1": null, "2": null, "3": null, "4": {"id": 4}});
-        Ok((told(&frozen).await? == expected).then_some(()))
+        Ok((told(&still).await? == expected).then_some(()))
     })
     .await
 }
