@@ -56,3 +56,8 @@ mod types;
 
 #[cfg(feature = "api")]
 pub use self::{action::Action, error::Error, listeners::Subscription, page::*, types::*};
+
+/// The documents' code compiles.
+#[cfg(all(doctest, feature = "api"))]
+#[doc = include_str!("../../docs/getting-started.md")]
+struct GettingStarted;
