@@ -63,6 +63,10 @@ impl serde_json::ser::Formatter for Numbers {
             _ => write!(writer, "{number}"),
         }
     }
+
+    fn write_number_str<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: &str) -> io::Result<()> {
+        self.write_f64(writer, number.parse().unwrap_or_default())
+    }
 }
 
 /// An action to post.
@@ -136,6 +140,7 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::ser::Formatter;
     use serde_json::json;
 
     fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
@@ -212,6 +217,12 @@ mod tests {
             assert_eq!((with_id.slice(), with_id.ids()), ("a", vec![written.to_owned()]));
         }
         assert_eq!(text(&Action::new("a/set", 0.1_f32)).unwrap(), r#"{"type":"a/set","payload":0.1}"#);
+        // As serde_json holds a number where a part of the program turns `arbitrary_precision` on.
+        for (number, written) in [("1.0", "1"), ("1e2", "100"), ("1E-7", "1e-7"), ("-0", "0"), ("12", "12")] {
+            let mut out = Vec::new();
+            Numbers.write_number_str(&mut out, number).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), written);
+        }
     }
 
     /// The worker refuses them, too, but only after the caller was told that the change is kept.
