@@ -3,23 +3,44 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { configureAutoSync, dispatch, flushPersistence, hydrate, register } from "./client.js";
+import { type Change, configureAutoSync, dispatch, flushPersistence, hydrate, register, subscribe } from "./client.js";
 
-type Up = { kind: string; request: number; n: number; slices: object; autoSync: object; actions: { type: string }[] };
+type Up = {
+  kind: string;
+  request: number;
+  n: number;
+  slice: string;
+  slices: object;
+  autoSync: object;
+  actions: { type: string }[];
+};
 
 /** What the page has posted; with `silent`, the worker does not answer. */
 const posted: Up[] = [];
 let silent: Up[] | undefined;
+/** What is stored: ids, and the position. */
+let stored: [string[], number] = [[], 0];
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
 
-function answer({ kind, request, n, slices }: Up): void {
+function answer({ kind, request, n, slice, slices }: Up): void {
   if (kind === "actions") {
     say({ kind: "ack", n });
     say({ kind: "status", status: {}, unfinished: false });
-  } else if (kind === "hydrate")
-    say({ kind: "rows", request, ids: [], values: [], puts: [], deletes: [], n: 0, position: 0 });
-  else if (kind !== "register") say({ kind: "done", request });
+  } else if (kind === "hydrate") {
+    const [ids, position] = stored;
+    say({
+      kind: "rows",
+      slice,
+      request,
+      ids,
+      values: ids.map((id) => ({ id })),
+      puts: [],
+      deletes: [],
+      n: 0,
+      position,
+    });
+  } else if (kind !== "register") say({ kind: "done", request });
   else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
   else say({ kind: "registered", request, epoch: "e", build: "b" });
 }
@@ -32,7 +53,16 @@ const active = {
     else queueMicrotask(() => answer(message));
   },
 };
-const names = ["isSecureContext", "location", "document", "navigator", "addEventListener", "fetch", "BroadcastChannel"];
+const names = [
+  "isSecureContext",
+  "location",
+  "document",
+  "navigator",
+  "addEventListener",
+  "reportError",
+  "fetch",
+  "BroadcastChannel",
+];
 const former = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
 
 before(() => {
@@ -43,6 +73,7 @@ before(() => {
     { visibilityState: "visible", addEventListener() {} },
     { serviceWorker: { register: async () => ({ active }) } },
     () => {},
+    console.error,
     async () => new Response(wasm, { headers: { "Content-Type": "application/wasm" } }),
     class {
       constructor() {
@@ -122,4 +153,73 @@ test("another worker, API or database is refused", async () => {
     await rejects(register({ slices: {}, ...other }), { code: "bad_config" });
   }
   await register({ slices: {}, name: "nightferry", api: "/nightferry", workerUrl: "/nightferry/sw.js" });
+});
+
+const ids = ({ puts, deletes }: Change<unknown>) => [puts.map(({ id }) => id), deletes];
+/** Says that the page may have missed something, and waits until `heard` has heard of so many changes. */
+async function catchUp(heard: unknown[], length: number): Promise<void> {
+  say({ kind: "joined", position: 1_000_000 });
+  for (let turns = 0; heard.length < length && turns < 1_000; turns += 1) await turn();
+}
+
+test("what was missed is heard, whatever the worker remembers of the page", async () => {
+  await hydrate("books");
+  const heard: unknown[] = [];
+  const end = subscribe("books", (change) => heard.push(ids(change)));
+  dispatch({ type: "books/addItem", payload: { id: 1 } });
+  await flushPersistence();
+  // Of another database: it has no burst of the page, and nothing of what it had.
+  stored = [["2"], 1];
+  await catchUp(heard, 1);
+  deepStrictEqual(heard, [[["2"], ["1"]]]);
+  end();
+});
+
+test("of what is gone a listener hears, however it came to know", async () => {
+  stored = [["read"], 2];
+  await hydrate("models");
+  dispatch({ type: "models/addItem", payload: { id: "made" } });
+  const heard: [string[], string[]][] = [];
+  const end = subscribe("models", (change) => heard.push(ids(change) as [string[], string[]]));
+  dispatch({ type: "models/removeItem", payload: "other" });
+  stored = [["found"], 3];
+  await catchUp(heard, 1);
+  stored = [[], 4];
+  await catchUp(heard, 2);
+  deepStrictEqual(heard[0]?.[1].sort(), ["made", "read"]);
+  deepStrictEqual(heard[1]?.[1].sort(), ["found", "made", "read"]);
+  // One that ended meanwhile hears nothing.
+  let last = 0;
+  const endLast = subscribe("models", () => {
+    last += 1;
+  });
+  say({ kind: "joined", position: 1_000_000 });
+  end();
+  await hydrate("models");
+  await turn();
+  endLast();
+  deepStrictEqual([heard.length, last], [2, 1]);
+});
+
+test("items that were read before another tab changed them are read again", async () => {
+  await flushPersistence();
+  silent = [];
+  stored = [["old"], 5];
+  const reading = hydrate("books");
+  await turn();
+  const asked = silent;
+  silent = undefined;
+  // The worker reads a store while it takes what others do.
+  say({
+    kind: "changed",
+    slice: "books",
+    puts: [{ id: "new", value: {} }],
+    deletes: ["old"],
+    origin: "tab",
+    n: 0,
+    position: 6,
+  });
+  asked.forEach(answer);
+  stored = [["new"], 6];
+  deepStrictEqual(await reading, [{ id: "new", value: { id: "new" } }]);
 });

@@ -205,7 +205,7 @@ export function dispatch<A extends { type: string }>(action: A): A {
   send(action);
   const { type, payload } = action as Action;
   const known = knownIds.get(type.slice(0, type.lastIndexOf("/")));
-  if (known) for (const item of Array.isArray(payload) ? payload : [payload]) know(known, item);
+  if (known) know(known, Array.isArray(payload) ? payload : [payload]);
   return action;
 }
 
@@ -304,19 +304,30 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
   await ask("configure", undefined, encode(config, "config"));
 }
 
-/** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
+/**
+ * A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`; what
+ * that told before is in them.
+ */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
   const { puts } = await read(slice);
-  const known = knownIds.get(slice);
-  if (known) for (const item of puts) know(known, item);
+  know(knownOf(slice), puts);
   return puts as { id: string; value: T }[];
 }
 
-/** Of slices that are listened to, the ids of items that the page was told of or made. */
+/** Of slices that were read or are listened to, the ids of items that the page was told of or made. */
 const knownIds = new Map<string, Set<string>>();
 
-function know(known: Set<string>, item: unknown): void {
-  known.add(String((item as { id: unknown } | null | undefined)?.id));
+function knownOf(slice: string): Set<string> {
+  const known = knownIds.get(slice) ?? new Set();
+  knownIds.set(slice, known);
+  return known;
+}
+
+function know(known: Set<string>, items: unknown[]): void {
+  for (const item of items) {
+    const id = (item as { id: unknown } | null | undefined)?.id;
+    if (id !== undefined) known.add(String(id));
+  }
 }
 
 /**
@@ -324,23 +335,30 @@ function know(known: Set<string>, item: unknown): void {
  * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
  */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  const known = knownIds.get(slice) ?? new Set();
-  knownIds.set(slice, known);
-  const tell = (change: Change<unknown>) => fn(change as Change<T>);
-  return follow(slice, (told) => {
+  const known = knownOf(slice);
+  let listens = true;
+  const tell = (change: Change<unknown>) => {
+    know(known, change.puts);
+    if (listens) fn(change as Change<T>);
+  };
+  const end = follow(slice, (told) => {
     if (!told) catchUp(slice, known, tell).catch(reportError);
-    else if (told.puts[0] || told.deletes[0]) {
-      for (const item of told.puts) know(known, item);
-      tell(told);
-    }
+    else if (told.puts[0] || told.deletes[0]) tell(told);
   });
+  return () => {
+    listens = false;
+    end();
+  };
 }
 
 async function catchUp(slice: string, known: Set<string>, tell: (change: Change<unknown>) => void): Promise<void> {
   for (;;) {
-    const { puts, n } = await read(slice);
-    // What was dispatched meanwhile is newer than what was read.
-    if (n === bursts && gathered === "" && aside.length === 0) {
+    post();
+    const before = bursts;
+    const { puts } = await read(slice);
+    // What was dispatched meanwhile is newer than what was read. (What the worker remembers of the page is not asked: in
+    // another database, that is nothing.)
+    if (before === bursts && gathered === "" && aside.length === 0) {
       const gone = new Set(known);
       for (const { id } of puts) gone.delete(id);
       return tell({ puts, deletes: [...gone], origin: "tab" });
@@ -350,11 +368,24 @@ async function catchUp(slice: string, known: Set<string>, tell: (change: Change<
 }
 
 async function read(slice: string) {
-  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
-  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-  for (const id of deletes) items.delete(id);
-  for (const { id, value } of puts) items.set(id, value);
-  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
+  let told: number;
+  // The worker reads a store while it takes what others do, and may tell of that first.
+  const end = follow(slice, (change) => {
+    told = change?.position ?? told;
+  });
+  try {
+    for (;;) {
+      told = 0;
+      const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
+      if (told > position) continue;
+      const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+      for (const id of deletes) items.delete(id);
+      for (const { id, value } of puts) items.set(id, value);
+      return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
+    }
+  } finally {
+    end();
+  }
 }
 
 /** What nightferry/redux needs beyond the API. No part of it. */
