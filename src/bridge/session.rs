@@ -96,7 +96,10 @@ impl<P: Clone> Session<P> {
 
     fn declare(&mut self, now: u64, request: Request) -> Message<P> {
         let text = request.2.clone();
-        self.registering = Some(request.0);
+        // One that was never answered was given up: asked again after this one, it would be the one that counts.
+        if let Some(before) = self.registering.replace(request.0) {
+            self.take(before);
+        }
         self.requests.push(request);
         self.arm(now);
         Message::Text(text)
@@ -413,6 +416,17 @@ mod tests {
             panic!()
         };
         assert_eq!(&*slices, r#"{"files":{}}"#);
+    }
+
+    /// It was given up because the worker could not start, and tried again with other slices: that counts.
+    #[test]
+    fn a_registration_that_was_never_answered_is_not_repeated_after_the_next() {
+        let mut session = Session::<String>::new("p");
+        session.register(0, r#"{"files":{}}"#, "{}");
+        let (next, _) = session.register(0, r#"{"notes":{}}"#, "{}");
+        assert_eq!(session.registered(1, next, "e"), []);
+        assert!(session.at_rest());
+        assert!(text(&session.stale(2)[0]).contains("notes"));
     }
 
     /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.
