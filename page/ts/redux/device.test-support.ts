@@ -124,6 +124,11 @@ export class Tab implements Client {
     return () => this.#followers.delete(slice);
   }
 
+  /** How many hear of slices. */
+  get following(): number {
+    return this.#followers.size;
+  }
+
   /** Nobody hears any more; what was posted still arrives. */
   close(): void {
     this.#followers.clear();

@@ -14,12 +14,13 @@ import {
   type Tracking,
 } from "./shape.js";
 
-/** A change of one item. */
-export type Operation =
-  | { op: "put"; id: string; item: unknown }
-  /** Fields that are undefined are removed. */
-  | { op: "update"; id: string; fields: Record<string, unknown> }
-  | { op: "delete"; id: string };
+/** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
+export interface Operation {
+  id: string;
+  item?: unknown;
+  /** Those that are undefined are removed. */
+  fields?: Record<string, unknown>;
+}
 
 /** What the worker tells of a slice, or has of it. */
 export type Told = Omit<Heard, "origin">;
@@ -135,7 +136,7 @@ export class TrackedSlice {
         if (now.has(id)) continue;
         before.delete(id);
         this.#whole.delete(id);
-        operations.push({ op: "delete", id });
+        operations.push({ id });
       }
     }
     this.#seen = state;
@@ -147,7 +148,7 @@ export class TrackedSlice {
     const renamed = isObject(former) && isObject(item) && former.id !== item.id;
     if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item) || renamed) {
       this.#whole.add(id);
-      return { op: "put", id, item };
+      return { id, item };
     }
     const fields: Record<string, unknown> = {};
     for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
@@ -155,7 +156,7 @@ export class TrackedSlice {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
     }
-    return Object.keys(fields).length > 0 ? { op: "update", id, fields } : undefined;
+    return isEmpty(fields) ? undefined : { id, fields };
   }
 
   /** An operation was sent in burst `n`. */
@@ -227,12 +228,11 @@ export class TrackedSlice {
 }
 
 /** An item after an operation. */
-function over(item: unknown, operation: Operation): unknown {
-  if (operation.op === "delete") return undefined;
-  if (operation.op === "put") return operation.item;
+function over(item: unknown, { item: whole, fields }: Operation): unknown {
+  if (!fields) return whole;
   // What was deleted elsewhere is not made again of some of its fields.
   if (!isObject(item)) return item;
-  const changed = { ...item, ...operation.fields };
-  for (const name in operation.fields) if (changed[name] === undefined) delete changed[name];
+  const changed = { ...item, ...fields };
+  for (const name in fields) if (changed[name] === undefined) delete changed[name];
   return changed;
 }
