@@ -367,3 +367,32 @@ fn f38_a_slice_that_is_switched_off_sends_nothing_that_waits() {
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": "hush"})));
     assert!(!format!("{:?}", world.server.requests).contains("hush"));
 }
+
+/// A page that does not know whether an item is there says beside the fields what it is to be otherwise.
+#[test]
+fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
+    let mut world = World::with(1, FILES);
+    let update = |id: &str, whole: Value| json!({"type": "files/updateItem", "payload": {"id": id, "x": 2}, "unset": ["gone"], "whole": whole});
+    world.dispatch(
+        0,
+        "files/addItems",
+        json!([{"id": "a", "x": 1, "y": "newer", "gone": 1}, {"id": "deleted"}]),
+    );
+    world.settle();
+    world.dispatch(0, "files/removeItem", json!("deleted"));
+    for id in ["a", "b", "deleted"] {
+        world.dispatch_all(0, vec![update(id, json!({"id": id, "x": 2, "y": "older"}))]);
+    }
+    // The later one finds it.
+    world.dispatch_all(0, vec![update("b", json!({"id": "b", "x": 2, "y": "other"}))]);
+    world.dispatch_all(0, vec![update("bad", json!("no item")), update("bad", json!(null))]);
+    world.settle();
+    world.check_converged();
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "y": "newer"})));
+    for id in ["b", "deleted"] {
+        assert_eq!(world.disk.item("files", id), Some(json!({"id": id, "x": 2, "y": "older"})), "{id}");
+    }
+    assert_eq!(world.disk.item("files", "bad"), None);
+    assert_eq!(world.pages[0].heard_of("warning").len(), 2);
+    assert_eq!(world.server.value("files", "b"), world.disk.item("files", "b"));
+}

@@ -204,9 +204,9 @@ export function dispatch<A extends { type: string }>(action: A): A {
 }
 
 /** The number of the burst with which the action goes. */
-function send(action: Action, id?: string): number {
+function send(action: Action, id?: string, whole?: unknown): number {
   checkRegistered("dispatch");
-  const text = actionText(action, id);
+  const text = actionText(action, id, whole);
   if (gathered.length + text.length > MAX_BURST) putAside();
   if (gathered === "") {
     gathered = text;

@@ -24,8 +24,11 @@ export interface TrackedSliceConfig extends SliceConfig {
 /** What a binding needs of the page's client. */
 export interface Client {
   register(options: RegisterOptions): Promise<unknown>;
-  /** Sends an action, about the item `id` if its payload does not name it; the number of its burst. */
-  send(action: { type: string; payload?: unknown }, id?: string): number;
+  /**
+   * Sends an action, about the item `id` if its payload does not name it; the number of its burst. An update has beside it
+   * what is put where there is no such item.
+   */
+  send(action: { type: string; payload?: unknown }, id?: string, whole?: unknown): number;
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
   /** Hears what changes elsewhere, and up to which burst the own changes are in it; nothing, where some was missed. */
@@ -272,8 +275,8 @@ export class Binding {
   #send(slice: TrackedSlice, operations: Operation[]): void {
     for (const operation of operations) {
       try {
-        const [verb, payload, id] = actionOf(operation, slice.tracking.single);
-        slice.sent(this.#client.send({ type: `${slice.name}/${verb}`, payload }, id), operation);
+        const [verb, payload, ...beside] = actionOf(operation, slice.tracking.single);
+        slice.sent(this.#client.send({ type: `${slice.name}/${verb}`, payload }, ...beside), operation);
       } catch (error) {
         slice.unsent(operation.id);
         report(`${(error as Error).message} The change stays in the store and is not persisted.`);
@@ -300,9 +303,12 @@ export class Binding {
   }
 }
 
-/** What an operation is as an action: its verb, payload and, where the payload does not say it, the item's id. */
-function actionOf({ id, item, fields }: Operation, single?: boolean): [verb: string, payload: unknown, id?: string] {
-  if (fields) return ["updateItem", fields, id];
+/** What an operation is as an action: its verb and payload, and what `send` has beside it. */
+function actionOf(
+  { id, item, fields }: Operation,
+  single?: boolean,
+): [verb: string, payload: unknown, id?: string, whole?: unknown] {
+  if (fields) return ["updateItem", fields, id, item];
   if (item === undefined) return ["removeItem", id];
   return single ? ["set", item] : ["addItem", item, id];
 }

@@ -15,7 +15,7 @@ export class Device {
   /** How many bursts were taken. */
   position = 0;
   /** Every operation that arrived. */
-  readonly operations: { type: string; id: string | undefined; payload: unknown }[] = [];
+  readonly operations: { type: string; id: string | undefined; payload: unknown; whole?: unknown }[] = [];
 
   items(slice: string): Map<string, unknown> {
     const items = this.slices.get(slice) ?? new Map();
@@ -36,10 +36,10 @@ export class Device {
     const { position } = this;
     const changed = new Map<string, Set<string>>();
     for (const text of burst) {
-      const { type, id, payload, unset } = JSON.parse(text);
-      this.operations.push({ type, id, payload });
+      const { type, id, payload, unset, whole } = JSON.parse(text);
+      this.operations.push({ type, id, payload, ...(whole && { whole }) });
       const [slice, verb] = type.split("/");
-      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? []);
+      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? [], whole);
       if (touched === undefined) continue;
       changed.set(slice, (changed.get(slice) ?? new Set()).add(touched));
     }
@@ -56,10 +56,18 @@ export class Device {
   }
 
   /** The item that changed. */
-  #apply(items: Map<string, unknown>, verb: string, id: string | undefined, payload: unknown, unset: string[]) {
+  #apply(
+    items: Map<string, unknown>,
+    verb: string,
+    id: string | undefined,
+    payload: unknown,
+    unset: string[],
+    whole: unknown,
+  ) {
     const key = verb === "set" ? "value" : (id ?? String(payload));
     const former = items.get(key);
     if (verb === "addItem" || verb === "set") items.set(key, payload);
+    else if (former === undefined && verb === "updateItem" && whole) items.set(key, whole);
     else if (former === undefined) return undefined;
     else if (verb === "removeItem") items.delete(key);
     else {
@@ -90,10 +98,10 @@ export class Tab implements Client {
     return new Promise((resolve) => this.up.push(() => this.down.push(() => resolve(undefined))));
   }
 
-  send(action: Action, id?: string): number {
+  send(action: Action, id?: string, whole?: unknown): number {
     const { type, payload } = action;
     const unset = Object.keys(payload ?? {}).filter((name) => (payload as Item)[name] === undefined);
-    this.#burst.push(JSON.stringify({ type, id, payload, unset }));
+    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole }));
     return this.#bursts + 1;
   }
 

@@ -17,6 +17,7 @@ import {
 /** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
 export interface Operation {
   id: string;
+  /** Beside fields, what the item becomes where there is none. */
   item?: unknown;
   /** Those that are undefined are removed. */
   fields?: Record<string, unknown>;
@@ -39,8 +40,11 @@ export class TrackedSlice {
   #seen: unknown;
   /** Its items as they were sent or received. */
   #items: Items;
-  /** The items of which the worker has, or will have, the whole: only these can be sent as fields. */
-  readonly #whole = new Set<string>();
+  /**
+   * The items of which the worker has, or will have, the whole: only these can be sent as fields alone. With `false` those
+   * that could not be sent: what the store has of them is nothing that fields could be told from.
+   */
+  readonly #whole = new Map<string, boolean>();
   /** Own operations that may be in none of what the worker told, by item, each with its burst. */
   readonly #own = new Map<string, { n: number; operation: Operation }[]>();
   /** What was refused, so that it is said once. */
@@ -146,8 +150,9 @@ export class TrackedSlice {
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
     // An update leaves an item's own id alone.
     const renamed = isObject(former) && isObject(item) && former.id !== item.id;
-    if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item) || renamed) {
-      this.#whole.add(id);
+    const known = this.#whole.get(id);
+    if (this.tracking.single || known === false || !isObject(former) || !isObject(item) || renamed) {
+      this.#whole.set(id, true);
       return { id, item };
     }
     const fields: Record<string, unknown> = {};
@@ -156,7 +161,9 @@ export class TrackedSlice {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
     }
-    return isEmpty(fields) ? undefined : { id, fields };
+    if (isEmpty(fields)) return undefined;
+    this.#whole.set(id, true);
+    return known ? { id, fields } : { id, fields, item };
   }
 
   /** An operation was sent in burst `n`. */
@@ -168,7 +175,7 @@ export class TrackedSlice {
 
   /** An operation could not be sent: the item's next change is sent whole. */
   unsent(id: string): void {
-    this.#whole.delete(id);
+    this.#whole.set(id, false);
   }
 
   /** The worker has taken everything up to burst `n`. */
@@ -186,7 +193,7 @@ export class TrackedSlice {
     const put: Items = new Map();
     const gone = new Set<string>();
     for (const { id, value } of puts) {
-      this.#whole.add(id);
+      this.#whole.set(id, true);
       put.set(id, value);
     }
     for (const id of deletes) gone.add(id);
@@ -197,7 +204,7 @@ export class TrackedSlice {
   replace(state: unknown, told: Told): unknown {
     const named = new Set(told.puts.map(({ id }) => id));
     // What the worker never had stays: the app's first items, and what could not be kept.
-    const deletes = [...this.#whole].filter((id) => !named.has(id));
+    const deletes = [...this.#whole].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
     return this.apply(state, { ...told, deletes });
   }
 
@@ -231,7 +238,7 @@ export class TrackedSlice {
 function over(item: unknown, { item: whole, fields }: Operation): unknown {
   if (!fields) return whole;
   // What was deleted elsewhere is not made again of some of its fields.
-  if (!isObject(item)) return item;
+  if (!isObject(item)) return item ?? whole;
   const changed = { ...item, ...fields };
   for (const name in fields) if (changed[name] === undefined) delete changed[name];
   return changed;
