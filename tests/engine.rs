@@ -396,3 +396,25 @@ fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
     assert_eq!(world.pages[0].heard_of("warning").len(), 2);
     assert_eq!(world.server.value("files", "b"), world.disk.item("files", "b"));
 }
+
+/// Where the database was evicted, what is not in the new one was not deleted: the page has to know before it reads.
+#[test]
+fn a_page_of_another_database_reads_nothing_before_it_is_registered() {
+    let mut world = World::with(1, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.settle();
+    let page = world.pages[0].id.clone();
+    let ask = |epoch: Value| {
+        json!({"v": 1, "kind": "hydrate", "page": page, "request": 99, "slice": "files", "epoch": epoch})
+            .to_string()
+    };
+    world.tell(ask(json!("another database")));
+    world.run_for(1_000);
+    assert_eq!(world.pages[0].heard_of("stale").len(), 1);
+    assert!(world.pages[0].answer(99).is_none());
+    world.tell(ask(json!(world.pages[0].epoch)));
+    world.run_for(1_000);
+    assert_eq!(world.pages[0].last("rows")["request"], 99);
+    let hydrate = world.ask(0, "hydrate");
+    world.run_until("it is hydrated", |world| world.pages[0].answer(hydrate) == Some("rows"));
+}

@@ -1,7 +1,7 @@
 // The page's API. Everything that takes time happens in the worker; here actions are checked, gathered for one
 // microtask and posted.
 
-import init, * as wasm from "nightferry-wasm";
+import * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
 import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from "./heard.js";
 import type {
@@ -137,7 +137,9 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
   try {
-    await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+    // wasm-bindgen's own loader, for all kinds of sources, is as much as all of this function.
+    const file = await fetch(new URL("client.wasm", import.meta.url));
+    wasm.initSync({ module: await WebAssembly.compile(await file.arrayBuffer()) });
   } catch (reason) {
     throw failure(
       "client_failed",

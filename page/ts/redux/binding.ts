@@ -1,7 +1,7 @@
 // A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
 
 import type { Action, Reducer, Store, UnknownAction } from "redux";
-import type { Told as Heard } from "../heard.js";
+import type { Gap, Told as Heard } from "../heard.js";
 import type { RegisterOptions, SliceConfig } from "../types.js";
 import { isCollection } from "./shape.js";
 import { type Operation, type Told, TrackedSlice } from "./slice.js";
@@ -31,8 +31,8 @@ export interface Client {
   send(action: { type: string; payload?: unknown }, id?: string, whole?: unknown): number;
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
-  /** Hears what changes elsewhere, and up to which burst the own changes are in it; nothing, where some was missed. */
-  follow(slice: string, fn: (change: Heard | undefined) => void): () => void;
+  /** Hears what changes elsewhere, and up to which burst the own changes are in it; or why to read the slice again. */
+  follow(slice: string, fn: (change: Heard | Gap) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -71,7 +71,7 @@ export function listenFor<T>(
 }
 
 function follow(binding: Binding, client: Client, name: string): void {
-  listenFor<Heard | undefined>(
+  listenFor<Heard | Gap>(
     binding,
     (fn) => client.follow(name, fn),
     (binding, told) => binding.hear(name, told),
@@ -182,9 +182,11 @@ export class Binding {
         // What was changed here so far is sent before it is read.
         this.look();
         const rows = await this.#client.read(slice.name);
+        if (reading.again) continue;
         this.look();
         this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
         for (const told of reading.early.splice(0)) if (told.position > rows.position) this.#take(slice, told, "tab");
+        this.#send(slice, slice.restore());
       }
     } finally {
       this.#reading.delete(slice);
@@ -193,11 +195,17 @@ export class Binding {
   }
 
   /** What is told of a slice. */
-  hear(name: string, told: Heard | undefined): void {
+  hear(name: string, told: Heard | Gap): void {
     const slice = this.#slices.find((slice) => slice.name === name) as TrackedSlice;
     const reading = this.#reading.get(slice);
-    if (!told) this.#readAgain(slice);
-    else if (reading) reading.early.push(told);
+    if (typeof told === "string") {
+      if (told === "registered") {
+        slice.lost();
+        // Positions begin anew.
+        reading?.early.splice(0);
+      }
+      this.#readAgain(slice);
+    } else if (reading) reading.early.push(told);
     else this.#take(slice, told, told.origin);
   }
 

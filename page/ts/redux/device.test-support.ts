@@ -1,7 +1,7 @@
 // A device for tests, without a browser: one worker with its items, and tabs whose messages wait until the test lets the
 // next one through. It does with actions what the real worker does, and tells what the real one tells.
 
-import type { Told as Heard } from "../heard.js";
+import type { Gap, Told as Heard } from "../heard.js";
 import type { RegisterOptions } from "../types.js";
 import type { Client } from "./binding.js";
 import type { Told } from "./slice.js";
@@ -14,6 +14,8 @@ export class Device {
   readonly tabs: Tab[] = [];
   /** How many bursts were taken. */
   position = 0;
+  /** Which database it is. */
+  epoch = 0;
   /** Every operation that arrived. */
   readonly operations: { type: string; id: string | undefined; payload: unknown; whole?: unknown }[] = [];
 
@@ -29,8 +31,20 @@ export class Device {
     return tab;
   }
 
+  /** The database is gone. A tab learns of it when it posts something, or by `learn`. */
+  evict(): void {
+    this.slices.clear();
+    this.epoch += 1;
+  }
+
+  learn(tab: Tab): void {
+    if (tab.epoch !== this.epoch) tab.miss("registered");
+    tab.epoch = this.epoch;
+  }
+
   /** Takes a tab's burst. */
   take(from: Tab, burst: string[], n: number): void {
+    this.learn(from);
     from.taken = n;
     this.position += 1;
     const { position } = this;
@@ -85,13 +99,15 @@ export class Tab implements Client {
   readonly up: (() => void)[] = [];
   readonly down: (() => void)[] = [];
   taken = 0;
+  epoch: number;
   readonly #device: Device;
-  readonly #followers = new Map<string, (change: Heard | undefined) => void>();
+  readonly #followers = new Map<string, (change: Heard | Gap) => void>();
   #burst: string[] = [];
   #bursts = 0;
 
   constructor(device: Device) {
     this.#device = device;
+    this.epoch = device.epoch;
   }
 
   register(_options: RegisterOptions): Promise<unknown> {
@@ -119,6 +135,7 @@ export class Tab implements Client {
     this.post();
     return new Promise((resolve) =>
       this.up.push(() => {
+        this.#device.learn(this);
         const puts = [...this.#device.items(slice)].map(([id, value]) => ({ id, value: structuredClone(value) }));
         const n = this.taken;
         const { position } = this.#device;
@@ -127,7 +144,7 @@ export class Tab implements Client {
     );
   }
 
-  follow(slice: string, fn: (change: Heard | undefined) => void): () => void {
+  follow(slice: string, fn: (change: Heard | Gap) => void): () => void {
     this.#followers.set(slice, fn);
     return () => this.#followers.delete(slice);
   }
@@ -144,6 +161,13 @@ export class Tab implements Client {
 
   tell(slice: string, change: Heard): void {
     this.down.push(() => this.#followers.get(slice)?.(change));
+  }
+
+  /** Something may have been missed, or lost. */
+  miss(gap: Gap): void {
+    this.down.push(() => {
+      for (const fn of this.#followers.values()) fn(gap);
+    });
   }
 }
 

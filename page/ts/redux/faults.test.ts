@@ -379,7 +379,7 @@ test("what cannot be kept stays in the store, as is said, when the slice is read
   await settle(tab);
   strictEqual((list() as Item[]).length, 2);
   // The worker was restarted.
-  tab.tell("list", undefined as never);
+  tab.miss("joined");
   await settle(tab);
   strictEqual((list() as Item[]).length, 2);
 });

@@ -42,9 +42,10 @@ export class TrackedSlice {
   #items: Items;
   /**
    * The items of which the worker has, or will have, the whole: only these can be sent as fields alone. With `false` those
-   * that could not be sent: what the store has of them is nothing that fields could be told from.
+   * that could not be sent: what the store has of them is nothing that fields could be told from. With `undefined` those
+   * that the worker had before it lost its database.
    */
-  readonly #whole = new Map<string, boolean>();
+  readonly #whole = new Map<string, boolean | undefined>();
   /** Own operations that may be in none of what the worker told, by item, each with its burst. */
   readonly #own = new Map<string, { n: number; operation: Operation }[]>();
   /** What was refused, so that it is said once. */
@@ -176,6 +177,23 @@ export class TrackedSlice {
   /** An operation could not be sent: the item's next change is sent whole. */
   unsent(id: string): void {
     this.#whole.set(id, false);
+  }
+
+  /** The worker lost its database. */
+  lost(): void {
+    for (const [id, has] of this.#whole) if (has) this.#whole.set(id, undefined);
+  }
+
+  /** What was lost, is in the store and was read of no one else: it is put where it is not there by then. */
+  restore(): Operation[] {
+    const operations: Operation[] = [];
+    for (const [id, has] of this.#whole) {
+      const item = this.#items.get(id);
+      if (has !== undefined || item === undefined) continue;
+      this.#whole.set(id, true);
+      operations.push(this.tracking.single ? { id, item } : { id, item, fields: {} });
+    }
+    return operations;
   }
 
   /** The worker has taken everything up to burst `n`. */
