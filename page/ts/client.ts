@@ -1,7 +1,7 @@
 // The page's API. Everything that takes time happens in the worker; here actions are checked, gathered for one
 // microtask and posted.
 
-import init, * as wasm from "nightferry-wasm";
+import * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
 import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from "./heard.js";
 import type {
@@ -140,7 +140,9 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
   try {
-    await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+    // wasm-bindgen's own loader, for all kinds of sources, is as much as all of this function.
+    const file = await fetch(new URL("client.wasm", import.meta.url));
+    wasm.initSync({ module: await WebAssembly.compile(await file.arrayBuffer()) });
   } catch (reason) {
     throw failure(
       "client_failed",
@@ -210,9 +212,9 @@ export function dispatch<A extends { type: string }>(action: A): A {
 }
 
 /** The number of the burst with which the action goes. */
-function send(action: Action, id?: string): number {
+function send(action: Action, id?: string, whole?: unknown): number {
   checkRegistered("dispatch");
-  const text = actionText(action, id);
+  const text = actionText(action, id, whole);
   if (gathered.length + text.length > MAX_BURST) putAside();
   if (gathered === "") {
     gathered = text;
@@ -328,7 +330,9 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   knownIds.set(slice, known);
   const tell = (change: Change<unknown>) => fn(change as Change<T>);
   return follow(slice, (told) => {
-    if (!told) catchUp(slice, known, tell).catch(reportError);
+    // Another database lacks what the page shows, which is no reason to take it away.
+    if (told === "registered") return;
+    if (told === "joined") catchUp(slice, known, tell).catch(reportError);
     else if (told.puts[0] || told.deletes[0]) {
       for (const item of told.puts) know(known, item);
       tell(told);

@@ -194,11 +194,14 @@ impl Fold {
             return;
         }
         let visible = items.get(key).and_then(|item| item.visible());
+        let made = visible.is_none() && matches!(change, Change::Update { .. });
         let value = match change {
             Change::Put(value) => Some(value.clone()),
-            Change::Update { fields, unset } => match visible {
-                Some(value) => Some(merge(value, fields, unset)),
-                None => return folded.missing.push(key.clone()),
+            Change::Update { fields, unset, whole } => match (visible, whole) {
+                (Some(value), _) => Some(merge(value, fields, unset)),
+                // Deleted or never there: its page did not know that it was, and shows it.
+                (None, Some(whole)) => Some(whole.clone()),
+                (None, None) => return folded.missing.push(key.clone()),
             },
             _ if visible.is_none() => return,
             _ => None,
@@ -206,8 +209,9 @@ impl Fold {
         let item = items.change(key);
         item.position = position;
         let at = parsed.record.head.at;
-        let fresh = || Pending { value: None, at, since: now, position, positions: Vec::new() };
+        let fresh = || Pending { value: None, at, since: now, position, positions: Vec::new(), made: false };
         let pending = item.pending.get_or_insert_with(fresh);
+        pending.made |= made;
         pending.value = value;
         pending.at = at;
         pending.position = position;

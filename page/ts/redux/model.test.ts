@@ -1,5 +1,5 @@
-// Random lives of apps: tabs that edit, undo, reset, are reloaded and read while they are edited, with messages that
-// arrive whenever they like. When all have arrived, every tab shows what the worker has.
+// Random lives of apps: tabs that edit, undo, reset, are reloaded and read while they are edited, and lose their database,
+// with messages that arrive whenever they like. When all have arrived, every tab shows what the worker has.
 
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
@@ -130,11 +130,15 @@ async function run(seed: number): Promise<void> {
       page.tab.down.length = 0;
       page.tab.close();
       pages[at] = open(device);
-    } else if (pick(3) === 0) act(page, pick, step);
+    } else if (pick(80) === 0) device.evict();
+    else if (pick(3) === 0) act(page, pick, step);
     else deliver(page, pick);
     if (pick(2)) await Promise.resolve();
     if (pick(6) === 0) await turn();
   }
+  await settle(device);
+  // Those that have posted nothing since the database was lost.
+  for (const tab of device.tabs) device.learn(tab);
   await settle(device);
   const stored = (slice: string) => plain(device.items(slice).values() as Iterable<Model>);
   for (const { store } of pages) {

@@ -11,6 +11,8 @@ pub enum Change<'a> {
     Update {
         fields: &'a Value,
         unset: Vec<&'a str>,
+        /// The item as it is to be where there is none.
+        whole: Option<&'a Value>,
     },
     Delete,
     /// A set leaves out the slice's other items; the key's id is empty.
@@ -41,7 +43,8 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
         }
         "updateItem" => {
             let unset = action["unset"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            vec![(key(&payload["id"]), Change::Update { fields: payload, unset })]
+            let whole = action.get("whole").filter(|whole| whole.is_object());
+            vec![(key(&payload["id"]), Change::Update { fields: payload, unset, whole })]
         }
         verb if verb.starts_with("set") && payload.is_array() => {
             let items = || payload.as_array().into_iter().flatten();
@@ -75,7 +78,8 @@ impl Change<'_> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
             Change::Delete | Change::Others(_) => before.map(|_| None),
-            Change::Update { fields, unset } => {
+            Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
+            Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();
                 if let (Some(item), Some(fields)) = (after.as_object_mut(), fields.as_object()) {
                     let fields = fields.iter().filter(|(name, _)| *name != "id");

@@ -76,6 +76,13 @@ impl Life {
         } else {
             action["payload"][field] = json!({"deep": [self.changes, null]});
         }
+        if self.world.dice.chance(200) {
+            // As a page has it after the update.
+            let mut whole = action["payload"].clone();
+            let other = if field == "a" { "b" } else { "a" };
+            whole[other] = json!(self.world.dice.below(3));
+            action["whole"] = whole;
+        }
         action
     }
 
