@@ -52,7 +52,7 @@ function open(device: Device) {
   const tab = device.tab();
   const store = configureStore({
     reducer: { models: models.reducer, list: list.reducer, theme: theme.reducer },
-    preloadedState: { list: rendered } as never,
+    preloadedState: { models: none, list: rendered, theme: 0 },
     middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
     enhancers: (get) => get().concat(enhancer(tab, { slices: { models: {}, list: {}, theme: { single: true } } })),
   });
