@@ -50,9 +50,8 @@ let registered: Call | undefined;
 let declared: RegisterOptions = { slices: {} };
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let early = 0;
-/** The worker can be posted to. */
-let ready = false;
-let connected: { place: string; promise: Promise<void> } | undefined;
+/** Where the worker, the API and the database are, once the worker can be posted to. */
+let connected: string | undefined;
 /** Actions that are not posted, as JSON texts with commas between. Longer than `MAX_BURST`, they are put aside. */
 let gathered = "";
 let aside: string[] = [];
@@ -94,17 +93,11 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     await before?.promise.catch(() => {});
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
     const place = JSON.stringify([workerUrl, api, name]);
-    if (connected && connected.place !== place) {
+    if (!connected) await connect(workerUrl, api, name);
+    connected ??= place;
+    if (connected !== place) {
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
     }
-    connected ??= { place, promise: connect(workerUrl, api, name) };
-    try {
-      await connected.promise;
-    } catch (error) {
-      connected = undefined;
-      throw error;
-    }
-    ready = true;
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
     all = { ...declared, ...options, slices: { ...declared.slices, ...options.slices } };
     const slices = encode(all.slices, "slices");
@@ -245,7 +238,7 @@ function putAside(): void {
 }
 
 function post(): void {
-  if (!ready || early > 0) return;
+  if (!connected || early > 0) return;
   putAside();
   if (aside.length === 0) return;
   const texts = aside;
@@ -366,7 +359,7 @@ export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {
-  if (ready) wasm.tell("resetMetrics");
+  if (connected) wasm.tell("resetMetrics");
 }
 
 /**
@@ -375,7 +368,7 @@ export function resetSyncMetrics(): void {
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);
-  if (ready) wasm.watch(slice);
+  if (connected) wasm.watch(slice);
   return end;
 }
 

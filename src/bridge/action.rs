@@ -36,12 +36,14 @@ pub enum Change {
     Delete,
     /// Deletes the slice's other items, as far as the sender had seen or made them. The key's id is empty.
     DeleteOthers(Vec<Rc<str>>),
+    /// Deletes all of the slice's items, whatever the sender had seen. The key's id is empty.
+    DeleteAll,
 }
 
 impl Operation {
     /// Whether it is about the slice as a whole.
     pub fn is_of_slice(&self) -> bool {
-        matches!(self.change, Change::DeleteOthers(_))
+        matches!(self.change, Change::DeleteOthers(_) | Change::DeleteAll)
     }
 }
 
@@ -104,6 +106,7 @@ impl<'a> Action<'a> {
         }
         match verb {
             "addItems" => context.items(),
+            "clearItems" => Ok(one(Operation { key: context.key(String::new()), change: Change::DeleteAll })),
             "updateItem" => context.update(&self.unset, self.whole).map(one),
             "removeItem" => context.delete().map(one),
             "addItem" => context.put(payload).map(one),
@@ -113,7 +116,7 @@ impl<'a> Action<'a> {
             _ => bad(
                 "unknown_action",
                 format!(
-                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save…, delete… and set…."
+                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, clearItems, save…, delete… and set…."
                 ),
             ),
         }

@@ -78,24 +78,31 @@ function follow(binding: Binding, client: Client, name: string): void {
   );
 }
 
-const tracking = new Set<(on: boolean) => void>();
-const onTracking = (fn: (on: boolean) => void) => {
-  tracking.add(fn);
-  return () => tracking.delete(fn);
-};
-const turn = (binding: Binding, on: boolean) => (on ? binding.adopt() : binding.look());
+const bindings = new Set<WeakRef<Binding>>();
+
+function each(fn: (binding: Binding) => void): void {
+  for (const held of bindings) {
+    const binding = held.deref();
+    if (binding) fn(binding);
+    else bindings.delete(held);
+  }
+}
+
+/** What slices became by `clearSlice`. */
+const cleared = new WeakSet<object>();
+
 /** How many calls of `withoutTracking` are under way. */
 let untracked = 0;
 
 /** Calls `fn`; what it changes in tracked slices is not sent. */
 export function withoutTracking<T>(fn: () => T): T {
-  if (untracked === 0) for (const turn of tracking) turn(false);
+  if (untracked === 0) each((binding) => binding.look());
   untracked += 1;
   try {
     return fn();
   } finally {
     untracked -= 1;
-    if (untracked === 0) for (const turn of tracking) turn(true);
+    if (untracked === 0) each((binding) => binding.adopt());
   }
 }
 
@@ -113,7 +120,9 @@ export function withNightferry<S, A extends Action, P>(
       const { slice } = action as unknown as ReturnType<typeof clearSlice>;
       const items = (state as State)[slice];
       if (slices[slice] && !slices[slice].single && isCollection(items)) {
-        return { ...(state as State), [slice]: emptied(items) };
+        const none = emptied(items);
+        cleared.add(none);
+        return { ...(state as State), [slice]: none };
       }
       report(`clearSlice("${slice}") did nothing: it empties a collection that is named in slices.`);
       return state;
@@ -122,7 +131,7 @@ export function withNightferry<S, A extends Action, P>(
   }) as Reducer<S, A, P>;
 }
 
-function emptied(state: unknown): unknown {
+function emptied(state: unknown): object {
   if (Array.isArray(state)) return [];
   const { ids, entities } = state as State;
   return Array.isArray(ids) && typeof entities === "object" ? { ...(state as State), ids: [], entities: {} } : {};
@@ -154,7 +163,7 @@ export class Binding {
       if (state && !slice.there) report(`"${name}" is neither an array nor a plain object, so it is not persisted.`);
       return slice;
     });
-    listenFor(this, onTracking, turn);
+    bindings.add(new WeakRef(this));
     this.ready = this.#start({ ...options, slices: configs });
     // Whoever waits for it hears of a failure; so does whoever looks at the console.
     this.ready.catch((error) => console.error("Nightferry does not persist this store's changes:", error));
@@ -240,11 +249,13 @@ export class Binding {
     if (state === before || untracked > 0) return;
     this.#state = state;
     for (const slice of this.#slices) {
-      // What was changed before a reset in the same microtask is sent.
-      const former = before?.[slice.name];
-      if (slice.isResetTo((state as State)[slice.name]) && slice.isNew(former) && slice.holds(former)) {
+      const [former, items] = [before?.[slice.name], (state as State)[slice.name]];
+      const clears = slice.isNew(items) && cleared.has(items as object);
+      // What was changed before a reset or clearSlice in the same microtask is sent.
+      if ((clears || slice.isResetTo(items)) && slice.isNew(former) && slice.holds(former)) {
         this.#send(slice, slice.look(former));
       }
+      if (clears) this.#send(slice, slice.clear(items));
     }
     if (this.#looking) return;
     this.#looking = true;
@@ -316,6 +327,7 @@ function actionOf(
   { id, item, fields }: Operation,
   single?: boolean,
 ): [verb: string, payload: unknown, id?: string, whole?: unknown] {
+  if (!id) return ["clearItems", null];
   if (fields) return ["updateItem", fields, id, item];
   if (item === undefined) return ["removeItem", id];
   return single ? ["set", item] : ["addItem", item, id];

@@ -53,11 +53,18 @@ export class Device {
       const { type, id, payload, unset, whole } = JSON.parse(text);
       this.operations.push({ type, id, payload, ...(whole && { whole }) });
       const [slice, verb] = type.split("/");
+      const ids = changed.get(slice) ?? new Set<string>();
+      changed.set(slice, ids);
+      if (verb === "clearItems") {
+        for (const key of this.items(slice).keys()) ids.add(key);
+        this.items(slice).clear();
+        continue;
+      }
       const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? [], whole);
-      if (touched === undefined) continue;
-      changed.set(slice, (changed.get(slice) ?? new Set()).add(touched));
+      if (touched !== undefined) ids.add(touched);
     }
     for (const [slice, ids] of changed) {
+      // A tab is told of all that a burst came to at once.
       const items = this.items(slice);
       const puts = [...ids].filter((id) => items.has(id)).map((id) => ({ id, value: items.get(id) }));
       const deletes = [...ids].filter((id) => !items.has(id));

@@ -187,6 +187,62 @@ test("clearSlice of a single value does not make an empty object of it everywher
   strictEqual(typeof device.items("list").get("value"), "string");
 });
 
+test("clearSlice before the slice was read deletes all that is stored, though the page goes at once", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 }, { id: 2 });
+  const { store, tab, list } = open(device, []);
+  store.dispatch(set([{ id: 3 }]));
+  store.dispatch(clearSlice("list"));
+  store.dispatch(set([{ id: 4 }]));
+  await turn();
+  // The page is hidden, and gone.
+  tab.post();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  deepStrictEqual(ids(device), ["4"]);
+  await settle(tab);
+  deepStrictEqual(list(), [{ id: 4 }]);
+});
+
+test("what is read as of before a clearSlice does not come back", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 }, { id: 2 });
+  const other = open(device, []);
+  await settle(other.tab);
+  const { store, tab, list } = open(device, []);
+  await turn();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  tab.down.shift()?.();
+  await turn();
+  tab.up.shift()?.();
+  store.dispatch(clearSlice("list"));
+  await turn();
+  other.store.dispatch(set([{ id: 1, name: "before" }, { id: 2 }])); // biome-ignore format: one line
+  await turn();
+  other.tab.post();
+  other.tab.up.shift()?.();
+  while (tab.down.length > 0) tab.down.shift()?.();
+  await turn();
+  deepStrictEqual(list(), []);
+  await settle(tab, other.tab);
+  other.store.dispatch(set([{ id: 5 }]));
+  await settle(tab, other.tab);
+  deepStrictEqual([ids(device), list(), other.list()], [["5"], [{ id: 5 }], [{ id: 5 }]]);
+});
+
+test("clearSlice deletes all where a reducer makes its first state anew each time", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(
+    device,
+    (state: { list: Item[] } | undefined, action: { type: string; payload?: unknown }) =>
+      action.type === "set" ? { list: action.payload } : (state ?? { list: [] }),
+  );
+  await settle(tab);
+  store.dispatch(clearSlice("list"));
+  await settle(tab);
+  deepStrictEqual(ids(device), []);
+});
+
 // --- What is lost of what the user did
 
 test("an edit just before a reset is sent", async (context) => {
@@ -324,6 +380,16 @@ test("an edited preloaded item is shown whole before the worker has taken the ed
   while (tab.down.length > 0) tab.down.shift()?.();
   await turn();
   deepStrictEqual(list(), [{ id: 1, name: "newer", open: true }, { id: 2, name: "B" }]); // biome-ignore format: one line
+});
+
+test("fields that are called like those of an entity adapter are sent like any others", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, ids: [2], entities: { 2: {} } });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  store.dispatch(set([{ id: 1, ids: [], entities: {} }]));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, ids: [], entities: {} });
 });
 
 test("copies of the app's first items that change nothing are not sent", async (context) => {

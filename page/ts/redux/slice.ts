@@ -14,7 +14,7 @@ import {
   type Tracking,
 } from "./shape.js";
 
-/** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
+/** A change of one item: some of its fields, or else the whole; with neither it is deleted. Without an id, all are. */
 export interface Operation {
   id: string;
   /** Beside fields, what the item becomes where there is none. */
@@ -46,8 +46,12 @@ export class TrackedSlice {
    * that the worker had before it lost its database.
    */
   readonly #whole = new Map<string, boolean | undefined>();
-  /** Own operations that may be in none of what the worker told, by item, each with its burst. */
-  readonly #own = new Map<string, { n: number; operation: Operation }[]>();
+  /** What is stored of the slice is known. */
+  #known = false;
+  /** The burst that deletes all that was stored, unknown: what is told of before it is gone. */
+  #cleared = 0;
+  /** Own operations that may be in none of what the worker told, each with its burst. */
+  #own: { n: number; operation: Operation }[] = [];
   /** What was refused, so that it is said once. */
   readonly #refused = new Map<string, unknown>();
 
@@ -149,10 +153,10 @@ export class TrackedSlice {
   }
 
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
-    // An update leaves an item's own id alone.
-    const renamed = isObject(former) && isObject(item) && former.id !== item.id;
     const known = this.#whole.get(id);
-    if (this.tracking.single || known === false || !isObject(former) || !isObject(item) || renamed) {
+    const asWhole = this.tracking.single || known === false || !isObject(former) || !isObject(item);
+    // An update leaves an item's own id alone.
+    if (asWhole || former.id !== item.id) {
       this.#whole.set(id, true);
       return { id, item };
     }
@@ -162,16 +166,26 @@ export class TrackedSlice {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
     }
-    if (isEmpty(fields)) return undefined;
+    if (Object.keys(fields).length === 0) return undefined;
     this.#whole.set(id, true);
     return known ? { id, fields } : { id, fields, item };
   }
 
+  /** All items are to go. Those that are not known are in no store, and go by one operation. */
+  clear(state: unknown): Operation[] {
+    if (this.#known) return this.look(state);
+    this.adopt(state);
+    this.#whole.clear();
+    return [{ id: "" }];
+  }
+
   /** An operation was sent in burst `n`. */
   sent(n: number, operation: Operation): void {
-    const own = this.#own.get(operation.id);
-    if (own) own.push({ n, operation });
-    else this.#own.set(operation.id, [{ n, operation }]);
+    if (operation.id) this.#own.push({ n, operation });
+    else {
+      this.#own = [];
+      this.#cleared = n;
+    }
   }
 
   /** An operation could not be sent: the item's next change is sent whole. */
@@ -181,6 +195,7 @@ export class TrackedSlice {
 
   /** The worker lost its database. */
   lost(): void {
+    this.#known = false;
     for (const [id, has] of this.#whole) if (has) this.#whole.set(id, undefined);
   }
 
@@ -198,28 +213,27 @@ export class TrackedSlice {
 
   /** The worker has taken everything up to burst `n`. */
   taken(n: number): void {
-    for (const [id, own] of this.#own) {
-      const later = own.filter((sent) => sent.n > n);
-      if (later.length === 0) this.#own.delete(id);
-      else this.#own.set(id, later);
-    }
+    this.#own = this.#own.filter((sent) => sent.n > n);
   }
 
   /** The state with what the worker told; own changes that are newer stay on top. */
   apply(state: unknown, { puts, deletes, n }: Told): unknown {
     this.taken(n);
     const put: Items = new Map();
-    const gone = new Set<string>();
+    const gone = new Set(deletes);
     for (const { id, value } of puts) {
-      this.#whole.set(id, true);
-      put.set(id, value);
+      if (n < this.#cleared) gone.add(id);
+      else {
+        this.#whole.set(id, true);
+        put.set(id, value);
+      }
     }
-    for (const id of deletes) gone.add(id);
     return this.#change(state, put, gone);
   }
 
   /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
   replace(state: unknown, told: Told): unknown {
+    this.#known = true;
     const named = new Set(told.puts.map(({ id }) => id));
     // What the worker never had stays: the app's first items, and what could not be kept.
     const deletes = [...this.#whole].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
@@ -227,9 +241,10 @@ export class TrackedSlice {
   }
 
   #change(state: unknown, puts: Items, deletes: Set<string>): unknown {
-    for (const [id, own] of this.#own) {
+    for (const { operation } of this.#own) {
+      const { id } = operation;
       if (!puts.has(id) && !deletes.has(id)) continue;
-      const item = own.reduce((item, { operation }) => over(item, operation), puts.get(id));
+      const item = over(puts.get(id), operation);
       deletes.delete(id);
       puts.delete(id);
       if (item === undefined) deletes.add(id);

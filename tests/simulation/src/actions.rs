@@ -17,6 +17,8 @@ pub enum Change<'a> {
     Delete,
     /// A set leaves out the slice's other items; the key's id is empty.
     Others(Vec<String>),
+    /// All of the slice's items go; the key's id is empty.
+    All,
 }
 
 /// What an action does, item by item. A bad action does nothing.
@@ -46,6 +48,7 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
             let whole = action.get("whole").filter(|whole| whole.is_object());
             vec![(key(&payload["id"]), Change::Update { fields: payload, unset, whole })]
         }
+        "clearItems" => vec![((slice.to_owned(), String::new()), Change::All)],
         verb if verb.starts_with("set") && payload.is_array() => {
             let items = || payload.as_array().into_iter().flatten();
             let mut changes: Vec<_> = items()
@@ -77,7 +80,7 @@ impl Change<'_> {
     pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
-            Change::Delete | Change::Others(_) => before.map(|_| None),
+            Change::Delete | Change::Others(_) | Change::All => before.map(|_| None),
             Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
             Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();

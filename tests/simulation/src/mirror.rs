@@ -104,6 +104,9 @@ fn apply(items: &mut Items, heard: &Heard) {
     match heard {
         Heard::Own(_, action) => {
             for (key, change) in changes(action) {
+                if let Change::All = &change {
+                    items.retain(|other, _| other.0 != key.0);
+                }
                 if let Change::Others(ids) = &change {
                     items.retain(|other, _| other.0 != key.0 || ids.contains(&other.1));
                 }
