@@ -200,7 +200,7 @@ export function dispatch<A extends { type: string }>(action: A): A {
   send(action);
   const { type, payload } = action as Action;
   const known = knownIds.get(type.slice(0, type.lastIndexOf("/")));
-  if (known) for (const item of Array.isArray(payload) ? payload : [payload]) know(known, item);
+  if (known) for (const item of [payload].flat()) known.add(String((item as { id: unknown } | null)?.id));
   return action;
 }
 
@@ -301,18 +301,20 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
 
 /** A slice's items, all of one moment, what was dispatched before included. Later changes follow by `subscribe`. */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const { puts } = await read(slice);
-  const known = knownIds.get(slice);
-  if (known) for (const item of puts) know(known, item);
-  return puts as { id: string; value: T }[];
+  return (await read(slice)).puts as { id: string; value: T }[];
+}
+
+async function read(slice: string) {
+  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
+  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+  for (const id of deletes) items.delete(id);
+  for (const { id, value } of puts) items.set(id, value);
+  for (const id of items.keys()) knownIds.get(slice)?.add(id);
+  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
 }
 
 /** Of slices that are listened to, the ids of items that the page was told of or made. */
 const knownIds = new Map<string, Set<string>>();
-
-function know(known: Set<string>, item: unknown): void {
-  known.add(String((item as { id: unknown } | null | undefined)?.id));
-}
 
 /**
  * Calls `fn` with a slice's items that were changed elsewhere. Should the page have missed some, while no worker knew of
@@ -321,37 +323,26 @@ function know(known: Set<string>, item: unknown): void {
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
   const known = knownIds.get(slice) ?? new Set();
   knownIds.set(slice, known);
-  const tell = (change: Change<unknown>) => fn(change as Change<T>);
   return follow(slice, (told) => {
+    if (told === "joined") catchUp(slice, known, fn as (change: Change<unknown>) => void).catch(reportError);
     // Another database lacks what the page shows, which is no reason to take it away.
-    if (told === "registered") return;
-    if (told === "joined") catchUp(slice, known, tell).catch(reportError);
-    else if (told.puts[0] || told.deletes[0]) {
-      for (const item of told.puts) know(known, item);
-      tell(told);
+    else if (told !== "registered" && (told.puts[0] || told.deletes[0])) {
+      for (const { id } of told.puts) known.add(id);
+      fn(told as Change<T>);
     }
   });
 }
 
-async function catchUp(slice: string, known: Set<string>, tell: (change: Change<unknown>) => void): Promise<void> {
-  for (;;) {
-    const { puts, n } = await read(slice);
-    // What was dispatched meanwhile is newer than what was read.
-    if (n === bursts && gathered === "" && aside.length === 0) {
-      const gone = new Set(known);
-      for (const { id } of puts) gone.delete(id);
-      return tell({ puts, deletes: [...gone], origin: "tab" });
-    }
-    await new Promise((again) => setTimeout(again, AGAIN_MS));
+async function catchUp(slice: string, known: Set<string>, fn: (change: Change<unknown>) => void): Promise<void> {
+  const { puts, n } = await read(slice);
+  // What was dispatched meanwhile is newer than what was read.
+  if (n !== bursts || gathered || aside[0]) {
+    setTimeout(() => catchUp(slice, known, fn).catch(reportError), AGAIN_MS);
+    return;
   }
-}
-
-async function read(slice: string) {
-  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
-  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-  for (const id of deletes) items.delete(id);
-  for (const { id, value } of puts) items.set(id, value);
-  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
+  const gone = new Set(known);
+  for (const { id } of puts) gone.delete(id);
+  fn({ puts, deletes: [...gone], origin: "tab" });
 }
 
 /** What nightferry/redux needs beyond the API. No part of it. */
