@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::refuse::refuse;
 use nightferry::bridge::action::id_text;
-use nightferry::json::{Fields, MAX_ITEM_BYTES, elements, string};
+use nightferry::json::{Fields, MAX_ITEM_BYTES, Writer, check, elements, string};
 use serde::Serialize;
 use std::io;
 
@@ -63,6 +63,10 @@ impl serde_json::ser::Formatter for Numbers {
             _ => write!(writer, "{number}"),
         }
     }
+
+    fn write_number_str<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: &str) -> io::Result<()> {
+        self.write_f64(writer, number.parse().unwrap_or_default())
+    }
 }
 
 /// An action to post.
@@ -110,8 +114,7 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
     };
     let payload = fields.get("payload").unwrap_or_default();
     // Each element of an array is an item with limits of its own.
-    let items = if payload.len() > MAX_ITEM_BYTES { elements(payload) } else { None };
-    for item in items.unwrap_or_else(|| vec![payload]) {
+    for item in elements(payload).unwrap_or_else(|| vec![payload]) {
         if item.len() > MAX_ITEM_BYTES {
             return bad(format!(
                 "The action \"{kind}\" was not kept: an item is {} bytes of JSON; it may have {MAX_ITEM_BYTES}. \
@@ -119,13 +122,25 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
                 item.len()
             ));
         }
+        // What serde writes without showing it to `refuse`: a flattened field that is there already, text that is JSON.
+        if let (false, Err(refusal)) = (item.is_empty(), check(item)) {
+            return bad(format!("The action \"{kind}\" was not kept: {refusal}."));
+        }
     }
-    Ok(Dispatched { text, kind })
+    // An app's action may have more than the worker is to know; an `id` beside the payload would be the item's to it.
+    let mut out = Writer::object();
+    for name in ["type", "payload", "unset"] {
+        if let Some(value) = fields.get(name) {
+            out.raw(name, value);
+        }
+    }
+    Ok(Dispatched { text: out.end(), kind })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::ser::Formatter;
     use serde_json::json;
 
     fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
@@ -202,6 +217,45 @@ mod tests {
             assert_eq!((with_id.slice(), with_id.ids()), ("a", vec![written.to_owned()]));
         }
         assert_eq!(text(&Action::new("a/set", 0.1_f32)).unwrap(), r#"{"type":"a/set","payload":0.1}"#);
+        // As serde_json holds a number where a part of the program turns `arbitrary_precision` on.
+        for (number, written) in [("1.0", "1"), ("1e2", "100"), ("1E-7", "1e-7"), ("-0", "0"), ("12", "12")] {
+            let mut out = Vec::new();
+            Numbers.write_number_str(&mut out, number).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), written);
+        }
+    }
+
+    /// The worker refuses them, too, but only after the caller was told that the change is kept.
+    #[test]
+    fn what_serde_writes_twice_or_as_it_is_is_refused_where_it_is_dispatched() {
+        #[derive(Serialize)]
+        struct Note {
+            id: u32,
+            #[serde(flatten)]
+            more: std::collections::BTreeMap<&'static str, u32>,
+        }
+        let twice = || Note { id: 1, more: [("id", 2)].into() };
+        for refused in
+            [text(&Action::new("a/addItem", twice())), text(&Action::new("a/addItems", [twice(), twice()]))]
+        {
+            let message = refused.unwrap_err().message;
+            assert!(message.contains("a/addItem") && message.contains("\"id\" twice"), "{message}");
+        }
+        // A key that is no name makes no array of an object.
+        let deep = (0..100).fold(json!(1), |inside, _| json!([inside]));
+        text(&Action::new("a/addItem", json!({"id": 1, "b": deep[0]}))).unwrap();
+        text(&Action::new("a/addItem", json!({"id": 1, "b c": deep}))).unwrap_err();
+        text(&Action::new("a/addItem", json!({"id": 1, "b": deep}))).unwrap_err();
+    }
+
+    /// An action of an app's own may have more; JavaScript's client leaves it out, and an `id` would be taken for the item's.
+    #[test]
+    fn an_action_is_its_type_and_its_payload() {
+        let action = json!({"id": "a7", "meta": {"at": 1}, "payload": {"id": 1}, "type": "a/addItem"});
+        assert_eq!(text(&action).unwrap(), r#"{"type":"a/addItem","payload":{"id":1}}"#);
+        let action = json!({"payload": {"id": 1}, "type": "a/updateItem", "unset": ["b"]});
+        assert_eq!(text(&action).unwrap(), r#"{"type":"a/updateItem","payload":{"id":1},"unset":["b"]}"#);
+        assert_eq!(text(&json!({"type": "a/b"})).unwrap(), r#"{"type":"a/b"}"#);
     }
 
     #[test]

@@ -8,6 +8,12 @@ use std::fmt::{self, Display, Write};
 /// The largest number that every browser holds exactly.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
+/// What serde_json calls a number that it holds as text, as it does in every program of which a part turns
+/// `arbitrary_precision` on: a struct of one field, in place of which the text is written.
+const NUMBER: &str = "$serde_json::private::Number";
+/// The same for a value that is JSON text already. It is checked as text, once it is written.
+const RAW: &str = "$serde_json::private::RawValue";
+
 /// Refuses what cannot be kept; the reason reads as a sentence that begins with the path.
 pub fn refuse<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
     // The value itself and its payload are two levels around the item.
@@ -125,6 +131,14 @@ impl Inside<'_> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Checked {
+        if key == NUMBER {
+            let number = serde_json::to_value(value).unwrap_or_default();
+            let number = number.as_str().and_then(|number| number.parse().ok());
+            return self.check.serialize_f64(number.unwrap_or(f64::NAN));
+        }
+        if key == RAW {
+            return Ok(());
+        }
         self.check.key(key)?;
         self.value(value)
     }
@@ -251,7 +265,11 @@ impl<'a> Serializer for &'a mut Check {
         self.enter(false)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+        if name == NUMBER || name == RAW {
+            let (path, depth) = (self.path.len(), self.depth);
+            return Ok(Inside { check: self, path, depth, index: 0 });
+        }
         self.enter(false)
     }
 
@@ -361,6 +379,24 @@ mod tests {
         {
             assert!(why.contains("beyond 2^53-1") && why.starts_with("payload is "), "{why}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_held_as_text_is_a_number() {
+        #[derive(Serialize)]
+        #[serde(rename = "$serde_json::private::Number")]
+        struct Number {
+            #[serde(rename = "$serde_json::private::Number")]
+            text: &'static str,
+        }
+        let [kept, large, infinite] =
+            ["1.50", "9007199254740993", "1e999"].map(|text| refused([Number { text }]));
+        assert_eq!(kept, "");
+        assert!(large.starts_with("payload[0] is 9007199254740992, a number beyond"), "{large}");
+        assert!(infinite.starts_with("payload[0] is inf, which is not JSON"), "{infinite}");
+        // It is no level of its own.
+        let deep = (0..100).fold(serde_json::json!(1), |inside, _| serde_json::json!([inside]));
+        assert_eq!(refused(serde_json::json!({"b": deep[0]})), "");
     }
 
     #[test]
