@@ -367,3 +367,54 @@ fn f38_a_slice_that_is_switched_off_sends_nothing_that_waits() {
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": "hush"})));
     assert!(!format!("{:?}", world.server.requests).contains("hush"));
 }
+
+/// A page that does not know whether an item is there says beside the fields what it is to be otherwise.
+#[test]
+fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
+    let mut world = World::with(1, FILES);
+    let update = |id: &str, whole: Value| json!({"type": "files/updateItem", "payload": {"id": id, "x": 2}, "unset": ["gone"], "whole": whole});
+    world.dispatch(
+        0,
+        "files/addItems",
+        json!([{"id": "a", "x": 1, "y": "newer", "gone": 1}, {"id": "deleted"}]),
+    );
+    world.settle();
+    world.dispatch(0, "files/removeItem", json!("deleted"));
+    for id in ["a", "b", "deleted"] {
+        world.dispatch_all(0, vec![update(id, json!({"id": id, "x": 2, "y": "older"}))]);
+    }
+    // The later one finds it.
+    world.dispatch_all(0, vec![update("b", json!({"id": "b", "x": 2, "y": "other"}))]);
+    world.dispatch_all(0, vec![update("bad", json!("no item")), update("bad", json!(null))]);
+    world.settle();
+    world.check_converged();
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "y": "newer"})));
+    for id in ["b", "deleted"] {
+        assert_eq!(world.disk.item("files", id), Some(json!({"id": id, "x": 2, "y": "older"})), "{id}");
+    }
+    assert_eq!(world.disk.item("files", "bad"), None);
+    assert_eq!(world.pages[0].heard_of("warning").len(), 2);
+    assert_eq!(world.server.value("files", "b"), world.disk.item("files", "b"));
+}
+
+/// Where the database was evicted, what is not in the new one was not deleted: the page has to know before it reads.
+#[test]
+fn a_page_of_another_database_reads_nothing_before_it_is_registered() {
+    let mut world = World::with(1, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.settle();
+    let page = world.pages[0].id.clone();
+    let ask = |epoch: Value| {
+        json!({"v": 1, "kind": "hydrate", "page": page, "request": 99, "slice": "files", "epoch": epoch})
+            .to_string()
+    };
+    world.tell(ask(json!("another database")));
+    world.run_for(1_000);
+    assert_eq!(world.pages[0].heard_of("stale").len(), 1);
+    assert!(world.pages[0].answer(99).is_none());
+    world.tell(ask(json!(world.pages[0].epoch)));
+    world.run_for(1_000);
+    assert_eq!(world.pages[0].last("rows")["request"], 99);
+    let hydrate = world.ask(0, "hydrate");
+    world.run_until("it is hydrated", |world| world.pages[0].answer(hydrate) == Some("rows"));
+}

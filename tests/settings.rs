@@ -131,6 +131,37 @@ fn f18_a_set_deletes_what_its_sender_had_seen_or_made_and_nothing_else() {
 }
 
 #[test]
+fn f18_a_clear_deletes_what_was_there_before_it_seen_or_not() {
+    let mut world = World::with(4, r#"{"files":{},"notes":{},"theme":{"single":true}}"#);
+    world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
+    world.dispatch(0, "notes/addItem", json!({"id": "n"}));
+    world.settle();
+    // The second page has seen nothing yet.
+    world.open_page(FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "c"}));
+    world.burst(
+        1,
+        &[
+            ("files/addItem", json!({"id": "d"})),
+            ("files/clearItems", Value::Null),
+            ("files/addItem", json!({"id": "e"})),
+            ("theme/clearItems", Value::Null),
+        ],
+    );
+    world.dispatch(0, "files/addItem", json!({"id": "f"}));
+    world.settle();
+    world.check_converged();
+    let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
+    assert_eq!(left, ["e", "f", "n"]);
+    let told = world.pages[0].heard_of("changed");
+    assert!(
+        told.iter().any(|told| told["deletes"].to_string().contains("\"a\"")),
+        "the other page hears of it"
+    );
+    assert_eq!(world.pages[1].heard_of("warning").len(), 1, "a single value is no collection");
+}
+
+#[test]
 fn f18_killed_at_every_boundary_a_set_takes_effect_once() {
     let run = |kill_at: Option<usize>| {
         let mut world = World::with(5, FILES);

@@ -13,7 +13,7 @@ type Messages = Vec<Message<JsString>>;
 pub struct Connection {
     session: RefCell<Session<JsString>>,
     registration: ServiceWorkerRegistration,
-    /// Called with every message that is not an answer.
+    /// Called with every message that is not an answer, and with the one that registers the page for another database.
     deliver: Function,
     /// Those who wait for an answer: the request, resolve and reject.
     waiting: RefCell<Vec<(u64, Function, Function)>>,
@@ -132,7 +132,7 @@ impl Connection {
         let Some(kind) = down.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = down.request().map(|request| request as u64);
-        let mut is_news = true;
+        let mut is_news = request.is_none();
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
@@ -142,8 +142,9 @@ impl Connection {
                 "ack" => session.acknowledged(now, number(down.n())),
                 "expected" => messages = session.expected(now, number(down.n())),
                 "registered" => {
-                    messages =
-                        session.registered(now, number(down.request()), &down.epoch().unwrap_or_default());
+                    let epoch = down.epoch().unwrap_or_default();
+                    is_news = session.is_another(&epoch);
+                    messages = session.registered(now, number(down.request()), &epoch);
                 }
                 "status" => {
                     let wake_in = down.wake_in().map(|wait| wait as u64);
@@ -162,10 +163,11 @@ impl Connection {
             }
             messages
         });
-        match request {
-            Some(request) => self.answer(request, &kind, &down),
-            None if is_news => drop(self.deliver.call1(&JsValue::UNDEFINED, &down)),
-            None => {}
+        if let Some(request) = request {
+            self.answer(request, &kind, &down);
+        }
+        if is_news {
+            let _ = self.deliver.call1(&JsValue::UNDEFINED, &down);
         }
     }
 

@@ -82,17 +82,22 @@ fn page() -> &'static Page {
     PAGE.with(|page| *page)
 }
 
-/// Registers the worker and declares slices. Call it once, early; a page of several parts may call it again with more
-/// slices, or with other settings of the same.
+/// Registers the worker and declares slices. Call it early: what is dispatched after the call is kept, also before it
+/// resolves. A page of several parts may call it again with more slices, or with other settings of the same.
 ///
 /// # Errors
 ///
 /// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
 /// message says the next step. What failed may be tried again.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
-    // What is dispatched from now on may be of these slices.
-    let (early, turn) = (Early::new(), Turn::after_those_before());
-    registered(options, early, turn)
+    // What is dispatched from now on may be of these slices. Where a page is rendered on a server, there is nothing to keep.
+    let begun = cfg!(target_family = "wasm").then(|| (Early::new(), Turn::after_those_before()));
+    async move {
+        match begun {
+            Some((early, turn)) => registered(options, early, turn).await,
+            None => Err(registration::no_window()),
+        }
+    }
 }
 
 async fn registered(options: RegisterOptions, early: Early, turn: Turn) -> Result<Registration, Error> {
@@ -522,4 +527,28 @@ pub async fn disable_persistence(slice: &str) -> Result<(), Error> {
 /// As [`configure_persistence`].
 pub async fn configure_auto_sync(config: AutoSyncConfig) -> Result<(), Error> {
     ask("configure", None, Some(&json(&config))).await.map(|Done {}| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// Where a page is rendered on a server, as by Leptos or Yew, nothing of this panics.
+    #[test]
+    fn without_a_browser_there_is_nothing_to_keep() {
+        let ready = |result: Poll<Result<(), Error>>| match result {
+            Poll::Ready(Err(error)) => error.code,
+            other => panic!("{other:?}"),
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        let _listening = subscribe("notes", |_: Change<Value>| {});
+        let _watching = subscribe_status(|status| assert!(!status.flask_connected));
+        let registering = pin!(register(RegisterOptions::new(["notes"])));
+        assert_eq!(ready(registering.poll(&mut context).map_ok(drop)), "unsupported");
+        assert_eq!(ready(pin!(hydrate::<Value>("notes")).poll(&mut context).map_ok(drop)), "not_registered");
+        assert_eq!(dispatch(&Value::Null).unwrap_err().code, "not_registered");
+        reset_sync_metrics();
+    }
 }

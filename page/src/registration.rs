@@ -16,12 +16,14 @@ use web_sys::{
 
 /// The page's window; there is none in a worker.
 pub fn window() -> Result<Window, Error> {
-    web_sys::window().ok_or_else(|| {
-        Error::new(
-            "unsupported",
-            "register() is called by a page: here is no window. Call it on the main thread.",
-        )
-    })
+    web_sys::window().ok_or_else(no_window)
+}
+
+pub fn no_window() -> Error {
+    Error::new(
+        "unsupported",
+        "register() is called by a page, and here is no window. Call it in the browser, on the main thread.",
+    )
 }
 
 /// Whether nobody sees the page.

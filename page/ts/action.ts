@@ -5,10 +5,11 @@ import { checkSize, encode, isPlain, MAX_ITEM_BYTES } from "./value.js";
 
 /**
  * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole. `id` is its
- * item's, where the payload does not say it.
+ * item's, where the payload does not say it; `whole`, of which the payload is a part, is what an update puts where there is no
+ * such item.
  * @throws TypeError for what cannot be an action, naming the path.
  */
-export function actionText(action: Action, id?: string): string {
+export function actionText(action: Action, id?: string, whole?: unknown): string {
   if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
     throw new TypeError(
       'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
@@ -16,8 +17,8 @@ export function actionText(action: Action, id?: string): string {
   }
   const { type, payload } = action;
   const unset = unsetFields(payload);
-  if (isPlain(payload, 0)) {
-    const text = JSON.stringify(unset || id !== undefined ? { type, id, payload, unset } : { type, payload });
+  if (isPlain(whole ?? payload, 0)) {
+    const text = JSON.stringify(unset || id !== undefined ? { type, id, payload, unset, whole } : { type, payload });
     // No item in it can be too large.
     if (text.length * 3 <= MAX_ITEM_BYTES) return text;
   }
@@ -26,7 +27,8 @@ export function actionText(action: Action, id?: string): string {
   const json = Array.isArray(payload)
     ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
     : itemText(payload, `${type}: payload`);
-  return `${JSON.stringify({ type, id, unset }).slice(0, -1)},"payload":${json}}`;
+  const beside = whole === undefined ? "" : `,"whole":${itemText(whole, `${type}: the item`)}`;
+  return `${JSON.stringify({ type, id, unset }).slice(0, -1)},"payload":${json}${beside}}`;
 }
 
 function itemText(item: unknown, path: string): string {

@@ -1,7 +1,7 @@
 // The page's API. Everything that takes time happens in the worker; here actions are checked, gathered for one
 // microtask and posted.
 
-import init, * as wasm from "nightferry-wasm";
+import * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
 import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from "./heard.js";
 import type {
@@ -50,9 +50,8 @@ let registered: Call | undefined;
 let declared: RegisterOptions = { slices: {} };
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let early = 0;
-/** The worker can be posted to. */
-let ready = false;
-let connected: { place: string; promise: Promise<void> } | undefined;
+/** Where the worker, the API and the database are, once the worker can be posted to. */
+let connected: string | undefined;
 /** Actions that are not posted, as JSON texts with commas between. Longer than `MAX_BURST`, they are put aside. */
 let gathered = "";
 let aside: string[] = [];
@@ -94,17 +93,11 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     await before?.promise.catch(() => {});
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
     const place = JSON.stringify([workerUrl, api, name]);
-    if (connected && connected.place !== place) {
+    if (!connected) await connect(workerUrl, api, name);
+    connected ??= place;
+    if (connected !== place) {
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
     }
-    connected ??= { place, promise: connect(workerUrl, api, name) };
-    try {
-      await connected.promise;
-    } catch (error) {
-      connected = undefined;
-      throw error;
-    }
-    ready = true;
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
     all = { ...declared, ...options, slices: { ...declared.slices, ...options.slices } };
     const slices = encode(all.slices, "slices");
@@ -140,7 +133,9 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
   try {
-    await init({ module_or_path: new URL("client.wasm", import.meta.url) });
+    // wasm-bindgen's own loader, for all kinds of sources, is as much as all of this function.
+    const file = await fetch(new URL("client.wasm", import.meta.url));
+    wasm.initSync({ module: await WebAssembly.compile(await file.arrayBuffer()) });
   } catch (reason) {
     throw failure(
       "client_failed",
@@ -210,9 +205,9 @@ export function dispatch<A extends { type: string }>(action: A): A {
 }
 
 /** The number of the burst with which the action goes. */
-function send(action: Action, id?: string): number {
+function send(action: Action, id?: string, whole?: unknown): number {
   checkRegistered("dispatch");
-  const text = actionText(action, id);
+  const text = actionText(action, id, whole);
   if (gathered.length + text.length > MAX_BURST) putAside();
   if (gathered === "") {
     gathered = text;
@@ -243,7 +238,7 @@ function putAside(): void {
 }
 
 function post(): void {
-  if (!ready || early > 0) return;
+  if (!connected || early > 0) return;
   putAside();
   if (aside.length === 0) return;
   const texts = aside;
@@ -342,8 +337,9 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
     if (listens) fn(change as Change<T>);
   };
   const end = follow(slice, (told) => {
-    if (!told) catchUp(slice, known, tell).catch(reportError);
-    else if (told.puts[0] || told.deletes[0]) tell(told);
+    if (told === "joined") catchUp(slice, known, tell).catch(reportError);
+    // Another database lacks what the page shows, which is no reason to take it away.
+    else if (told !== "registered" && (told.puts[0] || told.deletes[0])) tell(told);
   });
   return () => {
     listens = false;
@@ -352,32 +348,31 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
 }
 
 async function catchUp(slice: string, known: Set<string>, tell: (change: Change<unknown>) => void): Promise<void> {
-  for (;;) {
-    post();
-    const before = bursts;
-    const { puts } = await read(slice);
-    // What was dispatched meanwhile is newer than what was read. (What the worker remembers of the page is not asked: in
-    // another database, that is nothing.)
-    if (before === bursts && gathered === "" && aside.length === 0) {
-      const gone = new Set(known);
-      for (const { id } of puts) gone.delete(id);
-      return tell({ puts, deletes: [...gone], origin: "tab" });
-    }
-    await new Promise((again) => setTimeout(again, AGAIN_MS));
+  post();
+  const before = bursts;
+  const { puts } = await read(slice);
+  // What was dispatched meanwhile is newer than what was read. (What the worker remembers of the page is not asked: in
+  // another database, that is nothing.)
+  if (before !== bursts || gathered || aside[0]) {
+    setTimeout(() => catchUp(slice, known, tell).catch(reportError), AGAIN_MS);
+    return;
   }
+  const gone = new Set(known);
+  for (const { id } of puts) gone.delete(id);
+  tell({ puts, deletes: [...gone], origin: "tab" });
 }
 
 async function read(slice: string) {
-  let told: number;
+  let newest = 0;
   // The worker reads a store while it takes what others do, and may tell of that first.
-  const end = follow(slice, (change) => {
-    told = change?.position ?? told;
+  const end = follow(slice, (told) => {
+    if (typeof told === "object") newest = told.position;
   });
   try {
     for (;;) {
-      told = 0;
+      newest = 0;
       const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
-      if (told > position) continue;
+      if (newest > position) continue;
       const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
       for (const id of deletes) items.delete(id);
       for (const { id, value } of puts) items.set(id, value);
@@ -393,7 +388,7 @@ export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {
-  if (ready) wasm.tell("resetMetrics");
+  if (connected) wasm.tell("resetMetrics");
 }
 
 /**
@@ -402,7 +397,7 @@ export function resetSyncMetrics(): void {
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);
-  if (ready) wasm.watch(slice);
+  if (connected) wasm.watch(slice);
   return end;
 }
 

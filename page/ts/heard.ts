@@ -17,10 +17,16 @@ export type Message = { v: number } & (
   | { kind: "metrics"; metrics: SyncMetrics }
   | ({ kind: "changed"; slice: string } & Told)
   | { kind: "folded"; slices: string[]; n: number; position: number }
-  | { kind: "joined"; position: number }
+  | { kind: Gap; position?: number }
   | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
   | ({ request?: null } & WorkerError)
 );
+
+/**
+ * Why a slice has to be read again: something may have been missed since the worker has started, or the page is
+ * registered for another database, which has nothing that the page knows.
+ */
+export type Gap = "joined" | "registered";
 
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
 export type Told = Change<unknown> & { n: number; position: number };
@@ -57,7 +63,7 @@ let metrics: SyncMetrics = {
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
 const errorListeners = new Set<(error: WorkerError) => void>();
-const followers = new Map<string, Set<(told: Told | undefined) => void>>();
+const followers = new Map<string, Set<(told: Told | Gap) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
@@ -89,10 +95,10 @@ export function subscribeErrors(fn: (error: WorkerError) => void): () => void {
 }
 
 /**
- * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken. With
- * nothing at all where something may have been missed: read the slice again.
+ * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken; or why to
+ * read the slice again.
  */
-export function follow(slice: string, fn: (told: Told | undefined) => void): () => void {
+export function follow(slice: string, fn: (told: Told | Gap) => void): () => void {
   return add(followers, slice, fn);
 }
 
@@ -127,7 +133,8 @@ export function hear(message: Message): void {
         each(followers.get(slice), { ...message, puts: [], deletes: [], origin: "tab" });
       break;
     case "joined":
-      for (const slice of followers.values()) each(slice, undefined);
+    case "registered":
+      for (const slice of followers.values()) each(slice, message.kind);
       break;
     case "pending":
       each(pendingListeners.get(message.slice), message.changes, message.reset);

@@ -29,11 +29,5 @@ export {
  * `configureStore({reducer, enhancers: (get) => get().concat(nightferryEnhancer({slices: {files: {}}}))})`
  */
 export function nightferryEnhancer(options: NightferryOptions): StoreEnhancer<NightferryStore> {
-  const inBrowser = typeof window !== "undefined";
-  const enhance = enhancer(inBrowser ? client.link : undefined, options);
-  return (createStore) => (reducer, preloadedState) => {
-    const store = enhance(createStore)(reducer, preloadedState);
-    if (inBrowser) mirror((action) => store.dispatch(action as never));
-    return store;
-  };
+  return enhancer(typeof window === "undefined" ? undefined : client.link, options, mirror);
 }

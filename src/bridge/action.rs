@@ -13,6 +13,8 @@ pub struct Action<'a> {
     pub id: Option<String>,
     /// The payload's top-level fields that were `undefined`: an update removes them.
     pub unset: Vec<String>,
+    /// Beside an update, the item as it is to be where there is none.
+    pub whole: Option<&'a str>,
 }
 
 /// What an action does to one item.
@@ -25,20 +27,23 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Put(Json),
-    /// Merges these top-level fields into the item; those of `unset` are removed.
+    /// Merges these top-level fields into the item; those of `unset` are removed. Where there is no item, `whole` is put.
     Update {
         fields: Json,
         unset: Vec<String>,
+        whole: Option<Json>,
     },
     Delete,
     /// Deletes the slice's other items, as far as the sender had seen or made them. The key's id is empty.
     DeleteOthers(Vec<Rc<str>>),
+    /// Deletes all of the slice's items, whatever the sender had seen. The key's id is empty.
+    DeleteAll,
 }
 
 impl Operation {
     /// Whether it is about the slice as a whole.
     pub fn is_of_slice(&self) -> bool {
-        matches!(self.change, Change::DeleteOthers(_))
+        matches!(self.change, Change::DeleteOthers(_) | Change::DeleteAll)
     }
 }
 
@@ -63,7 +68,13 @@ impl<'a> Action<'a> {
         for name in fields.get("unset").and_then(elements).unwrap_or_default() {
             unset.extend(string(name));
         }
-        Ok(Action { kind, payload: fields.get("payload"), id: fields.string("id"), unset })
+        Ok(Action {
+            kind,
+            payload: fields.get("payload"),
+            id: fields.string("id"),
+            unset,
+            whole: fields.get("whole"),
+        })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
@@ -95,7 +106,8 @@ impl<'a> Action<'a> {
         }
         match verb {
             "addItems" => context.items(),
-            "updateItem" => context.update(&self.unset).map(one),
+            "clearItems" => Ok(one(Operation { key: context.key(String::new()), change: Change::DeleteAll })),
+            "updateItem" => context.update(&self.unset, self.whole).map(one),
             "removeItem" => context.delete().map(one),
             "addItem" => context.put(payload).map(one),
             _ if verb.starts_with("save") => context.put(payload).map(one),
@@ -104,7 +116,7 @@ impl<'a> Action<'a> {
             _ => bad(
                 "unknown_action",
                 format!(
-                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, save…, delete… and set…."
+                    "The action \"{kind}\" was not kept: Nightferry knows addItem, addItems, updateItem, removeItem, clearItems, save…, delete… and set…."
                 ),
             ),
         }
@@ -170,10 +182,19 @@ impl Context<'_> {
         Ok(operations)
     }
 
-    fn update(&self, unset: &[String]) -> Result<Operation, BadAction> {
+    fn update(&self, unset: &[String], whole: Option<&str>) -> Result<Operation, BadAction> {
         let id = self.id_of(self.payload)?;
         self.checked(self.payload)?;
-        let change = Change::Update { fields: self.payload.into(), unset: unset.to_vec() };
+        // What is no object can be no item.
+        let whole = whole.filter(|whole| whole.starts_with('{'));
+        if let Some(whole) = whole {
+            self.checked(whole)?;
+        }
+        let change = Change::Update {
+            fields: self.payload.into(),
+            unset: unset.to_vec(),
+            whole: whole.map(Json::from),
+        };
         Ok(Operation { key: self.key(id), change })
     }
 
@@ -277,7 +298,7 @@ mod tests {
         let done = run(r#"{"type":"files/updateItem","payload":{"id":"a","x":null},"unset":["y"]}"#).unwrap();
         assert_eq!(
             done[0].change,
-            Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()] }
+            Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()], whole: None }
         );
     }
 

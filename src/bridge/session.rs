@@ -4,7 +4,7 @@
 //! Bursts are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use crate::json::{Writer, number};
+use crate::json::{Writer, number, quoted};
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -154,16 +154,21 @@ impl<P: Clone> Session<P> {
         (self.last_request, asked.unwrap_or_else(|| self.tell("ping")))
     }
 
-    /// A request, with the burst that has to be taken before it while the page still holds that one.
-    fn asked(&self, (_, after, text): &(u64, u64, String)) -> Message<P> {
+    /// A request, with the database that it is about, and the burst that has to be taken before it while the page still
+    /// holds that one.
+    fn asked(&self, (_, after, text): &Request) -> Message<P> {
+        // Not `format!`, which would bring the whole of `core::fmt` to the page.
         let mut text = text.clone();
+        text.pop();
         if self.bursts.first().is_some_and(|burst| burst.0 <= *after) {
-            text.pop();
-            // Not `format!`, which would bring the whole of `core::fmt` to the page.
             text.push_str(",\"after\":");
             text.push_str(&number(*after));
-            text.push('}');
         }
+        if let Some(epoch) = &self.epoch {
+            text.push_str(",\"epoch\":");
+            text.push_str(&quoted(epoch));
+        }
+        text.push('}');
         Message::Text(text)
     }
 
@@ -184,9 +189,17 @@ impl<P: Clone> Session<P> {
         Message::Text(self.message("pending").string("slice", slice).end())
     }
 
+    /// Whether `epoch` is another database than the page was registered for: it has nothing of what the page knows.
+    pub fn is_another(&self, epoch: &str) -> bool {
+        self.epoch.as_ref().is_some_and(|known| known != epoch)
+    }
+
     /// The worker registered the page for the database `epoch`: what waits is sent.
     pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
         self.declared = self.take(request).or(self.declared.take());
+        if self.is_another(epoch) {
+            self.seen.clear();
+        }
         self.epoch = Some(epoch.into());
         self.everything(now, 0)
     }
@@ -427,6 +440,20 @@ mod tests {
         assert_eq!(session.registered(1, next, "e"), []);
         assert!(session.at_rest());
         assert!(text(&session.stale(2)[0]).contains("notes"));
+    }
+
+    /// What is known of the former database says nothing about another one.
+    #[test]
+    fn another_database_has_nothing_that_was_seen() {
+        let mut session = session();
+        session.saw("files", 7);
+        assert!(!session.is_another("e"));
+        session.burst(0, "[1]".into());
+        session.stale(1);
+        assert!(session.is_another("other"));
+        let again = session.registered(2, 1, "other");
+        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":{}"#));
+        assert!(!session.is_another("other"));
     }
 
     /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.

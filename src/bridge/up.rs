@@ -24,8 +24,9 @@ pub enum Body {
     Flush { request: u64, after: u64 },
     /// Sends everything and waits for the server; the rest is as for a flush.
     Sync { request: u64, after: u64 },
-    /// The items of a slice, with the page's bursts up to `after`. Answered by `rows` or `expected`.
-    Hydrate { request: u64, after: u64, slice: String },
+    /// The items of a slice, with the page's bursts up to `after`. Answered by `rows`, `expected`, or `stale` where the page
+    /// says that it means another database.
+    Hydrate { request: u64, after: u64, slice: String, epoch: Option<String> },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
@@ -107,7 +108,12 @@ fn read_body(envelope: &Fields, actions: Option<&str>) -> Option<Body> {
         },
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },
-        "hydrate" => Body::Hydrate { request: request?, after, slice: envelope.string("slice")? },
+        "hydrate" => Body::Hydrate {
+            request: request?,
+            after,
+            slice: envelope.string("slice")?,
+            epoch: envelope.string("epoch"),
+        },
         "pending" => Body::Pending { slice: envelope.string("slice")? },
         "ping" => Body::Ping,
         "online" => Body::Online,

@@ -107,7 +107,8 @@ impl Engine {
             if let Some(HeldRow { value, at, position }) = HeldRow::read(&row) {
                 engine.fold.skip(&key, position);
                 let item = engine.items.change(&key);
-                item.held = Some(Pending { value, at, since: at, position, positions: Vec::new() });
+                item.held =
+                    Some(Pending { value, at, since: at, position, positions: Vec::new(), made: false });
                 item.position = position;
             }
         }

@@ -6,7 +6,9 @@ use super::items::{Item, Items, Pending};
 use super::journal::Journal;
 use super::outbox::Outbox;
 use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slices};
-use crate::store::{CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, Write};
+use crate::store::{
+    CONFLICTS, ConflictRow, HELD, HeldRow, Key, OUTBOX, OutboxRow, RowKey, SYNC, SyncRow, Write,
+};
 use crate::table::Table;
 
 /// The most transactions at a time.
@@ -30,6 +32,8 @@ pub struct Batch {
     outbox: Vec<Queued>,
     /// Rows being sent that have their value themselves now.
     whole: Vec<(u64, OutboxRow)>,
+    /// Items without any other row that would keep a replay from them, which need one, up to these positions.
+    guards: Vec<(Key, u64)>,
     trimmed: Option<u64>,
     pub begun_at: u64,
 }
@@ -74,6 +78,7 @@ impl Committer {
             held: !slice.enabled,
             outbox: Vec::new(),
             whole: Vec::new(),
+            guards: Vec::new(),
             trimmed: None,
             begun_at: now,
         };
@@ -116,6 +121,10 @@ impl Committer {
                 // In conflict it sends nothing; but a row that waits behind the conflict stays what the store has.
                 if item.unsent.is_some() || !conflicts.contains_key(key) {
                     let row = track(key, item, &pending, slice.sync_to_flask, outbox, &mut writes);
+                    let queued = matches!(&row, Some((_, _, Some(_))));
+                    if pending.made && !queued && item.sync.is_none() {
+                        batch.guards.push((key.clone(), pending.position));
+                    }
                     batch.outbox.extend(row);
                 }
             }
@@ -128,6 +137,12 @@ impl Committer {
                 journal.trim(now, &positions, &mut writes);
             }
             batch.trimmed = trim_of(&writes);
+        }
+        let trimmed = batch.trimmed.unwrap_or(0);
+        batch.guards.retain(|(_, position)| *position > trimmed && journal.has(*position));
+        for (key, position) in &batch.guards {
+            let guard = SyncRow { version: None, position: *position, base: None };
+            writes.push(Write::put(SYNC, RowKey::Item(key.clone()), guard.to_json()));
         }
         self.open.push((txn, batch));
         Some(writes)
@@ -170,6 +185,9 @@ impl Committer {
                 }
             }
         }
+        for (key, position) in batch.guards {
+            journal.guarded(&key, Some(position));
+        }
         if let Some(through) = batch.trimmed {
             journal.trimmed(through);
         }
@@ -185,7 +203,8 @@ impl Committer {
             item.pending = Some(match item.pending.take() {
                 Some(newer) => {
                     back.positions.extend(newer.positions);
-                    Pending { positions: back.positions, since: back.since, ..newer }
+                    let made = back.made || newer.made;
+                    Pending { positions: back.positions, since: back.since, made, ..newer }
                 }
                 None => back,
             });

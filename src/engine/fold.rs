@@ -164,13 +164,16 @@ impl Fold {
     ) -> Folded {
         let mut folded = Folded { changed: Vec::new(), missing: Vec::new() };
         for Operation { key, change } in &parsed.operations {
-            match change {
-                Change::DeleteOthers(ids) => {
-                    for key in others(&key.slice, ids, &parsed.record, items, journal) {
-                        self.one(&key, &Change::Delete, parsed, urgent, now, items, slices, &mut folded);
-                    }
+            let others = match change {
+                Change::DeleteOthers(ids) => others(&key.slice, Some(ids), &parsed.record, items, journal),
+                Change::DeleteAll => others(&key.slice, None, &parsed.record, items, journal),
+                change => {
+                    self.one(key, change, parsed, urgent, now, items, slices, &mut folded);
+                    continue;
                 }
-                change => self.one(key, change, parsed, urgent, now, items, slices, &mut folded),
+            };
+            for key in others {
+                self.one(&key, &Change::Delete, parsed, urgent, now, items, slices, &mut folded);
             }
         }
         folded
@@ -194,11 +197,14 @@ impl Fold {
             return;
         }
         let visible = items.get(key).and_then(|item| item.visible());
+        let made = visible.is_none() && matches!(change, Change::Update { .. });
         let value = match change {
             Change::Put(value) => Some(value.clone()),
-            Change::Update { fields, unset } => match visible {
-                Some(value) => Some(merge(value, fields, unset)),
-                None => return folded.missing.push(key.clone()),
+            Change::Update { fields, unset, whole } => match (visible, whole) {
+                (Some(value), _) => Some(merge(value, fields, unset)),
+                // Deleted or never there: its page did not know that it was, and shows it.
+                (None, Some(whole)) => Some(whole.clone()),
+                (None, None) => return folded.missing.push(key.clone()),
             },
             _ if visible.is_none() => return,
             _ => None,
@@ -206,8 +212,9 @@ impl Fold {
         let item = items.change(key);
         item.position = position;
         let at = parsed.record.head.at;
-        let fresh = || Pending { value: None, at, since: now, position, positions: Vec::new() };
+        let fresh = || Pending { value: None, at, since: now, position, positions: Vec::new(), made: false };
         let pending = item.pending.get_or_insert_with(fresh);
+        pending.made |= made;
         pending.value = value;
         pending.at = at;
         pending.position = position;
@@ -223,16 +230,23 @@ impl Fold {
     }
 }
 
-/// The items that a set leaves out, as far as the page that sent it had seen or made them.
-fn others(slice: &str, ids: &[Rc<str>], record: &Record, items: &Items, journal: &Journal) -> Vec<Key> {
+/// The items that a set leaves out, as far as the page that sent it had seen or made them; all where it is no set.
+fn others(
+    slice: &str,
+    ids: Option<&Vec<Rc<str>>>,
+    record: &Record,
+    items: &Items,
+    journal: &Journal,
+) -> Vec<Key> {
     let seen = Fields::parse(&record.head.seen).and_then(|seen| seen.number(slice)).unwrap_or(0);
     let mut kept: Set<Rc<str>> = Set::default();
-    for id in ids {
+    for id in ids.into_iter().flatten() {
         kept.insert(id.clone(), 0);
     }
     // What is newer than the set was made after it, though it may be replayed.
     let known = |position| {
-        position <= record.position && (position <= seen || journal.is_from(position, &record.head.page))
+        position <= record.position
+            && (ids.is_none() || position <= seen || journal.is_from(position, &record.head.page))
     };
     let mut others = Vec::new();
     for (key, item) in items.of(slice) {

@@ -22,6 +22,8 @@ pub struct Pending {
     pub position: u64,
     /// The journal records that it was made of and that wait for its commit, ascending.
     pub positions: Vec<u64>,
+    /// An update made the item. Updates before that one did nothing: replayed on what it made, they would.
+    pub made: bool,
 }
 
 impl Pending {

@@ -54,6 +54,10 @@ impl Engine {
             Body::Actions { epoch, n, first, seen, actions } => {
                 self.actions(&page, &epoch, (n, first), seen, &actions)
             }
+            // What is not in this one was in that: it was not deleted.
+            Body::Hydrate { epoch: Some(epoch), .. } if epoch != self.epoch || self.fresh => {
+                self.post(To::page(&page), down::stale());
+            }
             Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
                 if after > self.journal.accepted(&page) =>
             {

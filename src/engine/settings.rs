@@ -205,6 +205,7 @@ impl Engine {
                 since: now,
                 position: item.position,
                 positions: Vec::new(),
+                made: false,
             });
             self.items.debounce.set(&key, now);
             found.insert(key, 0);

@@ -1,6 +1,6 @@
 //! The driver's loop: inputs into the engine, outputs performed, events held open while there is work.
 
-use crate::database::{self, Database};
+use crate::database::{self, Database, read};
 use crate::network;
 use crate::platform::{Pages, ask_to_be_woken, clear_timeout, moment, set_timeout};
 use crate::task::{handler, settled, spawn};
@@ -198,7 +198,7 @@ impl Worker {
         let begun = self.begin(|database| database.read(&stores));
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => database::load(transaction, wanted, whole).await,
+                Ok(transaction) => read::load(transaction, wanted, whole).await,
                 Err(error) => self.reopen(error).await.map(|()| Vec::new()),
             };
             self.input(Input::Loaded { load, result });
@@ -210,7 +210,7 @@ impl Worker {
         let store = store.clone();
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => database::items(transaction, &store).await,
+                Ok(transaction) => read::items(transaction, &store).await,
                 Err(error) => Err(error),
             };
             match result {

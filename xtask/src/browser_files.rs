@@ -179,6 +179,8 @@ fn client_module(id: &str) -> Result<()> {
     }
     let mut esbuild = esbuild(id, "page/");
     esbuild.args(["--bundle", "--format=esm"]).arg(wasm_alias()).arg(&entry);
+    // wasm-bindgen's, of another way to call `initSync`.
+    esbuild.arg("--pure:console.warn");
     esbuild.arg(format!("--outfile={}", dist_browser().join("client.js").display()));
     process::quiet(&mut esbuild)
 }

@@ -35,7 +35,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "retry over a newer edit",
         file: "src/engine/commit.rs",
-        rule: "Pending { positions: back.positions, since: back.since, ..newer }",
+        rule: "Pending { positions: back.positions, since: back.since, made, ..newer }",
         broken: "back",
     },
     Mutant {

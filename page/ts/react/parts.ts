@@ -1,6 +1,6 @@
 // The values of `usePersistence`, in parts: each stays the same object for as long as its fields are the same.
 
-import { getStatus, getSyncMetrics, type Status, type SyncMetrics } from "nightferry-client";
+import { getStatus, getSyncMetrics, type Status } from "nightferry-client";
 import { secondsClock } from "./clock.js";
 
 export interface PersistenceStatus {
@@ -45,39 +45,6 @@ export interface Parts {
 /** Where the parts come from. */
 export type Source = { readonly [Part in keyof Parts]: () => Parts[Part] };
 
-/** What the page's API says now. */
-export const PRESENT: Source = {
-  status: part(getStatus, ({ enabled, lastSyncTime, syncStatus, error, flaskConnected }: Status) => ({
-    enabled,
-    lastSyncTime,
-    syncStatus,
-    error,
-    flaskConnected,
-  })),
-  metrics: part(
-    getSyncMetrics,
-    ({
-      totalOperations,
-      successfulOperations,
-      failedOperations,
-      lastOperationTime,
-      averageOperationTime,
-    }: SyncMetrics) => ({
-      totalOperations,
-      successfulOperations,
-      failedOperations,
-      lastOperationTime,
-      averageOperationTime,
-    }),
-  ),
-  autoSync: part(getStatus, ({ lastSyncTime, autoSync: { enabled, changeCounter } }: Status) => ({
-    enabled,
-    lastSyncTime: lastSyncTime ?? 0,
-    changeCounter,
-  })),
-  nextSyncIn: () => secondsClock.until(getStatus().autoSync.nextSyncAt),
-};
-
 const BEFORE: Parts = {
   status: { enabled: true, lastSyncTime: null, syncStatus: "idle", error: null, flaskConnected: false },
   metrics: {
@@ -91,6 +58,18 @@ const BEFORE: Parts = {
   nextSyncIn: null,
 };
 
+/** What the page's API says now. */
+export const PRESENT: Source = {
+  status: part(getStatus, fieldsOf(BEFORE.status)),
+  metrics: part(getSyncMetrics, fieldsOf(BEFORE.metrics)),
+  autoSync: part(getStatus, ({ lastSyncTime, autoSync: { enabled, changeCounter } }: Status) => ({
+    enabled,
+    lastSyncTime: lastSyncTime ?? 0,
+    changeCounter,
+  })),
+  nextSyncIn: () => secondsClock.until(getStatus().autoSync.nextSyncAt),
+};
+
 /** What is so before the worker said anything: what a server renders, and what the page repeats when it hydrates that. */
 export const SERVER: Source = {
   status: () => BEFORE.status,
@@ -98,6 +77,12 @@ export const SERVER: Source = {
   autoSync: () => BEFORE.autoSync,
   nextSyncIn: () => BEFORE.nextSyncIn,
 };
+
+/** What has the fields of `like` and more, without the others. */
+function fieldsOf<P extends object>(like: P): (source: P) => P {
+  const names = Object.keys(like) as (keyof P)[];
+  return (source) => Object.fromEntries(names.map((name) => [name, source[name]])) as P;
+}
 
 /** What `make` makes of what is `read`: another object only where a field has changed. */
 function part<S, P extends object>(read: () => S, make: (source: S) => P): () => P {

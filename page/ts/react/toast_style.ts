@@ -3,8 +3,8 @@ import { adopt, colours } from "../theme.js";
 const REGION = ".nightferry-toasts";
 
 const CSS = `${colours(REGION)}
-${REGION}{position:fixed;inset-block-end:0;inset-inline-end:0;z-index:var(--nightferry-toasts-z-index,2147483000);box-sizing:border-box;
-display:flex;flex-direction:column;gap:8px;width:min(420px,100vw);max-height:100dvh;padding:16px;overflow:auto;pointer-events:none;
+${REGION}{position:fixed;inset-block-end:var(--nightferry-toasts-bottom,0px);inset-inline-end:0;z-index:var(--nightferry-toasts-z-index,2147483000);box-sizing:border-box;
+display:flex;flex-direction:column;gap:8px;width:min(420px,100vw);max-height:calc(100dvh - var(--nightferry-toasts-bottom,0px));padding:16px;overflow:auto;pointer-events:none;
 font:var(--nf-font);color:var(--nf-text)}
 ${REGION} *{box-sizing:border-box}
 ${REGION}-list{display:flex;flex-direction:column;gap:8px}

@@ -1,7 +1,7 @@
 // A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
 
 import type { Action, Reducer, Store, UnknownAction } from "redux";
-import type { Told as Heard } from "../heard.js";
+import type { Gap, Told as Heard } from "../heard.js";
 import type { RegisterOptions, SliceConfig } from "../types.js";
 import { isCollection } from "./shape.js";
 import { type Operation, type Told, TrackedSlice } from "./slice.js";
@@ -24,12 +24,15 @@ export interface TrackedSliceConfig extends SliceConfig {
 /** What a binding needs of the page's client. */
 export interface Client {
   register(options: RegisterOptions): Promise<unknown>;
-  /** Sends an action, about the item `id` if its payload does not name it; the number of its burst. */
-  send(action: { type: string; payload?: unknown }, id?: string): number;
+  /**
+   * Sends an action, about the item `id` if its payload does not name it; the number of its burst. An update has beside it
+   * what is put where there is no such item.
+   */
+  send(action: { type: string; payload?: unknown }, id?: string, whole?: unknown): number;
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<Told>;
-  /** Hears what changes elsewhere, and up to which burst the own changes are in it; nothing, where some was missed. */
-  follow(slice: string, fn: (change: Heard | undefined) => void): () => void;
+  /** Hears what changes elsewhere, and up to which burst the own changes are in it; or why to read the slice again. */
+  follow(slice: string, fn: (change: Heard | Gap) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -50,19 +53,56 @@ type State = Record<string, unknown>;
 /** Deletes all items of a slice, here and everywhere. (An action that returns a slice to its initial state does not.) */
 export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
 
-const bindings = new Set<Binding>();
+/**
+ * Has `hear` called with what `listen` tells a binding, for as long as there is one. What is listened to outlives stores:
+ * it must not keep one that the app has dropped, as by a hot reload. (The store has its binding among its subscribers.)
+ */
+export function listenFor<T>(
+  binding: Binding,
+  listen: (fn: (told: T) => void) => () => void,
+  hear: (binding: Binding, told: T) => void,
+): void {
+  const held = new WeakRef(binding);
+  const end = listen((told) => {
+    const binding = held.deref();
+    if (binding) hear(binding, told);
+    else end();
+  });
+}
+
+function follow(binding: Binding, client: Client, name: string): void {
+  listenFor<Heard | Gap>(
+    binding,
+    (fn) => client.follow(name, fn),
+    (binding, told) => binding.hear(name, told),
+  );
+}
+
+const bindings = new Set<WeakRef<Binding>>();
+
+function each(fn: (binding: Binding) => void): void {
+  for (const held of bindings) {
+    const binding = held.deref();
+    if (binding) fn(binding);
+    else bindings.delete(held);
+  }
+}
+
+/** What slices became by `clearSlice`. */
+const cleared = new WeakSet<object>();
+
 /** How many calls of `withoutTracking` are under way. */
 let untracked = 0;
 
 /** Calls `fn`; what it changes in tracked slices is not sent. */
 export function withoutTracking<T>(fn: () => T): T {
-  if (untracked === 0) for (const binding of bindings) binding.look();
+  if (untracked === 0) each((binding) => binding.look());
   untracked += 1;
   try {
     return fn();
   } finally {
     untracked -= 1;
-    if (untracked === 0) for (const binding of bindings) binding.adopt();
+    if (untracked === 0) each((binding) => binding.adopt());
   }
 }
 
@@ -80,7 +120,9 @@ export function withNightferry<S, A extends Action, P>(
       const { slice } = action as unknown as ReturnType<typeof clearSlice>;
       const items = (state as State)[slice];
       if (slices[slice] && !slices[slice].single && isCollection(items)) {
-        return { ...(state as State), [slice]: emptied(items) };
+        const none = emptied(items);
+        cleared.add(none);
+        return { ...(state as State), [slice]: none };
       }
       report(`clearSlice("${slice}") did nothing: it empties a collection that is named in slices.`);
       return state;
@@ -89,7 +131,7 @@ export function withNightferry<S, A extends Action, P>(
   }) as Reducer<S, A, P>;
 }
 
-function emptied(state: unknown): unknown {
+function emptied(state: unknown): object {
   if (Array.isArray(state)) return [];
   const { ids, entities } = state as State;
   return Array.isArray(ids) && typeof entities === "object" ? { ...(state as State), ids: [], entities: {} } : {};
@@ -98,7 +140,7 @@ function emptied(state: unknown): unknown {
 export class Binding {
   /** Resolves when the slices are registered and what was stored is in the store. */
   readonly ready: Promise<void>;
-  readonly #store: Store;
+  readonly store: Store;
   readonly #client: Client;
   readonly #slices: TrackedSlice[];
   /** The slices that are being read: whether to read them again, and what was told meanwhile. */
@@ -108,7 +150,7 @@ export class Binding {
 
   /** `initial` makes the state that the reducers begin with. */
   constructor(store: Store, client: Client, options: NightferryOptions, initial: () => unknown) {
-    this.#store = store;
+    this.store = store;
     this.#client = client;
     this.#state = store.getState();
     const configs: Record<string, SliceConfig> = {};
@@ -121,7 +163,7 @@ export class Binding {
       if (state && !slice.there) report(`"${name}" is neither an array nor a plain object, so it is not persisted.`);
       return slice;
     });
-    bindings.add(this);
+    bindings.add(new WeakRef(this));
     this.ready = this.#start({ ...options, slices: configs });
     // Whoever waits for it hears of a failure; so does whoever looks at the console.
     this.ready.catch((error) => console.error("Nightferry does not persist this store's changes:", error));
@@ -129,12 +171,7 @@ export class Binding {
 
   async #start(options: RegisterOptions): Promise<void> {
     const registered = this.#client.register(options);
-    for (const slice of this.#slices) {
-      this.#client.follow(slice.name, (change) => {
-        if (change) this.#hear(slice, change, change.origin);
-        else this.#readAgain(slice);
-      });
-    }
+    for (const { name } of this.#slices) follow(this, this.#client, name);
     await registered;
     await Promise.all(this.#slices.map((slice) => this.#read(slice)));
   }
@@ -154,9 +191,11 @@ export class Binding {
         // What was changed here so far is sent before it is read.
         this.look();
         const rows = await this.#client.read(slice.name);
+        if (reading.again) continue;
         this.look();
         this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
         for (const told of reading.early.splice(0)) if (told.position > rows.position) this.#take(slice, told, "tab");
+        this.#send(slice, slice.restore());
       }
     } finally {
       this.#reading.delete(slice);
@@ -164,10 +203,19 @@ export class Binding {
     }
   }
 
-  #hear(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
+  /** What is told of a slice. */
+  hear(name: string, told: Heard | Gap): void {
+    const slice = this.#slices.find((slice) => slice.name === name) as TrackedSlice;
     const reading = this.#reading.get(slice);
-    if (reading) reading.early.push(told);
-    else this.#take(slice, told, origin);
+    if (typeof told === "string") {
+      if (told === "registered") {
+        slice.lost();
+        // Positions begin anew.
+        reading?.early.splice(0);
+      }
+      this.#readAgain(slice);
+    } else if (reading) reading.early.push(told);
+    else this.#take(slice, told, told.origin);
   }
 
   #take(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
@@ -183,7 +231,7 @@ export class Binding {
   #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
     if (!slice.there || state === this.#of(slice.name)) return;
     try {
-      this.#store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
+      this.store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
     } catch (error) {
       // A subscriber's, which is told of a state that is there all the same.
       console.error("Nightferry: a subscriber of the store threw:", error);
@@ -191,21 +239,23 @@ export class Binding {
   }
 
   #of(slice: string): unknown {
-    return (this.#store.getState() as State | undefined)?.[slice];
+    return (this.store.getState() as State | undefined)?.[slice];
   }
 
   /** An action was reduced: what it changed is looked at once, at the end of this microtask. */
   acted(): void {
-    const state = this.#store.getState();
+    const state = this.store.getState();
     const before = this.#state as State;
     if (state === before || untracked > 0) return;
     this.#state = state;
     for (const slice of this.#slices) {
-      // What was changed before a reset in the same microtask is sent.
-      const former = before?.[slice.name];
-      if (slice.isResetTo((state as State)[slice.name]) && slice.isNew(former) && slice.holds(former)) {
+      const [former, items] = [before?.[slice.name], (state as State)[slice.name]];
+      const clears = slice.isNew(items) && cleared.has(items as object);
+      // What was changed before a reset or clearSlice in the same microtask is sent.
+      if ((clears || slice.isResetTo(items)) && slice.isNew(former) && slice.holds(former)) {
         this.#send(slice, slice.look(former));
       }
+      if (clears) this.#send(slice, slice.clear(items));
     }
     if (this.#looking) return;
     this.#looking = true;
@@ -215,7 +265,7 @@ export class Binding {
   /** Sends what has changed since the last look. */
   look(): void {
     this.#looking = false;
-    this.#state = this.#store.getState();
+    this.#state = this.store.getState();
     for (const slice of this.#slices) {
       const state = this.#of(slice.name);
       if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
@@ -244,7 +294,8 @@ export class Binding {
   #send(slice: TrackedSlice, operations: Operation[]): void {
     for (const operation of operations) {
       try {
-        slice.sent(this.#client.send(...actionOf(slice, operation)), operation);
+        const [verb, payload, ...beside] = actionOf(operation, slice.tracking.single);
+        slice.sent(this.#client.send({ type: `${slice.name}/${verb}`, payload }, ...beside), operation);
       } catch (error) {
         slice.unsent(operation.id);
         report(`${(error as Error).message} The change stays in the store and is not persisted.`);
@@ -266,26 +317,20 @@ export class Binding {
 
   /** Takes what the store has as it is, without sending it. */
   adopt(): void {
-    this.#state = this.#store.getState();
+    this.#state = this.store.getState();
     for (const slice of this.#slices) slice.adopt(this.#of(slice.name));
   }
 }
 
+/** What an operation is as an action: its verb and payload, and what `send` has beside it. */
 function actionOf(
-  { name, tracking }: TrackedSlice,
-  operation: Operation,
-): [action: { type: string; payload?: unknown }, id?: string] {
-  const { id } = operation;
-  switch (operation.op) {
-    case "put":
-      return tracking.single
-        ? [{ type: `${name}/set`, payload: operation.item }]
-        : [{ type: `${name}/addItem`, payload: operation.item }, id];
-    case "update":
-      return [{ type: `${name}/updateItem`, payload: operation.fields }, id];
-    case "delete":
-      return [{ type: `${name}/removeItem`, payload: id }];
-  }
+  { id, item, fields }: Operation,
+  single?: boolean,
+): [verb: string, payload: unknown, id?: string, whole?: unknown] {
+  if (!id) return ["clearItems", null];
+  if (fields) return ["updateItem", fields, id, item];
+  if (item === undefined) return ["removeItem", id];
+  return single ? ["set", item] : ["addItem", item, id];
 }
 
 const report = (problem: string) => console.error(`Nightferry: ${problem}`);

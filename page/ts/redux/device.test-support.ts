@@ -1,7 +1,7 @@
 // A device for tests, without a browser: one worker with its items, and tabs whose messages wait until the test lets the
 // next one through. It does with actions what the real worker does, and tells what the real one tells.
 
-import type { Told as Heard } from "../heard.js";
+import type { Gap, Told as Heard } from "../heard.js";
 import type { RegisterOptions } from "../types.js";
 import type { Client } from "./binding.js";
 import type { Told } from "./slice.js";
@@ -14,8 +14,10 @@ export class Device {
   readonly tabs: Tab[] = [];
   /** How many bursts were taken. */
   position = 0;
+  /** Which database it is. */
+  epoch = 0;
   /** Every operation that arrived. */
-  readonly operations: { type: string; id: string | undefined; payload: unknown }[] = [];
+  readonly operations: { type: string; id: string | undefined; payload: unknown; whole?: unknown }[] = [];
 
   items(slice: string): Map<string, unknown> {
     const items = this.slices.get(slice) ?? new Map();
@@ -29,21 +31,40 @@ export class Device {
     return tab;
   }
 
+  /** The database is gone. A tab learns of it when it posts something, or by `learn`. */
+  evict(): void {
+    this.slices.clear();
+    this.epoch += 1;
+  }
+
+  learn(tab: Tab): void {
+    if (tab.epoch !== this.epoch) tab.miss("registered");
+    tab.epoch = this.epoch;
+  }
+
   /** Takes a tab's burst. */
   take(from: Tab, burst: string[], n: number): void {
+    this.learn(from);
     from.taken = n;
     this.position += 1;
     const { position } = this;
     const changed = new Map<string, Set<string>>();
     for (const text of burst) {
-      const { type, id, payload, unset } = JSON.parse(text);
-      this.operations.push({ type, id, payload });
+      const { type, id, payload, unset, whole } = JSON.parse(text);
+      this.operations.push({ type, id, payload, ...(whole && { whole }) });
       const [slice, verb] = type.split("/");
-      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? []);
-      if (touched === undefined) continue;
-      changed.set(slice, (changed.get(slice) ?? new Set()).add(touched));
+      const ids = changed.get(slice) ?? new Set<string>();
+      changed.set(slice, ids);
+      if (verb === "clearItems") {
+        for (const key of this.items(slice).keys()) ids.add(key);
+        this.items(slice).clear();
+        continue;
+      }
+      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? [], whole);
+      if (touched !== undefined) ids.add(touched);
     }
     for (const [slice, ids] of changed) {
+      // A tab is told of all that a burst came to at once.
       const items = this.items(slice);
       const puts = [...ids].filter((id) => items.has(id)).map((id) => ({ id, value: items.get(id) }));
       const deletes = [...ids].filter((id) => !items.has(id));
@@ -56,10 +77,18 @@ export class Device {
   }
 
   /** The item that changed. */
-  #apply(items: Map<string, unknown>, verb: string, id: string | undefined, payload: unknown, unset: string[]) {
+  #apply(
+    items: Map<string, unknown>,
+    verb: string,
+    id: string | undefined,
+    payload: unknown,
+    unset: string[],
+    whole: unknown,
+  ) {
     const key = verb === "set" ? "value" : (id ?? String(payload));
     const former = items.get(key);
     if (verb === "addItem" || verb === "set") items.set(key, payload);
+    else if (former === undefined && verb === "updateItem" && whole) items.set(key, whole);
     else if (former === undefined) return undefined;
     else if (verb === "removeItem") items.delete(key);
     else {
@@ -77,23 +106,25 @@ export class Tab implements Client {
   readonly up: (() => void)[] = [];
   readonly down: (() => void)[] = [];
   taken = 0;
+  epoch: number;
   readonly #device: Device;
-  readonly #followers = new Map<string, (change: Heard | undefined) => void>();
+  readonly #followers = new Map<string, (change: Heard | Gap) => void>();
   #burst: string[] = [];
   #bursts = 0;
 
   constructor(device: Device) {
     this.#device = device;
+    this.epoch = device.epoch;
   }
 
   register(_options: RegisterOptions): Promise<unknown> {
     return new Promise((resolve) => this.up.push(() => this.down.push(() => resolve(undefined))));
   }
 
-  send(action: Action, id?: string): number {
+  send(action: Action, id?: string, whole?: unknown): number {
     const { type, payload } = action;
     const unset = Object.keys(payload ?? {}).filter((name) => (payload as Item)[name] === undefined);
-    this.#burst.push(JSON.stringify({ type, id, payload, unset }));
+    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole }));
     return this.#bursts + 1;
   }
 
@@ -111,6 +142,7 @@ export class Tab implements Client {
     this.post();
     return new Promise((resolve) =>
       this.up.push(() => {
+        this.#device.learn(this);
         const puts = [...this.#device.items(slice)].map(([id, value]) => ({ id, value: structuredClone(value) }));
         const n = this.taken;
         const { position } = this.#device;
@@ -119,9 +151,14 @@ export class Tab implements Client {
     );
   }
 
-  follow(slice: string, fn: (change: Heard | undefined) => void): () => void {
+  follow(slice: string, fn: (change: Heard | Gap) => void): () => void {
     this.#followers.set(slice, fn);
     return () => this.#followers.delete(slice);
+  }
+
+  /** How many hear of slices. */
+  get following(): number {
+    return this.#followers.size;
   }
 
   /** Nobody hears any more; what was posted still arrives. */
@@ -131,6 +168,13 @@ export class Tab implements Client {
 
   tell(slice: string, change: Heard): void {
     this.down.push(() => this.#followers.get(slice)?.(change));
+  }
+
+  /** Something may have been missed, or lost. */
+  miss(gap: Gap): void {
+    this.down.push(() => {
+      for (const fn of this.#followers.values()) fn(gap);
+    });
   }
 }
 

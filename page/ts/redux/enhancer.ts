@@ -11,8 +11,12 @@ export interface NightferryStore {
   };
 }
 
-/** Binds a store to `client`; without one there is nothing to keep, as on a server. */
-export function enhancer(client: Client | undefined, options: NightferryOptions): StoreEnhancer<NightferryStore> {
+/** Binds a store to `client`; without one there is nothing to keep, as on a server. `bound` is called with what binds it. */
+export function enhancer(
+  client: Client | undefined,
+  options: NightferryOptions,
+  bound?: (binding: Binding) => void,
+): StoreEnhancer<NightferryStore> {
   return (createStore) => (reducer, preloadedState) => {
     const store = createStore(withNightferry(reducer, options.slices), preloadedState);
     if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
@@ -28,6 +32,7 @@ export function enhancer(client: Client | undefined, options: NightferryOptions)
     const binding = new Binding(store as unknown as Store, client, options, initial);
     // The first to hear of every action, wherever it was dispatched and wherever the enhancer stands among others.
     store.subscribe(() => binding.acted());
+    bound?.(binding);
     return {
       ...store,
       replaceReducer: (next) => {

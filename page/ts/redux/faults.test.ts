@@ -187,6 +187,62 @@ test("clearSlice of a single value does not make an empty object of it everywher
   strictEqual(typeof device.items("list").get("value"), "string");
 });
 
+test("clearSlice before the slice was read deletes all that is stored, though the page goes at once", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 }, { id: 2 });
+  const { store, tab, list } = open(device, []);
+  store.dispatch(set([{ id: 3 }]));
+  store.dispatch(clearSlice("list"));
+  store.dispatch(set([{ id: 4 }]));
+  await turn();
+  // The page is hidden, and gone.
+  tab.post();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  deepStrictEqual(ids(device), ["4"]);
+  await settle(tab);
+  deepStrictEqual(list(), [{ id: 4 }]);
+});
+
+test("what is read as of before a clearSlice does not come back", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 }, { id: 2 });
+  const other = open(device, []);
+  await settle(other.tab);
+  const { store, tab, list } = open(device, []);
+  await turn();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  tab.down.shift()?.();
+  await turn();
+  tab.up.shift()?.();
+  store.dispatch(clearSlice("list"));
+  await turn();
+  other.store.dispatch(set([{ id: 1, name: "before" }, { id: 2 }])); // biome-ignore format: one line
+  await turn();
+  other.tab.post();
+  other.tab.up.shift()?.();
+  while (tab.down.length > 0) tab.down.shift()?.();
+  await turn();
+  deepStrictEqual(list(), []);
+  await settle(tab, other.tab);
+  other.store.dispatch(set([{ id: 5 }]));
+  await settle(tab, other.tab);
+  deepStrictEqual([ids(device), list(), other.list()], [["5"], [{ id: 5 }], [{ id: 5 }]]);
+});
+
+test("clearSlice deletes all where a reducer makes its first state anew each time", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(
+    device,
+    (state: { list: Item[] } | undefined, action: { type: string; payload?: unknown }) =>
+      action.type === "set" ? { list: action.payload } : (state ?? { list: [] }),
+  );
+  await settle(tab);
+  store.dispatch(clearSlice("list"));
+  await settle(tab);
+  deepStrictEqual(ids(device), []);
+});
+
 // --- What is lost of what the user did
 
 test("an edit just before a reset is sent", async (context) => {
@@ -284,6 +340,81 @@ test("of the app's first items those stay that were not edited", async (context)
   strictEqual((list() as Item[]).length, 2);
 });
 
+test("an edit of a preloaded item while the slice is read overwrites what was edited, and nothing else", async (context) => {
+  quiet(context);
+  // Edited on this device since the server rendered the page.
+  const device = stored({ id: 1, name: "newer", tags: ["x"] });
+  const preloaded = [
+    { id: 1, name: "rendered", open: false, old: 1 },
+    { id: 2, name: "rendered", open: false },
+  ];
+  const { store, tab, list } = open(device, [], { preloaded });
+  store.dispatch(set([{ id: 1, name: "rendered", open: true }, { ...preloaded[1], open: true }])); // biome-ignore format: one line
+  await settle(tab);
+  const expected = [{ id: 1, name: "newer", tags: ["x"], open: true }, { id: 2, name: "rendered", open: true }]; // biome-ignore format: one line
+  deepStrictEqual([...device.items("list").values()], expected);
+  deepStrictEqual(list(), expected);
+  // From now on the worker is known to have them.
+  device.operations.length = 0;
+  store.dispatch(set((list() as Item[]).map((item) => ({ ...item, open: false }))));
+  await settle(tab);
+  deepStrictEqual(
+    device.operations.map(({ type, payload, whole }) => [type, payload, whole]),
+    [["list/updateItem", { open: false }, undefined], ["list/updateItem", { open: false }, undefined]], // biome-ignore format: one line
+  );
+});
+
+test("an edited preloaded item is shown whole before the worker has taken the edit", async (context) => {
+  quiet(context);
+  const { store, tab, list } = open(stored({ id: 1, name: "newer" }), [], {
+    preloaded: [{ id: 1, name: "a" }, { id: 2, name: "b" }], // biome-ignore format: one line
+  });
+  // The read is answered as of before the edit.
+  await turn();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  for (const next of tab.down.splice(0)) next();
+  await turn();
+  while (tab.up.length > 0) tab.up.shift()?.();
+  store.dispatch(set([{ id: 1, name: "a", open: true }, { id: 2, name: "B" }])); // biome-ignore format: one line
+  await turn();
+  while (tab.down.length > 0) tab.down.shift()?.();
+  await turn();
+  deepStrictEqual(list(), [{ id: 1, name: "newer", open: true }, { id: 2, name: "B" }]); // biome-ignore format: one line
+});
+
+test("fields that are called like those of an entity adapter are sent like any others", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, ids: [2], entities: { 2: {} } });
+  const { store, tab } = open(device, []);
+  await settle(tab);
+  store.dispatch(set([{ id: 1, ids: [], entities: {} }]));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, ids: [], entities: {} });
+});
+
+test("copies of the app's first items that change nothing are not sent", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "stored" });
+  const seeds = [{ id: 1, name: "seed" }, { id: 2, name: "seed" }]; // biome-ignore format: one line
+  const { store, tab } = open(device, seeds);
+  store.dispatch(set(seeds.map((item) => ({ ...item }))));
+  await settle(tab);
+  deepStrictEqual([...device.items("list").values()], [{ id: 1, name: "stored" }]);
+});
+
+test("after a change that could not be sent, the next one is sent whole", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1, name: "a", size: 1 });
+  const tab = strict(device);
+  const { store } = open(device, [], { client: tab });
+  await settle(tab);
+  store.dispatch(set([{ id: 1, name: "b", size: Number.NaN }]));
+  await settle(tab);
+  store.dispatch(set([{ id: 1, name: "b", size: 2 }]));
+  await settle(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, name: "b", size: 2 });
+});
+
 // --- What vanishes from the store when it is read
 
 test("preloaded items do not vanish while nothing is stored", async (context) => {
@@ -297,9 +428,9 @@ test("preloaded items do not vanish while nothing is stored", async (context) =>
 function strict(device: Device): Tab {
   const tab = device.tab();
   const send = tab.send.bind(tab);
-  tab.send = (action, id) => {
-    actionText(action, id);
-    return send(action, id);
+  tab.send = (action, id, whole) => {
+    actionText(action, id, whole);
+    return send(action, id, whole);
   };
   return tab;
 }
@@ -314,7 +445,7 @@ test("what cannot be kept stays in the store, as is said, when the slice is read
   await settle(tab);
   strictEqual((list() as Item[]).length, 2);
   // The worker was restarted.
-  tab.tell("list", undefined as never);
+  tab.miss("joined");
   await settle(tab);
   strictEqual((list() as Item[]).length, 2);
 });

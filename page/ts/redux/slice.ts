@@ -14,12 +14,14 @@ import {
   type Tracking,
 } from "./shape.js";
 
-/** A change of one item. */
-export type Operation =
-  | { op: "put"; id: string; item: unknown }
-  /** Fields that are undefined are removed. */
-  | { op: "update"; id: string; fields: Record<string, unknown> }
-  | { op: "delete"; id: string };
+/** A change of one item: some of its fields, or else the whole; with neither it is deleted. Without an id, all are. */
+export interface Operation {
+  id: string;
+  /** Beside fields, what the item becomes where there is none. */
+  item?: unknown;
+  /** Those that are undefined are removed. */
+  fields?: Record<string, unknown>;
+}
 
 /** What the worker tells of a slice, or has of it. */
 export type Told = Omit<Heard, "origin">;
@@ -38,10 +40,18 @@ export class TrackedSlice {
   #seen: unknown;
   /** Its items as they were sent or received. */
   #items: Items;
-  /** The items of which the worker has, or will have, the whole: only these can be sent as fields. */
-  readonly #whole = new Set<string>();
-  /** Own operations that may be in none of what the worker told, by item, each with its burst. */
-  readonly #own = new Map<string, { n: number; operation: Operation }[]>();
+  /**
+   * The items of which the worker has, or will have, the whole: only these can be sent as fields alone. With `false` those
+   * that could not be sent: what the store has of them is nothing that fields could be told from. With `undefined` those
+   * that the worker had before it lost its database.
+   */
+  readonly #whole = new Map<string, boolean | undefined>();
+  /** What is stored of the slice is known. */
+  #known = false;
+  /** The burst that deletes all that was stored, unknown: what is told of before it is gone. */
+  #cleared = 0;
+  /** Own operations that may be in none of what the worker told, each with its burst. */
+  #own: { n: number; operation: Operation }[] = [];
   /** What was refused, so that it is said once. */
   readonly #refused = new Map<string, unknown>();
 
@@ -135,7 +145,7 @@ export class TrackedSlice {
         if (now.has(id)) continue;
         before.delete(id);
         this.#whole.delete(id);
-        operations.push({ op: "delete", id });
+        operations.push({ id });
       }
     }
     this.#seen = state;
@@ -143,11 +153,12 @@ export class TrackedSlice {
   }
 
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
+    const known = this.#whole.get(id);
+    const asWhole = this.tracking.single || known === false || !isObject(former) || !isObject(item);
     // An update leaves an item's own id alone.
-    const renamed = isObject(former) && isObject(item) && former.id !== item.id;
-    if (this.tracking.single || !this.#whole.has(id) || !isObject(former) || !isObject(item) || renamed) {
-      this.#whole.add(id);
-      return { op: "put", id, item };
+    if (asWhole || former.id !== item.id) {
+      this.#whole.set(id, true);
+      return { id, item };
     }
     const fields: Record<string, unknown> = {};
     for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
@@ -155,55 +166,85 @@ export class TrackedSlice {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
     }
-    return Object.keys(fields).length > 0 ? { op: "update", id, fields } : undefined;
+    if (Object.keys(fields).length === 0) return undefined;
+    this.#whole.set(id, true);
+    return known ? { id, fields } : { id, fields, item };
+  }
+
+  /** All items are to go. Those that are not known are in no store, and go by one operation. */
+  clear(state: unknown): Operation[] {
+    if (this.#known) return this.look(state);
+    this.adopt(state);
+    this.#whole.clear();
+    return [{ id: "" }];
   }
 
   /** An operation was sent in burst `n`. */
   sent(n: number, operation: Operation): void {
-    const own = this.#own.get(operation.id);
-    if (own) own.push({ n, operation });
-    else this.#own.set(operation.id, [{ n, operation }]);
+    if (operation.id) this.#own.push({ n, operation });
+    else {
+      this.#own = [];
+      this.#cleared = n;
+    }
   }
 
   /** An operation could not be sent: the item's next change is sent whole. */
   unsent(id: string): void {
-    this.#whole.delete(id);
+    this.#whole.set(id, false);
+  }
+
+  /** The worker lost its database. */
+  lost(): void {
+    this.#known = false;
+    for (const [id, has] of this.#whole) if (has) this.#whole.set(id, undefined);
+  }
+
+  /** What was lost, is in the store and was read of no one else: it is put where it is not there by then. */
+  restore(): Operation[] {
+    const operations: Operation[] = [];
+    for (const [id, has] of this.#whole) {
+      const item = this.#items.get(id);
+      if (has !== undefined || item === undefined) continue;
+      this.#whole.set(id, true);
+      operations.push(this.tracking.single ? { id, item } : { id, item, fields: {} });
+    }
+    return operations;
   }
 
   /** The worker has taken everything up to burst `n`. */
   taken(n: number): void {
-    for (const [id, own] of this.#own) {
-      const later = own.filter((sent) => sent.n > n);
-      if (later.length === 0) this.#own.delete(id);
-      else this.#own.set(id, later);
-    }
+    this.#own = this.#own.filter((sent) => sent.n > n);
   }
 
   /** The state with what the worker told; own changes that are newer stay on top. */
   apply(state: unknown, { puts, deletes, n }: Told): unknown {
     this.taken(n);
     const put: Items = new Map();
-    const gone = new Set<string>();
+    const gone = new Set(deletes);
     for (const { id, value } of puts) {
-      this.#whole.add(id);
-      put.set(id, value);
+      if (n < this.#cleared) gone.add(id);
+      else {
+        this.#whole.set(id, true);
+        put.set(id, value);
+      }
     }
-    for (const id of deletes) gone.add(id);
     return this.#change(state, put, gone);
   }
 
   /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
   replace(state: unknown, told: Told): unknown {
+    this.#known = true;
     const named = new Set(told.puts.map(({ id }) => id));
     // What the worker never had stays: the app's first items, and what could not be kept.
-    const deletes = [...this.#whole].filter((id) => !named.has(id));
+    const deletes = [...this.#whole].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
     return this.apply(state, { ...told, deletes });
   }
 
   #change(state: unknown, puts: Items, deletes: Set<string>): unknown {
-    for (const [id, own] of this.#own) {
+    for (const { operation } of this.#own) {
+      const { id } = operation;
       if (!puts.has(id) && !deletes.has(id)) continue;
-      const item = own.reduce((item, { operation }) => over(item, operation), puts.get(id));
+      const item = over(puts.get(id), operation);
       deletes.delete(id);
       puts.delete(id);
       if (item === undefined) deletes.add(id);
@@ -227,12 +268,11 @@ export class TrackedSlice {
 }
 
 /** An item after an operation. */
-function over(item: unknown, operation: Operation): unknown {
-  if (operation.op === "delete") return undefined;
-  if (operation.op === "put") return operation.item;
+function over(item: unknown, { item: whole, fields }: Operation): unknown {
+  if (!fields) return whole;
   // What was deleted elsewhere is not made again of some of its fields.
-  if (!isObject(item)) return item;
-  const changed = { ...item, ...operation.fields };
-  for (const name in operation.fields) if (changed[name] === undefined) delete changed[name];
+  if (!isObject(item)) return item ?? whole;
+  const changed = { ...item, ...fields };
+  for (const name in fields) if (changed[name] === undefined) delete changed[name];
   return changed;
 }

@@ -3,6 +3,7 @@
 import * as client from "nightferry-client";
 import type { UnknownAction } from "redux";
 import type { Status, SyncMetrics } from "../types.js";
+import { type Binding, listenFor } from "./binding.js";
 
 /** The state of `syncReducer`. */
 export interface SyncState {
@@ -22,11 +23,14 @@ export function syncReducer(
   return action.type === SYNC ? { ...state, ...(action.change as Partial<SyncState>) } : state;
 }
 
-/** Keeps `syncReducer`'s state current, where a store has it. */
-export function mirror(dispatch: (action: UnknownAction) => unknown): void {
-  const tell = (change: Partial<SyncState>) => mounted && dispatch({ type: SYNC, change });
-  client.subscribeStatus((status) => tell({ status }));
-  client.subscribeSyncMetrics((metrics) => tell({ metrics }));
+/** Keeps `syncReducer`'s state current, where the binding's store has it. */
+export function mirror(binding: Binding): void {
+  listenFor(binding, client.subscribeStatus, (binding, status) => tell(binding, { status }));
+  listenFor(binding, client.subscribeSyncMetrics, (binding, metrics) => tell(binding, { metrics }));
+}
+
+function tell({ store }: Binding, change: Partial<SyncState>): void {
+  if (mounted) store.dispatch({ type: SYNC, change });
 }
 
 /** A thunk of one of the client's functions: `await dispatch(syncNow())`. */

@@ -52,6 +52,8 @@ async fn the_plain_page_keeps_notes_under_the_documented_policy() -> Result<()> 
     tab.reload().await?;
     notes_are(&tab, &["lanterns", "<b>rope</b>, 20 m"]).await?;
 
+    shoot(&tab, "plain-html").await?;
+
     // A second tab hears of it.
     let other = browser.new_tab().await?;
     other.goto(&example.url()).await?;
@@ -64,6 +66,7 @@ async fn the_plain_page_keeps_notes_under_the_documented_policy() -> Result<()> 
     tab.wait_until("document.querySelector('#notes li').dataset.state === 'local'").await?;
     tab.wait_until("document.querySelector('#problem').checkVisibility()").await?;
 
+    shoot(&tab, "plain-html-down").await?;
     example.start().await?;
     tab.click("#sync").await?;
     notes_are_on_flask(&example, &["written at sea", "lanterns", "<b>rope</b>, 20 m"]).await?;

@@ -125,6 +125,66 @@ async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
     Ok(())
 }
 
+/// The browser may remove the database of an origin that is open: the store has what was in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_eviction_the_stores_items_are_in_the_new_database() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    open(&tab, &server).await?;
+    for (id, name) in [(1, "a"), (2, "b")] {
+        act(&tab, "arrived", json!({"id": id, "name": name, "open": false})).await?;
+    }
+    act(&tab, "written", json!({"id": "n", "text": "note"})).await?;
+    act(&tab, "incremented", Value::Null).await?;
+    settled(&[&tab], &server).await?;
+    browser.stop_all_workers().await?;
+    tab.eval::<()>(
+        "await new Promise((done, failed) => {
+            const evicting = indexedDB.deleteDatabase('nightferry');
+            evicting.onsuccess = done;
+            evicting.onerror = () => failed(evicting.error);
+        });",
+    )
+    .await?;
+    act(&tab, "changed", json!({"id": 1, "changes": {"name": "A"}})).await?;
+    let expected =
+        json!({"1": {"id": 1, "name": "A", "open": false}, "2": {"id": 2, "name": "b", "open": false}});
+    eventually("the items to be in the new database", DEADLINE, async || {
+        let files = json!(tab.stored("files").await.unwrap_or_default());
+        Ok((files == expected).then_some(()))
+    })
+    .await?;
+    assert_eq!(state(&tab).await?["files"], expected);
+    eventually("the others to be there", DEADLINE, async || {
+        let [notes, counter] = [tab.stored("notes").await?, tab.stored("counter").await?];
+        Ok((notes.len() == 1 && json!(counter) == json!({"value": {"value": 1}})).then_some(()))
+    })
+    .await
+}
+
+/// Before the slice was read, `clearSlice` deletes what is stored, though the page goes at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slice_that_was_not_read_is_cleared() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    open(&tab, &server).await?;
+    act(&tab, "arrived", json!({"id": 1, "name": "a"})).await?;
+    settled(&[&tab], &server).await?;
+    tab.goto(&server.url("/__test__/bundled/redux/")).await?;
+    tab.wait_until("window.app").await?;
+    // The page's own clear may come after the first reading here; then it deletes what was read.
+    act(&tab, "clearSlice", json!("files")).await?;
+    act(&tab, "arrived", json!({"id": 2, "name": "b"})).await?;
+    tab.eval::<()>("await app.ready;").await?;
+    let end = settled(&[&tab], &server).await?;
+    assert_eq!(end["files"], json!({"2": {"id": 2, "name": "b"}}));
+    Ok(())
+}
+
 /// Show 5: a tab that was frozen does not overwrite what it had not seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Result<()> {

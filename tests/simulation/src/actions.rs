@@ -11,10 +11,14 @@ pub enum Change<'a> {
     Update {
         fields: &'a Value,
         unset: Vec<&'a str>,
+        /// The item as it is to be where there is none.
+        whole: Option<&'a Value>,
     },
     Delete,
     /// A set leaves out the slice's other items; the key's id is empty.
     Others(Vec<String>),
+    /// All of the slice's items go; the key's id is empty.
+    All,
 }
 
 /// What an action does, item by item. A bad action does nothing.
@@ -41,8 +45,10 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
         }
         "updateItem" => {
             let unset = action["unset"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            vec![(key(&payload["id"]), Change::Update { fields: payload, unset })]
+            let whole = action.get("whole").filter(|whole| whole.is_object());
+            vec![(key(&payload["id"]), Change::Update { fields: payload, unset, whole })]
         }
+        "clearItems" => vec![((slice.to_owned(), String::new()), Change::All)],
         verb if verb.starts_with("set") && payload.is_array() => {
             let items = || payload.as_array().into_iter().flatten();
             let mut changes: Vec<_> = items()
@@ -74,8 +80,9 @@ impl Change<'_> {
     pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
-            Change::Delete | Change::Others(_) => before.map(|_| None),
-            Change::Update { fields, unset } => {
+            Change::Delete | Change::Others(_) | Change::All => before.map(|_| None),
+            Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
+            Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();
                 if let (Some(item), Some(fields)) = (after.as_object_mut(), fields.as_object()) {
                     let fields = fields.iter().filter(|(name, _)| *name != "id");

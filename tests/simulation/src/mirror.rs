@@ -21,7 +21,8 @@ pub struct Mirror {
 #[derive(Clone)]
 enum Heard {
     Changed(Rc<Value>),
-    Own(Value),
+    /// Of this burst.
+    Own(u64, Value),
 }
 
 impl Mirror {
@@ -31,9 +32,9 @@ impl Mirror {
 
     pub fn acknowledged(&mut self, n: u64) {
         while self.over.front().is_some_and(|(first, _)| *first <= n) {
-            let Some((_, actions)) = self.over.pop_front() else { return };
+            let Some((n, actions)) = self.over.pop_front() else { return };
             for action in actions {
-                self.take(Heard::Own(action));
+                self.take(Heard::Own(n, action));
             }
         }
     }
@@ -69,14 +70,20 @@ impl Mirror {
         for row in message["rows"].as_array().into_iter().flatten() {
             self.base.insert((slice.into(), row[0].as_str().unwrap_or_default().into()), row[1].clone());
         }
-        since.iter().for_each(|heard| apply(&mut self.base, heard));
+        // An update that did nothing is not in the rows, and would do something to what they have by now.
+        let [n, position] = [&message["n"], &message["position"]].map(|of| of.as_u64().unwrap_or(0));
+        let is_in = |heard: &Heard| match heard {
+            Heard::Own(own, _) => *own <= n,
+            Heard::Changed(told) => told["position"].as_u64().unwrap_or(0) <= position,
+        };
+        since.iter().filter(|heard| !is_in(heard)).for_each(|heard| apply(&mut self.base, heard));
     }
 
     /// What the page shows.
     pub fn view(&self) -> Items {
         let mut view = self.base.clone();
-        for action in self.over.iter().flat_map(|(_, actions)| actions) {
-            apply(&mut view, &Heard::Own(action.clone()));
+        for (n, actions) in &self.over {
+            actions.iter().for_each(|action| apply(&mut view, &Heard::Own(*n, action.clone())));
         }
         view
     }
@@ -86,7 +93,7 @@ impl Heard {
     fn slice(&self) -> String {
         match self {
             Heard::Changed(message) => message["slice"].as_str().unwrap_or_default().into(),
-            Heard::Own(action) => {
+            Heard::Own(_, action) => {
                 action["type"].as_str().unwrap_or_default().split('/').next().unwrap_or_default().into()
             }
         }
@@ -95,8 +102,11 @@ impl Heard {
 
 fn apply(items: &mut Items, heard: &Heard) {
     match heard {
-        Heard::Own(action) => {
+        Heard::Own(_, action) => {
             for (key, change) in changes(action) {
+                if let Change::All = &change {
+                    items.retain(|other, _| other.0 != key.0);
+                }
                 if let Change::Others(ids) = &change {
                     items.retain(|other, _| other.0 != key.0 || ids.contains(&other.1));
                 }

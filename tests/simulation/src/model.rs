@@ -149,6 +149,14 @@ impl Model {
                 }
                 continue;
             }
+            if let Change::All = &change {
+                // Of a single value there is no item of such a key.
+                if self.slices[&key.0]["single"] != true {
+                    let all: Vec<Key> = self.items.keys().filter(|other| other.0 == key.0).cloned().collect();
+                    all.into_iter().for_each(|other| changes.push_front((other, Change::Delete)));
+                }
+                continue;
+            }
             let states = self.items.entry(key.clone()).or_default();
             let before = states.last().and_then(Option::as_ref);
             let Some(after) = change.over(before) else { continue };

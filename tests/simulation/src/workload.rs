@@ -24,6 +24,9 @@ impl Life {
                 action(format!("{slice}/addItems"), items.iter().map(|id| self.item(id)).collect())
             }
             Verb::Update => self.update(slice, &id),
+            Verb::Remove if !self.apart && self.world.dice.chance(30) => {
+                action(format!("{slice}/clearItems"), Value::Null)
+            }
             Verb::Remove if self.world.dice.chance(500) => action(format!("{slice}/removeItem"), id),
             Verb::Remove => action(format!("{slice}/removeItem"), json!({"id": id})),
             Verb::Local if self.world.dice.chance(500) => action("secret/addItem".into(), self.item(&id)),
@@ -75,6 +78,13 @@ impl Life {
             action["unset"] = json!([field]);
         } else {
             action["payload"][field] = json!({"deep": [self.changes, null]});
+        }
+        if self.world.dice.chance(200) {
+            // As a page has it after the update.
+            let mut whole = action["payload"].clone();
+            let other = if field == "a" { "b" } else { "a" };
+            whole[other] = json!(self.world.dice.below(3));
+            action["whole"] = whole;
         }
         action
     }
