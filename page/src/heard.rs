@@ -24,6 +24,8 @@ enum Told {
     },
     Changed {
         slice: String,
+        /// The last record of all pages that is in it.
+        position: u64,
         #[serde(flatten)]
         change: Change<Value>,
     },
@@ -66,6 +68,8 @@ pub struct Heard {
     pending: BySlice<Pending>,
     /// Of slices that are listened to, the ids of the items that the page was told of or made.
     known: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// The position of what was told last, by slice.
+    told: RefCell<BTreeMap<String, u64>>,
 }
 
 fn of<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
@@ -105,9 +109,14 @@ impl Heard {
         listened(&self.changes)
     }
 
-    /// Whether a slice's changes are, or were, listened to.
+    /// Whether a slice was read, or its changes are, or were, listened to.
     pub fn follows(&self, slice: &str) -> bool {
-        self.changes.borrow().contains_key(slice)
+        self.known.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
+    }
+
+    /// The position of what was told last of a slice.
+    pub fn told(&self, slice: &str) -> u64 {
+        self.told.borrow().get(slice).copied().unwrap_or_default()
     }
 
     /// The page has, or had, items of these ids.
@@ -142,7 +151,8 @@ impl Heard {
                 *self.metrics.borrow_mut() = metrics.clone();
                 self.on_metrics.tell(&metrics);
             }
-            Told::Changed { slice, change } => {
+            Told::Changed { slice, position, change } => {
+                self.told.borrow_mut().insert(slice.clone(), position);
                 self.knows(&slice, change.puts.iter().map(|put| put.id.clone()));
                 of(&self.changes, &slice).tell(&change);
             }

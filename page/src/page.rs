@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// What the worker says when it cannot start at all.
@@ -40,6 +41,12 @@ struct Page {
     declared: RefCell<Declared>,
     /// How many calls of `register` have not asked the worker yet.
     early: Cell<u64>,
+    /// How many are not over.
+    registering: Cell<u64>,
+    /// One was granted.
+    registered: Cell<bool>,
+    /// Why the last one that failed did.
+    refused: RefCell<Option<Error>>,
     /// Resolves when the last of them, or an earlier one, has its answer.
     last_turn: RefCell<Option<Promise>>,
     /// How many bursts were posted.
@@ -50,8 +57,7 @@ struct Page {
 
 /// The first `register` is finding the worker, or has found it.
 struct Connecting {
-    /// `workerUrl`, `api` and `name`.
-    place: [Option<String>; 3],
+    place: Place,
     /// Resolves when it has, however that ended.
     over: Promise,
     failed: Option<Error>,
@@ -64,13 +70,9 @@ struct Declared {
 }
 
 impl Page {
-    /// Whether `register` was called, and has not failed to find the worker.
+    /// Whether `register` was granted, or may be yet. Where it was refused, nothing would ever be posted.
     fn check_registered(&self, what: &str) -> Result<(), Error> {
-        if self.early.get() > 0 || self.connection.get().is_some() {
-            Ok(())
-        } else {
-            Err(not_registered(what))
-        }
+        if self.registering.get() > 0 || self.registered.get() { Ok(()) } else { Err(not_registered(what)) }
     }
 }
 
@@ -83,24 +85,47 @@ fn page() -> &'static Page {
 }
 
 /// Registers the worker and declares slices. Call it early: what is dispatched after the call is kept, also before it
-/// resolves. A page of several parts may call it again with more slices, or with other settings of the same.
+/// resolves. A page of several parts may call it again with more slices, or with other settings of the same. It begins
+/// at once, and goes on whatever becomes of the future.
 ///
 /// # Errors
 ///
 /// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
 /// message says the next step. What failed may be tried again.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
-    // What is dispatched from now on may be of these slices. Where a page is rendered on a server, there is nothing to keep.
-    let begun = cfg!(target_family = "wasm").then(|| (Early::new(), Turn::after_those_before()));
+    // Where a page is rendered on a server, there is nothing to keep.
+    let begun = cfg!(target_family = "wasm").then(|| {
+        // What is dispatched from now on may be of these slices.
+        let (early, turn) = (Early::new(), Turn::after_those_before());
+        let outcome = Rc::new(RefCell::new(None));
+        let told = outcome.clone();
+        // Not by the future's own polling: others wait for this call, and it may be awaited after them, or never.
+        let over = future_to_promise(async move {
+            let registered = registered(options, early, turn).await;
+            told.replace(Some(registered));
+            Ok(JsValue::UNDEFINED)
+        });
+        (over, outcome)
+    });
     async move {
-        match begun {
-            Some((early, turn)) => registered(options, early, turn).await,
-            None => Err(registration::no_window()),
-        }
+        let Some((over, outcome)) = begun else { return Err(registration::no_window()) };
+        let _ = JsFuture::from(over).await;
+        let registered = outcome.take();
+        registered.unwrap_or_else(|| Err(not_registered("register")))
     }
 }
 
 async fn registered(options: RegisterOptions, early: Early, turn: Turn) -> Result<Registration, Error> {
+    let page = page();
+    let registration = granted(options, early, &turn).await;
+    match &registration {
+        Ok(_) => page.registered.set(true),
+        Err(why) => drop(page.refused.replace(Some(why.clone()))),
+    }
+    registration
+}
+
+async fn granted(options: RegisterOptions, early: Early, turn: &Turn) -> Result<Registration, Error> {
     let page = page();
     // One call after the other, so that each is refused for its own mistakes.
     turn.come().await;
@@ -158,6 +183,7 @@ impl Turn {
     fn after_those_before() -> Self {
         let mut over = None;
         let promise = Promise::new(&mut |resolve, _| over = Some(resolve));
+        page().registering.set(page().registering.get() + 1);
         Turn { before: page().last_turn.replace(Some(promise)), over }
     }
 
@@ -170,6 +196,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        page().registering.set(page().registering.get() - 1);
         if let Some(over) = self.over.take() {
             let _ = over.call0(&JsValue::UNDEFINED);
         }
@@ -187,7 +214,7 @@ fn error_object(error: &WorkerError) -> JsValue {
 /// The conversation with the worker, begun by whoever comes first.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
-    let place = [options.worker_url.clone(), options.api.clone(), options.name.clone()];
+    let place = Place::of(options);
     let mut begun = None;
     // What failed is tried again.
     if let Some(connecting) =
@@ -201,7 +228,7 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
         }
         begun = Some(connecting.over.clone());
     }
-    let over = begun.unwrap_or_else(|| begin(place, Place::of(options)));
+    let over = begun.unwrap_or_else(|| begin(place));
     let _ = JsFuture::from(over).await;
     page.connection.get().ok_or_else(|| {
         let failed = page.connecting.borrow().as_ref().and_then(|connecting| connecting.failed.clone());
@@ -209,8 +236,9 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
     })
 }
 
-fn begin(options: [Option<String>; 3], place: Place) -> Promise {
+fn begin(place: Place) -> Promise {
     let page = page();
+    let to = place.clone();
     let over = future_to_promise(async move {
         let hear = |down| {
             if page.heard.hear(&down) {
@@ -219,7 +247,7 @@ fn begin(options: [Option<String>; 3], place: Place) -> Promise {
                 }
             }
         };
-        match registration::connect(place, hear, leave).await {
+        match registration::connect(to, hear, leave).await {
             Ok(connection) => {
                 page.connection.set(Some(connection));
                 for slice in page.heard.watched() {
@@ -234,7 +262,7 @@ fn begin(options: [Option<String>; 3], place: Place) -> Promise {
         }
         Ok(JsValue::UNDEFINED)
     });
-    *page.connecting.borrow_mut() = Some(Connecting { place: options, over: over.clone(), failed: None });
+    *page.connecting.borrow_mut() = Some(Connecting { place, over: over.clone(), failed: None });
     over
 }
 
@@ -327,7 +355,11 @@ async fn ask<T: DeserializeOwned>(
     if let Some(registering) = registering {
         let _ = JsFuture::from(registering).await;
     }
-    let Some(connection) = page.connection.get() else { return Err(not_registered(kind)) };
+    let Some(connection) = page.connection.get().filter(|_| page.registered.get()) else {
+        // Those who waited for it hear of its mistake.
+        let refused = page.refused.borrow().clone();
+        return Err(refused.unwrap_or_else(|| not_registered(kind)));
+    };
     post();
     let answer = Promise::new(&mut |resolve, reject| {
         connection.ask(resolve, reject, |session, now| session.request(now, kind, slice, settings));
@@ -339,7 +371,8 @@ async fn ask<T: DeserializeOwned>(
 #[derive(Deserialize)]
 struct Done {}
 
-/// A slice's items, all of one moment, what was dispatched before included. Later changes follow by [`subscribe`].
+/// A slice's items, all of one moment, what was dispatched before included. Later changes follow by [`subscribe`]; what
+/// that told before is in them.
 ///
 /// An item that is no `T` is left out, and reported to [`subscribe_errors`] and the console as `unreadable_item`.
 ///
@@ -347,14 +380,13 @@ struct Done {}
 ///
 /// `unknown_slice`, `storage`, `not_registered`.
 pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, Error> {
-    let (items, _) = stored(slice).await?;
+    let items = stored(slice).await?;
     let heard = &page().heard;
     heard.knows(slice, items.iter().map(|item| item.id.clone()));
     Ok(heard.typed(slice, &items))
 }
 
-/// A slice's items, and up to which of the page's bursts they are.
-async fn stored(slice: &str) -> Result<(Vec<Item<Value>>, u64), Error> {
+async fn stored(slice: &str) -> Result<Vec<Item<Value>>, Error> {
     /// The stored items, and what is newer than the store and wins over them.
     #[derive(Deserialize)]
     struct Rows {
@@ -362,15 +394,23 @@ async fn stored(slice: &str) -> Result<(Vec<Item<Value>>, u64), Error> {
         values: Vec<Value>,
         puts: Vec<Item<Value>>,
         deletes: Vec<String>,
-        n: u64,
+        position: u64,
     }
-    let rows: Rows = ask("hydrate", Some(slice), None).await?;
+    let rows = loop {
+        let before = page().heard.told(slice);
+        let rows: Rows = ask("hydrate", Some(slice), None).await?;
+        // The worker reads a store while it takes what others do, and may tell of that first.
+        let told = page().heard.told(slice);
+        if told == before || told <= rows.position {
+            break rows;
+        }
+    };
     let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
     for id in rows.deletes {
         items.remove(&id);
     }
     items.extend(rows.puts.into_iter().map(|put| (put.id, put.value)));
-    Ok((items.into_iter().map(|(id, value)| Item { id, value }).collect(), rows.n))
+    Ok(items.into_iter().map(|(id, value)| Item { id, value }).collect())
 }
 
 /// Reads a slice again of which the page may have missed changes, and tells its listeners what it has come to.
@@ -382,8 +422,11 @@ async fn catch_up(slice: String) {
     }
     while page.catching_up.borrow().get(&slice) == Some(&true) {
         page.catching_up.borrow_mut().insert(slice.clone(), false);
+        post();
+        let before = page.posted.get();
         match stored(&slice).await {
-            Ok((items, n)) if n == page.posted.get() && page.gathered.borrow().is_empty() => {
+            // What the worker remembers of the page is not asked: in another database, that is nothing.
+            Ok(items) if before == page.posted.get() && page.gathered.borrow().is_empty() => {
                 page.heard.catch_up(&slice, items);
             }
             // What was dispatched meanwhile is newer than what was read.

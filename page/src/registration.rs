@@ -37,7 +37,8 @@ pub fn function<A: wasm_bindgen::convert::FromWasmAbi + 'static>(call: impl Fn(A
     Closure::<dyn Fn(A)>::new(call).into_js_value().unchecked_into()
 }
 
-/// What a place of the options is called where it is not given.
+/// Where the worker, the API and the database are; the usual ones where the options do not say.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     pub worker_url: String,
     pub api: String,
@@ -182,4 +183,21 @@ fn converse(
         document.add_event_listener_with_callback("visibilitychange", &hidden)?;
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A part of a page may say what another leaves out.
+    #[test]
+    fn the_usual_place_by_its_name_is_the_same_place() {
+        let (silent, mut named) = (RegisterOptions::default(), RegisterOptions::default());
+        named.worker_url = Some("/nightferry/sw.js".into());
+        named.api = Some("/nightferry".into());
+        named.name = Some("nightferry".into());
+        assert_eq!(Place::of(&silent), Place::of(&named));
+        named.name = Some("other".into());
+        assert_ne!(Place::of(&silent), Place::of(&named));
+    }
 }

@@ -139,3 +139,31 @@ async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
     assert_eq!(items, json!([{"id": "value", "value": {"no": "text"}}]));
     Ok(())
 }
+
+/// As of JavaScript's client: what is refused keeps nothing, and a registration goes on by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_is_refused_or_goes_on_whoever_waits_for_it() -> Result<()> {
+    let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.goto(&server.client_page()).await?;
+    tab.wait_until("window.nf").await?;
+    let codes: Value = tab
+        .eval(
+            "const code = async (call) => { try { await call(); } catch (error) { return error.code; } };
+             const refused = nf.register({slices: {'no spaces': {}}});
+             const waiting = nf.flushPersistence();
+             return [
+                 await code(() => refused),
+                 await code(() => waiting),
+                 await code(() => nf.dispatch({type: 'files/addItem', payload: {id: 1}})),
+                 await code(() => nf.flushPersistence()),
+             ];",
+        )
+        .await?;
+    assert_eq!(codes, json!(["bad_config", "bad_config", "not_registered", "not_registered"]));
+    let items: Value = tab.eval("return nf.hydrateWhileRegistering({slices: {files: {}}}, 'files');").await?;
+    assert_eq!(items, json!([]));
+    // The usual places, by their names.
+    tab.eval::<()>("await nf.register({slices: {notes: {}}, name: 'nightferry', api: '/nightferry'});").await
+}

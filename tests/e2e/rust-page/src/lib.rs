@@ -47,6 +47,15 @@ pub fn register(options: JsValue) -> Result<Promise, JsValue> {
     }))
 }
 
+/// Registers and waits for that last, as a page may that reads meanwhile.
+#[wasm_bindgen(js_name = hydrateWhileRegistering)]
+pub async fn hydrate_while_registering(options: JsValue, slice: String) -> Result<JsValue, JsValue> {
+    let registering = nf::register(read(&options)?);
+    let items = nf::hydrate::<Value>(&slice).await.map_err(failure)?;
+    registering.await.map_err(failure)?;
+    Ok(write(&items))
+}
+
 #[wasm_bindgen]
 pub fn dispatch(action: JsValue) -> Result<JsValue, JsValue> {
     nf::dispatch::<Value>(&read(&action)?).map_err(failure)?;
