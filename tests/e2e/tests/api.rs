@@ -14,6 +14,8 @@ with_each_client! {
     f15_a_slice_is_added_with_tabs_open
     f10_a_tab_closed_within_the_debounce_time
     a_database_of_a_newer_format_refuses_the_registration
+    items_that_are_older_than_what_was_told_are_read_again
+    what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page
 }
 
 fn add(id: u64) -> Value {
@@ -259,4 +261,55 @@ async fn a_database_of_a_newer_format_refuses_the_registration(client: Client) -
         .await?;
     assert_eq!(refused, ("newer_schema".into(), true));
     Ok(())
+}
+
+/// The worker reads a store while it takes what others do, and may tell of that first.
+async fn items_that_are_older_than_what_was_told_are_read_again(client: Client) -> Result<()> {
+    let (server, profile) = (Server::start_for(client).await?, Profile::fresh()?);
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let asked: u64 = tab
+        .eval(
+            "let asked = 0;
+             const post = ServiceWorker.prototype.postMessage;
+             ServiceWorker.prototype.postMessage = function (text) {
+                 asked += JSON.parse(text).kind === 'hydrate';
+                 return post.call(this, text);
+             };
+             const reading = nf.hydrate('files');
+             new BroadcastChannel('nightferry:nightferry').postMessage({
+                 v: 1, kind: 'changed', slice: 'files', position: 1_000_000, n: 0, origin: 'tab',
+                 puts: [{id: '1', value: {id: 1}}], deletes: [],
+             });
+             await reading;
+             return asked;",
+        )
+        .await?;
+    assert_eq!(asked, 2);
+    Ok(())
+}
+
+/// In another database, the worker remembers nothing of it.
+async fn what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page(client: Client) -> Result<()> {
+    let (server, profile) = (Server::start_for(client).await?, Profile::fresh()?);
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.dispatch(&[add(1)]).await?;
+    tab.eval::<()>(
+        "window.heard = [];
+         nf.subscribe('files', ({puts}) => heard.push(puts.length));
+         await nf.hydrate('files');
+         const {get} = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
+         Object.defineProperty(MessageEvent.prototype, 'data', {get() {
+             const data = get.call(this);
+             if (data?.kind === 'rows') data.n = 0;
+             return data;
+         }});
+         const joined = {v: 1, kind: 'joined', position: 1_000_000};
+         new BroadcastChannel('nightferry:nightferry').postMessage(joined);",
+    )
+    .await?;
+    tab.wait_until("heard.length === 1 && heard[0] === 1").await
 }
