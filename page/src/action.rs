@@ -140,8 +140,8 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::ser::Formatter;
     use serde_json::json;
+    use serde_json::ser::Formatter;
 
     fn text<A: Serialize + ?Sized>(action: &A) -> Result<String, Error> {
         read(action).map(|dispatched| dispatched.text)
