@@ -1,5 +1,6 @@
 //! What can be set, and what a switch does to changes that are on their way.
 
+use nightferry::bridge::status::Connection;
 use nightferry_sim::World;
 use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
@@ -82,6 +83,34 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
     assert_eq!(configure(&mut world, Some("files"), json!({"syncToFlask": true})), "done");
     world.settle();
     world.check_converged();
+}
+
+/// What was taken out of a push is not in it after a restart either: the answer that it had is of what it was then.
+#[test]
+fn f38_what_was_taken_out_of_a_push_and_edited_is_not_part_of_it_after_a_restart() {
+    let mut world = World::with(7, r#"{"files":{},"notes":{}}"#);
+    // Until the device knows whose it is, nothing is chosen to be sent.
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "x", "v": 1}));
+    world.dispatch(0, "notes/addItem", json!({"id": "y"}));
+    flush(&mut world, 0);
+    world.server.mode = Fault::Nothing;
+    world.run_until("it knows", |world| world.disk.meta("principal").is_some());
+    world.server.mode = Fault::AnswerLost;
+    world.run_until("both have arrived in one push", |world| world.server.value("files", "x").is_some());
+    // On its own, the device only asks whether the server is there: the push is not written down again before it is.
+    world.server.mode = Fault::Refused;
+    world.run_until("it is on its own", |world| world.status().connection == Connection::LocalOnly);
+    configure(&mut world, Some("files"), json!({"syncToFlask": false}));
+    world.run_for(60_000);
+    configure(&mut world, Some("files"), json!({"syncToFlask": true}));
+    world.dispatch(0, "files/updateItem", json!({"id": "x", "v": 2}));
+    flush(&mut world, 0);
+    world.kill_and_boot();
+    world.server.mode = Fault::Nothing;
+    world.settle();
+    world.check_rest();
+    assert_eq!(world.server.value("files", "x"), Some(json!({"id": "x", "v": 2})));
 }
 
 #[test]

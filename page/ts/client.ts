@@ -133,9 +133,9 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
   try {
-    // wasm-bindgen's own loader, for all kinds of sources, is as much as all of this function.
     const file = await fetch(new URL("client.wasm", import.meta.url));
-    wasm.initSync({ module: await WebAssembly.compile(await file.arrayBuffer()) });
+    const { instance, module } = await WebAssembly.instantiate(await file.arrayBuffer(), wasm.imports());
+    wasm.begin(instance, module);
   } catch (reason) {
     throw failure(
       "client_failed",

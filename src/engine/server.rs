@@ -84,6 +84,15 @@ impl Engine {
             self.lane.part = 0;
         }
         self.lane.n = push.n;
+        let writes = self.noted(&push);
+        self.lane.push = Some(push);
+        self.lane.written = false;
+        self.store(Purpose::Prepare, writes);
+        self.lane.state = State::Preparing;
+    }
+
+    /// What writes a push down.
+    fn noted(&self, push: &Push) -> Vec<Write> {
         let mut writes = vec![
             Write::meta("push", &push.to_json()),
             Write::meta("n", &number(push.n)),
@@ -92,20 +101,21 @@ impl Engine {
         // What was sent under a name is never sent under another one, even if the note of that name failed.
         writes
             .extend(self.lane.principal.iter().map(|principal| Write::meta("principal", &quoted(principal))));
-        self.lane.push = Some(push);
-        self.lane.written = false;
-        self.store(Purpose::Prepare, writes);
-        self.lane.state = State::Preparing;
+        writes
     }
 
     /// Takes rows out of the push, which wait in the outbox again. It may have been sent before with them; its count and
-    /// tag stay, and the server answers a part of a push as it answered the whole.
+    /// tag stay, and the server answers a part of a push as it answered the whole. What is written down of it goes with
+    /// them: the rows may change now, and the answer to what they were must not meet what they become.
     fn withdraw(&mut self, rows: &[u64]) {
-        let Some(push) = &mut self.lane.push else { return };
+        let Some(mut push) = self.lane.push.take() else { return };
         push.entries.retain(|(seq, _)| !rows.contains(seq));
         if push.entries.is_empty() {
-            self.lane.push = None;
             self.owed.push(Write::delete(META, RowKey::Text("push".into())));
+        } else {
+            let noted = self.noted(&push);
+            self.owed.extend(noted);
+            self.lane.push = Some(push);
         }
         self.lane.written = false;
         for seq in rows {

@@ -103,6 +103,7 @@ fn build(id: &str) -> Result<()> {
             optimize(&folder.join("nightferry_page_bg.wasm"), &glue, &dist_browser().join("client.wasm"))?;
             worker.join().unwrap_or_else(|_| bail!("wasm-opt's thread panicked"))
         })?;
+        open_glue(&prepared().join("page"))?;
         Ok(Step::Done)
     })?;
     step("JavaScript (esbuild)", || {
@@ -160,6 +161,22 @@ fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
     rename::glue(glue, &process::text(&mut wasm_opt)?)
 }
 
+/// Lets the page's script load the wasm by itself: wasm-bindgen's loader, for all kinds of sources, is as much as all of
+/// the script's own registering.
+fn open_glue(folder: &Path) -> Result<()> {
+    let add = |file: &str, text: &str| {
+        let path = folder.join(file);
+        let glue = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, format!("{glue}\n{text}\n")).with_context(|| path.display().to_string())
+    };
+    add("nightferry_page.js", "export { __wbg_get_imports as imports, __wbg_finalize_init as begin };")?;
+    add(
+        "nightferry_page.d.ts",
+        "export function imports(): WebAssembly.Imports;\n\
+         export function begin(instance: WebAssembly.Instance, module: WebAssembly.Module): void;",
+    )
+}
+
 /// `sw.js` is one classic script without `import`s: the glue's `wasm_bindgen`, then the listeners that use it.
 fn worker_script(id: &str) -> Result<()> {
     let glue = std::fs::read_to_string(prepared().join("sw/nightferry_sw.js"))?;
@@ -179,8 +196,6 @@ fn client_module(id: &str) -> Result<()> {
     }
     let mut esbuild = esbuild(id, "page/");
     esbuild.args(["--bundle", "--format=esm"]).arg(wasm_alias()).arg(&entry);
-    // wasm-bindgen's, of another way to call `initSync`.
-    esbuild.arg("--pure:console.warn");
     esbuild.arg(format!("--outfile={}", dist_browser().join("client.js").display()));
     process::quiet(&mut esbuild)
 }
