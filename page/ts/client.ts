@@ -3,7 +3,7 @@
 
 import * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
-import { add, follow, hear, pendingListeners, type Rows, subscribeErrors } from "./heard.js";
+import { add, follow, hear, newest, pendingListeners, type Rows, subscribeErrors, type Told } from "./heard.js";
 import type {
   Action,
   AutoSyncConfig,
@@ -47,7 +47,7 @@ interface Call {
 let registering: Call | undefined;
 let registered: Call | undefined;
 /** What they declared: each slice, and auto-sync, as the latest that named it. */
-let declared: RegisterOptions = { slices: {} };
+let declared = { slices: {}, autoSync: {} };
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let early = 0;
 /** Where the worker, the API and the database are, once the worker can be posted to. */
@@ -86,7 +86,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
 
 /** One call after the other, so that each is refused for its own mistakes. */
 async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
-  let all: RegisterOptions;
+  let all: typeof declared;
   let asked: Promise<Registration>;
   early += 1;
   try {
@@ -99,9 +99,9 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
     }
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
-    all = { ...declared, ...options, slices: { ...declared.slices, ...options.slices } };
+    all = { slices: { ...declared.slices, ...options.slices }, autoSync: options.autoSync ?? declared.autoSync };
     const slices = encode(all.slices, "slices");
-    const autoSync = encode(all.autoSync ?? {}, "autoSync");
+    const autoSync = encode(all.autoSync, "autoSync");
     asked = answer((resolve, reject) => {
       // Once this has settled, it changes nothing any more.
       subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
@@ -362,25 +362,16 @@ async function catchUp(slice: string, known: Set<string>, tell: (change: Change<
   tell({ puts, deletes: [...gone], origin: "tab" });
 }
 
-async function read(slice: string) {
-  let newest = 0;
+async function read(slice: string): Promise<Omit<Told, "origin">> {
+  const before = newest[slice];
+  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
   // The worker reads a store while it takes what others do, and may tell of that first.
-  const end = follow(slice, (told) => {
-    if (typeof told === "object") newest = told.position;
-  });
-  try {
-    for (;;) {
-      newest = 0;
-      const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
-      if (newest > position) continue;
-      const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-      for (const id of deletes) items.delete(id);
-      for (const { id, value } of puts) items.set(id, value);
-      return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
-    }
-  } finally {
-    end();
-  }
+  const now = newest[slice];
+  if (now !== before && Number(now) > position) return read(slice);
+  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+  for (const id of deletes) items.delete(id);
+  for (const { id, value } of puts) items.set(id, value);
+  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
 }
 
 /** What nightferry/redux needs beyond the API. No part of it. */

@@ -31,6 +31,8 @@ export type Gap = "joined" | "registered";
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
 export type Told = Change<unknown> & { n: number; position: number };
 
+/** By slice, the last record of all pages that was told of. */
+export const newest: Record<string, number> = {};
 let status: Status = {
   enabled: true,
   connection: "unknown",
@@ -126,6 +128,7 @@ export function hear(message: Message): void {
       each(metricsListeners, metrics);
       break;
     case "changed":
+      newest[message.slice] = message.position;
       each(followers.get(message.slice), message);
       break;
     case "folded":

@@ -69,10 +69,15 @@ pub fn app() -> Result<PathBuf> {
     let into = prepared().join("app");
     workspace::empty(&into)?;
     let entry = folder().join("app-entry.js");
-    std::fs::write(
-        &entry,
-        "export * from './client.js';\nexport * as redux from './redux.js';\nexport * as react from './react.js';\n",
-    )?;
+    // By name, as an app imports them: a namespace would be an object with a getter for each.
+    let mut text = String::from("export * from './client.js';\n");
+    for name in ["redux", "react"] {
+        let names = exports(name)?;
+        let renamed: Vec<String> =
+            names.iter().map(|export| format!("{export} as {name}_{export}")).collect();
+        text += &format!("export {{ {} }} from './{name}.js';\n", renamed.join(", "));
+    }
+    std::fs::write(&entry, text)?;
     let app = into.join(sizes::APP);
     let mut esbuild = machine::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", "--log-level=warning"]);
@@ -80,6 +85,18 @@ pub fn app() -> Result<PathBuf> {
     let bundled = process::quiet(esbuild.arg(&entry).arg(format!("--outfile={}", app.display())));
     std::fs::remove_file(&entry)?;
     bundled.map(|()| app)
+}
+
+/// The names that a module of the package exports.
+fn exports(module: &str) -> Result<Vec<String>> {
+    let metafile = prepared().join("exports.json");
+    let mut esbuild = machine::node_tool(ESBUILD);
+    esbuild.arg(folder().join(format!("{module}.js"))).arg(format!("--metafile={}", metafile.display()));
+    process::quiet(esbuild.arg(format!("--outfile={}", prepared().join("exports.js").display())))?;
+    let meta: Value = serde_json::from_slice(&std::fs::read(&metafile)?)?;
+    let outputs = meta["outputs"].as_object().context("esbuild lists what it wrote")?;
+    let names = outputs.values().filter_map(|output| output["exports"].as_array()).flatten();
+    Ok(names.filter_map(|name| name.as_str().map(String::from)).collect())
 }
 
 /// Where the package is.
