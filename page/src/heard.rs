@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_message_of_another_build_is_read_as_far_as_it_is_known() {
-        let told = r#"{"v":1,"kind":"status","status":{"pending":3,"moon":"full"}}"#;
+        let told = r#"{"v":1,"kind":"status","status":{"pending":3,"moon":"full","connection":"by-pigeon"}}"#;
         let Told::Status { status } = serde_json::from_str(told).unwrap() else { panic!("no status") };
         assert_eq!(status, Status { pending: 3, ..Status::default() });
         assert!(matches!(serde_json::from_str(r#"{"v":1,"kind":"new"}"#).unwrap(), Told::Other));

@@ -102,12 +102,13 @@ pub struct Registration {
 #[cfg_attr(test, derive(TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Connection {
-    /// No request was answered or failed yet.
-    #[default]
-    Unknown,
     Online,
     /// The server cannot be reached: changes are kept on this device.
     LocalOnly,
+    /// No request was answered or failed yet.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// What became of the last sync.
@@ -115,11 +116,13 @@ pub enum Connection {
 #[cfg_attr(test, derive(TS))]
 #[serde(rename_all = "lowercase")]
 pub enum SyncStatus {
-    #[default]
-    Idle,
     Syncing,
     Success,
     Error,
+    /// Nothing was synced yet. (What a newer worker calls otherwise reads as this, here and in what follows.)
+    #[default]
+    #[serde(other)]
+    Idle,
 }
 
 /// How many changes the server has acknowledged, of how many.
@@ -255,11 +258,12 @@ pub struct Item<T> {
 #[cfg_attr(test, derive(TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Another tab.
-    Tab,
     Server,
     /// The server refused a change, and it was undone.
     Rollback,
+    /// Another tab.
+    #[serde(other)]
+    Tab,
 }
 
 /// Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused.
@@ -276,12 +280,13 @@ pub struct Change<T> {
 #[cfg_attr(test, derive(TS))]
 #[serde(rename_all = "lowercase")]
 pub enum ProgressState {
-    /// Only on this device.
-    Local,
     /// On its way to the server.
     Sending,
     /// The server has it, or the slice does not go there.
     Synced,
+    /// Only on this device.
+    #[serde(other)]
+    Local,
 }
 
 /// How far an item's latest change has come.

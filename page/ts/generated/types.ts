@@ -49,10 +49,10 @@ export type Registration = {
 };
 
 /** What the last attempt to reach the server showed. */
-export type Connection = "unknown" | "online" | "local-only";
+export type Connection = "online" | "local-only" | "unknown";
 
 /** What became of the last sync. */
-export type SyncStatus = "idle" | "syncing" | "success" | "error";
+export type SyncStatus = "syncing" | "success" | "error" | "idle";
 
 /** How many changes the server has acknowledged, of how many. */
 export type SyncProgress = {
@@ -134,7 +134,7 @@ export type Item<T> = {
 };
 
 /** Who made a change that pages are told of. */
-export type Origin = "tab" | "server" | "rollback";
+export type Origin = "server" | "rollback" | "tab";
 
 /** Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused. */
 export type Change<T> = {
@@ -144,7 +144,7 @@ export type Change<T> = {
 };
 
 /** How far a change has come. */
-export type ProgressState = "local" | "sending" | "synced";
+export type ProgressState = "sending" | "synced" | "local";
 
 /** How far an item's latest change has come. */
 export type ItemProgress = {
