@@ -85,6 +85,28 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
     world.check_converged();
 }
 
+/// An update that did nothing, for want of an item, does nothing when it is replayed either, whatever made the item since.
+#[test]
+fn what_did_nothing_does_nothing_again_once_the_item_is_there_and_its_row_is_gone() {
+    let mut world = World::with(8, r#"{"files":{},"slow":{"debounceMs":600000,"maxWaitMs":600000}}"#);
+    // Nothing is ever chosen to be sent.
+    world.server.mode = Fault::Refused;
+    // Holds the journal.
+    world.dispatch(0, "slow/addItem", json!({"id": "s"}));
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 1}));
+    let whole = json!({"type": "files/updateItem", "payload": {"id": "a"}, "whole": {"id": "a", "y": 1}});
+    world.dispatch_all(0, vec![whole]);
+    world.run_until("it is stored", |world| world.disk.item("files", "a").is_some());
+    configure(&mut world, Some("files"), json!({"syncToFlask": false}));
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "z": 2}));
+    let expected = json!({"id": "a", "y": 1, "z": 2});
+    world.run_until("that too", |world| world.disk.item("files", "a").as_ref() == Some(&expected));
+    world.run_for(5_000);
+    world.kill_and_boot();
+    world.run_for(5_000);
+    assert_eq!(world.disk.item("files", "a"), Some(expected));
+}
+
 /// What was taken out of a push is not in it after a restart either: the answer that it had is of what it was then.
 #[test]
 fn f38_what_was_taken_out_of_a_push_and_edited_is_not_part_of_it_after_a_restart() {

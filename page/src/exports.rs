@@ -81,8 +81,14 @@ pub fn watch(slice: &str) {
     with(|connection| connection.say(|session, _| vec![session.watch(slice)]));
 }
 
-/// Tells the worker something that needs no answer: `online`, `hidden`, `resetMetrics`.
+/// Tells the worker something that needs no answer: `online`, `resetMetrics`.
 #[wasm_bindgen]
 pub fn tell(kind: &str) {
     with(|connection| connection.say(|session, _| vec![session.tell(kind)]));
+}
+
+/// The page may be gone the next moment.
+#[wasm_bindgen]
+pub fn leave() {
+    with(|connection| connection.say(|session, _| session.leave()));
 }

@@ -33,7 +33,7 @@ pub struct Session<P> {
     declared: Option<Request>,
     /// The database that the page's changes are for; `None` until registered.
     epoch: Option<String>,
-    /// The request that declares slices. Until it is answered nothing else is posted: it may be of them.
+    /// The request that declares slices. Until it is answered no burst is posted: it may be of them.
     registering: Option<u64>,
     last_request: u64,
     last_n: u64,
@@ -113,10 +113,12 @@ impl<P: Clone> Session<P> {
         self.stamped(self.last_n, burst)
     }
 
+    /// Nothing where the page is not registered, or is registering more: the burst may be of that.
     fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
-        if self.registering.is_some() {
-            return None;
-        }
+        if self.registering.is_some() { None } else { self.stamp(n, burst) }
+    }
+
+    fn stamp(&self, n: u64, burst: P) -> Option<Message<P>> {
         let mut out = self.message("actions");
         let first = self.bursts.first().map_or(n, |burst| burst.0);
         out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
@@ -172,9 +174,21 @@ impl<P: Clone> Session<P> {
         Message::Text(text)
     }
 
-    /// Tells the worker something that needs no answer: `ping`, `online`, `hidden`, `resetMetrics`.
+    /// Tells the worker something that needs no answer: `ping`, `online`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
         Message::Text(self.message(kind).end())
+    }
+
+    /// The page may be gone the next moment: what still waits for an answer to `register` goes all the same.
+    pub fn leave(&self) -> Vec<Message<P>> {
+        let mut messages = Vec::new();
+        if self.registering.is_some() {
+            for (n, burst) in &self.bursts {
+                messages.extend(self.stamp(*n, burst.clone()));
+            }
+        }
+        messages.push(self.tell("hidden"));
+        messages
     }
 
     /// Asks for the progress of a slice's items, from now on.
@@ -415,6 +429,22 @@ mod tests {
             panic!()
         };
         assert!(slices.contains("notes"), "{slices}");
+    }
+
+    /// f10: a page that goes while more is registered takes nothing with it.
+    #[test]
+    fn f10_a_page_that_leaves_while_it_registers_more_sends_what_it_has() {
+        let mut session = session();
+        session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
+        assert_eq!(session.burst(0, "[1]".into()), None);
+        let left = session.leave();
+        assert_eq!(ns(&left), [1]);
+        assert!(matches!(Up::read(&text(&left[1])).unwrap().body, Body::Hidden));
+        // One that is not registered at all has no database to send it to.
+        let mut early = Session::new("p");
+        early.register(0, "{}", "{}");
+        early.burst(0, "[1]".into());
+        assert_eq!(ns(&early.leave()).len(), 0);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Engine {
                 engine.fold.skip(&key, position);
                 let item = engine.items.change(&key);
                 item.held =
-                    Some(Pending { value, at, since: at, position, positions: Vec::new(), made: false });
+                    Some(Pending { value, at, since: at, position, positions: Vec::new(), made: true });
                 item.position = position;
             }
         }

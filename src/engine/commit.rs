@@ -121,8 +121,9 @@ impl Committer {
                 // In conflict it sends nothing; but a row that waits behind the conflict stays what the store has.
                 if item.unsent.is_some() || !conflicts.contains_key(key) {
                     let row = track(key, item, &pending, slice.sync_to_flask, outbox, &mut writes);
+                    // Without a row, or where one goes that kept replays away.
                     let queued = matches!(&row, Some((_, _, Some(_))));
-                    if pending.made && !queued && item.sync.is_none() {
+                    if (pending.made || row.is_some()) && !queued && item.sync.is_none() {
                         batch.guards.push((key.clone(), pending.position));
                     }
                     batch.outbox.extend(row);
