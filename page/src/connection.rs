@@ -90,6 +90,12 @@ impl Connection {
         });
     }
 
+    /// Tells the worker something that needs no answer.
+    pub fn tell(&self, kind: &str) {
+        let leaves = kind == "hidden";
+        self.say(|session, now| if leaves { session.leave(now) } else { vec![session.tell(kind)] });
+    }
+
     /// Posts what `say` comes to.
     pub fn say(&self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
         let mut messages = Vec::new();

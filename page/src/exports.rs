@@ -1,5 +1,6 @@
 //! What `page/ts/client.ts`, the JavaScript API, is made of: posts bursts of actions, hears what changed. It registers the
-//! worker and wraps what is asked here in promises, because an executor for futures would be half of the download.
+//! worker and wraps what is asked here in promises, because an executor for futures would be half of the download. Texts
+//! come as the strings of JavaScript: what wasm-bindgen does for each `&str` would be more than what is done with them.
 
 use crate::connection::{Connection, Down};
 use js_sys::{Function, JsString};
@@ -29,8 +30,13 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
 /// page's life. What is heard goes to [`hear`]; what answers nothing comes out at `deliver`. `arm(ms)` has [`tick`] called
 /// then, and not before.
 #[wasm_bindgen]
-pub fn connect(registration: ServiceWorkerRegistration, page: &str, deliver: Function, arm: Function) {
-    CONNECTION.set(Some(Box::leak(Box::new(Connection::new(registration, page, deliver, arm)))));
+pub fn connect(registration: ServiceWorkerRegistration, page: JsString, deliver: Function, arm: Function) {
+    CONNECTION.set(Some(Box::leak(Box::new(Connection::new(
+        registration,
+        &String::from(page),
+        deliver,
+        arm,
+    )))));
 }
 
 /// The worker said something, to this page or to all.
@@ -47,9 +53,10 @@ pub fn tick() {
 
 /// Declares slices and auto-sync, JSON objects: `resolve(answer)` or `reject({code, message})`.
 #[wasm_bindgen]
-pub fn register(slices: &str, auto_sync: &str, resolve: Function, reject: Function) {
+pub fn register(slices: JsString, auto_sync: JsString, resolve: Function, reject: Function) {
+    let (slices, auto_sync) = (String::from(slices), String::from(auto_sync));
     with(|connection| {
-        connection.ask(resolve, reject, |session, now| session.register(now, slices, auto_sync))
+        connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync))
     });
 }
 
@@ -62,33 +69,29 @@ pub fn burst(actions: JsString) {
 /// Asks what `Session::request` names: `resolve(answer)` or `reject({code, message})`.
 #[wasm_bindgen]
 pub fn request(
-    kind: &str,
-    slice: Option<String>,
-    settings: Option<String>,
+    kind: JsString,
+    slice: Option<JsString>,
+    settings: Option<JsString>,
     resolve: Function,
     reject: Function,
 ) {
+    let (kind, slice, settings) = (String::from(kind), slice.map(String::from), settings.map(String::from));
     with(|connection| {
         connection.ask(resolve, reject, |session, now| {
-            session.request(now, kind, slice.as_deref(), settings.as_deref())
+            session.request(now, &kind, slice.as_deref(), settings.as_deref())
         })
     });
 }
 
 /// Asks for the progress of a slice's items, from now on.
 #[wasm_bindgen]
-pub fn watch(slice: &str) {
-    with(|connection| connection.say(|session, _| vec![session.watch(slice)]));
+pub fn watch(slice: JsString) {
+    let slice = String::from(slice);
+    with(|connection| connection.say(|session, _| vec![session.watch(&slice)]));
 }
 
-/// Tells the worker something that needs no answer: `online`, `resetMetrics`.
+/// Tells the worker something that needs no answer: `online`, `hidden`, `resetMetrics`.
 #[wasm_bindgen]
-pub fn tell(kind: &str) {
-    with(|connection| connection.say(|session, _| vec![session.tell(kind)]));
-}
-
-/// The page may be gone the next moment.
-#[wasm_bindgen]
-pub fn leave() {
-    with(|connection| connection.say(|session, _| session.leave()));
+pub fn tell(kind: JsString) {
+    with(|connection| connection.tell(&String::from(kind)));
 }

@@ -51,10 +51,6 @@ impl Gathered {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.texts.is_empty() && self.aside.is_empty()
-    }
-
     /// The bursts to post now, each the JSON text of an array of actions.
     pub fn take(&mut self, now: f64) -> Vec<String> {
         self.armed = false;

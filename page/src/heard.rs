@@ -44,8 +44,17 @@ enum Told {
     },
     /// From here on the page is told of everything; before, it may have missed something.
     Joined,
+    /// The page is registered for another database.
+    Registered,
     #[serde(other)]
     Other,
+}
+
+/// What changed elsewhere, and the last record of all pages that is in it.
+#[derive(Clone)]
+pub struct Elsewhere {
+    pub position: u64,
+    pub change: Change<Value>,
 }
 
 /// How far changes of a slice have come.
@@ -64,12 +73,12 @@ pub struct Heard {
     pub on_status: Listeners<Status>,
     pub on_metrics: Listeners<SyncMetrics>,
     pub on_error: Listeners<WorkerError>,
-    changes: BySlice<Change<Value>>,
+    /// The page is registered for another database, which has nothing of what was told.
+    pub on_another: Listeners<()>,
+    changes: BySlice<Elsewhere>,
     pending: BySlice<Pending>,
     /// Of slices that are listened to, the ids of the items that the page was told of or made.
     known: RefCell<BTreeMap<String, BTreeSet<String>>>,
-    /// The position of what was told last, by slice.
-    told: RefCell<BTreeMap<String, u64>>,
 }
 
 fn of<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
@@ -91,7 +100,7 @@ impl Heard {
         self.metrics.borrow().clone()
     }
 
-    pub fn on_change(&self, slice: &str, listener: impl Fn(&Change<Value>) + 'static) -> Subscription {
+    pub fn on_change(&self, slice: &str, listener: impl Fn(&Elsewhere) + 'static) -> Subscription {
         of(&self.changes, slice).add(listener)
     }
 
@@ -114,11 +123,6 @@ impl Heard {
         self.known.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
     }
 
-    /// The position of what was told last of a slice.
-    pub fn told(&self, slice: &str) -> u64 {
-        self.told.borrow().get(slice).copied().unwrap_or_default()
-    }
-
     /// The page has, or had, items of these ids.
     pub fn knows(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
         self.known.borrow_mut().entry(slice.into()).or_default().extend(ids);
@@ -129,7 +133,9 @@ impl Heard {
         let now: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
         let before = self.known.borrow_mut().insert(slice.into(), now.clone()).unwrap_or_default();
         let deletes = before.difference(&now).cloned().collect();
-        of(&self.changes, slice).tell(&Change { puts, deletes, origin: Origin::Tab });
+        let change = Change { puts, deletes, origin: Origin::Tab };
+        // It is told once it was read: nothing is read again because of it.
+        of(&self.changes, slice).tell(&Elsewhere { position: 0, change });
     }
 
     /// Takes a message of the worker that answers nothing. Whether the page may have missed something before it.
@@ -152,9 +158,8 @@ impl Heard {
                 self.on_metrics.tell(&metrics);
             }
             Told::Changed { slice, position, change } => {
-                self.told.borrow_mut().insert(slice.clone(), position);
                 self.knows(&slice, change.puts.iter().map(|put| put.id.clone()));
-                of(&self.changes, &slice).tell(&change);
+                of(&self.changes, &slice).tell(&Elsewhere { position, change });
             }
             Told::Pending { slice, changes, reset } => {
                 of(&self.pending, &slice).tell(&Pending { changes, reset });
@@ -162,6 +167,11 @@ impl Heard {
             Told::Failed { code, message } => self.fail(ErrorKind::Failed, code, message),
             Told::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
             Told::Joined => return true,
+            Told::Registered => {
+                // Another database lacks what the page shows, which is no reason to take it away.
+                self.known.borrow_mut().clear();
+                self.on_another.tell(&());
+            }
             Told::Other => {}
         }
         false
@@ -235,7 +245,7 @@ mod tests {
                 }
                 Told::Failed { code, .. } => ("code", Ok(code.into())),
                 Told::Warning { message, .. } => ("message", Ok(message.into())),
-                Told::Joined => continue,
+                Told::Joined | Told::Registered => continue,
                 Told::Other => {
                     let kind = message["kind"].as_str().unwrap();
                     assert_eq!(kind, "folded", "this is read by nothing");

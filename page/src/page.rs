@@ -4,7 +4,7 @@ use crate::action;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::gather::{Gathered, Post};
-use crate::heard::{Heard, read};
+use crate::heard::{Elsewhere, Heard, read};
 use crate::listeners::Subscription;
 use crate::registration::{self, Place, is_hidden, window};
 use crate::types::{
@@ -36,9 +36,8 @@ struct Page {
     gathered: RefCell<Gathered>,
     /// The conversation with the worker, once it has begun.
     connection: Cell<Option<&'static Connection>>,
-    connecting: RefCell<Option<Connecting>>,
-    /// All that was registered so far.
-    declared: RefCell<Declared>,
+    /// Where that is.
+    place: RefCell<Option<Place>>,
     /// How many calls of `register` have not asked the worker yet.
     early: Cell<u64>,
     /// How many are not over.
@@ -49,27 +48,17 @@ struct Page {
     refused: RefCell<Option<Error>>,
     /// Resolves when the last of them, or an earlier one, has its answer.
     last_turn: RefCell<Option<Promise>>,
-    /// How many bursts were posted.
-    posted: Cell<u64>,
+    /// How many actions were dispatched of slices that were read or are listened to.
+    dispatched: RefCell<BTreeMap<String, u64>>,
     /// The slices that are being read again; whether to do it once more.
     catching_up: RefCell<BTreeMap<String, bool>>,
 }
 
-/// The first `register` is finding the worker, or has found it.
-struct Connecting {
-    place: Place,
-    /// Resolves when it has, however that ended.
-    over: Promise,
-    failed: Option<Error>,
-}
-
-#[derive(Default, Clone)]
-struct Declared {
-    slices: BTreeMap<String, SliceConfig>,
-    auto_sync: AutoSyncConfig,
-}
-
 impl Page {
+    fn dispatched(&self, slice: &str) -> u64 {
+        self.dispatched.borrow().get(slice).copied().unwrap_or_default()
+    }
+
     /// Whether `register` was granted, or may be yet. Where it was refused, nothing would ever be posted.
     fn check_registered(&self, what: &str) -> Result<(), Error> {
         if self.registering.get() > 0 || self.registered.get() { Ok(()) } else { Err(not_registered(what)) }
@@ -130,12 +119,7 @@ async fn granted(options: RegisterOptions, early: Early, turn: &Turn) -> Result<
     // One call after the other, so that each is refused for its own mistakes.
     turn.come().await;
     let connection = connected(&options).await?;
-    let mut declared = page.declared.borrow().clone();
-    declared.slices.extend(options.slices);
-    if let Some(auto_sync) = options.auto_sync {
-        declared.auto_sync = auto_sync;
-    }
-    let (slices, auto_sync) = (json(&declared.slices), json(&declared.auto_sync));
+    let (slices, auto_sync) = (json(&options.slices), json(&options.auto_sync.unwrap_or_default()));
     let mut cannot_start = None;
     let answer = Promise::new(&mut |resolve, reject| {
         let rejected = reject.clone();
@@ -151,9 +135,7 @@ async fn granted(options: RegisterOptions, early: Early, turn: &Turn) -> Result<
     drop(early);
     let answer = settled(answer).await;
     drop(cannot_start);
-    let registration = answer?;
-    *page.declared.borrow_mut() = declared;
-    Ok(registration)
+    answer
 }
 
 /// While there is one, nothing is posted.
@@ -211,59 +193,33 @@ fn error_object(error: &WorkerError) -> JsValue {
     object.into()
 }
 
-/// The conversation with the worker, begun by whoever comes first.
+/// The conversation with the worker, begun by the first call that finds it. What failed is tried again by the next.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
     let place = Place::of(options);
-    let mut begun = None;
-    // What failed is tried again.
-    if let Some(connecting) =
-        page.connecting.borrow().as_ref().filter(|connecting| connecting.failed.is_none())
-    {
-        if connecting.place != place {
-            return Err(Error::new(
-                "bad_config",
-                "register() was called before with another worker_url, api or name. Reload the page.",
-            ));
+    if let Some(connection) = page.connection.get() {
+        if page.place.borrow().as_ref() == Some(&place) {
+            return Ok(connection);
         }
-        begun = Some(connecting.over.clone());
+        return Err(Error::new(
+            "bad_config",
+            "register() was called before with another worker_url, api or name. Reload the page.",
+        ));
     }
-    let over = begun.unwrap_or_else(|| begin(place));
-    let _ = JsFuture::from(over).await;
-    page.connection.get().ok_or_else(|| {
-        let failed = page.connecting.borrow().as_ref().and_then(|connecting| connecting.failed.clone());
-        failed.unwrap_or_else(|| not_registered("register"))
-    })
-}
-
-fn begin(place: Place) -> Promise {
-    let page = page();
-    let to = place.clone();
-    let over = future_to_promise(async move {
-        let hear = |down| {
-            if page.heard.hear(&down) {
-                for slice in page.heard.followed() {
-                    spawn_local(catch_up(slice));
-                }
-            }
-        };
-        match registration::connect(to, hear, leave).await {
-            Ok(connection) => {
-                page.connection.set(Some(connection));
-                for slice in page.heard.watched() {
-                    connection.say(|session, _| vec![session.watch(&slice)]);
-                }
-            }
-            Err(why) => {
-                if let Some(connecting) = &mut *page.connecting.borrow_mut() {
-                    connecting.failed = Some(why);
-                }
+    let hear = |down| {
+        if page.heard.hear(&down) {
+            for slice in page.heard.followed() {
+                spawn_local(catch_up(slice));
             }
         }
-        Ok(JsValue::UNDEFINED)
-    });
-    *page.connecting.borrow_mut() = Some(Connecting { place, over: over.clone(), failed: None });
-    over
+    };
+    let connection = registration::connect(place.clone(), hear, leave).await?;
+    page.place.replace(Some(place));
+    page.connection.set(Some(connection));
+    for slice in page.heard.watched() {
+        connection.say(|session, _| vec![session.watch(&slice)]);
+    }
+    Ok(connection)
 }
 
 /// Takes an action and forgets about it: it is durable within milliseconds, whatever happens to the page. It is anything
@@ -279,6 +235,7 @@ pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let dispatched = action::read(action)?;
     if page.heard.follows(dispatched.slice()) {
         page.heard.knows(dispatched.slice(), dispatched.ids());
+        *page.dispatched.borrow_mut().entry(dispatched.slice().into()).or_default() += 1;
     }
     let post_it = page.gathered.borrow_mut().add(&dispatched.text, now(), is_hidden());
     match post_it {
@@ -298,12 +255,17 @@ fn now() -> f64 {
     window().ok().and_then(|window| window.performance()).map(|clock| clock.now()).unwrap_or_default()
 }
 
-/// Posts what was gathered, once there is a worker to post to.
+/// Posts what was gathered, once there is a worker to post to. It waits for calls of `register`.
 fn post() {
+    if page().early.get() == 0 {
+        post_all();
+    }
+}
+
+fn post_all() {
     let page = page();
-    let Some(connection) = page.connection.get().filter(|_| page.early.get() == 0) else { return };
+    let Some(connection) = page.connection.get() else { return };
     let bursts = page.gathered.borrow_mut().take(now());
-    page.posted.set(page.posted.get() + bursts.len() as u64);
     for burst in bursts {
         connection.say(|session, now| session.burst(now, burst.into()).into_iter().collect());
     }
@@ -311,14 +273,14 @@ fn post() {
 
 /// The page may be gone the next moment, and its worker soon after.
 fn leave() {
-    post();
+    post_all();
     tell("hidden");
 }
 
 /// Tells the worker what needs no answer.
 fn tell(kind: &str) {
     if let Some(connection) = page().connection.get() {
-        connection.say(|session, _| vec![session.tell(kind)]);
+        connection.tell(kind);
     }
 }
 
@@ -351,9 +313,17 @@ async fn ask<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     let page = page();
     page.check_registered(kind)?;
-    let registering = page.last_turn.borrow().clone();
-    if let Some(registering) = registering {
-        let _ = JsFuture::from(registering).await;
+    // A call of `register` that comes meanwhile holds back what was dispatched, which is to go first.
+    let mut awaited = None;
+    loop {
+        let last = page.last_turn.borrow().clone();
+        if last.as_deref() == awaited.as_deref() {
+            break;
+        }
+        if let Some(registering) = &last {
+            let _ = JsFuture::from(registering.clone()).await;
+        }
+        awaited = last;
     }
     let Some(connection) = page.connection.get().filter(|_| page.registered.get()) else {
         // Those who waited for it hear of its mistake.
@@ -396,20 +366,25 @@ async fn stored(slice: &str) -> Result<Vec<Item<Value>>, Error> {
         deletes: Vec<String>,
         position: u64,
     }
-    let rows = loop {
-        let before = page().heard.told(slice);
-        let rows: Rows = ask("hydrate", Some(slice), None).await?;
-        // The worker reads a store while it takes what others do, and may tell of that first.
-        let told = page().heard.told(slice);
-        if told == before || told <= rows.position {
-            break rows;
-        }
-    };
+    // The worker reads a store while it takes what others do, and may tell of that before it answers.
+    let early: Rc<RefCell<Vec<Elsewhere>>> = Rc::default();
+    let (told, another) = (early.clone(), early.clone());
+    let _listening = page().heard.on_change(slice, move |told_now| told.borrow_mut().push(told_now.clone()));
+    let _another = page().heard.on_another.add(move |()| another.borrow_mut().clear());
+    let rows: Rows = ask("hydrate", Some(slice), None).await?;
     let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
-    for id in rows.deletes {
-        items.remove(&id);
+    let mut change = |puts: Vec<Item<Value>>, deletes: Vec<String>| {
+        for id in deletes {
+            items.remove(&id);
+        }
+        items.extend(puts.into_iter().map(|put| (put.id, put.value)));
+    };
+    change(rows.puts, rows.deletes);
+    for Elsewhere { position, change: told } in early.take() {
+        if position > rows.position {
+            change(told.puts, told.deletes);
+        }
     }
-    items.extend(rows.puts.into_iter().map(|put| (put.id, put.value)));
     Ok(items.into_iter().map(|(id, value)| Item { id, value }).collect())
 }
 
@@ -422,11 +397,9 @@ async fn catch_up(slice: String) {
     }
     while page.catching_up.borrow().get(&slice) == Some(&true) {
         page.catching_up.borrow_mut().insert(slice.clone(), false);
-        post();
-        let before = page.posted.get();
+        let before = page.dispatched(&slice);
         match stored(&slice).await {
-            // What the worker remembers of the page is not asked: in another database, that is nothing.
-            Ok(items) if before == page.posted.get() && page.gathered.borrow().is_empty() => {
+            Ok(items) if before == page.dispatched(&slice) => {
                 page.heard.catch_up(&slice, items);
             }
             // What was dispatched meanwhile is newer than what was read.
@@ -444,7 +417,7 @@ async fn catch_up(slice: String) {
 /// are no `T` are left out, as by [`hydrate`].
 pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) + 'static) -> Subscription {
     let name = slice.to_owned();
-    page().heard.on_change(slice, move |change| {
+    page().heard.on_change(slice, move |Elsewhere { change, .. }| {
         let puts = page().heard.typed(&name, &change.puts);
         if !puts.is_empty() || !change.deletes.is_empty() {
             listener(Change { puts, deletes: change.deletes.clone(), origin: change.origin });

@@ -20,6 +20,7 @@ const posted: Up[] = [];
 let silent: Up[] | undefined;
 /** What is stored: ids, and the position. */
 let stored: [string[], number] = [[], 0];
+let epoch = "e";
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
 
@@ -42,7 +43,7 @@ function answer({ kind, request, n, slice, slices }: Up): void {
     });
   } else if (kind !== "register") say({ kind: "done", request });
   else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
-  else say({ kind: "registered", request, epoch: "e", build: "b" });
+  else say({ kind: "registered", request, epoch, build: "b" });
 }
 
 const active = {
@@ -110,8 +111,8 @@ test("slices accumulate, call by call, and the later one wins", async () => {
     of("register").map(({ slices, autoSync }) => [slices, autoSync]),
     [
       [{ files }, { intervalMs: 5_000 }],
-      [{ files, notes: {} }, { intervalMs: 5_000 }],
-      [{ files: { debounceMs: 2 }, notes: {} }, { enabled: false }],
+      [{ notes: {} }, {}],
+      [{ files: { debounceMs: 2 } }, { enabled: false }],
     ],
   );
   await flushPersistence();
@@ -130,6 +131,16 @@ test("what is dispatched after another registration is posted after it", async (
   asked.forEach(answer);
   await Promise.all([more, flushed]);
   deepStrictEqual(actions(), ["notes/addItem", "models/addItem"]);
+});
+
+test("what is asked before another registration comes after what was dispatched before it", async () => {
+  dispatch({ type: "notes/addItem", payload: { id: 2 } });
+  const flushed = flushPersistence();
+  const more = register({ slices: { plans: {} } });
+  await Promise.all([flushed, more]);
+  const kinds = posted.map(({ kind }) => kind);
+  strictEqual(kinds.lastIndexOf("flush") > kinds.lastIndexOf("actions"), true, kinds.join());
+  strictEqual(actions().at(-1), "notes/addItem");
 });
 
 test("a registration that is refused takes nothing from the others", async () => {
@@ -168,7 +179,7 @@ test("what was missed is heard, whatever the worker remembers of the page", asyn
   const end = subscribe("books", (change) => heard.push(ids(change)));
   dispatch({ type: "books/addItem", payload: { id: 1 } });
   await flushPersistence();
-  // Of another database: it has no burst of the page, and nothing of what it had.
+  // It has forgotten the page's bursts.
   stored = [["2"], 1];
   await catchUp(heard, 1);
   deepStrictEqual(heard, [[["2"], ["1"]]]);
@@ -201,7 +212,7 @@ test("of what is gone a listener hears, however it came to know", async () => {
   deepStrictEqual([heard.length, last], [2, 1]);
 });
 
-test("items that were read before another tab changed them are read again", async () => {
+test("what is told while the items are read is in them, however often that is", async () => {
   await flushPersistence();
   silent = [];
   stored = [["old"], 5];
@@ -210,16 +221,32 @@ test("items that were read before another tab changed them are read again", asyn
   const asked = silent;
   silent = undefined;
   // The worker reads a store while it takes what others do.
-  say({
-    kind: "changed",
-    slice: "books",
-    puts: [{ id: "new", value: {} }],
-    deletes: ["old"],
-    origin: "tab",
-    n: 0,
-    position: 6,
-  });
+  const told = (position: number, puts: string[], deletes: string[]) => {
+    const items = puts.map((id) => ({ id, value: { id } }));
+    say({ kind: "changed", slice: "books", puts: items, deletes, origin: "tab", n: 0, position });
+  };
+  told(5, ["before"], []);
+  for (let position = 6; position < 20; position += 1) told(position, [`new ${position}`], ["old"]);
+  told(20, [], ["new 6"]);
+  const before = of("hydrate").length;
   asked.forEach(answer);
-  stored = [["new"], 6];
-  deepStrictEqual(await reading, [{ id: "new", value: { id: "new" } }]);
+  const items = (await reading).map(({ id }) => id);
+  deepStrictEqual([items.length, items.includes("new 19"), items.includes("old")], [13, true, false]);
+  strictEqual(of("hydrate").length, before, "it is read once");
+});
+
+test("another database takes nothing away from who listens", async () => {
+  stored = [["kept"], 21];
+  await hydrate("books");
+  const heard: unknown[] = [];
+  const end = subscribe("books", (change) => heard.push(ids(change)));
+  stored = [[], 0];
+  epoch = "another";
+  say({ kind: "stale" });
+  await hydrate("books");
+  await catchUp(heard, 1);
+  stored = [["new"], 1];
+  await catchUp(heard, 1);
+  deepStrictEqual(heard, [[["new"], []]]);
+  end();
 });

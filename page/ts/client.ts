@@ -3,7 +3,7 @@
 
 import * as wasm from "nightferry-wasm";
 import { actionText } from "./action.js";
-import { add, follow, hear, newest, pendingListeners, type Rows, subscribeErrors, type Told } from "./heard.js";
+import { add, follow, hear, pendingListeners, type Rows, subscribeErrors, type Told } from "./heard.js";
 import type {
   Action,
   AutoSyncConfig,
@@ -46,8 +46,6 @@ interface Call {
 /** The latest call that has not failed, and the latest that has succeeded. */
 let registering: Call | undefined;
 let registered: Call | undefined;
-/** What they declared: each slice, and auto-sync, as the latest that named it. */
-let declared = { slices: {}, autoSync: {} };
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let early = 0;
 /** Where the worker, the API and the database are, once the worker can be posted to. */
@@ -86,9 +84,8 @@ export function register(options: RegisterOptions): Promise<Registration> {
 
 /** One call after the other, so that each is refused for its own mistakes. */
 async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
-  let all: typeof declared;
-  let asked: Promise<Registration>;
   early += 1;
+  let asked: Promise<Registration>;
   try {
     await before?.promise.catch(() => {});
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
@@ -99,21 +96,18 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
     }
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
-    all = { slices: { ...declared.slices, ...options.slices }, autoSync: options.autoSync ?? declared.autoSync };
-    const slices = encode(all.slices, "slices");
-    const autoSync = encode(all.autoSync, "autoSync");
-    asked = answer((resolve, reject) => {
-      // Once this has settled, it changes nothing any more.
-      subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
+    const slices = encode(options.slices ?? {}, "slices");
+    const autoSync = encode(options.autoSync ?? {}, "autoSync");
+    let end: (() => void) | undefined;
+    asked = answer<Registration>((resolve, reject) => {
+      end = subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
       wasm.register(slices, autoSync, resolve, reject);
-    });
+    }).finally(() => end?.());
   } finally {
     early -= 1;
     post();
   }
-  const registration = await asked;
-  declared = all;
-  return registration;
+  return asked;
 }
 
 async function connect(workerUrl: string, api: string, name: string): Promise<void> {
@@ -167,7 +161,7 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
 }
 
 function leave(): void {
-  post();
+  post(true);
   wasm.tell("hidden");
 }
 
@@ -199,8 +193,11 @@ function answer<T>(
 export function dispatch<A extends { type: string }>(action: A): A {
   send(action);
   const { type, payload } = action as Action;
-  const known = knownIds.get(type.slice(0, type.lastIndexOf("/")));
-  if (known) know(known, Array.isArray(payload) ? payload : [payload]);
+  const of = known.get(type.slice(0, type.lastIndexOf("/")));
+  if (of) {
+    of.changes += 1;
+    know(of, Array.isArray(payload) ? payload : [payload]);
+  }
   return action;
 }
 
@@ -228,8 +225,8 @@ function checkRegistered(what: string): NonNullable<typeof registering> {
 function postSoon(): void {
   const wait = posted + GATHER_MS - performance.now();
   // Timers of hidden pages may be a minute late.
-  if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(post);
-  else timer = setTimeout(post, wait);
+  if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(() => post());
+  else timer = setTimeout(() => post(), wait);
 }
 
 function putAside(): void {
@@ -237,8 +234,9 @@ function putAside(): void {
   gathered = "";
 }
 
-function post(): void {
-  if (!connected || early > 0) return;
+/** Posts what was gathered. It waits for calls of `register`, unless the page is about to go. */
+function post(leaving = false): void {
+  if (!connected || (early > 0 && !leaving)) return;
   putAside();
   if (aside.length === 0) return;
   const texts = aside;
@@ -250,10 +248,14 @@ function post(): void {
 }
 
 async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
-  await checkRegistered(kind).promise.catch((error) => {
-    if (!registered) throw error;
-  });
-  // What was dispatched before this call goes first.
+  // A call of `register` that comes meanwhile holds back what was dispatched, which is to go first.
+  let call: Call;
+  do {
+    call = checkRegistered(kind);
+    await call.promise.catch((error) => {
+      if (!registered) throw error;
+    });
+  } while (call !== registering);
   post();
   return answer((resolve, reject) => wasm.request(kind, slice, settings, resolve, reject));
 }
@@ -304,24 +306,63 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
  * that told before is in them.
  */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const { puts } = await read(slice);
-  know(knownOf(slice), puts);
-  return puts as { id: string; value: T }[];
+  const items = await present(slice);
+  know(knownOf(slice), items);
+  return items as { id: string; value: T }[];
 }
 
-/** Of slices that were read or are listened to, the ids of items that the page was told of or made. */
-const knownIds = new Map<string, Set<string>>();
-
-function knownOf(slice: string): Set<string> {
-  const known = knownIds.get(slice) ?? new Set();
-  knownIds.set(slice, known);
-  return known;
+async function stored(slice: string) {
+  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
+  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
+  change(items, { puts, deletes });
+  return { items, n, position };
 }
 
-function know(known: Set<string>, items: unknown[]): void {
+type Items = Map<string, unknown>;
+
+const listed = (items: Items) => [...items].map(([id, value]) => ({ id, value }));
+
+function change(items: Items, { puts, deletes }: Pick<Told, "puts" | "deletes">): void {
+  for (const id of deletes) items.delete(id);
+  for (const { id, value } of puts) items.set(id, value);
+}
+
+async function read(slice: string): Promise<Omit<Told, "origin">> {
+  const { items, n, position } = await stored(slice);
+  return { puts: listed(items), deletes: [], n, position };
+}
+
+/** The worker reads a store while it takes what others do, and may tell of that before it answers. */
+async function present(slice: string) {
+  let early: Told[] = [];
+  const end = follow(slice, (told) => {
+    if (typeof told !== "string") early.push(told);
+    // Another database has nothing of what was told.
+    else if (told === "registered") early = [];
+  });
+  const { items, position } = await stored(slice).finally(end);
+  for (const told of early) if (told.position > position) change(items, told);
+  return listed(items);
+}
+
+/** Of a slice that was read or is listened to: the ids of items that the page was told of or made, and how often it changed them. */
+interface Known {
+  ids: Set<string>;
+  changes: number;
+}
+
+const known = new Map<string, Known>();
+
+function knownOf(slice: string): Known {
+  const of = known.get(slice) ?? { ids: new Set(), changes: 0 };
+  known.set(slice, of);
+  return of;
+}
+
+function know({ ids }: Known, items: unknown[]): void {
   for (const item of items) {
     const id = (item as { id: unknown } | null | undefined)?.id;
-    if (id !== undefined) known.add(String(id));
+    if (id !== undefined) ids.add(String(id));
   }
 }
 
@@ -330,16 +371,17 @@ function know(known: Set<string>, items: unknown[]): void {
  * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
  */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  const known = knownOf(slice);
+  const of = knownOf(slice);
   let listens = true;
-  const tell = (change: Change<unknown>) => {
-    know(known, change.puts);
-    if (listens) fn(change as Change<T>);
+  const tell = (told: Change<unknown>) => {
+    know(of, told.puts);
+    if (listens && (told.puts[0] || told.deletes[0])) fn(told as Change<T>);
   };
   const end = follow(slice, (told) => {
-    if (told === "joined") catchUp(slice, known, tell).catch(reportError);
+    if (told === "joined") catchUp(slice, of, tell).catch(reportError);
     // Another database lacks what the page shows, which is no reason to take it away.
-    else if (told !== "registered" && (told.puts[0] || told.deletes[0])) tell(told);
+    else if (told === "registered") of.ids.clear();
+    else tell(told);
   });
   return () => {
     listens = false;
@@ -347,31 +389,17 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   };
 }
 
-async function catchUp(slice: string, known: Set<string>, tell: (change: Change<unknown>) => void): Promise<void> {
-  post();
-  const before = bursts;
-  const { puts } = await read(slice);
-  // What was dispatched meanwhile is newer than what was read. (What the worker remembers of the page is not asked: in
-  // another database, that is nothing.)
-  if (before !== bursts || gathered || aside[0]) {
-    setTimeout(() => catchUp(slice, known, tell).catch(reportError), AGAIN_MS);
+async function catchUp(slice: string, of: Known, tell: (change: Change<unknown>) => void): Promise<void> {
+  const before = of.changes;
+  const puts = await present(slice);
+  // What was dispatched meanwhile is newer than what was read.
+  if (before !== of.changes) {
+    setTimeout(() => catchUp(slice, of, tell).catch(reportError), AGAIN_MS);
     return;
   }
-  const gone = new Set(known);
+  const gone = new Set(of.ids);
   for (const { id } of puts) gone.delete(id);
   tell({ puts, deletes: [...gone], origin: "tab" });
-}
-
-async function read(slice: string): Promise<Omit<Told, "origin">> {
-  const before = newest[slice];
-  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
-  // The worker reads a store while it takes what others do, and may tell of that first.
-  const now = newest[slice];
-  if (now !== before && Number(now) > position) return read(slice);
-  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-  for (const id of deletes) items.delete(id);
-  for (const { id, value } of puts) items.set(id, value);
-  return { puts: [...items].map(([id, value]) => ({ id, value })), deletes: [], n, position };
 }
 
 /** What nightferry/redux needs beyond the API. No part of it. */

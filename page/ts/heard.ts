@@ -31,8 +31,6 @@ export type Gap = "joined" | "registered";
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
 export type Told = Change<unknown> & { n: number; position: number };
 
-/** By slice, the last record of all pages that was told of. */
-export const newest: Record<string, number> = {};
 let status: Status = {
   enabled: true,
   connection: "unknown",
@@ -128,7 +126,6 @@ export function hear(message: Message): void {
       each(metricsListeners, metrics);
       break;
     case "changed":
-      newest[message.slice] = message.position;
       each(followers.get(message.slice), message);
       break;
     case "folded":

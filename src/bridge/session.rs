@@ -29,8 +29,10 @@ type Request = (u64, u64, String);
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
-    /// The last request that declared slices and was granted.
-    declared: Option<Request>,
+    /// The requests that declared slices and were granted. Each changes what those before it said of the same.
+    declared: Vec<Request>,
+    /// How many of them are still to be repeated to another database.
+    repeating: usize,
     /// The database that the page's changes are for; `None` until registered.
     epoch: Option<String>,
     /// The request that declares slices. Until it is answered no burst is posted: it may be of them.
@@ -58,7 +60,8 @@ impl<P: Clone> Session<P> {
     pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
-            declared: None,
+            declared: Vec::new(),
+            repeating: 0,
             epoch: None,
             registering: None,
             last_request: 0,
@@ -115,10 +118,9 @@ impl<P: Clone> Session<P> {
 
     /// Nothing where the page is not registered, or is registering more: the burst may be of that.
     fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
-        if self.registering.is_some() { None } else { self.stamp(n, burst) }
-    }
-
-    fn stamp(&self, n: u64, burst: P) -> Option<Message<P>> {
+        if self.registering.is_some() {
+            return None;
+        }
         let mut out = self.message("actions");
         let first = self.bursts.first().map_or(n, |burst| burst.0);
         out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
@@ -179,13 +181,12 @@ impl<P: Clone> Session<P> {
         Message::Text(self.message(kind).end())
     }
 
-    /// The page may be gone the next moment: what still waits for an answer to `register` goes all the same.
-    pub fn leave(&self) -> Vec<Message<P>> {
+    /// The page may be gone the next moment: what waits for an answer to `register` goes all the same.
+    pub fn leave(&mut self, now: u64) -> Vec<Message<P>> {
         let mut messages = Vec::new();
-        if self.registering.is_some() {
-            for (n, burst) in &self.bursts {
-                messages.extend(self.stamp(*n, burst.clone()));
-            }
+        if let Some(registering) = self.registering.take() {
+            messages = self.everything(now, 0);
+            self.registering = Some(registering);
         }
         messages.push(self.tell("hidden"));
         messages
@@ -210,12 +211,24 @@ impl<P: Clone> Session<P> {
 
     /// The worker registered the page for the database `epoch`: what waits is sent.
     pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
-        self.declared = self.take(request).or(self.declared.take());
+        if let Some(granted) = self.take(request)
+            && self.declared.iter().all(|declared| declared.0 != request)
+        {
+            self.declared.push(granted);
+        }
         if self.is_another(epoch) {
             self.seen.clear();
         }
         self.epoch = Some(epoch.into());
-        self.everything(now, 0)
+        let next = self.repeat(now);
+        if next.is_empty() { self.everything(now, 0) } else { next }
+    }
+
+    /// The next of the requests that are repeated to another database, one after the other.
+    fn repeat(&mut self, now: u64) -> Vec<Message<P>> {
+        let at = self.declared.len().wrapping_sub(self.repeating);
+        self.repeating = self.repeating.saturating_sub(1);
+        self.declared.get(at).cloned().into_iter().map(|request| self.declare(now, request)).collect()
     }
 
     /// A request is answered, one way or the other.
@@ -280,7 +293,8 @@ impl<P: Clone> Session<P> {
         if self.registering.is_some() {
             return Vec::new();
         }
-        self.declared.clone().into_iter().map(|request| self.declare(now, request)).collect()
+        self.repeating = self.declared.len();
+        self.repeat(now)
     }
 
     /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach. It wants to be woken
@@ -425,10 +439,7 @@ mod tests {
         assert_eq!(ns(&again).len(), 0);
         assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
         assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
-        let Body::Register { slices, .. } = Up::read(&text(&session.stale(3)[0])).unwrap().body else {
-            panic!()
-        };
-        assert!(slices.contains("notes"), "{slices}");
+        assert_eq!(session.stale(3).len(), 1);
     }
 
     /// f10: a page that goes while more is registered takes nothing with it.
@@ -437,14 +448,34 @@ mod tests {
         let mut session = session();
         session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
         assert_eq!(session.burst(0, "[1]".into()), None);
-        let left = session.leave();
+        let left = session.leave(0);
         assert_eq!(ns(&left), [1]);
-        assert!(matches!(Up::read(&text(&left[1])).unwrap().body, Body::Hidden));
+        assert!(matches!(Up::read(&text(left.last().unwrap())).unwrap().body, Body::Hidden));
+        assert_eq!(session.burst(0, "[2]".into()), None);
         // One that is not registered at all has no database to send it to.
         let mut early = Session::new("p");
         early.register(0, "{}", "{}");
         early.burst(0, "[1]".into());
-        assert_eq!(ns(&early.leave()).len(), 0);
+        assert_eq!(ns(&early.leave(0)).len(), 0);
+    }
+
+    /// Each says something of its own, also of a slice that another one named: all are said again, in their order.
+    #[test]
+    fn another_database_is_told_all_that_was_declared_one_after_the_other() {
+        let mut session = session();
+        let (more, _) = session.register(0, r#"{"files":{"debounceMs":5}}"#, "{}");
+        session.registered(0, more, "e");
+        session.burst(0, "[1]".into());
+        let slices = |messages: &[Message<String>]| match Up::read(&text(&messages[0])).unwrap().body {
+            Body::Register { slices, .. } => slices.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(slices(&session.stale(1)), r#"{"files":{}}"#);
+        let next = session.registered(2, 1, "other");
+        assert_eq!((next.len(), &*slices(&next)), (1, r#"{"files":{"debounceMs":5}}"#));
+        assert_eq!(ns(&session.registered(3, more, "other")), [1]);
+        // And once more, from the beginning.
+        assert_eq!(slices(&session.stale(4)), r#"{"files":{}}"#);
     }
 
     #[test]

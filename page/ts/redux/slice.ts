@@ -213,6 +213,8 @@ export class TrackedSlice {
 
   /** The worker has taken everything up to burst `n`. */
   taken(n: number): void {
+    // Of another database, `n` begins anew.
+    if (n >= this.#cleared) this.#cleared = 0;
     this.#own = this.#own.filter((sent) => sent.n > n);
   }
 

@@ -37,11 +37,16 @@ const store = configureStore({
   enhancers: (get) => get().concat(nightferryEnhancer({ slices })),
 });
 
-/** Messages that this page posted to the worker. */
+// Before anything was read.
+if (location.search === "?clear") store.dispatch(clearSlice("files"));
+
+/** Messages that this page posted to the worker, and those of them that clear a slice. */
 let posted = 0;
+let clears = 0;
 const { postMessage } = ServiceWorker.prototype;
 ServiceWorker.prototype.postMessage = function (message) {
   if (message.includes('"kind":"actions"')) posted += 1;
+  if (message.includes("clearItems")) clears += 1;
   return postMessage.call(this, message);
 };
 
@@ -54,6 +59,7 @@ window.app = {
   withoutTracking,
   ready: store.nightferry.ready,
   posted: () => posted,
+  clears: () => clears,
   /** The collections by id, and the value. */
   state: () => {
     const { files, notes, counter } = store.getState();

@@ -130,6 +130,10 @@ impl Life {
 
     /// More slices, or other settings of those that are there.
     pub(crate) fn register_more(&mut self, page: usize) {
+        // Clients register one after the other.
+        if self.world.pages[page].asked.values().any(|asked| asked.kind == "register") {
+            return;
+        }
         let dice = &mut self.world.dice;
         let mut slices = self.world.pages[page].slices.clone();
         match dice.below(4) {
