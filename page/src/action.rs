@@ -8,7 +8,19 @@ use nightferry::json::{Fields, MAX_ITEM_BYTES, Writer, check, elements, string};
 use serde::Serialize;
 use std::io;
 
-/// An action, for who has no type of their own for it. An enum does as well:
+/// An action, for who has no type of their own for it. Its type is `slice/verb`:
+///
+/// | verb | payload | effect |
+/// |---|---|---|
+/// | `addItem`, `save…` | an item with an `id` | puts the item, new or not |
+/// | `addItems` | an array of items | puts each |
+/// | `updateItem` | `{id, ...fields}` | sets these fields, and removes those of [`Action::unset`] |
+/// | `removeItem`, `delete…` | an id or `{id}` | deletes the item |
+/// | `clearItems` | null | deletes all items of the slice |
+/// | `setItems`, `set…` | an array of items | puts each, and deletes the others that this page had seen or made |
+/// | `set…`, `save…` of a slice with `single` | any value | replaces the value |
+///
+/// An enum does as well:
 ///
 /// ```
 /// # use serde::Serialize;
@@ -31,7 +43,7 @@ pub struct Action<'a, P> {
 }
 
 impl<'a, P: Serialize> Action<'a, P> {
-    /// `kind` is `slice/verb`, such as `notes/addItem`.
+    /// `kind` is the type, `slice/verb`, such as `notes/addItem`.
     pub fn new(kind: &'a str, payload: P) -> Self {
         Action { kind, payload, unset: &[] }
     }

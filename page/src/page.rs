@@ -228,7 +228,9 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
 ///
 /// # Errors
 ///
-/// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first [`register`].
+/// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first [`register`]. What only the
+/// worker can know, such as a slice that was not registered or an unknown verb, comes later, to [`subscribe_errors`] and the
+/// console.
 pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
     page.check_registered("dispatch")?;
@@ -413,8 +415,9 @@ async fn catch_up(slice: String) {
     page.catching_up.borrow_mut().remove(&slice);
 }
 
-/// Calls `listener` with a slice's items that were changed elsewhere, for as long as the subscription is held. Items that
-/// are no `T` are left out, as by [`hydrate`].
+/// Calls `listener` with a slice's items that were changed elsewhere, for as long as the subscription is held; not with what
+/// this page changes. Should the page have missed some, while no worker knew of it, `listener` hears of all items that there
+/// are and of those that are gone. Items that are no `T` are left out, as by [`hydrate`].
 pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) + 'static) -> Subscription {
     let name = slice.to_owned();
     page().heard.on_change(slice, move |Elsewhere { change, .. }| {
@@ -425,7 +428,8 @@ pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) 
     })
 }
 
-/// Calls `listener` with how far a slice's changes have come. Where its second argument is true, the list names every item
+/// Calls `listener` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it
+/// as `Local` until it is. Where its second argument is true, the list names every item
 /// that the server does not have; otherwise only what changed.
 pub fn subscribe_pending(slice: &str, listener: impl Fn(&[ItemProgress], bool) + 'static) -> Subscription {
     let subscription =
@@ -477,7 +481,8 @@ pub async fn flush_persistence() -> Result<(), Error> {
     ask("flush", None, None).await.map(|Done {}| ())
 }
 
-/// Sends everything now; resolves when the server has it. What could not be sent is kept and tried again.
+/// Sends everything now; resolves when the server has all that may be sent (items in conflict may not). What could not be
+/// sent is kept and tried again.
 ///
 /// # Errors
 ///

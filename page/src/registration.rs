@@ -86,9 +86,10 @@ pub async fn connect(
         Error::new(
             "worker_failed",
             format!(
-                "The worker {} could not be registered: {why}. Open that address: it must be served as JavaScript from \
+                "The worker {} could not be registered: {}. Open that address: it must be served as JavaScript from \
                  this origin.",
-                url.pathname()
+                url.pathname(),
+                why.trim_end_matches('.')
             ),
         )
     };

@@ -30,7 +30,7 @@ pub struct SliceConfig {
     /// The most operations in a transaction. Default 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u64>,
-    /// The slice is one value, not a collection.
+    /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<bool>,
 }
@@ -147,7 +147,7 @@ pub struct AutoSyncStatus {
     pub max_queue_size: u64,
     /// Items with a change that the server has not acknowledged.
     pub change_counter: u64,
-    /// When the next sync is due, in epoch ms; null while auto-sync is off.
+    /// When the next sync is due, in epoch ms; nothing while auto-sync is off.
     pub next_sync_at: Option<u64>,
 }
 
@@ -174,7 +174,7 @@ pub struct Status {
     pub connection: Connection,
     pub flask_connected: bool,
     pub sync_status: SyncStatus,
-    /// What went wrong last and what to do next; null once it went right.
+    /// What went wrong last and what to do next; nothing once it went right.
     pub error: Option<String>,
     /// When the server last had everything, in epoch ms.
     pub last_sync_time: Option<u64>,
@@ -235,7 +235,7 @@ pub struct SyncMetrics {
     pub failed_operations: u64,
     /// When the last operation ended, in epoch ms; 0 where there was none.
     pub last_operation_time: u64,
-    /// The mean of `operationTimes`, in ms.
+    /// The mean of those times, in ms.
     pub average_operation_time: u64,
     /// How long the latest transactions and requests took, in ms; the last 100.
     pub operation_times: Vec<u64>,

@@ -188,7 +188,8 @@ function answer<T>(
 /**
  * Takes an action and forgets about it: it is durable within milliseconds, whatever happens to the page.
  * @returns the action.
- * @throws TypeError for what cannot be an action, naming the path.
+ * @throws TypeError for what cannot be an action, naming the path. What only the worker can know, such as a slice that was
+ * not registered or an unknown verb, comes later, to `subscribeErrors` and the console.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
   send(action);
@@ -266,7 +267,8 @@ export async function flushPersistence(): Promise<void> {
 }
 
 /**
- * Sends everything now; resolves when the server has it. What could not be sent is kept and tried again.
+ * Sends everything now; resolves when the server has all that may be sent (items in conflict may not). What could not be
+ * sent is kept and tried again.
  * @throws NightferryError `unreachable` where nothing answered, `sync_failed`, `storage`.
  */
 export async function syncNow(): Promise<void> {
@@ -411,7 +413,8 @@ export function resetSyncMetrics(): void {
 }
 
 /**
- * Calls `fn` with how far a slice's changes have come. With `reset`, the list names every item that the server does not
+ * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it as
+ * `local` until it is. With `reset`, the list names every item that the server does not
  * have; otherwise only what changed. Returns what ends it.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {

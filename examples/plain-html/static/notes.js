@@ -112,20 +112,16 @@ subscribeStatus(({ connection, error, pending }) => {
   showProblem(error ?? "");
 });
 
-// What another tab changes while the notes are being read is newer than they are.
-let early = [];
 const apply = ({ puts, deletes }) => {
   for (const { value } of puts) put(value);
   for (const id of deletes) remove(id);
 };
-subscribe("notes", (change) => (early ? early.push(change) : apply(change)));
+subscribe("notes", apply);
 
 try {
   await register({ slices: { notes: {} } });
   const notes = (await hydrate("notes")).map(({ value }) => value);
   apply({ puts: notes.sort((a, b) => a.addedAt - b.addedAt).map((value) => ({ value })), deletes: [] });
-  early.forEach(apply);
-  early = undefined;
   document.body.dataset.phase = "ready";
   showWhetherEmpty();
 } catch (error) {

@@ -38,11 +38,10 @@ fn PackingList() -> Html {
     let progress = use_progress("things");
     let status = use_status();
     let change = Callback::from({
-        let (list, show_problem) = (list.clone(), show_problem.clone());
-        move |change: Change| {
-            if let Err(error) = edit(&list, &change) {
-                show_problem.emit(error.message);
-            }
+        let (list, progress, show_problem) = (list.clone(), progress.clone(), show_problem.clone());
+        move |change: Change| match edit(&list, &progress, change) {
+            Ok(()) => show_problem.emit(String::new()),
+            Err(error) => show_problem.emit(error.message),
         }
     });
 
@@ -61,7 +60,7 @@ fn PackingList() -> Html {
             <ul>
                 { for things.iter().map(|thing| html! {
                     <Row key={&*thing.id} thing={(*thing).clone()} change={change.clone()}
-                        progress={progress.get(&thing.id).copied().unwrap_or(ProgressState::Synced)} />
+                        progress={progress.of(&thing.id)} />
                 }) }
             </ul>
             if list.is_read() && things.is_empty() {
@@ -87,7 +86,8 @@ fn Header(HeaderProps { status, problem }: &HeaderProps) -> Html {
             let (setter, problem) = (setter.clone(), problem.clone());
             spawn_local(async move {
                 setter.set(true);
-                let failed = sync_now().await.err();
+                // That the server cannot be reached is the status's to say, for as long as it lasts.
+                let failed = sync_now().await.err().filter(|error| error.code != "unreachable");
                 problem.emit(failed.map(|error| error.message).unwrap_or_default());
                 setter.set(false);
             });

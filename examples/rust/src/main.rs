@@ -48,15 +48,25 @@ fn build(folder: &Path) -> Result<(), String> {
     module.map_err(|why| format!("The page's JavaScript could not be made: {why:#}"))
 }
 
-/// Runs Flask until it ends, as it does with Ctrl-C.
+/// Becomes Flask, so that whatever ends this ends it: Ctrl-C, or a signal.
 fn serve(folder: &Path) -> Result<(), String> {
     let port = env::var("FLASK_PORT").unwrap_or_else(|_| "5000".into());
     let python = find_python(folder)?;
     println!("\nThe packing list is at http://127.0.0.1:{port} (Ctrl-C ends it)\n");
     let mut flask = Command::new(&python);
     flask.args(["-m", "flask", "--app", "app", "run", "--port", &port]).current_dir(folder);
-    let ended = flask.status().map_err(|why| format!("{} could not be started: {why}", python.display()))?;
-    if ended.success() { Ok(()) } else { Err(format!("Flask ended ({ended}); its last lines say why.")) }
+    become_it(&mut flask).map_err(|why| format!("{} could not be started: {why}", python.display()))
+}
+
+#[cfg(unix)]
+fn become_it(command: &mut Command) -> std::io::Result<()> {
+    // It only comes back where it fails.
+    Err(std::os::unix::process::CommandExt::exec(command))
+}
+
+#[cfg(not(unix))]
+fn become_it(command: &mut Command) -> std::io::Result<()> {
+    command.status().map(drop)
 }
 
 /// The first Python that has flask-nightferry: the one that is named, this folder's, the repository's, the system's.

@@ -12,7 +12,7 @@ use yew::platform::spawn_local;
 use yew::prelude::*;
 
 /// What the page itself does to one item: it is shown at once, and dispatched.
-pub trait Edit<T>: Serialize {
+pub trait Edit<T> {
     fn id(&self) -> &str;
     /// The item after it, if there is one then.
     fn apply(&self, item: Option<T>) -> Option<T>;
@@ -38,7 +38,7 @@ pub enum Act<T> {
     /// Something changed elsewhere.
     Heard(Change<T>),
     /// This page changes an item.
-    Set(String, Option<T>),
+    Edit(Box<dyn Edit<T>>),
 }
 
 impl<T: Clone> Reducible for Items<T> {
@@ -63,7 +63,11 @@ impl<T: Clone> Reducible for Items<T> {
                     next.set(id, None);
                 }
             }
-            Act::Set(id, value) => next.set(id, value),
+            // Of what the item is by now, not of what was shown last.
+            Act::Edit(edit) => {
+                let value = edit.apply(next.items.get(edit.id()).cloned());
+                next.set(edit.id().to_owned(), value);
+            }
         }
         next.into()
     }
@@ -105,41 +109,62 @@ where
     items
 }
 
-/// Shows a change of this page, and has Nightferry keep it.
+/// Shows a change of this page, and has Nightferry keep it. Until the worker says more of it, it is only here.
 pub fn edit<T: Clone>(
     items: &UseReducerHandle<Items<T>>,
-    edit: &impl Edit<T>,
+    progress: &UseReducerHandle<Progress>,
+    edit: impl Edit<T> + Serialize + 'static,
 ) -> Result<(), nightferry_page::Error> {
-    dispatch(edit)?;
-    let id = edit.id().to_owned();
-    let value = edit.apply(items.items.get(&id).cloned());
-    items.dispatch(Act::Set(id, value));
+    dispatch(&edit)?;
+    progress.dispatch(Told { changes: vec![(edit.id().to_owned(), ProgressState::Local)], reset: false });
+    items.dispatch(Act::Edit(Box::new(edit)));
     Ok(())
 }
 
-/// How far the items have come that the server does not have.
+/// The items that the server does not have, and how far each has come.
+#[derive(Clone, Default, PartialEq)]
+pub struct Progress(BTreeMap<String, ProgressState>);
+
+impl Progress {
+    pub fn of(&self, id: &str) -> ProgressState {
+        self.0.get(id).copied().unwrap_or(ProgressState::Synced)
+    }
+}
+
+/// Progress of some items; with `reset`, of all that the server does not have.
+pub struct Told {
+    changes: Vec<(String, ProgressState)>,
+    reset: bool,
+}
+
+impl Reducible for Progress {
+    type Action = Told;
+
+    fn reduce(self: Rc<Self>, told: Told) -> Rc<Self> {
+        let mut next = if told.reset { Progress::default() } else { Rc::unwrap_or_clone(self) };
+        for (id, state) in told.changes {
+            match state {
+                ProgressState::Synced => next.0.remove(&id),
+                state => next.0.insert(id, state),
+            };
+        }
+        next.into()
+    }
+}
+
+/// How far the items of a slice have come.
 #[hook]
-pub fn use_progress(slice: &'static str) -> UseStateHandle<Rc<BTreeMap<String, ProgressState>>> {
-    let shown = use_state(|| Rc::new(BTreeMap::new()));
-    let setter = shown.setter();
+pub fn use_progress(slice: &'static str) -> UseReducerHandle<Progress> {
+    let progress = use_reducer(Progress::default);
+    let dispatcher = progress.dispatcher();
     use_effect_with(slice, move |slice| {
-        let unsent = std::cell::RefCell::new(BTreeMap::new());
         let subscription = subscribe_pending(slice, move |changes, reset| {
-            let mut unsent = unsent.borrow_mut();
-            if reset {
-                unsent.clear();
-            }
-            for change in changes {
-                match change.state {
-                    ProgressState::Synced => unsent.remove(&change.id),
-                    state => unsent.insert(change.id.clone(), state),
-                };
-            }
-            setter.set(Rc::new(unsent.clone()));
+            let changes = changes.iter().map(|change| (change.id.clone(), change.state)).collect();
+            dispatcher.dispatch(Told { changes, reset });
         });
         move || drop(subscription)
     });
-    shown
+    progress
 }
 
 /// The state of the whole, as it changes.

@@ -14,7 +14,7 @@ export type SliceConfig = {
   maxWaitMs?: number,
   /** The most operations in a transaction. Default 10. */
   batchSize?: number,
-  /** The slice is one value, not a collection. */
+  /** The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it. */
   single?: boolean,
 };
 
@@ -71,7 +71,7 @@ export type AutoSyncStatus = {
   maxQueueSize: number,
   /** Items with a change that the server has not acknowledged. */
   changeCounter: number,
-  /** When the next sync is due, in epoch ms; null while auto-sync is off. */
+  /** When the next sync is due, in epoch ms; nothing while auto-sync is off. */
   nextSyncAt: number | null,
 };
 
@@ -82,7 +82,7 @@ export type Status = {
   connection: Connection,
   flaskConnected: boolean,
   syncStatus: SyncStatus,
-  /** What went wrong last and what to do next; null once it went right. */
+  /** What went wrong last and what to do next; nothing once it went right. */
   error: string | null,
   /** When the server last had everything, in epoch ms. */
   lastSyncTime: number | null,
@@ -118,7 +118,7 @@ export type SyncMetrics = {
   failedOperations: number,
   /** When the last operation ended, in epoch ms; 0 where there was none. */
   lastOperationTime: number,
-  /** The mean of `operationTimes`, in ms. */
+  /** The mean of those times, in ms. */
   averageOperationTime: number,
   /** How long the latest transactions and requests took, in ms; the last 100. */
   operationTimes: Array<number>,
