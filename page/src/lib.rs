@@ -44,18 +44,24 @@ mod gather;
 #[cfg(feature = "api")]
 mod heard;
 #[cfg(feature = "api")]
+mod items;
+#[cfg(feature = "api")]
 mod listeners;
 #[cfg(feature = "api")]
 mod page;
 #[cfg(feature = "api")]
 mod refuse;
 #[cfg(feature = "api")]
+mod register;
+#[cfg(feature = "api")]
 mod registration;
 #[cfg(feature = "api")]
 mod types;
 
 #[cfg(feature = "api")]
-pub use self::{action::Action, error::Error, listeners::Subscription, page::*, types::*};
+pub use self::{
+    action::Action, error::Error, items::*, listeners::Subscription, page::*, register::register, types::*,
+};
 
 /// The documents' code compiles.
 #[cfg(all(doctest, feature = "api"))]
