@@ -19,7 +19,8 @@ const AGAIN_MS: u32 = 250;
 /// A slice's items, all of one moment, what was dispatched before included. Later changes follow by [`subscribe`]; what
 /// that told before is in them.
 ///
-/// An item that is no `T` is left out, and reported to [`subscribe_errors`](crate::subscribe_errors) and the console as `unreadable_item`.
+/// An item that is no `T` is left out, and reported to [`subscribe_errors`](crate::subscribe_errors) and the console as
+/// `unreadable_item`.
 ///
 /// # Errors
 ///
@@ -102,8 +103,8 @@ pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) 
 }
 
 /// Calls `listener` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it
-/// as `Local` until it is. Where its second argument is true, the list names every item
-/// that the server does not have; otherwise only what changed.
+/// as `Local` until it is. Where its second argument is true, the list names every item that the server does not have;
+/// otherwise only what changed.
 pub fn subscribe_pending(slice: &str, listener: impl Fn(&[ItemProgress], bool) + 'static) -> Subscription {
     let subscription =
         page().heard.on_pending(slice, move |pending| listener(&pending.changes, pending.reset));

@@ -66,9 +66,9 @@ pub(crate) fn page() -> &'static Page {
 ///
 /// # Errors
 ///
-/// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first [`register`](crate::register()). What only the
-/// worker can know, such as a slice that was not registered or an unknown verb, comes later, to [`subscribe_errors`] and the
-/// console.
+/// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first
+/// [`register`](crate::register()). What only the worker can know, such as a slice that was not registered or an unknown
+/// verb, comes later, to [`subscribe_errors`] and the console.
 pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
     page.check_registered("dispatch")?;

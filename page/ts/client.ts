@@ -414,8 +414,8 @@ export function resetSyncMetrics(): void {
 
 /**
  * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it as
- * `local` until it is. With `reset`, the list names every item that the server does not
- * have; otherwise only what changed. Returns what ends it.
+ * `local` until it is. With `reset`, the list names every item that the server does not have; otherwise only what
+ * changed. Returns what ends it.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);

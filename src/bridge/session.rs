@@ -439,7 +439,14 @@ mod tests {
         assert_eq!(ns(&again).len(), 0);
         assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
         assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
+        // To another database both are said again, the later one, too.
         assert_eq!(session.stale(3).len(), 1);
+        let Body::Register { slices, .. } =
+            Up::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
+        else {
+            panic!()
+        };
+        assert!(slices.contains("notes"), "{slices}");
     }
 
     /// f10: a page that goes while more is registered takes nothing with it.

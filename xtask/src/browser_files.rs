@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::build_id::build_id;
-use crate::machine::{self, ESBUILD, WASM_OPT};
+use crate::machine::{self, ESBUILD, WASM, WASM_OPT};
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
 use crate::rename;
@@ -81,7 +81,7 @@ fn key() -> Result<String> {
 
 fn build(id: &str) -> Result<()> {
     step("Rust to wasm (worker and page)", || {
-        let arguments = ["build", "--profile", "wasm-release", "--target", "wasm32-unknown-unknown"];
+        let arguments = ["build", "--profile", "wasm-release", "--target", WASM];
         let mut build = cargo(arguments);
         build.args(["-p", "nightferry-sw", "-p", "nightferry-page"]).args(CLIENT);
         process::show(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_home()))?;
@@ -130,10 +130,8 @@ enum Target {
 }
 
 fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
-    let wasm = workspace::cargo_target()
-        .join("wasm32-unknown-unknown/wasm-release")
-        .join(crate_name)
-        .with_extension("wasm");
+    let wasm =
+        workspace::cargo_target().join(WASM).join("wasm-release").join(crate_name).with_extension("wasm");
     let mut bindgen = Bindgen::new();
     bindgen
         .input_path(&wasm)

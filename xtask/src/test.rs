@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::machine::{self, BIOME, ESBUILD, Python, TSC};
+use crate::machine::{self, BIOME, ESBUILD, Python, TSC, WASM};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
 use crate::{api_docs, browser_files, build_id, npm_package, purity, rust_pages, sim, sizes, workspace};
@@ -134,7 +134,7 @@ fn lint() -> Result<()> {
     };
     run("cargo fmt", cargo(["fmt", "--all", "--check"]));
     run("cargo clippy", cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    let wasm = ["clippy", "--quiet", "--target", "wasm32-unknown-unknown", "-p", "nightferry-page"];
+    let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
     run("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"])));
     let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
     clippy_wasm.args(browser_files::CLIENT).args(["--", "-D", "warnings"]);
