@@ -1,14 +1,14 @@
 //! HTTP to Nightferry's API.
 
-use crate::task::{Promised, settled};
-use js_sys::JSON;
+use crate::task::settled;
+use js_sys::{JSON, Promise};
 use nightferry::engine::{Answer, Unreachable};
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortSignal, RequestCache, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
-    fn fetch(url: &str, init: &RequestInit) -> Promised;
+    fn fetch(url: &str, init: &RequestInit) -> Promise;
 }
 
 /// Sends a request and reads its answer whole. Every HTTP status is an answer.
@@ -35,6 +35,6 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     let content_type = content_type.get(..end).unwrap_or_default().trim_ascii().to_ascii_lowercase();
     let retry_after = headers.get("retry-after")?;
     let retry_after = retry_after.and_then(|seconds| Some(seconds.trim_ascii().parse::<u64>().ok()? * 1000));
-    let body = settled(response.text()?.unchecked_ref()).await?.as_string().unwrap_or_default();
+    let body = settled(&response.text()?).await?.as_string().unwrap_or_default();
     Ok(Answer { status: response.status(), content_type, retry_after, body })
 }

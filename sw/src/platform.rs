@@ -1,7 +1,7 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
-use crate::task::{Promised, settled, spawn};
-use js_sys::{Function, JSON, JsString, Reflect, Uint32Array};
+use crate::task::{settled, spawn};
+use js_sys::{Function, JSON, JsString, Promise, Reflect, Uint32Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
@@ -25,7 +25,7 @@ extern "C" {
     fn sync(this: &Registration) -> Option<SyncManager>;
     type SyncManager;
     #[wasm_bindgen(method)]
-    fn register(this: &SyncManager, tag: &str) -> Promised;
+    fn register(this: &SyncManager, tag: &str) -> Promise;
 }
 
 pub fn moment() -> Moment {

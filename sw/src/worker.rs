@@ -10,7 +10,7 @@ use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
 use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
@@ -128,7 +128,7 @@ impl Worker {
                 set_timeout(&rested, HOLD_MS);
                 self.resting.borrow_mut().push(rested);
             });
-            let _ = settled(rested.unchecked_ref()).await;
+            let _ = settled(&rested).await;
         }
     }
 
