@@ -1,7 +1,7 @@
 //! What the browser lends the engine: the clock, randomness, and ears in the pages.
 
 use crate::task::{settled, spawn};
-use js_sys::{Function, JSON, JsString, Promise, Reflect, Uint32Array};
+use js_sys::{JSON, JsString, Promise, Reflect, Uint32Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
@@ -13,11 +13,6 @@ use web_sys::BroadcastChannel;
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(into: &Uint32Array) -> Uint32Array;
-    #[wasm_bindgen(js_name = setTimeout)]
-    pub fn set_timeout(then: &Function, ms: u32) -> i32;
-    #[wasm_bindgen(js_name = clearTimeout)]
-    pub fn clear_timeout(timer: i32);
-
     type Registration;
     #[wasm_bindgen(thread_local_v2, js_name = registration)]
     static REGISTRATION: Registration;

@@ -2,8 +2,9 @@
 
 use crate::database::{self, Database, read};
 use crate::network;
-use crate::platform::{Pages, ask_to_be_woken, clear_timeout, moment, set_timeout};
-use crate::task::{handler, settled, spawn};
+use crate::platform::{Pages, ask_to_be_woken, moment};
+use crate::task::{settled, spawn};
+use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
@@ -54,10 +55,8 @@ struct Worker {
     /// `None` while stores are being added.
     database: RefCell<Option<Database>>,
     pages: Pages,
-    /// What the timer waits for, and its id.
-    timer: Cell<Option<(Deadline, i32)>>,
-    /// Called by the timer.
-    wake: Function,
+    /// What the timer waits for, and the timer.
+    timer: RefCell<Option<(Deadline, Timeout)>>,
     /// The request in flight: there is one at a time.
     in_flight: Cell<Option<(u64, AbortController)>>,
     /// Whether the engine's outputs are being performed further up the stack.
@@ -77,13 +76,7 @@ impl Worker {
             api,
             engine: RefCell::new(engine),
             database: RefCell::new(Some(database)),
-            timer: Cell::default(),
-            wake: handler(|_| {
-                if let Some(worker) = WORKER.get() {
-                    worker.timer.set(None);
-                    worker.input(Input::Wake);
-                }
-            }),
+            timer: RefCell::default(),
             in_flight: Cell::default(),
             pumping: Cell::default(),
             resting: RefCell::default(),
@@ -123,27 +116,32 @@ impl Worker {
     /// Until there is no work left, or this event has been held for long enough.
     async fn rest(&self) {
         if self.engine.borrow().busy(SOON_MS) {
-            // A promise's own function: it may be called twice, and by a timer that outlives this instance.
+            // A promise's own function: it may be called twice.
+            let mut held = None;
             let rested = Promise::new(&mut |rested, _| {
-                set_timeout(&rested, HOLD_MS);
+                let late = rested.clone();
+                held = Some(Timeout::new(HOLD_MS, move || drop(late.call0(&JsValue::UNDEFINED))));
                 self.resting.borrow_mut().push(rested);
             });
             let _ = settled(&rested).await;
+            drop(held);
         }
     }
 
-    fn arm(&self, deadline: Option<Deadline>) {
-        let armed = self.timer.get();
-        if armed.map(|armed| armed.0) == deadline {
+    fn arm(&'static self, deadline: Option<Deadline>) {
+        let armed = self.timer.borrow().as_ref().map(|armed| armed.0);
+        if armed == deadline {
             return;
         }
-        if let Some((_, timer)) = armed {
-            clear_timeout(timer);
-        }
-        self.timer.set(deadline.map(|deadline| {
+        let timer = deadline.map(|deadline| {
             let wait = deadline.at.saturating_sub(moment().now).min(u64::from(u32::MAX >> 1)) as u32;
-            (deadline, set_timeout(&self.wake, wait))
-        }));
+            let timer = Timeout::new(wait, || {
+                drop(self.timer.take());
+                self.input(Input::Wake);
+            });
+            (deadline, timer)
+        });
+        drop(self.timer.replace(timer));
     }
 
     fn perform(&'static self, output: Output) {
