@@ -1,88 +1,70 @@
-//! IndexedDB: one database, opened with whatever stores it has, upgraded only to add some.
-//!
-//! Through web-sys and not through rexie: a transaction's requests are all issued at once and only its end is awaited,
-//! so that a request costs neither a future nor a closure (ARCHITECTURE.md has the figures).
+//! IndexedDB through rexie: one database, opened with whatever stores it has, upgraded only to add some.
 
 pub mod read;
 mod value;
 
 use self::value::{key_value, row_value};
 use crate::task::{event, handler};
-use js_sys::{Array, JsString};
+use js_sys::Reflect;
 use nightferry::store::{SYSTEM_STORES, StoreError, Write};
+use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
-    IdbTransaction, IdbTransactionMode,
-};
+use web_sys::{DomException, IdbDatabase, IdbFactory, IdbRequest};
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(thread_local_v2, js_name = indexedDB)]
-    static INDEXED_DB: IdbFactory;
-}
+pub struct Database(Rexie);
 
-pub struct Database(IdbDatabase);
+/// A request of a transaction. It is made as this is first polled.
+pub type Request<'a, T> = Pin<Box<dyn Future<Output = rexie::Result<T>> + 'a>>;
 
-/// What the browser says of a failure; it may say nothing.
-fn because(exception: Option<&DomException>) -> StoreError {
-    match exception {
-        Some(exception) => {
-            StoreError { full: exception.name() == "QuotaExceededError", message: exception.message() }
-        }
-        None => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
-    }
+/// What the browser says of a failure; rexie loses most of it.
+pub fn failed(error: rexie::Error) -> StoreError {
+    let message = match &error {
+        // rexie's own text is "idb error"; the one below it has the reason.
+        rexie::Error::IdbError(error) => error.to_string(),
+        _ => error.to_string(),
+    };
+    // A name cannot be asked for: the browser's text has it in front ("QuotaExceededError: ...").
+    StoreError { full: message.contains("Quota"), message }
 }
 
 /// A call that threw.
-fn threw(error: JsValue) -> StoreError {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => StoreError { full: false, message: error.message().into() },
-        None => because(error.dyn_ref()),
-    }
+pub fn threw(error: JsValue) -> StoreError {
+    let message = match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => "IndexedDB failed and gave no reason".into(),
+    };
+    StoreError { full: false, message }
 }
 
-/// A request's result, once it succeeded. What was requested before it in the same transaction has succeeded then, too.
-async fn result(request: &IdbRequest) -> Result<JsValue, StoreError> {
-    let ended = event(&|resolve, reject| {
-        request.set_onsuccess(Some(&resolve));
-        request.set_onerror(Some(&reject));
-    });
-    match ended.await {
-        Ok(_) => request.result().map_err(threw),
-        Err(_) => Err(because(request.error().ok().flatten().as_ref())),
+fn builder(name: &str, stores: &[&str]) -> rexie::RexieBuilder {
+    let mut builder = Rexie::builder(name);
+    for store in stores {
+        builder = builder.add_object_store(ObjectStore::new(store));
     }
-}
-
-/// Until the transaction is durable. A failure has undone all of it.
-pub async fn committed(transaction: IdbTransaction) -> Result<(), StoreError> {
-    let ended = event(&|resolve, reject| {
-        transaction.set_oncomplete(Some(&resolve));
-        transaction.set_onabort(Some(&reject));
-    });
-    ended.await.map(drop).map_err(|_| because(transaction.error().as_ref()))
+    builder
 }
 
 impl Database {
     /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
     pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
-        let mut wanted = Vec::new();
-        for store in SYSTEM_STORES {
-            wanted.push(JsString::from(store));
-        }
+        let mut wanted = SYSTEM_STORES.to_vec();
         for store in stores {
-            wanted.push(JsString::from(&**store));
+            wanted.push(store);
         }
-        let open = INDEXED_DB.with(|factory| factory.open(name)).map_err(threw)?;
-        let database = opened(&open, &wanted).await?;
-        if missing(&database.0, &wanted).next().is_none() {
-            return Ok(database);
+        // A database that is there already stays as it is; a new one has the stores.
+        let database = builder(name, &wanted).build().await.map_err(failed)?;
+        let existing = database.store_names();
+        wanted.retain(|store| !existing.iter().any(|known| known == store));
+        if wanted.is_empty() {
+            return Ok(Database(database));
         }
-        let version = database.0.version() as u32 + 1;
+        let version = database.version().map_err(failed)? + 1;
         database.close();
-        let open = INDEXED_DB.with(|factory| factory.open_with_u32(name, version)).map_err(threw)?;
-        opened(&open, &wanted).await
+        add(name, version, &wanted).await?;
+        builder(name, &[]).build().await.map(Database).map_err(failed)
     }
 
     pub fn close(self) {
@@ -91,16 +73,11 @@ impl Database {
 
     /// The names of all object stores.
     fn stores(&self) -> Vec<String> {
-        let names = self.0.object_store_names();
-        let mut stores = Vec::new();
-        for at in 0..names.length() {
-            stores.extend(names.get(at));
-        }
-        stores
+        self.0.store_names()
     }
 
-    /// Begins a transaction with these writes, so that transactions take effect in the order of these calls.
-    pub fn write(&self, writes: &[Write]) -> Result<IdbTransaction, StoreError> {
+    /// Begins a transaction that writes these, so that transactions take effect in the order of these calls.
+    pub fn write(&self, writes: &[Write]) -> Result<Transaction, StoreError> {
         // IndexedDB takes a store that is named twice once.
         let mut names: Vec<&str> = Vec::new();
         for write in writes {
@@ -108,82 +85,137 @@ impl Database {
                 names.push(write.store());
             }
         }
-        let transaction = self.begin(&names, IdbTransactionMode::Readwrite)?;
-        match issue(&transaction, &names, writes) {
-            Ok(()) => Ok(transaction),
-            Err(error) => {
-                let _ = transaction.abort();
-                Err(error)
-            }
-        }
+        self.0.transaction(&names, TransactionMode::ReadWrite).map_err(failed)
     }
 
     /// Begins a transaction that reads these stores.
-    pub fn read(&self, stores: &[&str]) -> Result<IdbTransaction, StoreError> {
-        self.begin(stores, IdbTransactionMode::Readonly)
-    }
-
-    fn begin(&self, stores: &[&str], mode: IdbTransactionMode) -> Result<IdbTransaction, StoreError> {
-        let names = Array::new();
-        for name in stores {
-            names.push(&JsValue::from_str(name));
-        }
-        self.0.transaction_with_str_sequence_and_mode(&names, mode).map_err(threw)
+    pub fn read(&self, stores: &[&str]) -> Result<Transaction, StoreError> {
+        self.0.transaction(stores, TransactionMode::ReadOnly).map_err(failed)
     }
 }
 
-/// The database of a request to open it, with these stores where that request makes or upgrades it.
-async fn opened(open: &IdbOpenDbRequest, wanted: &[JsString]) -> Result<Database, StoreError> {
-    let (request, stores) = (open.clone(), wanted.to_vec());
+/// Adds stores to a database that exists. By web-sys: rexie's builder deletes every store and index that it is not told
+/// of, and panics where one cannot be made.
+async fn add(name: &str, version: u32, wanted: &[&str]) -> Result<(), StoreError> {
+    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(threw)?;
+    let open = factory.unchecked_into::<IdbFactory>().open_with_u32(name, version).map_err(threw)?;
+    let mut stores: Vec<String> = Vec::new();
+    for store in wanted {
+        stores.push((*store).into());
+    }
+    let request: IdbRequest = open.clone().unchecked_into();
     let upgrade = handler(move |_| {
         if let Ok(database) = request.result() {
             let database: IdbDatabase = database.unchecked_into();
-            for store in missing(&database, &stores) {
+            for store in &stores {
                 // One that cannot be made is missing again when the database is opened, and is an error there.
-                let _ = database.create_object_store(&String::from(store));
+                let _ = database.create_object_store(store);
             }
         }
     });
     open.set_onupgradeneeded(Some(&upgrade));
-    let database: IdbDatabase = result(open).await?.unchecked_into();
-    // Another connection wants to upgrade or delete the database, and waits for this one; the next transaction opens it
-    // again.
-    let changed = handler(|event| {
-        if let Some(database) = event.unchecked_into::<Event>().target() {
-            database.unchecked_into::<IdbDatabase>().close();
-        }
+    let ended = event(&|good, bad| {
+        open.set_onsuccess(Some(&good));
+        open.set_onerror(Some(&bad));
     });
-    database.set_onversionchange(Some(&changed));
-    Ok(Database(database))
-}
-
-fn missing<'a>(database: &IdbDatabase, wanted: &'a [JsString]) -> impl Iterator<Item = &'a JsString> {
-    let existing = database.object_store_names();
-    wanted.iter().filter(move |store| !existing.contains(&String::from(*store)))
-}
-
-/// Requests the writes, all at once.
-fn issue(transaction: &IdbTransaction, names: &[&str], writes: &[Write]) -> Result<(), StoreError> {
-    let mut stores = Vec::new();
-    for name in names {
-        stores.push(store(transaction, name)?);
+    if ended.await.is_err() {
+        let error = open.error().ok().flatten();
+        return Err(threw(error.map(|error: DomException| error.into()).unwrap_or_default()));
     }
-    for write in writes {
-        let store = names.iter().position(|name| *name == write.store()).and_then(|at| stores.get(at));
-        let Some(store) = store else { continue };
-        match write {
-            Write::Put { key, row, .. } => store.put_with_key(&row_value(row)?, &key_value(key)),
-            Write::Delete { key, .. } => store.delete(&key_value(key)),
-            Write::Trim { through, .. } => {
-                let range = IdbKeyRange::upper_bound(&JsValue::from_f64(*through as f64)).map_err(threw)?;
-                store.delete(&range)
-            }
-        }
-        .map_err(threw)?;
-    }
+    open.result().map_err(threw)?.unchecked_into::<IdbDatabase>().close();
     Ok(())
 }
 
-fn store(transaction: &IdbTransaction, name: &str) -> Result<IdbObjectStore, StoreError> {
-    transaction.object_store(name).map_err(threw)
+/// Begins all requests, in their order; those that have not ended at once are left.
+pub async fn begin<T>(requests: &mut [Option<Request<'_, T>>]) -> Result<(), rexie::Error> {
+    std::future::poll_fn(|context| {
+        for slot in requests.iter_mut() {
+            if let Some(request) = slot
+                && let Poll::Ready(result) = request.as_mut().poll(context)
+            {
+                *slot = None;
+                if let Err(error) = result {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
+}
+
+/// Performs the writes until they are durable. A failure undoes all of them.
+pub async fn commit(transaction: Transaction, writes: Vec<Write>) -> Result<(), StoreError> {
+    let stores = open_stores(&transaction, &writes)?;
+    // They live until the end: a closure of rexie's that is gone when its event comes throws, which aborts the transaction.
+    let mut requests = Vec::new();
+    let begun = match issue(&stores, &writes, &mut requests) {
+        Ok(()) => begin(&mut requests).await.map_err(failed),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = begun {
+        let _ = transaction.abort().await;
+        return Err(error);
+    }
+    let done = transaction.done().await;
+    match done {
+        Ok(result) if result.is_committed() => return Ok(()),
+        Ok(_) => {}
+        Err(_) => {}
+    }
+    // Which of the requests failed, if one did.
+    for request in requests.into_iter().flatten() {
+        request.await.map_err(failed)?;
+    }
+    // The transaction has the reason, which rexie does not tell: mostly, a full disk.
+    Err(StoreError { full: true, message: "the browser did not commit the transaction".into() })
+}
+
+fn open_stores<'a>(
+    transaction: &Transaction,
+    writes: &'a [Write],
+) -> Result<Vec<(&'a str, Store)>, StoreError> {
+    let mut stores: Vec<(&str, Store)> = Vec::new();
+    for write in writes {
+        if !stores.iter().any(|(name, _)| *name == write.store()) {
+            stores.push((write.store(), transaction.store(write.store()).map_err(failed)?));
+        }
+    }
+    Ok(stores)
+}
+
+/// What is to be requested of each store: puts that follow one another at once, as only the last of them is awaited.
+fn issue<'a>(
+    stores: &'a [(&str, Store)],
+    writes: &[Write],
+    requests: &mut Vec<Option<Request<'a, ()>>>,
+) -> Result<(), StoreError> {
+    for (name, store) in stores {
+        let mut puts = Vec::new();
+        for write in writes {
+            if write.store() != *name {
+                continue;
+            }
+            let key = match write {
+                Write::Put { key, row, .. } => {
+                    puts.push((row_value(row)?, Some(key_value(key))));
+                    continue;
+                }
+                Write::Delete { key, .. } => key_value(key),
+                Write::Trim { through, .. } => {
+                    KeyRange::upper_bound(&JsValue::from_f64(*through as f64), None)
+                        .map_err(|error| failed(error.into()))?
+                        .into()
+                }
+            };
+            if !puts.is_empty() {
+                requests.push(Some(Box::pin(store.put_all(std::mem::take(&mut puts).into_iter()))));
+            }
+            requests.push(Some(Box::pin(store.delete(key))));
+        }
+        if !puts.is_empty() {
+            requests.push(Some(Box::pin(store.put_all(puts.into_iter()))));
+        }
+    }
+    Ok(())
 }

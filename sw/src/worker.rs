@@ -174,7 +174,7 @@ impl Worker {
         let begun = self.begin(|database| database.write(&writes));
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => database::committed(transaction).await,
+                Ok(transaction) => database::commit(transaction, writes).await,
                 Err(error) => self.reopen(error).await,
             };
             self.input(Input::Stored { txn, result });

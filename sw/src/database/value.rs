@@ -1,10 +1,10 @@
 //! Keys, rows and items as IndexedDB has them.
 
-use super::threw;
+use super::{failed, threw};
 use js_sys::{Array, JSON, JsString, Reflect};
 use nightferry::store::{Key, Row, RowKey, StoreError};
+use rexie::KeyRange;
 use wasm_bindgen::prelude::*;
-use web_sys::IdbKeyRange;
 
 /// A value as JSON text; `None` where there is none.
 pub fn text(value: &JsValue) -> Result<Option<String>, StoreError> {
@@ -43,9 +43,9 @@ pub fn row_value(row: &Row) -> Result<JsValue, StoreError> {
 }
 
 /// The keys of a slice's rows in a store of all slices.
-pub fn rows_of(slice: &str) -> Result<JsValue, StoreError> {
+pub fn rows_of(slice: &str) -> Result<KeyRange, StoreError> {
     let from = Array::of1(&slice.into());
     // An array sorts after every string, so this ends the slice's rows.
     let to = Array::of2(&slice.into(), &Array::new());
-    IdbKeyRange::bound(&from, &to).map(JsValue::from).map_err(threw)
+    KeyRange::bound(&from, &to, None, None).map_err(|error| failed(error.into()))
 }
