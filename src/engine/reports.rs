@@ -175,7 +175,7 @@ impl Engine {
             self.reports.acknowledged = 0;
         }
         if self.reports.watched.is_empty() {
-            self.items.touched = Table::default();
+            self.items.touched = Set::default();
         }
         let same = self.reports.posted.as_ref() == Some(&status);
         if self.metrics.changed || self.reports.posted.is_none() {
