@@ -1,8 +1,10 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Fields, Json, check_item, elements, number, shared, string};
+use crate::json::{Json, check_item, elements, number, read, shared, string};
 use crate::store::Key;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::rc::Rc;
 
 /// An action as a page sends it.
@@ -60,21 +62,23 @@ fn bad<T>(code: &'static str, message: String) -> Result<T, BadAction> {
 
 impl<'a> Action<'a> {
     pub fn read(text: &'a str) -> Result<Self, BadAction> {
-        let fields = Fields::parse(text).unwrap_or_default();
-        let Some(kind) = fields.string("type") else {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Given<'a> {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+            #[serde(borrow, deserialize_with = "there")]
+            payload: Option<&'a RawValue>,
+            id: Option<String>,
+            unset: Vec<String>,
+            #[serde(borrow, deserialize_with = "there")]
+            whole: Option<&'a RawValue>,
+        }
+        let Given { kind, payload, id, unset, whole } = read(text).unwrap_or_default();
+        let Some(kind) = kind else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
-        let mut unset = Vec::new();
-        for name in fields.get("unset").and_then(elements).unwrap_or_default() {
-            unset.extend(string(name));
-        }
-        Ok(Action {
-            kind,
-            payload: fields.get("payload"),
-            id: fields.string("id"),
-            unset,
-            whole: fields.get("whole"),
-        })
+        Ok(Action { kind, payload: payload.map(RawValue::get), id, unset, whole: whole.map(RawValue::get) })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
@@ -121,6 +125,11 @@ impl<'a> Action<'a> {
             ),
         }
     }
+}
+
+/// `null` is a value, which serde's `Option` takes for none.
+fn there<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 fn one(operation: Operation) -> Vec<Result<Operation, BadAction>> {
@@ -222,7 +231,12 @@ impl Context<'_> {
 
     fn id_of(&self, item: &str) -> Result<String, BadAction> {
         let given = self.id.map(String::from);
-        match given.or_else(|| Fields::parse(item).and_then(|fields| id_text(fields.get("id")?))) {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow)]
+            id: &'a RawValue,
+        }
+        match given.or_else(|| id_text(read::<Named>(item)?.id.get())) {
             Some(id) => self.limited(id),
             None => bad(
                 "missing_id",

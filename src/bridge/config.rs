@@ -1,8 +1,10 @@
 //! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
 //! `_meta.settings` keeps both.
 
-use crate::json::{Fields, Json, Writer, number, shared, string};
+use crate::json::{Fields, Json, Raw, number, read, shared, string, write};
 use crate::table::Table;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use std::rc::Rc;
 
 /// A slice's settings in force.
@@ -128,28 +130,42 @@ impl Settings {
 
     /// The text kept as `_meta.settings`.
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        for (name, layer) in [("registered", &self.registered), ("configured", &self.configured)] {
-            let mut fields = Writer::object();
-            for (name, given) in layer.iter() {
-                fields.raw(name, given);
-            }
-            out.raw(name, &fields.end());
+        #[derive(Serialize)]
+        struct Record<'a> {
+            registered: Given2<'a>,
+            configured: Given2<'a>,
         }
-        out.json()
+        struct Given2<'a>(&'a Layer);
+        impl Serialize for Given2<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(None)?;
+                for (name, given) in self.0.iter() {
+                    map.serialize_entry(name, &Raw(given))?;
+                }
+                map.end()
+            }
+        }
+        write(&Record { registered: Given2(&self.registered), configured: Given2(&self.configured) }).into()
     }
 
     /// Reads [`Settings::to_json`]; `None` for another text.
     pub fn read(text: &str) -> Option<Settings> {
-        let layers = Fields::parse(text)?;
-        let layer = |name| {
+        #[derive(Deserialize)]
+        struct Record<'a> {
+            #[serde(borrow)]
+            registered: Fields<'a>,
+            #[serde(borrow)]
+            configured: Fields<'a>,
+        }
+        let layer = |fields: Fields| {
             let mut layer = Layer::default();
-            for (name, given) in Fields::parse(layers.get(name)?)?.0 {
+            for (name, given) in fields.0 {
                 layer.insert(shared(&name), shared(given));
             }
-            Some(layer)
+            layer
         };
-        Some(Settings { registered: layer("registered")?, configured: layer("configured")? })
+        let Record { registered, configured } = read(text)?;
+        Some(Settings { registered: layer(registered), configured: layer(configured) })
     }
 }
 

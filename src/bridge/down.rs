@@ -1,10 +1,11 @@
 //! Worker → page. Every message is a JSON object with `v`, `kind` and, where it is for one page, `page`.
 
 use super::BRIDGE;
-use super::status::{Connection, Status};
-use crate::json::{Json, Writer, quoted};
+use super::status::{Connection, Shown, Status};
+use crate::json::{Json, Raw, write};
 use crate::store::Key;
 use crate::table::Set;
+use serde::Serialize;
 use std::rc::Rc;
 
 /// Who is to hear a message.
@@ -22,7 +23,8 @@ impl To {
 }
 
 /// Who made a change that pages are told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Origin {
     Tab,
     Server,
@@ -30,7 +32,8 @@ pub enum Origin {
 }
 
 /// How far a change has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Progress {
     /// Only on this device.
     Local,
@@ -40,146 +43,204 @@ pub enum Progress {
     Synced,
 }
 
-fn message(kind: &str) -> Writer {
-    let mut out = Writer::object();
-    out.number("v", BRIDGE).string("kind", kind);
-    out
+#[derive(Serialize)]
+struct Envelope<'a> {
+    v: u64,
+    #[serde(flatten)]
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Message<'a> {
+    Hello,
+    Joined {
+        position: u64,
+    },
+    Registered {
+        request: u64,
+        epoch: &'a str,
+        build: &'a str,
+    },
+    Ack {
+        n: u64,
+    },
+    Expected {
+        n: u64,
+    },
+    Stale,
+    Done {
+        request: u64,
+    },
+    Checked {
+        request: u64,
+        connected: bool,
+    },
+    Folded {
+        position: u64,
+        n: u64,
+        slices: Vec<&'a str>,
+    },
+    Metrics {
+        metrics: Raw<'a>,
+    },
+    Failed {
+        request: Option<u64>,
+        code: &'a str,
+        message: &'a str,
+    },
+    Warning {
+        code: &'a str,
+        message: &'a str,
+    },
+    Status {
+        unfinished: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wake_in: Option<u64>,
+        status: Shown<'a>,
+    },
+    Rows {
+        request: u64,
+        slice: &'a str,
+        position: u64,
+        n: u64,
+        puts: Vec<Put<'a>>,
+        deletes: Vec<&'a str>,
+    },
+    Changed {
+        slice: &'a str,
+        position: u64,
+        n: u64,
+        origin: Origin,
+        puts: Vec<Put<'a>>,
+        deletes: Vec<&'a str>,
+    },
+    Pending {
+        slice: &'a str,
+        reset: bool,
+        changes: Vec<State<'a>>,
+    },
+}
+
+#[derive(Serialize)]
+struct Put<'a> {
+    id: &'a str,
+    value: Raw<'a>,
+}
+
+#[derive(Serialize)]
+struct State<'a> {
+    id: &'a str,
+    state: Progress,
+}
+
+fn text(message: Message) -> String {
+    write(&Envelope { v: BRIDGE, message })
 }
 
 /// A worker has started: pages send again what was not acknowledged.
 pub fn hello() -> String {
-    message("hello").end()
+    text(Message::Hello)
 }
 
 /// The page will be told of what happens after `position`: if it missed something before, it reads again what it follows.
 pub fn joined(position: u64) -> String {
-    message("joined").number("position", position).end()
+    text(Message::Joined { position })
 }
 
 /// The slices are declared and their stores exist.
 pub fn registered(request: u64, epoch: &str) -> String {
-    message("registered")
-        .number("request", request)
-        .string("epoch", epoch)
-        .string("build", crate::BUILD)
-        .end()
+    text(Message::Registered { request, epoch, build: crate::BUILD })
 }
 
 /// Everything of the page up to `n` is durable.
 pub fn ack(n: u64) -> String {
-    message("ack").number("n", n).end()
+    text(Message::Ack { n })
 }
 
 /// Something is missing before what arrived: the page goes on from `n`.
 pub fn expected(n: u64) -> String {
-    message("expected").number("n", n).end()
+    text(Message::Expected { n })
 }
 
 /// The database is another than the page knew: it registers again.
 pub fn stale() -> String {
-    message("stale").end()
+    text(Message::Stale)
 }
 
 /// A request is done.
 pub fn done(request: u64) -> String {
-    message("done").number("request", request).end()
+    text(Message::Done { request })
 }
 
 /// Whether the server answered.
 pub fn checked(request: u64, connected: bool) -> String {
-    message("checked").number("request", request).bool("connected", connected).end()
+    text(Message::Checked { request, connected })
 }
 
 /// What the page's bursts up to the `n`th did to these slices is in what it has been told.
 pub fn folded(position: u64, n: u64, slices: &Set<Rc<str>>) -> String {
-    let mut out = message("folded");
-    let mut list = out.number("position", position).number("n", n).array("slices");
-    for slice in slices.keys() {
-        list.item(&quoted(slice));
-    }
-    list.end().end()
+    text(Message::Folded { position, n, slices: slices.keys().map(|slice| &**slice).collect() })
 }
 
 /// The metrics, a JSON object.
 pub fn metrics(metrics: &str) -> String {
-    message("metrics").raw("metrics", metrics).end()
+    text(Message::Metrics { metrics: Raw(metrics) })
 }
 
 /// A request failed, or (without one) something of the page's was not taken.
-pub fn failed(request: Option<u64>, code: &str, text: &str) -> String {
-    message("failed").number_or_null("request", request).string("code", code).string("message", text).end()
+pub fn failed(request: Option<u64>, code: &str, message: &str) -> String {
+    text(Message::Failed { request, code, message })
 }
 
 /// An action, or something in the database, could not be used. Nothing else is affected.
-pub fn warning(code: &str, text: &str) -> String {
-    message("warning").string("code", code).string("message", text).end()
+pub fn warning(code: &str, message: &str) -> String {
+    text(Message::Warning { code, message })
 }
 
 /// The state of the whole; while it is `unfinished`, pages wake the worker now and then, and for the next sync `wakeIn` so
 /// many ms.
 pub fn status(status: &Status, now: u64) -> String {
     let unfinished = status.pending > 0 || status.connection != Connection::Online;
-    let mut out = message("status");
-    out.bool("unfinished", unfinished);
-    if let Some(at) = status.next_sync_at {
-        out.number("wakeIn", at.saturating_sub(now));
-    }
-    out.raw("status", &status.to_json()).end()
+    let wake_in = status.next_sync_at.map(|at| at.saturating_sub(now));
+    text(Message::Status { unfinished, wake_in, status: status.shown() })
 }
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
 /// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
 pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Option<Json>)]) -> String {
-    let mut out = message("rows");
-    out.number("request", request).string("slice", slice).number("position", position).number("n", n);
-    changes(&mut out, slice, newer);
-    out.end()
+    let (puts, deletes) = changes(slice, newer);
+    text(Message::Rows { request, slice, position, n, puts, deletes })
 }
 
 /// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts
 /// up to the `n`th are in it.
 pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
-    let origin = match origin {
-        Origin::Tab => "tab",
-        Origin::Server => "server",
-        Origin::Rollback => "rollback",
-    };
-    let mut out = message("changed");
-    out.string("slice", slice).number("position", position).number("n", n).string("origin", origin);
-    changes(&mut out, slice, items);
-    out.end()
+    let (puts, deletes) = changes(slice, items);
+    text(Message::Changed { slice, position, n, origin, puts, deletes })
 }
 
-fn changes(out: &mut Writer, slice: &str, items: &[(Key, Option<Json>)]) {
-    let mut puts = out.array("puts");
+fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Put<'a>>, Vec<&'a str>) {
+    let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for (key, value) in items {
-        if let (true, Some(value)) = (*key.slice == *slice, value) {
-            puts.item(&Writer::object().string("id", &key.id).raw("value", value).end());
+        if *key.slice != *slice {
+            continue;
+        }
+        match value {
+            Some(value) => puts.push(Put { id: &key.id, value: Raw(value) }),
+            None => deletes.push(&*key.id),
         }
     }
-    let mut deletes = puts.end().array("deletes");
-    for (key, value) in items {
-        if *key.slice == *slice && value.is_none() {
-            deletes.item(&quoted(&key.id));
-        }
-    }
-    deletes.end();
+    (puts, deletes)
 }
 
 /// How far changes of a slice, among those of others, have come; with `reset`, of all items that the server does not have.
 pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
-    let mut out = message("pending");
-    let mut list = out.string("slice", slice).bool("reset", reset).array("changes");
-    for (key, progress) in items {
-        if *key.slice != *slice {
-            continue;
+    let mut changes = Vec::new();
+    for (key, state) in items {
+        if *key.slice == *slice {
+            changes.push(State { id: &key.id, state: *state });
         }
-        let state = match progress {
-            Progress::Local => "local",
-            Progress::Sending => "sending",
-            Progress::Synced => "synced",
-        };
-        list.item(&Writer::object().string("id", &key.id).string("state", state).end());
     }
-    list.end().end()
+    text(Message::Pending { slice, reset, changes })
 }

@@ -1,10 +1,11 @@
 //! The state of the whole, as every page sees it.
 
 use super::config::AutoSync;
-use crate::json::{Json, Writer};
+use serde::Serialize;
 
 /// What the last attempt to reach the server showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Connection {
     /// No request was answered or failed yet.
     #[default]
@@ -14,7 +15,8 @@ pub enum Connection {
     LocalOnly,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SyncStatus {
     #[default]
     Idle,
@@ -47,42 +49,63 @@ pub struct Status {
     pub unsent: usize,
 }
 
+/// As pages get it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown<'a> {
+    enabled: bool,
+    connection: Connection,
+    flask_connected: bool,
+    sync_status: SyncStatus,
+    error: Option<&'a str>,
+    last_sync_time: Option<u64>,
+    pending: usize,
+    conflicts: usize,
+    progress: Option<Progress>,
+    auto_sync: ShownAutoSync,
+}
+
+#[derive(Serialize)]
+struct Progress {
+    done: usize,
+    total: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownAutoSync {
+    enabled: bool,
+    interval_ms: u64,
+    sync_on_change: bool,
+    max_queue_size: usize,
+    change_counter: usize,
+    next_sync_at: Option<u64>,
+}
+
 impl Status {
-    pub fn to_json(&self) -> Json {
-        let connection = match self.connection {
-            Connection::Unknown => "unknown",
-            Connection::Online => "online",
-            Connection::LocalOnly => "local-only",
-        };
-        let sync = match self.sync {
-            SyncStatus::Idle => "idle",
-            SyncStatus::Syncing => "syncing",
-            SyncStatus::Success => "success",
-            SyncStatus::Error => "error",
-        };
-        let mut out = Writer::object();
-        out.bool("enabled", self.enabled).string("connection", connection);
-        out.bool("flaskConnected", self.connection == Connection::Online).string("syncStatus", sync);
-        out.string_or_null("error", self.error.as_deref())
-            .number_or_null("lastSyncTime", self.last_sync_time);
-        out.number("pending", self.pending as u64).number("conflicts", self.conflicts as u64);
-        match self.progress {
-            Some((done, total)) => {
-                let mut progress = Writer::object();
-                progress.number("done", done as u64).number("total", total as u64);
-                out.raw("progress", &progress.end())
-            }
-            None => out.raw("progress", "null"),
-        };
-        let mut auto_sync = Writer::object();
-        auto_sync
-            .bool("enabled", self.auto_sync.enabled)
-            .number("intervalMs", self.auto_sync.interval_ms)
-            .bool("syncOnChange", self.auto_sync.on_change)
-            .number("maxQueueSize", self.auto_sync.max_queue as u64)
-            .number("changeCounter", self.unsent as u64)
-            .number_or_null("nextSyncAt", self.next_sync_at);
-        out.raw("autoSync", &auto_sync.end());
-        out.json()
+    pub fn to_json(&self) -> crate::json::Json {
+        crate::json::write(&self.shown()).into()
+    }
+
+    pub fn shown(&self) -> Shown<'_> {
+        Shown {
+            enabled: self.enabled,
+            connection: self.connection,
+            flask_connected: self.connection == Connection::Online,
+            sync_status: self.sync,
+            error: self.error.as_deref(),
+            last_sync_time: self.last_sync_time,
+            pending: self.pending,
+            conflicts: self.conflicts,
+            progress: self.progress.map(|(done, total)| Progress { done, total }),
+            auto_sync: ShownAutoSync {
+                enabled: self.auto_sync.enabled,
+                interval_ms: self.auto_sync.interval_ms,
+                sync_on_change: self.auto_sync.on_change,
+                max_queue_size: self.auto_sync.max_queue,
+                change_counter: self.unsent,
+                next_sync_at: self.next_sync_at,
+            },
+        }
     }
 }

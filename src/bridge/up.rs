@@ -1,7 +1,8 @@
 //! Page → worker.
 
 use super::BRIDGE;
-use crate::json::{Fields, Json, number};
+use crate::json::{Json, number, present, read};
+use serde::Deserialize;
 use std::borrow::Cow;
 
 /// One message of a page.
@@ -54,17 +55,17 @@ impl Up {
     /// Reads a message. One of another version, or one that can't be read, is refused with a sentence.
     pub fn read(text: &str) -> Result<Up, Refused> {
         let (envelope, actions) = open(text);
-        let envelope = Fields::parse(&envelope).unwrap_or_default();
-        let page = envelope.string("page");
+        let envelope: Envelope = read(&envelope).unwrap_or_default();
+        let page = envelope.page.clone();
         let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
-        match envelope.number("v") {
+        match envelope.v {
             Some(BRIDGE) => {}
             Some(version) => {
                 return refuse("bridge_version", format!("This page speaks version {} of Nightferry's messages and the worker version {}. Reload the page; what it has sent before is kept.", number(version), number(BRIDGE)));
             }
             None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
-        match (page.clone(), read_body(&envelope, actions)) {
+        match (page.clone(), read_body(envelope, actions)) {
             (Some(page), Some(body)) => Ok(Up { page, body }),
             _ => refuse("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
@@ -84,37 +85,50 @@ fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
-fn read_body(envelope: &Fields, actions: Option<&str>) -> Option<Body> {
-    let request = envelope.number("request");
-    let after = envelope.number("after").unwrap_or(0);
-    Some(match &*envelope.string("kind")? {
-        "register" => Body::Register {
-            request: request?,
-            slices: envelope.json("slices")?,
-            auto_sync: envelope.json("autoSync"),
-        },
-        "configure" => Body::Configure {
-            request: request?,
-            slice: envelope.string("slice"),
-            settings: envelope.json("settings")?,
-        },
+/// Every field of every kind. (No enum by `kind`: serde reads such a one into values of its own first, which no text
+/// survives.)
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Envelope {
+    v: Option<u64>,
+    kind: Option<String>,
+    page: Option<String>,
+    request: Option<u64>,
+    after: u64,
+    n: Option<u64>,
+    first: u64,
+    epoch: Option<String>,
+    slice: Option<String>,
+    #[serde(with = "present")]
+    slices: Option<Json>,
+    #[serde(with = "present")]
+    auto_sync: Option<Json>,
+    #[serde(with = "present")]
+    settings: Option<Json>,
+    #[serde(with = "present")]
+    seen: Option<Json>,
+    #[serde(with = "present")]
+    actions: Option<Json>,
+}
+
+fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
+    let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, seen, .. } = envelope;
+    let actions = actions.or(envelope.actions.as_deref());
+    Some(match &*envelope.kind? {
+        "register" => Body::Register { request: request?, slices: slices?, auto_sync },
+        "configure" => Body::Configure { request: request?, slice, settings: settings? },
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
-            epoch: envelope.string("epoch")?,
-            n: envelope.number("n")?,
-            first: envelope.number("first").unwrap_or(0),
-            seen: envelope.json("seen").unwrap_or_else(|| "{}".into()),
-            actions: actions.or(envelope.get("actions")).filter(|text| text.starts_with('['))?.into(),
+            epoch: epoch?,
+            n: n?,
+            first,
+            seen: seen.unwrap_or_else(|| "{}".into()),
+            actions: actions.filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },
-        "hydrate" => Body::Hydrate {
-            request: request?,
-            after,
-            slice: envelope.string("slice")?,
-            epoch: envelope.string("epoch"),
-        },
-        "pending" => Body::Pending { slice: envelope.string("slice")? },
+        "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
+        "pending" => Body::Pending { slice: slice? },
         "ping" => Body::Ping,
         "online" => Body::Online,
         "hidden" => Body::Hidden,

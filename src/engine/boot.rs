@@ -14,7 +14,9 @@ use super::settings::read_requeue;
 use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use crate::json::{self, Fields, Json, Writer, shared, string};
+use super::journal::MarkRow;
+use crate::json::{self, Json, read, shared, string, write};
+use serde::Serialize;
 use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
@@ -96,10 +98,8 @@ impl Engine {
         }
         engine.journal.recover_trimmed(number("position").unwrap_or(0));
         for (name, row) in meta.iter() {
-            let mark = || Some((name.strip_prefix("page:")?, Fields::parse(row)?));
-            if let Some((page, mark)) = mark()
-                && let (Some(n), Some(at)) = (mark.number("n"), mark.number("at"))
-            {
+            let mark = || Some((name.strip_prefix("page:")?, read::<MarkRow>(row)?));
+            if let Some((page, MarkRow { n, at })) = mark() {
                 engine.journal.recover_mark(page, n, at);
             }
         }
@@ -165,9 +165,12 @@ impl Engine {
         );
         self.reports.notice = Some(text.clone());
         self.post(To::All, down::warning("unreadable_record", &text));
-        let mut kept = Writer::object();
-        kept.number("at", self.now).string("row", row);
-        [Write::meta(&name, &kept.end()), Write::delete(store, RowKey::Number(number))]
+        #[derive(Serialize)]
+        struct Kept<'a> {
+            at: u64,
+            row: &'a str,
+        }
+        [Write::meta(&name, &write(&Kept { at: self.now, row })), Write::delete(store, RowKey::Number(number))]
     }
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.

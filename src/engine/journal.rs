@@ -6,7 +6,8 @@
 //! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
-use crate::json::{Json, Writer, number, shared};
+use crate::json::{Json, number, shared, write};
+use serde::{Deserialize, Serialize};
 use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
 use crate::table::Table;
 use std::rc::Rc;
@@ -18,6 +19,13 @@ const MARK_MS: u64 = 30 * 24 * 3_600_000;
 const MAX_AUTHORS: usize = 4_096;
 
 /// A burst that was accepted.
+/// A page's mark, as it is stored.
+#[derive(Serialize, Deserialize)]
+pub struct MarkRow {
+    pub n: u64,
+    pub at: u64,
+}
+
 #[derive(Debug, Clone)]
 pub struct Record {
     pub position: u64,
@@ -333,9 +341,7 @@ impl Journal {
         // Positions go on from here even when the journal is empty.
         writes.push(Write::meta("position", &number(through)));
         for (page, n) in marks.iter() {
-            let mut out = Writer::object();
-            out.number("n", *n).number("at", now);
-            writes.push(Write::meta(&["page:", page].concat(), &out.end()));
+            writes.push(Write::meta(&["page:", page].concat(), &write(&MarkRow { n: *n, at: now })));
         }
     }
 

@@ -1,8 +1,10 @@
 //! Metrics: every operation that ended, by slice and by kind, and how long it took.
 
 use crate::bridge::down;
-use crate::json::{Fields, Writer, elements, number, shared};
+use crate::json::{read, write};
 use crate::table::Table;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// So many durations are kept.
@@ -18,7 +20,6 @@ pub enum Kind {
     Push,
 }
 
-const KINDS: [&str; 3] = ["put", "delete", "push"];
 
 /// Operations that succeeded, and that failed.
 type Count = [u64; 2];
@@ -78,47 +79,36 @@ impl Metrics {
     pub fn to_json(&self, oldest: Option<u64>) -> String {
         let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
-        let mut by_slice = Writer::object();
+        let mut by_slice = BTreeMap::new();
         for (slice, kinds) in self.slices.iter() {
-            let mut by_kind = Writer::object();
-            for (kind, count) in KINDS.iter().zip(kinds) {
+            for count in kinds {
                 succeeded += count[0];
                 failed += count[1];
-                let mut out = Writer::object();
-                out.number("successful", count[0]).number("failed", count[1]);
-                by_kind.raw(kind, &out.end());
             }
-            by_slice.raw(slice, &by_kind.end());
+            let [put, delete, push] =
+                kinds.map(|[successful, failed]| ShownCount { successful, failed });
+            by_slice.insert(slice.clone(), ByKind { put, delete, push });
         }
-        let mut out = Writer::object();
-        let mut times = out
-            .number("totalOperations", succeeded + failed)
-            .number("successfulOperations", succeeded)
-            .number("failedOperations", failed)
-            .number("lastOperationTime", self.last)
-            .number("averageOperationTime", took / (self.durations.len() as u64).max(1))
-            .array("operationTimes");
-        for ms in &self.durations {
-            times.item(&number(*ms));
-        }
-        times.end().number_or_null("oldestPendingAt", oldest).raw("bySlice", &by_slice.end()).end()
+        write(&Shown {
+            total_operations: succeeded + failed,
+            successful_operations: succeeded,
+            failed_operations: failed,
+            last_operation_time: self.last,
+            average_operation_time: took / (self.durations.len() as u64).max(1),
+            operation_times: self.durations.clone(),
+            oldest_pending_at: oldest,
+            by_slice,
+        })
     }
 
     /// Takes up what [`Metrics::save`] stored.
     pub fn read(row: &str) -> Option<Metrics> {
-        let row = Fields::parse(row)?;
-        let mut metrics = Metrics { last: row.number("lastOperationTime")?, ..Metrics::default() };
-        for ms in elements(row.get("operationTimes")?)? {
-            metrics.durations.extend(ms.parse::<u64>().ok());
-        }
-        for (slice, kinds) in Fields::parse(row.get("bySlice")?)?.0 {
-            let kinds = Fields::parse(kinds)?;
-            let mut counts = [Count::default(); 3];
-            for (name, count) in KINDS.iter().zip(&mut counts) {
-                let kind = Fields::parse(kinds.get(name)?)?;
-                *count = [kind.number("successful")?, kind.number("failed")?];
-            }
-            metrics.slices.insert(shared(&slice), counts);
+        let shown: Shown = read(row)?;
+        let mut metrics =
+            Metrics { last: shown.last_operation_time, durations: shown.operation_times, ..Metrics::default() };
+        for (slice, ByKind { put, delete, push }) in shown.by_slice {
+            let counts = [put, delete, push].map(|count| [count.successful, count.failed]);
+            metrics.slices.insert(slice, counts);
         }
         Some(metrics)
     }
@@ -130,9 +120,36 @@ impl Metrics {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    total_operations: u64,
+    successful_operations: u64,
+    failed_operations: u64,
+    last_operation_time: u64,
+    average_operation_time: u64,
+    operation_times: Vec<u64>,
+    oldest_pending_at: Option<u64>,
+    by_slice: BTreeMap<Rc<str>, ByKind>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ByKind {
+    put: ShownCount,
+    delete: ShownCount,
+    push: ShownCount,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShownCount {
+    successful: u64,
+    failed: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{Fields, elements};
 
     #[test]
     fn survive_the_store() {

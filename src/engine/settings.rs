@@ -5,7 +5,8 @@ use super::items::Pending;
 use super::{Engine, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use crate::json::{Writer, elements, number, quoted, shared, string};
+use crate::json::{number, quoted, read, shared, write};
+use serde::{Deserialize, Serialize};
 use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
 use crate::table::Set;
 use std::rc::Rc;
@@ -241,22 +242,16 @@ fn name_of(registers: bool) -> &'static str {
     if registers { "register()" } else { "The configuration" }
 }
 
+#[derive(Serialize, Deserialize, Default)]
+struct Requeue {
+    slices: Vec<Rc<str>>,
+}
+
 fn requeue_row(slices: &[Rc<str>]) -> Write {
-    let mut out = Writer::object();
-    let mut list = out.array("slices");
-    for slice in slices {
-        list.item(&quoted(slice));
-    }
-    Write::meta("requeue", &list.end().end())
+    Write::meta("requeue", &write(&Requeue { slices: slices.to_vec() }))
 }
 
 /// Reads what [`requeue_row`] wrote.
 pub fn read_requeue(row: &str) -> Vec<Rc<str>> {
-    let fields = crate::json::Fields::parse(row).unwrap_or_default();
-    let slices = fields.get("slices").and_then(elements).unwrap_or_default();
-    let mut names = Vec::new();
-    for slice in slices {
-        names.extend(string(slice).map(|slice| shared(&slice)));
-    }
-    names
+    read::<Requeue>(row).unwrap_or_default().slices
 }

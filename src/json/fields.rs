@@ -1,26 +1,54 @@
 //! An object's top-level fields and an array's elements, their values left as text.
 
-use super::read::{Reader, unescape, unquoted};
-use super::{Json, Writer, shared};
+use super::{Json, Raw, read, shared, write};
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 
 /// The fields of one JSON object in their order, each value as the text that it was.
 #[derive(Default)]
 pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a str)>);
 
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry::<Name, &RawValue>()? {
+                    fields.push((name, value.get()));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, &Raw(value))?;
+        }
+        map.end()
+    }
+}
+
 impl<'a> Fields<'a> {
     /// Reads an object; anything else is `None`.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut reader = Reader::new(text);
-        let mut fields = Vec::new();
-        reader.take(b'{')?;
-        while reader.more(fields.is_empty(), b'}')? {
-            let quoted = reader.string()?;
-            reader.take(b':')?;
-            fields.push((unquoted(quoted)?, reader.value()?));
-        }
-        reader.end()?;
-        Some(Fields(fields))
+        read(text)
     }
 
     pub fn get(&self, name: &str) -> Option<&'a str> {
@@ -61,32 +89,19 @@ impl<'a> Fields<'a> {
 
     /// The object's text again.
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        for (key, value) in &self.0 {
-            out.raw(key, value);
-        }
-        out.json()
+        write(self).into()
     }
 }
 
 /// The texts of an array's elements; anything else is `None`.
 pub fn elements(text: &str) -> Option<Vec<&str>> {
-    let mut reader = Reader::new(text);
-    let mut elements = Vec::new();
-    reader.take(b'[')?;
-    while reader.more(elements.is_empty(), b']')? {
-        elements.push(reader.value()?);
-    }
-    reader.end()?;
-    Some(elements)
+    let elements: Vec<&RawValue> = read(text)?;
+    Some(elements.into_iter().map(RawValue::get).collect())
 }
 
 /// The string that a JSON text is; anything else is `None`.
 pub fn string(text: &str) -> Option<String> {
-    let mut reader = Reader::new(text);
-    let string = reader.string()?;
-    reader.end()?;
-    unescape(string)
+    read(text)
 }
 
 #[cfg(test)]

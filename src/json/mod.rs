@@ -3,16 +3,17 @@
 
 mod check;
 mod fields;
-mod read;
+mod raw;
 mod surrogates;
 mod value;
 mod write;
 
 pub use check::{Refusal, check, check_item};
 pub use fields::{Fields, elements, string};
+pub use raw::{Raw, present, read, text, write};
 pub use surrogates::well_formed;
 pub use value::equal;
-pub use write::{Writer, hex_digit, number, quoted};
+pub use write::{Writer, hex_digit};
 
 use std::rc::Rc;
 
@@ -23,6 +24,16 @@ pub type Json = Rc<str>;
 #[inline(never)]
 pub fn shared(text: &str) -> Rc<str> {
     text.into()
+}
+
+/// A number in decimal.
+pub fn number(value: u64) -> String {
+    value.to_string()
+}
+
+/// `text` as a JSON string, quotes included.
+pub fn quoted(text: &str) -> String {
+    write(text)
 }
 
 /// The deepest nesting of arrays and objects in a value.

@@ -1,7 +1,6 @@
 //! Equality of values: key order means nothing, numbers compare as doubles (f29).
 
-use super::read::decimal;
-use super::{Fields, elements, string};
+use super::{Fields, elements, read, string};
 
 /// Whether two JSON texts are the same value. Text that is not JSON equals nothing but itself.
 pub fn equal(a: &str, b: &str) -> bool {
@@ -17,9 +16,10 @@ pub fn equal(a: &str, b: &str) -> bool {
     if let (Some(a), Some(b)) = (string(a), string(b)) {
         return a == b;
     }
-    let is_number = |text: &str| matches!(text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
-    let (a, b) = (a.trim_ascii(), b.trim_ascii());
-    a == b || (is_number(a) && is_number(b) && decimal(a) == decimal(b))
+    if let (Some(a), Some(b)) = (read::<f64>(a), read::<f64>(b)) {
+        return a == b;
+    }
+    a.trim_ascii() == b.trim_ascii()
 }
 
 #[cfg(test)]

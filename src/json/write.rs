@@ -95,26 +95,12 @@ impl<'a> List<'a> {
     }
 }
 
-/// A number in decimal.
-pub fn number(value: u64) -> String {
-    let mut out = String::new();
-    digits(&mut out, value);
-    out
-}
-
 /// Appends a number in decimal. (`write!` would bring the whole of `core::fmt` to the page.)
 fn digits(out: &mut String, number: u64) {
     if number >= 10 {
         digits(out, number / 10);
     }
     out.push(char::from(b'0' + (number % 10) as u8));
-}
-
-/// `text` as a JSON string, quotes included.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    quote(&mut out, text);
-    out
 }
 
 fn quote(out: &mut String, text: &str) {

@@ -1,22 +1,28 @@
 //! `POST /pull`. For now only the pull that asks for no slice, by which a device learns whose it is.
 
 use super::{PROTOCOL, Unreadable, unreadable};
-use crate::json::{Fields, Writer};
+use crate::json::{read, write};
+use serde::{Deserialize, Serialize};
 
 /// The body of a pull of no slice.
 pub fn identify_request(client: &str) -> String {
-    let mut out = Writer::object();
-    out.number("protocol", PROTOCOL).string("client", client).raw("slices", "{}");
-    out.end()
+    #[derive(Serialize)]
+    struct Slices {}
+    #[derive(Serialize)]
+    struct Body<'a> {
+        protocol: u64,
+        client: &'a str,
+        slices: Slices,
+    }
+    write(&Body { protocol: PROTOCOL, client, slices: Slices {} })
 }
 
 /// The part of a pull's answer that names the principal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PullAnswer {
     pub principal: String,
 }
 
 pub fn read_pull(body: &str) -> Result<PullAnswer, Unreadable> {
-    let principal = Fields::parse(body).and_then(|body| body.string("principal"));
-    principal.map_or_else(|| unreadable("pull"), |principal| Ok(PullAnswer { principal }))
+    read(body).map_or_else(|| unreadable("pull"), Ok)
 }

@@ -1,8 +1,9 @@
 //! `POST /push`: numbered mutations, each with an answer of its own.
 
 use super::{PROTOCOL, Unreadable, unreadable};
-use crate::json::{Fields, Json, Writer, elements};
-use crate::store::OutboxRow;
+use crate::json::{self, Json, Raw, present, write};
+use crate::store::{Op, OutboxRow};
+use serde::{Deserialize, Serialize};
 
 /// One operation on one item, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +20,30 @@ pub struct Mutation<'a> {
 
 /// The body of a push. `n` counts the client's pushes, `tag` is random and tells a copy of the client from the client.
 pub fn push_request(client: &str, principal: &str, n: u64, tag: &str, mutations: &[Mutation]) -> String {
-    let mut body = Writer::object();
-    body.number("protocol", PROTOCOL).string("client", client).string("principal", principal);
-    let mut list = body.number("n", n).string("tag", tag).array("mutations");
-    for mutation in mutations {
-        let mut out = Writer::object();
-        out.string("slice", mutation.slice).string("id", mutation.id);
-        out.string("op", if mutation.value.is_some() { "put" } else { "delete" });
-        out.number_or_null("base", mutation.base);
-        if let Some(value) = mutation.value {
-            out.raw("value", value);
-        }
-        list.item(&out.number("at", mutation.at).end());
+    #[derive(Serialize)]
+    struct Body<'a> {
+        protocol: u64,
+        client: &'a str,
+        principal: &'a str,
+        n: u64,
+        tag: &'a str,
+        mutations: Vec<Sent<'a>>,
     }
-    list.end().end()
+    #[derive(Serialize)]
+    struct Sent<'a> {
+        slice: &'a str,
+        id: &'a str,
+        op: Op,
+        base: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<Raw<'a>>,
+        at: u64,
+    }
+    let mut sent = Vec::new();
+    for &Mutation { slice, id, base, value, at } in mutations {
+        sent.push(Sent { slice, id, op: Op::of(value), base, value: value.map(Raw), at });
+    }
+    write(&Body { protocol: PROTOCOL, client, principal, n, tag, mutations: sent })
 }
 
 /// The server's answer to a push.
@@ -72,22 +83,40 @@ pub fn read_push(body: &str) -> Result<PushAnswer, Unreadable> {
 }
 
 fn read(body: &str) -> Option<PushAnswer> {
-    let body = Fields::parse(body)?;
-    let mut results = Vec::new();
-    for result in elements(body.get("results")?)? {
-        results.push(read_result(result)?);
+    #[derive(Deserialize)]
+    struct Body {
+        principal: String,
+        results: Vec<Sent>,
     }
-    Some(PushAnswer { principal: body.string("principal")?, results })
-}
-
-fn read_result(result: &str) -> Option<PushResult> {
-    let result = Fields::parse(result)?;
-    let version = result.number("version");
-    let verdict = match &*result.string("status")? {
-        "applied" => Verdict::Applied { version: version?, value: result.json("value") },
-        "conflict" => Verdict::Conflict { version, value: result.json("value"), at: result.number("at") },
-        "rejected" => Verdict::Rejected { code: result.string("code")?, message: result.string("message")? },
-        _ => return None,
-    };
-    Some(PushResult { slice: result.string("slice")?, id: result.string("id")?, verdict })
+    // Not an enum by `status`: serde reads such a one into values of its own first, which no text survives.
+    #[derive(Deserialize)]
+    struct Sent {
+        slice: String,
+        id: String,
+        status: Status,
+        version: Option<u64>,
+        #[serde(default, with = "present")]
+        value: Option<Json>,
+        at: Option<u64>,
+        code: Option<String>,
+        message: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Status {
+        Applied,
+        Conflict,
+        Rejected,
+    }
+    let Body { principal, results: sent } = json::read(body)?;
+    let mut results = Vec::new();
+    for Sent { slice, id, status, version, value, at, code, message } in sent {
+        let verdict = match status {
+            Status::Applied => Verdict::Applied { version: version?, value },
+            Status::Conflict => Verdict::Conflict { version, value, at },
+            Status::Rejected => Verdict::Rejected { code: code?, message: message? },
+        };
+        results.push(PushResult { slice, id, verdict });
+    }
+    Some(PushAnswer { principal, results })
 }

@@ -5,7 +5,7 @@ mod memory;
 mod rows;
 
 pub use memory::MemoryStore;
-pub use rows::{ConflictRow, HeldRow, JournalHead, JournalRow, OutboxRow, Push, RejectedRow, SyncRow};
+pub use rows::{ConflictRow, HeldRow, JournalHead, JournalRow, Op, OutboxRow, Push, RejectedRow, SyncRow};
 
 use crate::json::{Json, shared};
 use std::rc::Rc;

@@ -1,10 +1,25 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Fields, Json, Writer, elements, number, quoted, shared};
+use crate::json::{Json, Raw, present, read, text, write};
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
+/// What a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    Put,
+    Delete,
+}
+
+impl Op {
+    pub fn of<T>(value: Option<T>) -> Op {
+        if value.is_some() { Op::Put } else { Op::Delete }
+    }
+}
+
 /// Everything of a journal record but its burst.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JournalHead {
     /// The page's life that sent it, and its count there.
     pub page: Rc<str>,
@@ -12,14 +27,13 @@ pub struct JournalHead {
     /// When it arrived, in epoch ms.
     pub at: u64,
     /// The newest position that the page had applied, by slice: a JSON object.
+    #[serde(with = "text")]
     pub seen: Json,
 }
 
 impl JournalHead {
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        out.string("page", &self.page).number("n", self.n).number("at", self.at).raw("seen", &self.seen);
-        out.json()
+        write(self).into()
     }
 }
 
@@ -32,15 +46,23 @@ pub struct JournalRow {
 
 impl JournalRow {
     pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        let head = JournalHead {
-            page: shared(&row.string("page")?),
-            n: row.number("n")?,
-            at: row.number("at")?,
-            seen: row.json("seen").unwrap_or_else(|| shared("{}")),
-        };
-        Some(JournalRow { head, text: shared(&row.string("text")?) })
+        // Not a flattened head: serde reads what is flattened into values of its own first, which no text survives.
+        #[derive(Deserialize)]
+        struct Record {
+            page: Rc<str>,
+            n: u64,
+            at: u64,
+            #[serde(with = "text", default = "nothing")]
+            seen: Json,
+            text: Rc<str>,
+        }
+        let Record { page, n, at, seen, text } = read(row)?;
+        Some(JournalRow { head: JournalHead { page, n, at, seen }, text })
     }
+}
+
+fn nothing() -> Json {
+    "{}".into()
 }
 
 /// A change on its way to the server.
@@ -61,57 +83,68 @@ pub struct OutboxRow {
     pub sent: Vec<Option<Json>>,
 }
 
+/// As it is stored.
+#[derive(Serialize, Deserialize)]
+struct OutboxRecord {
+    slice: Rc<str>,
+    id: Rc<str>,
+    op: Op,
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    value: Option<Json>,
+    at: u64,
+    position: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sent: Vec<Sent>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    value: Option<Json>,
+}
+
 impl OutboxRow {
     pub fn key(&self) -> super::Key {
         super::Key::from_parts(self.slice.clone(), self.id.clone())
     }
 
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        out.string("slice", &self.slice).string("id", &self.id);
-        out.string("op", if self.value.is_some() { "put" } else { "delete" });
-        if let Some(value) = self.value.as_ref().filter(|_| !self.in_store) {
-            out.raw("value", value);
+        let mut sent = Vec::new();
+        for value in &self.sent {
+            sent.push(Sent { value: value.clone() });
         }
-        out.number("at", self.at).number("position", self.position);
-        if !self.sent.is_empty() {
-            let mut list = out.array("sent");
-            for value in &self.sent {
-                let mut sent = Writer::object();
-                if let Some(value) = value {
-                    sent.raw("value", value);
-                }
-                list.item(&sent.end());
-            }
-            list.end();
-        }
-        out.json()
+        let record = OutboxRecord {
+            slice: self.slice.clone(),
+            id: self.id.clone(),
+            op: Op::of(self.value.as_ref()),
+            value: self.value.clone().filter(|_| !self.in_store),
+            at: self.at,
+            position: self.position,
+            sent,
+        };
+        write(&record).into()
     }
 
     /// Reads a row. One that is `in_store` has no value yet.
     pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        let value = row.json("value");
-        let mut sent = Vec::new();
-        for value in row.get("sent").and_then(elements).unwrap_or_default() {
-            sent.extend(Fields::parse(value).map(|value| value.json("value")));
-        }
+        let row: OutboxRecord = read(row)?;
         Some(OutboxRow {
-            sent,
-            slice: shared(&row.string("slice")?),
-            id: shared(&row.string("id")?),
-            in_store: value.is_none() && row.string("op")? == "put",
-            value,
-            at: row.number("at")?,
-            position: row.number("position")?,
+            sent: row.sent.into_iter().map(|sent| sent.value).collect(),
+            slice: row.slice,
+            id: row.id,
+            in_store: row.value.is_none() && row.op == Op::Put,
+            value: row.value,
+            at: row.at,
+            position: row.position,
         })
     }
 }
 
 /// What a disabled slice's item shall be once the slice is enabled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRow {
     /// The whole value; `None` deletes.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// When the latest change was made, in epoch ms.
     pub at: u64,
@@ -121,52 +154,41 @@ pub struct HeldRow {
 
 impl HeldRow {
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        if let Some(value) = &self.value {
-            out.raw("value", value);
-        }
-        out.number("at", self.at).number("position", self.position);
-        out.json()
+        write(self).into()
     }
 
     pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        Some(HeldRow { value: row.json("value"), at: row.number("at")?, position: row.number("position")? })
+        read(row)
     }
 }
 
 /// What the device knows of the server's side of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncRow {
     /// The server's version that the local value is based on. `None` where the server does not have the item: then the
     /// row only keeps a replay of the journal from repeating what is done, and goes with the records.
     pub version: Option<u64>,
     /// The last journal position that is folded into what the server has.
+    #[serde(default)]
     pub position: u64,
     /// The server's value at `version`, kept while there are local changes on it.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub base: Option<Json>,
 }
 
 impl SyncRow {
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        out.number_or_null("version", self.version).number("position", self.position);
-        if let Some(base) = &self.base {
-            out.raw("base", base);
-        }
-        out.json()
+        write(self).into()
     }
 
     pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        let position = row.number("position").unwrap_or(0);
-        Some(SyncRow { version: row.number("version"), position, base: row.json("base") })
+        read(row)
     }
 }
 
 /// The push in flight, `_meta.push`: written before its first send and kept until its answer is stored, so that the
 /// same numbers and bases are sent again whatever happens in between.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Push {
     pub n: u64,
     pub tag: String,
@@ -175,34 +197,26 @@ pub struct Push {
 }
 
 impl Push {
-    pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        let mut entries = Vec::new();
-        for entry in elements(row.get("entries")?)? {
-            let [seq, base] = *elements(entry)? else { return None };
-            entries.push((seq.parse().ok()?, base.parse().ok()));
-        }
-        Some(Push { n: row.number("n")?, tag: row.string("tag")?, entries })
+    pub fn to_json(&self) -> Json {
+        write(self).into()
     }
 
-    pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        let mut list = out.number("n", self.n).string("tag", &self.tag).array("entries");
-        for (seq, base) in &self.entries {
-            let base = base.map_or_else(|| "null".into(), number);
-            list.item(&["[", &number(*seq), ",", &base, "]"].concat());
-        }
-        list.end().json()
+    pub fn read(row: &str) -> Option<Self> {
+        read(row)
     }
 }
 
 /// Both sides of a change that met another one at the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ConflictRow {
     /// Changes with every change of either side.
     pub id: String,
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub base: Option<Json>,
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub local: Option<Json>,
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub remote: Option<Json>,
     pub local_at: u64,
     pub remote_at: Option<u64>,
@@ -212,29 +226,11 @@ pub struct ConflictRow {
 
 impl ConflictRow {
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        out.string("id", &self.id);
-        for (name, side) in [("base", &self.base), ("local", &self.local), ("remote", &self.remote)] {
-            if let Some(side) = side {
-                out.raw(name, side);
-            }
-        }
-        out.number("localAt", self.local_at);
-        out.number_or_null("remoteAt", self.remote_at).number_or_null("version", self.version);
-        out.json()
+        write(self).into()
     }
 
     pub fn read(row: &str) -> Option<Self> {
-        let row = Fields::parse(row)?;
-        Some(ConflictRow {
-            id: row.string("id")?,
-            base: row.json("base"),
-            local: row.json("local"),
-            remote: row.json("remote"),
-            local_at: row.number("localAt")?,
-            remote_at: row.number("remoteAt"),
-            version: row.number("version"),
-        })
+        read(row)
     }
 }
 
@@ -252,13 +248,21 @@ pub struct RejectedRow<'a> {
 
 impl RejectedRow<'_> {
     pub fn to_json(&self) -> Json {
-        let mut out = Writer::object();
-        out.string("id", self.id).string("slice", self.slice).string("itemId", self.item_id);
-        out.raw("op", &quoted(if self.value.is_some() { "put" } else { "delete" }));
-        if let Some(value) = self.value {
-            out.raw("value", value);
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Record<'a> {
+            id: &'a str,
+            slice: &'a str,
+            item_id: &'a str,
+            op: Op,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            value: Option<Raw<'a>>,
+            code: &'a str,
+            message: &'a str,
+            at: u64,
         }
-        out.string("code", self.code).string("message", self.message).number("at", self.at);
-        out.json()
+        let RejectedRow { id, slice, item_id, value, code, message, at } = *self;
+        let value = value.map(Raw);
+        write(&Record { id, slice, item_id, op: Op::of(value), value, code, message, at }).into()
     }
 }
