@@ -20,10 +20,12 @@ impl Serialize for Raw<'_> {
 }
 
 /// Reads a text; `None` where it is not that.
+#[inline(never)]
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
+#[inline(never)]
 pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

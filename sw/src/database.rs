@@ -21,13 +21,19 @@ pub type Request<'a, T> = Pin<Box<dyn Future<Output = rexie::Result<T>> + 'a>>;
 
 /// What the browser says of a failure; rexie loses most of it.
 pub fn failed(error: rexie::Error) -> StoreError {
-    let message = match &error {
-        // rexie's own text is "idb error"; the one below it has the reason.
-        rexie::Error::IdbError(error) => error.to_string(),
-        _ => error.to_string(),
-    };
-    // A name cannot be asked for: the browser's text has it in front ("QuotaExceededError: ...").
-    StoreError { full: message.contains("Quota"), message }
+    match error {
+        rexie::Error::IdbError(idb::Error::DomException(exception)) => {
+            StoreError { full: exception.name() == "QuotaExceededError", message: exception.message() }
+        }
+        rexie::Error::IdbError(
+            idb::Error::TransactionOpenFailed(error)
+            | idb::Error::IndexedDbOpenFailed(error)
+            | idb::Error::ObjectStoreNotFound(error)
+            | idb::Error::UpdateFailed(error)
+            | idb::Error::DeleteFailed(error),
+        ) => threw(error),
+        _ => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
+    }
 }
 
 /// A call that threw.

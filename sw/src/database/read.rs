@@ -2,13 +2,12 @@
 
 use super::value::{id_value, key_value, read_key, rows_of, text};
 use super::{Database, Request, begin, failed};
-use js_sys::Array;
+use js_sys::{Array, Map, Set};
 use nightferry::json::Json;
 use nightferry::store::{
     CONFLICTS, HELD, JOURNAL, Key, Loaded, META, OUTBOX, RowKey, SYNC, Snapshot, StoreError, Wanted, Whole,
 };
 use rexie::{KeyRange, Store, Transaction};
-use std::collections::{BTreeMap, BTreeSet};
 use wasm_bindgen::prelude::*;
 
 /// From this many items of a store on, their keys are read at once before any value is.
@@ -110,11 +109,11 @@ fn by_store(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
 
 fn read_whole(answers: &mut Answers, whole: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
     for Whole { slice, .. } in whole {
-        let mut by_id = BTreeMap::new();
+        let by_id = Map::new();
         let (keys, rows) = (next(answers), next(answers));
         for (key, row) in keys.iter().zip(rows) {
             if let Some(key) = read_key(key) {
-                by_id.insert(key.id.to_string(), row);
+                by_id.set(&id_value(&key), &row);
             }
         }
         let (ids, values) = (next(answers), next(answers));
@@ -122,7 +121,7 @@ fn read_whole(answers: &mut Answers, whole: &[Whole], loaded: &mut Vec<Loaded>) 
             let Some(name) = id.as_string() else { continue };
             let key = Key::from_parts(slice.clone(), name.as_str().into());
             let value = text(&value)?.map(Json::from);
-            let sync = by_id.get(&name).map(text).transpose()?.flatten();
+            let sync = text(&by_id.get(id))?;
             loaded.push(Loaded { key, value, sync });
         }
     }
@@ -143,16 +142,24 @@ fn ask_for_items<'a>(
     for (some, store) in by_store(wanted).zip(of_wanted) {
         let (mut present, mut synced) = (None, None);
         if some.len() >= MANY {
-            let ids: BTreeSet<String> = next(answers).iter().filter_map(JsValue::as_string).collect();
+            let ids = Set::new(&JsValue::UNDEFINED);
+            for id in next(answers) {
+                ids.add(&id);
+            }
             present = Some(ids);
-            let ids: BTreeSet<String> =
-                next(answers).iter().filter_map(|key| Some(read_key(key)?.id.to_string())).collect();
+            let ids = Set::new(&JsValue::UNDEFINED);
+            for key in next(answers) {
+                if let Some(key) = read_key(&key) {
+                    ids.add(&id_value(&key));
+                }
+            }
             synced = Some(ids);
         }
         for Wanted { key, .. } in some {
-            let is_in = |ids: &Option<BTreeSet<String>>| ids.as_ref().is_none_or(|ids| ids.contains(&*key.id));
+            let id = id_value(key);
+            let is_in = |ids: &Option<Set>| ids.as_ref().is_none_or(|ids| ids.has(&id));
             if is_in(&present) {
-                requests.push(Some(one(store, &id_value(key))?));
+                requests.push(Some(one(store, &id)?));
                 places.push((loaded.len(), false));
             }
             if is_in(&synced) {
@@ -178,7 +185,7 @@ pub async fn items(transaction: Transaction, name: &str) -> Result<(Array, Array
     ask_for_all(&store, &mut requests);
     let mut answers = ended(requests).await?;
     let (ids, values) = (next(&mut answers), next(&mut answers));
-    Ok((ids.iter().collect(), values.iter().collect()))
+    Ok((array(ids), array(values)))
 }
 
 /// Asks for all keys of a store and all its values.
@@ -208,4 +215,12 @@ fn rows(answers: &mut Answers, take: &mut dyn FnMut(JsValue, String)) -> Result<
         take(key, text(&row)?.unwrap_or_default());
     }
     Ok(())
+}
+
+fn array(values: Vec<JsValue>) -> Array {
+    let array = Array::new();
+    for value in values {
+        array.push(&value);
+    }
+    array
 }
