@@ -25,6 +25,7 @@ pub mod json;
 pub mod protocol;
 pub mod store;
 pub mod table;
+pub mod units;
 
 /// Identifies this build; page and worker exchange it. Stamped by `build.rs`.
 pub const BUILD: &str = match option_env!("NIGHTFERRY_BUILD") {

@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, btree_map, btree_set};
 
-
 /// Keys in ascending order, each with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table<K, V>(BTreeMap<K, V>);

@@ -4,6 +4,7 @@ use super::backoff::Retry;
 use super::entropy::Entropy;
 use super::fold::Fold;
 use super::items::{self, Items, Pending};
+use super::journal::MarkRow;
 use super::journal::{Journal, Record};
 use super::lane::Lane;
 use super::metrics::Metrics;
@@ -14,14 +15,13 @@ use super::settings::read_requeue;
 use super::{Engine, Moment, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
-use super::journal::MarkRow;
 use crate::json::{self, Json, read, shared, string, write};
-use serde::Serialize;
 use crate::store::{
     ConflictRow, HeldRow, JOURNAL, JournalRow, Loaded, OUTBOX, OutboxRow, Push, RowKey, SCHEMA, Snapshot,
     StoreError, Write,
 };
 use crate::table::{Set, Table};
+use serde::Serialize;
 use std::rc::Rc;
 
 /// Why the engine does not start. The database is left as it is.
@@ -170,7 +170,10 @@ impl Engine {
             at: u64,
             row: &'a str,
         }
-        [Write::meta(&name, &write(&Kept { at: self.now, row })), Write::delete(store, RowKey::Number(number))]
+        [
+            Write::meta(&name, &write(&Kept { at: self.now, row })),
+            Write::delete(store, RowKey::Number(number)),
+        ]
     }
 
     /// What the server knows of the items in the outbox has to be read before anything is sent or folded.

@@ -7,9 +7,9 @@
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
 use crate::json::{Json, number, shared, write};
-use serde::{Deserialize, Serialize};
 use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
 use crate::table::Table;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
 /// How long a page's mark is kept after its last message, in ms: 30 days.

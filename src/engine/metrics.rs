@@ -20,7 +20,6 @@ pub enum Kind {
     Push,
 }
 
-
 /// Operations that succeeded, and that failed.
 type Count = [u64; 2];
 
@@ -85,8 +84,7 @@ impl Metrics {
                 succeeded += count[0];
                 failed += count[1];
             }
-            let [put, delete, push] =
-                kinds.map(|[successful, failed]| ShownCount { successful, failed });
+            let [put, delete, push] = kinds.map(|[successful, failed]| ShownCount { successful, failed });
             by_slice.insert(slice.clone(), ByKind { put, delete, push });
         }
         write(&Shown {
@@ -104,8 +102,11 @@ impl Metrics {
     /// Takes up what [`Metrics::save`] stored.
     pub fn read(row: &str) -> Option<Metrics> {
         let shown: Shown = read(row)?;
-        let mut metrics =
-            Metrics { last: shown.last_operation_time, durations: shown.operation_times, ..Metrics::default() };
+        let mut metrics = Metrics {
+            last: shown.last_operation_time,
+            durations: shown.operation_times,
+            ..Metrics::default()
+        };
         for (slice, ByKind { put, delete, push }) in shown.by_slice {
             let counts = [put, delete, push].map(|count| [count.successful, count.failed]);
             metrics.slices.insert(slice, counts);

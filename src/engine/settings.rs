@@ -6,9 +6,9 @@ use super::{Engine, Output, Phase};
 use crate::bridge::config::{AutoSync, Settings, Slices};
 use crate::bridge::down::{self, To};
 use crate::json::{number, quoted, read, shared, write};
-use serde::{Deserialize, Serialize};
 use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
 use crate::table::Set;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
 /// A registration or configuration under way.
