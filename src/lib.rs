@@ -17,12 +17,14 @@
 //! # Layers
 //!
 //! `engine → bridge → protocol`: the engine speaks to pages through [`bridge`] and to the server through [`protocol`];
-//! [`store`] is the contract with the database, [`json`] the one notion of a value, [`table`] a small map.
+//! [`store`] is the contract with the database, [`rebase`](mod@rebase) merges two edits of a value, [`json`] is the one
+//! notion of a value, [`table`] a small map.
 
 pub mod bridge;
 pub mod engine;
 pub mod json;
 pub mod protocol;
+pub mod rebase;
 pub mod store;
 pub mod table;
 pub mod units;
