@@ -9,7 +9,7 @@
 //! 2. When anything happens (a page's message, a finished transaction, an HTTP answer, a timer), call
 //!    [`engine::Engine::handle`] with the present [`engine::Moment`] and the matching [`engine::Input`].
 //! 3. Call [`engine::Engine::poll`] and perform each [`engine::Output`], until it answers [`engine::Output::Wait`] with
-//!    the next deadline and its reason. Come back by then with [`engine::Input::Wake`], or earlier with what happened.
+//!    the next deadline and its reason. Come back by then with [`engine::Input::Timeout`], or earlier with what happened.
 //!
 //! What an output performs is reported by a later input; the order of outputs is the order to start them in. State that
 //! decides anything after a restart is in the store, so the loop may be killed at any point and begun again.
@@ -18,7 +18,7 @@
 //!
 //! `engine → bridge → protocol`: the engine speaks to pages through [`bridge`] and to the server through [`protocol`];
 //! [`store`] is the contract with the database, [`rebase`](mod@rebase) merges two edits of a value, [`json`] is the one
-//! notion of a value, [`table`] a small map.
+//! notion of a value, [`units`] keeps unlike numbers apart.
 
 pub mod bridge;
 pub mod engine;
@@ -26,7 +26,6 @@ pub mod json;
 pub mod protocol;
 pub mod rebase;
 pub mod store;
-pub mod table;
 pub mod units;
 
 /// Identifies this build; page and worker exchange it. Stamped by `build.rs`.

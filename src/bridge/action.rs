@@ -17,6 +17,10 @@ pub struct Action<'a> {
     pub unset: Vec<String>,
     /// Beside an update, the item as it is to be where there is none.
     pub whole: Option<&'a str>,
+    /// When it was dispatched, in epoch ms.
+    pub at: Option<u64>,
+    /// Beside a set, the ids that its page knew and that it leaves out.
+    pub left: Option<Vec<String>>,
 }
 
 /// What an action does to one item.
@@ -36,8 +40,15 @@ pub enum Change {
         whole: Option<Json>,
     },
     Delete,
-    /// Deletes the slice's other items, as far as the sender had seen or made them. The key's id is empty.
-    DeleteOthers(Vec<Rc<str>>),
+    /// Makes a refused change again, with another value where one is given.
+    Retry {
+        rejection: String,
+        value: Option<Json>,
+    },
+    /// Forgets a refused change.
+    Discard {
+        rejection: String,
+    },
     /// Deletes all of the slice's items, whatever the sender had seen. The key's id is empty.
     DeleteAll,
 }
@@ -45,7 +56,7 @@ pub enum Change {
 impl Operation {
     /// Whether it is about the slice as a whole.
     pub fn is_of_slice(&self) -> bool {
-        matches!(self.change, Change::DeleteOthers(_) | Change::DeleteAll)
+        matches!(self.change, Change::DeleteAll)
     }
 }
 
@@ -73,17 +84,30 @@ impl<'a> Action<'a> {
             unset: Vec<String>,
             #[serde(borrow, deserialize_with = "there")]
             whole: Option<&'a RawValue>,
+            at: Option<u64>,
+            left: Option<Vec<String>>,
         }
-        let Given { kind, payload, id, unset, whole } = read(text).unwrap_or_default();
+        let Given { kind, payload, id, unset, whole, at, left } = read(text).unwrap_or_default();
         let Some(kind) = kind else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
-        Ok(Action { kind, payload: payload.map(RawValue::get), id, unset, whole: whole.map(RawValue::get) })
+        Ok(Action {
+            kind,
+            payload: payload.map(RawValue::get),
+            id,
+            unset,
+            whole: whole.map(RawValue::get),
+            at,
+            left,
+        })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
+        if let "@retryRejected" | "@discardRejected" = kind {
+            return self.rejection(slices).map(one);
+        }
         let slash = kind.bytes().rposition(|byte| byte == b'/');
         let Some((slice, verb)) = slash.and_then(|at| Some((kind.get(..at)?, kind.get(at + 1..)?))) else {
             return bad(
@@ -116,7 +140,7 @@ impl<'a> Action<'a> {
             "addItem" => context.put(payload).map(one),
             _ if verb.starts_with("save") => context.put(payload).map(one),
             _ if verb.starts_with("delete") => context.delete().map(one),
-            _ if verb.starts_with("set") => context.set(),
+            _ if verb.starts_with("set") => context.set(self.left.as_deref()),
             _ => bad(
                 "unknown_action",
                 format!(
@@ -132,6 +156,36 @@ fn there<'de: 'a, 'a, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl Action<'_> {
+    /// A retry or a discard: the rejection's id is `<slice>/<position>/<item id>`.
+    fn rejection(&self, slices: &Slices) -> Result<Operation, BadAction> {
+        let rejection = self.id.clone().unwrap_or_default();
+        let mut parts = rejection.splitn(3, '/');
+        let (slice, position, id) = (parts.next(), parts.next(), parts.next());
+        let known = slice.and_then(|slice| slices.entry(slice));
+        let (Some((name, _)), Some(Ok(_)), Some(id)) = (known, position.map(str::parse::<u64>), id) else {
+            return bad(
+                "bad_rejection",
+                format!("There is no refused change \"{rejection}\". Ask for the list again."),
+            );
+        };
+        let key = Key::from_parts(name.clone(), shared(id));
+        let change = match &*self.kind {
+            "@retryRejected" => {
+                let value = self.payload;
+                if let Some(value) = value {
+                    check_item(value).or_else(|refusal| {
+                        bad("bad_value", format!("The change was not made again: {refusal}."))
+                    })?;
+                }
+                Change::Retry { rejection, value: value.map(Json::from) }
+            }
+            _ => Change::Discard { rejection },
+        };
+        Ok(Operation { key, change })
+    }
 }
 
 fn one(operation: Operation) -> Vec<Result<Operation, BadAction>> {
@@ -180,15 +234,22 @@ impl Context<'_> {
     }
 
     /// The new whole. Where one of its items is bad, nothing is deleted: it may be one of those that are there.
-    fn set(&self) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
+    fn set(&self, left: Option<&[String]>) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let mut operations = self.items()?;
-        let mut ids = Vec::new();
-        for put in operations.iter().flatten() {
-            ids.push(put.key.id.clone());
+        if operations.iter().any(Result::is_err) {
+            return Ok(operations);
         }
-        if ids.len() == operations.len() {
-            let change = Change::DeleteOthers(ids);
-            operations.push(Ok(Operation { key: self.key(String::new()), change }));
+        match left {
+            Some(left) => {
+                for id in left {
+                    let key = self.key(self.limited(id.clone())?);
+                    operations.push(Ok(Operation { key, change: Change::Delete }));
+                }
+            }
+            None => {
+                let all = Operation { key: self.key(String::new()), change: Change::DeleteAll };
+                operations.insert(0, Ok(all));
+            }
         }
         Ok(operations)
     }
@@ -305,7 +366,7 @@ mod tests {
         assert_eq!(run(r#"{"type":"files/addItems","payload":[{"id":1},{"id":2}]}"#).unwrap().len(), 2);
         let done = run(r#"{"type":"files/setFiles","payload":[{"id":1},{"id":2}]}"#).unwrap();
         assert_eq!(done.len(), 3);
-        assert_eq!(done[2].change, Change::DeleteOthers(vec!["1".into(), "2".into()]));
+        assert_eq!(done[0].change, Change::DeleteAll);
         let done = run(r#"{"type":"theme/setTheme","payload":"dark"}"#).unwrap();
         assert_eq!(
             done,

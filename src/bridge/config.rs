@@ -2,9 +2,9 @@
 //! `_meta.settings` keeps both.
 
 use crate::json::{Fields, Json, Raw, number, read, shared, string, write};
-use crate::table::Table;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A slice's settings in force.
@@ -29,9 +29,35 @@ pub struct Slice {
 pub const DEFAULT_BATCH_SIZE: usize = 10;
 
 /// All slices ever registered, by name.
-pub type Slices = Table<Rc<str>, Slice>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slices(BTreeMap<Rc<str>, Slice>);
 
 impl Slices {
+    pub fn get(&self, name: &str) -> Option<&Slice> {
+        self.0.get(name)
+    }
+
+    /// A slice and its name, to share.
+    pub fn entry(&self, name: &str) -> Option<(&Rc<str>, &Slice)> {
+        self.0.get_key_value(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, &Slice)> {
+        self.0.iter()
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Slice> {
+        self.0.values()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a slice goes to the server.
     pub fn syncs(&self, slice: &str) -> bool {
         self.get(slice).is_some_and(|slice| slice.sync_to_flask)
@@ -59,7 +85,7 @@ impl Default for AutoSync {
 const AUTO_SYNC: &str = "@autoSync";
 
 /// Settings by slice, each a JSON object with the fields that were given.
-type Layer = Table<Rc<str>, Json>;
+type Layer = BTreeMap<Rc<str>, Json>;
 
 /// Everything that was set: by `register`, and by `configure…` over it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,7 +135,7 @@ impl Settings {
                 if **name == *AUTO_SYNC {
                     auto_sync.apply(&given)?;
                 } else {
-                    slices.or_insert_with(name.clone(), || Slice::new(name)).apply(name, &given)?;
+                    slices.0.entry(name.clone()).or_insert_with(|| Slice::new(name)).apply(name, &given)?;
                 }
             }
         }

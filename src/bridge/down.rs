@@ -4,8 +4,8 @@ use super::BRIDGE;
 use super::status::{Connection, Shown, Status};
 use crate::json::{Json, Raw, write};
 use crate::store::Key;
-use crate::table::Set;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Who is to hear a message.
@@ -41,6 +41,33 @@ pub enum Progress {
     Sending,
     /// The server has it, or the slice does not go there.
     Synced,
+}
+
+/// A change that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub id: String,
+    pub slice: String,
+    pub item_id: String,
+    /// A deletion where there is none.
+    pub value: Option<Json>,
+    pub code: String,
+    pub message: String,
+    pub at: crate::units::Millis,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownRejection<'a> {
+    id: &'a str,
+    slice: &'a str,
+    item_id: &'a str,
+    op: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Raw<'a>>,
+    code: &'a str,
+    message: &'a str,
+    at: crate::units::Millis,
 }
 
 #[derive(Serialize)]
@@ -81,6 +108,11 @@ enum Message<'a> {
         n: u64,
         slices: Vec<&'a str>,
     },
+    Rejected {
+        request: u64,
+        rejected: Vec<ShownRejection<'a>>,
+    },
+    Rejections,
     Metrics {
         metrics: Raw<'a>,
     },
@@ -179,8 +211,30 @@ pub fn checked(request: u64, connected: bool) -> String {
 }
 
 /// What the page's bursts up to the `n`th did to these slices is in what it has been told.
-pub fn folded(position: u64, n: u64, slices: &Set<Rc<str>>) -> String {
-    text(Message::Folded { position, n, slices: slices.keys().map(|slice| &**slice).collect() })
+pub fn folded(position: u64, n: u64, slices: &BTreeSet<Rc<str>>) -> String {
+    text(Message::Folded { position, n, slices: slices.iter().map(|slice| &**slice).collect() })
+}
+
+/// The changes that the server refused.
+pub fn rejected(request: u64, rejections: &[Rejection]) -> String {
+    fn shown(rejection: &Rejection) -> ShownRejection<'_> {
+        ShownRejection {
+            id: &rejection.id,
+            slice: &rejection.slice,
+            item_id: &rejection.item_id,
+            op: if rejection.value.is_some() { "put" } else { "delete" },
+            value: rejection.value.as_deref().map(Raw),
+            code: &rejection.code,
+            message: &rejection.message,
+            at: rejection.at,
+        }
+    }
+    text(Message::Rejected { request, rejected: rejections.iter().map(shown).collect() })
+}
+
+/// The list of refused changes is another.
+pub fn rejections() -> String {
+    text(Message::Rejections)
 }
 
 /// The metrics, a JSON object.

@@ -38,6 +38,8 @@ pub struct Status {
     pub pending: usize,
     /// Items in conflict.
     pub conflicts: usize,
+    /// Refused changes that nobody has decided on.
+    pub rejected: usize,
     /// While changes are being sent: how many were acknowledged, of how many.
     pub progress: Option<(usize, usize)>,
     /// Whether changes of any slice go to its store.
@@ -61,6 +63,7 @@ pub struct Shown<'a> {
     last_sync_time: Option<u64>,
     pending: usize,
     conflicts: usize,
+    rejected: usize,
     progress: Option<Progress>,
     auto_sync: ShownAutoSync,
 }
@@ -97,6 +100,7 @@ impl Status {
             last_sync_time: self.last_sync_time,
             pending: self.pending,
             conflicts: self.conflicts,
+            rejected: self.rejected,
             progress: self.progress.map(|(done, total)| Progress { done, total }),
             auto_sync: ShownAutoSync {
                 enabled: self.auto_sync.enabled,

@@ -20,7 +20,7 @@ pub enum Body {
     /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
     Configure { request: u64, slice: Option<String>, settings: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, first: u64, seen: Json, actions: Json },
+    Actions { epoch: String, n: u64, first: u64, seen: u64, actions: Json },
     /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
     Flush { request: u64, after: u64 },
     /// Sends everything and waits for the server; the rest is as for a flush.
@@ -28,6 +28,8 @@ pub enum Body {
     /// The items of a slice, with the page's bursts up to `after`. Answered by `rows`, `expected`, or `stale` where the page
     /// says that it means another database.
     Hydrate { request: u64, after: u64, slice: String, epoch: Option<String> },
+    /// Asks for the refused changes. Answered by `rejected`.
+    Rejected { request: u64 },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
@@ -105,8 +107,7 @@ struct Envelope {
     auto_sync: Option<Json>,
     #[serde(with = "present")]
     settings: Option<Json>,
-    #[serde(with = "present")]
-    seen: Option<Json>,
+    seen: u64,
     #[serde(with = "present")]
     actions: Option<Json>,
 }
@@ -117,12 +118,13 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     Some(match &*envelope.kind? {
         "register" => Body::Register { request: request?, slices: slices?, auto_sync },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },
+        "rejected" => Body::Rejected { request: request? },
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
             epoch: epoch?,
             n: n?,
             first,
-            seen: seen.unwrap_or_else(|| "{}".into()),
+            seen,
             actions: actions.filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
@@ -143,10 +145,13 @@ mod tests {
 
     #[test]
     fn reads_a_burst_and_keeps_its_text() {
-        let up = Up::read(r#"{"v":1,"kind":"actions","page":"p","epoch":"e","n":3,"seen":{"files":7},"actions":[ {"type":"x"} ]}"#).unwrap();
+        let up = Up::read(
+            r#"{"v":1,"kind":"actions","page":"p","epoch":"e","n":3,"seen":7,"actions":[ {"type":"x"} ]}"#,
+        )
+        .unwrap();
         assert_eq!(up.page, "p");
         let Body::Actions { n, actions, seen, .. } = up.body else { panic!("not a burst") };
-        assert_eq!((n, &*actions, &*seen), (3, r#"[ {"type":"x"} ]"#, r#"{"files":7}"#));
+        assert_eq!((n, &*actions, seen), (3, r#"[ {"type":"x"} ]"#, 7));
     }
 
     #[test]

@@ -1,30 +1,38 @@
 //! How long to wait after a failure: exponential, with full jitter.
 
-use super::entropy::Entropy;
+use super::rng::Rng;
+use crate::units::Tick;
 
 const FIRST_MS: u64 = 1_000;
-const MOST_MS: u64 = 15_000;
+/// The longest wait that the device chooses itself, in ms: 5 minutes.
+pub const MAX_MS: u64 = 300_000;
 const LEAST_MS: u64 = 100;
+/// A server may ask for a day; an hour is as long as we take its word.
+pub const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
 
 /// The wait after `failures` failures in a row, in ms; at least `retry_after` where the server named one.
-pub fn delay(failures: u32, retry_after: Option<u64>, entropy: &mut Entropy) -> u64 {
-    let ceiling = FIRST_MS.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(MOST_MS);
-    let jittered = LEAST_MS + entropy.next() % (ceiling - LEAST_MS);
-    // A server may ask for a day; an hour is as long as we take its word.
-    jittered.max(retry_after.unwrap_or(0).min(3_600_000))
+pub fn delay(failures: u32, retry_after: Option<u64>, rng: &mut Rng) -> u64 {
+    let ceiling = FIRST_MS.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(MAX_MS);
+    let jittered = LEAST_MS + rng.next() % (ceiling - LEAST_MS);
+    jittered.max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_MS))
 }
 
-/// Something that failed and is tried again.
+/// The wait between attempts of work on the device itself, which costs nobody else anything: at most 15 s.
+fn local_delay(failures: u32, rng: &mut Rng) -> u64 {
+    delay(failures.min(5), None, rng).min(15_000)
+}
+
+/// Work of the device's own that failed and is tried again.
 #[derive(Debug, Default)]
 pub struct Retry {
     failures: u32,
-    at: Option<u64>,
+    at: Option<Tick>,
 }
 
 impl Retry {
-    pub fn failed(&mut self, now: u64, entropy: &mut Entropy) {
+    pub fn failed(&mut self, now: Tick, rng: &mut Rng) {
         self.failures += 1;
-        self.at = Some(now + delay(self.failures, None, entropy));
+        self.at = Some(now.plus(local_delay(self.failures, rng)));
     }
 
     pub fn succeeded(&mut self) {
@@ -32,17 +40,17 @@ impl Retry {
     }
 
     /// The next attempt is made now.
-    pub fn hurry(&mut self) {
+    pub fn retry_now(&mut self) {
         self.at = None;
     }
 
     /// Whether it is too early for the next attempt.
-    pub fn waits(&self, now: u64) -> bool {
+    pub fn waits(&self, now: Tick) -> bool {
         self.at.is_some_and(|at| at > now)
     }
 
     /// When to try again, if that is still to come.
-    pub fn next(&self, now: u64) -> Option<u64> {
+    pub fn poll_timeout(&self, now: Tick) -> Option<Tick> {
         self.at.filter(|at| *at > now)
     }
 }
@@ -53,10 +61,11 @@ mod tests {
 
     #[test]
     fn grows_jitters_and_obeys() {
-        let mut entropy = Entropy(7);
-        let mut most = |failures| (0..200).map(|_| delay(failures, None, &mut entropy)).max().unwrap();
+        let mut rng = Rng(7);
+        let mut most = |failures| (0..200).map(|_| delay(failures, None, &mut rng)).max().unwrap();
         assert!(most(1) <= 1_000 && most(3) > 1_000 && most(3) <= 4_000);
-        assert!(most(60) > 8_000 && most(60) <= MOST_MS);
-        assert_eq!(delay(1, Some(20_000), &mut Entropy(1)), 20_000);
+        assert!(most(60) > 150_000 && most(60) <= MAX_MS);
+        assert_eq!(delay(1, Some(20_000), &mut Rng(1)), 20_000);
+        assert_eq!(delay(1, Some(86_400_000), &mut Rng(1)), MAX_RETRY_AFTER_MS);
     }
 }

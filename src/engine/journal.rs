@@ -1,44 +1,83 @@
-//! The journal: what pages sent, durable before it is acknowledged, kept until every item in it is committed.
+//! The journal: the log of everything that changes an item. A record is durable before it is acknowledged, takes effect
+//! in its order, and is kept until every item in it is written and what it left open is answered or marked.
+//!
+//! ```text
+//!  arrive, add ──► queue ──append──► writing ──appended──► durable ──take──► (in effect) ──► retained ──trim──► gone
+//!                                      └── failed: pages keep theirs and repeat them; answers go back to the queue
+//! ```
 //!
 //! # Invariants
 //!
-//! - Positions are taken in the order of arrival and take effect in that order.
-//! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
-//! - Records are trimmed from the front only, and only once every item in them is committed.
+//! 1. Positions are taken in the order of arrival, and records take effect in that order.
+//! 2. A page's `n` is gapless: a repeated burst is acknowledged again, one that comes too early is refused.
+//! 3. One append is open at a time.
+//! 4. Records are trimmed from the front only.
+//! 5. A record of answers is never dropped: if it can't be appended, it is appended later.
+//! 6. How far a page has come, and how far the journal is trimmed, never goes back.
 
-use crate::json::{Json, number, shared, write};
-use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
-use crate::table::Table;
+use crate::json::{number, shared};
+use crate::store::{JOURNAL, META, RecordHead, RecordRow, Row, RowKey, Write};
+use crate::units::{BurstNo, Millis, Position};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// How long a page's mark is kept after its last message, in ms: 30 days.
 const MARK_MS: u64 = 30 * 24 * 3_600_000;
+/// A journal beyond this marks what is open in rows, so that its records can go.
+const LARGE_BYTES: usize = 2 * 1024 * 1024;
+const LARGE_RECORDS: usize = 1_000;
 
-/// So many records' pages are remembered.
-const MAX_AUTHORS: usize = 4_096;
-
-/// A burst that was accepted.
-/// A page's mark, as it is stored.
-#[derive(Serialize, Deserialize)]
-pub struct MarkRow {
-    pub n: u64,
-    pub at: u64,
-}
-
+/// A record and its place.
 #[derive(Debug, Clone)]
 pub struct Record {
-    pub position: u64,
-    pub head: JournalHead,
+    pub position: Position,
+    pub head: RecordHead,
     pub text: Rc<str>,
 }
 
-/// How far a page's messages have come.
+impl Record {
+    /// The page's burst that it is.
+    fn burst(&self) -> Option<(&Rc<str>, BurstNo)> {
+        match &self.head {
+            RecordHead::Burst { page, n, .. } => Some((page, *n)),
+            RecordHead::Answers { .. } => None,
+        }
+    }
+
+    fn put(&self) -> Write {
+        Write::Put {
+            store: shared(JOURNAL),
+            key: RowKey::Number(self.position.0),
+            row: Row::WithText { head: self.head.to_json(), text: self.text.clone() },
+        }
+    }
+}
+
+/// How far a page's bursts have come.
 #[derive(Debug, Default, Clone, Copy)]
+struct PageProgress {
+    durable: BurstNo,
+    accepted: BurstNo,
+    at: Millis,
+}
+
+/// `_meta.page:<id>`.
+#[derive(Serialize, Deserialize)]
 struct Mark {
-    durable: u64,
-    accepted: u64,
-    at: u64,
+    n: BurstNo,
+    at: Millis,
+}
+
+/// A burst as it arrives.
+#[derive(Debug, Clone, Copy)]
+pub struct Arriving<'a> {
+    pub page: &'a Rc<str>,
+    pub n: BurstNo,
+    /// The oldest that the page still holds: those before are acknowledged and not waited for.
+    pub first: BurstNo,
+    pub seen: Position,
+    pub text: &'a str,
 }
 
 /// What becomes of a burst that arrived.
@@ -49,115 +88,121 @@ pub enum Arrival {
     Repeated,
     /// It is on its way already.
     Known,
-    /// Messages before it are missing, from this one on.
-    Gap(u64),
+    /// Bursts before it are missing, from this one on.
+    Gap(BurstNo),
 }
 
-/// A record on disk: its page's mark, and the number of items still to commit; `None` before folding.
+/// A record on disk.
 #[derive(Debug)]
-struct Open {
-    page: Rc<str>,
-    n: u64,
-    left: Option<u64>,
+struct Retained {
+    burst: Option<(Rc<str>, BurstNo)>,
+    bytes: usize,
+    /// How many items it waits for; none before it is in effect.
+    left: Option<usize>,
+}
+
+/// A record to append, with writes that belong to it.
+#[derive(Debug, Clone)]
+struct Queued {
+    record: Record,
+    with: Vec<Write>,
+}
+
+/// What became durable.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// The pages to acknowledge, each with its highest number.
+    pub acknowledged: BTreeMap<Rc<str>, BurstNo>,
+    /// A record of answers was among it.
+    pub answers: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Journal {
-    last: u64,
-    /// The newest that is durable. Those after it may be taken again: by others, if their transaction fails.
-    written: u64,
-    /// Accepted, not in a transaction yet.
-    queue: Vec<Record>,
-    /// In the open transaction.
-    writing: Vec<Record>,
-    /// Durable, not folded into items yet.
-    pub unfolded: Vec<Record>,
-    /// The records on disk, by position.
-    open: Table<u64, Open>,
-    /// Records up to here are done with but still on disk.
-    trimmable: Option<u64>,
-    /// Records up to here are gone from the disk.
-    trimmed: u64,
-    /// Items that the server does not have, whose `_sync` row keeps a replay from repeating them: it goes when the
-    /// records up to this position go.
-    guards: Table<Key, u64>,
-    /// Marks of pages whose records were trimmed, to be written with the trim.
-    unwritten_marks: Table<Rc<str>, u64>,
-    marks: Table<Rc<str>, Mark>,
-    /// The pages of the latest records, by position.
-    authors: Table<u64, Rc<str>>,
+    last: Position,
+    /// The newest position that is durable.
+    durable: Position,
+    queue: Vec<Queued>,
+    writing: Vec<Queued>,
+    /// Durable, not handed out for their effects yet.
+    to_replay: VecDeque<Record>,
+    /// Durable, not in effect yet: positions, with the page's burst.
+    waiting: VecDeque<(Position, Option<(Rc<str>, BurstNo)>)>,
+    retained: BTreeMap<Position, Retained>,
+    bytes: usize,
+    marks: BTreeMap<Rc<str>, PageProgress>,
 }
 
 impl Journal {
-    /// The newest position.
-    pub fn last(&self) -> u64 {
-        self.last
-    }
-
     /// Takes up a record that was on disk at start.
-    pub fn recover(&mut self, record: Record) {
-        self.recover_last(record.position);
-        self.opened(&record);
-        self.wrote(record.position, record.head.page.clone());
-        let mark = self.marks.or_insert_with(record.head.page.clone(), Mark::default);
-        mark.durable = mark.durable.max(record.head.n);
-        mark.accepted = mark.durable;
-        mark.at = mark.at.max(record.head.at);
-        self.unfolded.push(record);
-    }
-
-    fn opened(&mut self, record: &Record) {
-        self.written = record.position;
-        let open = Open { page: record.head.page.clone(), n: record.head.n, left: None };
-        self.open.insert(record.position, open);
+    pub fn recover(&mut self, position: Position, row: RecordRow) {
+        self.recover_last(position);
+        let record = Record { position, head: row.head, text: row.text };
+        if let RecordHead::Burst { page, n, at, .. } = &record.head {
+            let mark = self.marks.entry(page.clone()).or_default();
+            mark.durable = mark.durable.max(*n);
+            mark.accepted = mark.durable;
+            mark.at = mark.at.max(*at);
+        }
+        self.became_durable(record);
     }
 
     /// Takes up a page's mark that was on disk at start.
-    pub fn recover_mark(&mut self, page: &str, n: u64, at: u64) {
-        let mark = self.marks.or_insert_with(page.into(), Mark::default);
-        *mark = Mark { durable: n.max(mark.durable), accepted: n.max(mark.durable), at: at.max(mark.at) };
+    pub fn recover_mark(&mut self, page: &str, row: &str) {
+        let Some(Mark { n, at }) = crate::json::read(row) else { return };
+        let mark = self.marks.entry(page.into()).or_default();
+        let n = n.max(mark.durable);
+        *mark = PageProgress { durable: n, accepted: n, at: at.max(mark.at) };
     }
 
-    /// The last position that was trimmed: numbering goes on after it.
-    pub fn recover_trimmed(&mut self, trimmed: u64) {
-        self.trimmed = trimmed;
-        self.recover_last(trimmed);
-    }
-
-    /// A position that was taken.
-    pub fn recover_last(&mut self, last: u64) {
+    /// A position that was taken, in this life or before.
+    pub fn recover_last(&mut self, last: Position) {
         self.last = self.last.max(last);
-        self.written = self.last;
+        self.durable = self.last;
     }
 
-    /// Whether the record at `position` may still be on disk.
-    pub fn has(&self, position: u64) -> bool {
-        position > self.trimmed
+    /// The newest position that was given.
+    pub fn last(&self) -> Position {
+        self.last
     }
 
-    /// The item's `_sync` row is there for replays only, up to this position; or it is not any more.
-    pub fn guarded(&mut self, key: &Key, position: Option<u64>) {
-        match position {
-            Some(position) => self.guards.insert(key.clone(), position),
-            None => self.guards.remove(key),
-        };
+    /// The newest durable position.
+    pub fn durable_position(&self) -> Position {
+        self.durable
     }
 
-    /// Takes a page's `n`th message. The page holds its messages from `first` on: those before are acknowledged, so they
-    /// are not waited for, whatever became of the page's mark.
-    pub fn arrive(
-        &mut self,
-        now: u64,
-        page: &str,
-        (n, first): (u64, u64),
-        seen: Json,
-        text: &str,
-    ) -> Arrival {
-        let page: Rc<str> = page.into();
-        let mark = self.marks.or_insert_with(page.clone(), Mark::default);
+    /// Every record up to here has taken effect on what readers see.
+    pub fn visible_position(&self) -> Position {
+        self.waiting.front().map_or(self.durable, |(position, _)| position.previous())
+    }
+
+    /// Every burst of a page up to here has taken effect.
+    pub fn visible_burst(&self, page: &str) -> BurstNo {
+        let of_page = |burst: &(Rc<str>, BurstNo)| *burst.0 == *page;
+        let waiting =
+            self.waiting.iter().filter_map(|(_, burst)| burst.as_ref()).find(|burst| of_page(burst));
+        let unwritten = || self.writing.iter().chain(&self.queue).filter_map(|queued| queued.record.burst());
+        let first = waiting.map(|burst| burst.1);
+        let first = first.or_else(|| unwritten().find(|(of, _)| ***of == *page).map(|(_, n)| n));
+        first.map_or_else(|| self.accepted(page), BurstNo::previous)
+    }
+
+    /// The highest number of a page that was taken.
+    pub fn accepted(&self, page: &str) -> BurstNo {
+        self.marks.get(page).map_or(BurstNo(0), |mark| mark.accepted)
+    }
+
+    /// The highest number of a page that is durable.
+    pub fn durable(&self, page: &str) -> BurstNo {
+        self.marks.get(page).map_or(BurstNo(0), |mark| mark.durable)
+    }
+
+    /// Takes a page's burst.
+    pub fn arrive(&mut self, now: Millis, Arriving { page, n, first, seen, text }: Arriving) -> Arrival {
+        let mark = self.marks.entry(page.clone()).or_default();
         mark.at = now;
-        if first > mark.accepted + 1 {
-            (mark.durable, mark.accepted) = (first - 1, first - 1);
+        if first > mark.accepted.next() {
+            (mark.durable, mark.accepted) = (first.previous(), first.previous());
         }
         if n <= mark.durable {
             return Arrival::Repeated;
@@ -165,39 +210,19 @@ impl Journal {
         if n <= mark.accepted {
             return Arrival::Known;
         }
-        if n != mark.accepted + 1 {
-            return Arrival::Gap(mark.accepted + 1);
+        if n != mark.accepted.next() {
+            return Arrival::Gap(mark.accepted.next());
         }
         mark.accepted = n;
-        self.last += 1;
-        self.wrote(self.last, page.clone());
-        let head = JournalHead { page, n, at: now, seen };
-        self.queue.push(Record { position: self.last, head, text: text.into() });
+        let head = RecordHead::Burst { page: page.clone(), n, at: now, seen };
+        self.add(head, text.into(), Vec::new());
         Arrival::Accepted
     }
 
-    fn wrote(&mut self, position: u64, page: Rc<str>) {
-        self.authors.insert(position, page);
-        if self.authors.len() > MAX_AUTHORS
-            && let Some(first) = self.authors.first()
-        {
-            self.authors.remove(&first);
-        }
-    }
-
-    /// Whether the record at `position` came from that page, as far as it is remembered.
-    pub fn is_from(&self, position: u64, page: &str) -> bool {
-        self.authors.get(&position).is_some_and(|author| **author == *page)
-    }
-
-    /// The highest number of a page that was taken.
-    pub fn accepted(&self, page: &str) -> u64 {
-        self.marks.get(page).map_or(0, |mark| mark.accepted)
-    }
-
-    /// The highest number of a page that is durable.
-    pub fn durable(&self, page: &str) -> u64 {
-        self.marks.get(page).map_or(0, |mark| mark.durable)
+    /// Adds a record, and what is to be written in the transaction that makes it durable.
+    pub fn add(&mut self, head: RecordHead, text: Rc<str>, with: Vec<Write>) {
+        self.last = self.last.next();
+        self.queue.push(Queued { record: Record { position: self.last, head, text }, with });
     }
 
     /// The writes that make the queue durable, in one transaction; one at a time.
@@ -206,40 +231,49 @@ impl Journal {
             return None;
         }
         self.writing = std::mem::take(&mut self.queue);
-        let mut writes = Vec::new();
-        for record in &self.writing {
-            writes.push(Write::Put {
-                store: shared(JOURNAL),
-                key: RowKey::Number(record.position),
-                row: Row::WithText { head: record.head.to_json(), text: record.text.clone() },
-            });
-        }
+        let mut writes: Vec<Write> = self.writing.iter().map(|queued| queued.record.put()).collect();
+        writes.extend(self.writing.iter().flat_map(|queued| queued.with.iter().cloned()));
         Some(writes)
     }
 
-    /// The transaction of [`Journal::append`] finished. The pages to acknowledge, each with its highest number.
-    pub fn appended(&mut self) -> Table<Rc<str>, u64> {
-        let mut acknowledged = Table::default();
-        for record in std::mem::take(&mut self.writing) {
-            if let Some(mark) = self.marks.get_mut(&record.head.page) {
-                mark.durable = mark.durable.max(record.head.n);
+    /// The transaction of [`Journal::append`] is durable.
+    pub fn appended(&mut self) -> Appended {
+        let mut appended = Appended::default();
+        for Queued { record, .. } in std::mem::take(&mut self.writing) {
+            match record.burst() {
+                Some((page, n)) => {
+                    if let Some(mark) = self.marks.get_mut(page) {
+                        mark.durable = mark.durable.max(n);
+                    }
+                    appended.acknowledged.insert(page.clone(), n);
+                }
+                None => appended.answers = true,
             }
-            acknowledged.insert(record.head.page.clone(), record.head.n);
-            self.opened(&record);
-            self.unfolded.push(record);
+            self.became_durable(record);
         }
-        acknowledged
+        appended
     }
 
-    /// The transaction failed: nothing of it, nor of what came after, was taken. The pages have it still and will send
-    /// it again; those to tell.
-    pub fn append_failed(&mut self) -> Vec<Rc<str>> {
-        let mut pages: Vec<Rc<str>> = Vec::new();
+    fn became_durable(&mut self, record: Record) {
+        self.durable = record.position;
+        let burst = record.burst().map(|(page, n)| (page.clone(), n));
+        self.waiting.push_back((record.position, burst.clone()));
+        self.bytes += record.text.len();
+        let retained = Retained { burst, bytes: record.text.len(), left: None };
+        self.retained.insert(record.position, retained);
+        self.to_replay.push_back(record);
+    }
+
+    /// The transaction failed. Bursts of it, and those that came after, were not taken: their pages have them still and
+    /// send them again. Those to tell.
+    pub fn append_failed(&mut self) -> BTreeSet<Rc<str>> {
+        let mut pages = BTreeSet::new();
         let mut lost = std::mem::take(&mut self.writing);
         lost.append(&mut self.queue);
-        for record in &lost {
-            if !pages.contains(&record.head.page) {
-                pages.push(record.head.page.clone());
+        for queued in lost {
+            match queued.record.burst() {
+                Some((page, _)) => drop(pages.insert(page.clone())),
+                None => self.add(queued.record.head, queued.record.text, queued.with),
             }
         }
         for page in &pages {
@@ -250,133 +284,100 @@ impl Journal {
         pages
     }
 
-    /// A record was folded into `items` items.
-    pub fn folded(&mut self, position: u64, items: usize) {
-        if let Some(record) = self.open.get_mut(&position) {
-            record.left = Some(items as u64);
+    /// Durable records whose effects are to be worked out, in their order.
+    pub fn take_durable(&mut self) -> VecDeque<Record> {
+        std::mem::take(&mut self.to_replay)
+    }
+
+    /// A record took effect, and waits for so many items.
+    pub fn in_effect(&mut self, position: Position, held_by: usize) {
+        if self.waiting.front().is_some_and(|(first, _)| *first == position) {
+            self.waiting.pop_front();
         }
-        self.advance();
-    }
-
-    /// Whether every record up to `position` has taken effect on what readers see.
-    pub fn folded_through(&self, position: u64) -> bool {
-        self.waiting(None).is_none_or(|(waiting, _)| waiting > position)
-    }
-
-    /// The newest durable position. What takes effect of those up to here may be told to nobody: a replay skips what is done.
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Every record up to here has taken effect on what readers see, and no other will have one of these positions.
-    pub fn effective(&self) -> u64 {
-        let last = self.waiting(None).map_or(self.written, |(position, _)| position - 1);
-        last.min(self.written)
-    }
-
-    /// Every message of a page up to here has taken effect.
-    pub fn taken(&self, page: &str) -> u64 {
-        self.waiting(Some(page)).map_or_else(|| self.accepted(page), |(_, n)| n - 1)
-    }
-
-    /// The first record (of a page) that has not taken effect: its position and number.
-    fn waiting(&self, page: Option<&str>) -> Option<(u64, u64)> {
-        let is_of = |author: &str| page.is_none_or(|page| page == author);
-        for (position, record) in self.open.iter() {
-            if record.left.is_none() && is_of(&record.page) {
-                return Some((*position, record.n));
-            }
+        if let Some(record) = self.retained.get_mut(&position) {
+            record.left = Some(held_by);
         }
-        let mut unwritten = self.writing.iter().chain(&self.queue);
-        let record = unwritten.find(|record| is_of(&record.head.page))?;
-        Some((record.position, record.head.n))
     }
 
-    /// Items made of records of these positions were committed.
-    pub fn committed<'a>(&mut self, positions: impl Iterator<Item = &'a u64>) {
+    /// Records wait for one item less, one entry for each.
+    pub fn released(&mut self, positions: &[Position]) {
         for position in positions {
-            if let Some(Open { left: Some(left), .. }) = self.open.get_mut(position) {
+            if let Some(Retained { left: Some(left), .. }) = self.retained.get_mut(position) {
                 *left = left.saturating_sub(1);
             }
         }
-        self.advance();
     }
 
-    fn advance(&mut self) {
-        while let Some((position, Open { page, n, left: Some(0) })) = self.open.iter().next() {
-            let position = *position;
-            self.trimmable = Some(position);
-            self.unwritten_marks.insert(page.clone(), *n);
-            self.open.remove(&position);
+    /// Whether every record up to `position` has taken effect.
+    pub fn is_visible_through(&self, position: Position) -> bool {
+        let unwritten = self.writing.iter().chain(&self.queue).map(|queued| queued.record.position);
+        let first = self.waiting.front().map(|(position, _)| *position).into_iter().chain(unwritten).min();
+        first.is_none_or(|first| first > position)
+    }
+
+    /// How far the journal can be trimmed in a transaction after which records wait for so many items less.
+    pub fn trimmable(&self, releases: &BTreeMap<Position, usize>) -> Option<Position> {
+        let over = |(position, record): &(&Position, &Retained)| {
+            record.left.is_some_and(|left| left <= releases.get(position).copied().unwrap_or(0))
+        };
+        self.retained.iter().take_while(over).last().map(|(position, _)| *position)
+    }
+
+    /// Adds what removes the records up to `through` and keeps what must be known of them: positions go on from there, and
+    /// so do their pages.
+    pub fn write_trim(&self, through: Position, now: Millis, writes: &mut Vec<Write>) {
+        writes.push(Write::Trim { store: shared(JOURNAL), through: through.0 });
+        writes.push(Write::meta("position", &number(through.0)));
+        let mut marks = BTreeMap::new();
+        for (page, n) in self.retained.range(..=through).filter_map(|(_, record)| record.burst.as_ref()) {
+            marks.insert(page, *n);
+        }
+        for (page, n) in marks {
+            writes.push(Write::meta(&format!("page:{page}"), &crate::json::write(&Mark { n, at: now })));
         }
     }
 
-    /// Whether every record up to `position` is folded and committed.
-    pub fn done_through(&self, position: u64) -> bool {
-        let later = |record: &Record| record.position > position;
-        self.open.first().is_none_or(|first| first > position)
-            && self.writing.iter().all(later)
-            && self.queue.iter().all(later)
+    /// A transaction that trims is durable.
+    pub fn trimmed(&mut self, through: Position) {
+        let kept = self.retained.split_off(&through.next());
+        let gone = std::mem::replace(&mut self.retained, kept);
+        self.bytes -= gone.values().map(|record| record.bytes).sum::<usize>();
     }
 
-    /// Adds to a transaction what removes finished records. With `committing`, those that this very transaction
-    /// finishes go too.
-    pub fn trim(&self, now: u64, committing: &Table<u64, u64>, writes: &mut Vec<Write>) {
-        let mut through = self.trimmable;
-        let mut marks = self.unwritten_marks.clone();
-        for (position, Open { page, n, left }) in self.open.iter() {
-            if left.is_none_or(|left| left > committing.get(position).copied().unwrap_or(0)) {
-                break;
-            }
-            through = Some(*position);
-            marks.insert(page.clone(), *n);
+    /// Where the journal has grown large, the records that should go first, up to this position.
+    pub fn overgrown(&self) -> Option<Position> {
+        if self.bytes <= LARGE_BYTES && self.retained.len() <= LARGE_RECORDS {
+            return None;
         }
-        let Some(through) = through else { return };
-        writes.push(Write::Trim { store: shared(JOURNAL), through });
-        for (key, position) in self.guards.iter() {
-            if *position <= through {
-                writes.push(Write::delete(SYNC, RowKey::Item(key.clone())));
-            }
-        }
-        // Positions go on from here even when the journal is empty.
-        writes.push(Write::meta("position", &number(through)));
-        for (page, n) in marks.iter() {
-            writes.push(Write::meta(&["page:", page].concat(), &write(&MarkRow { n: *n, at: now })));
-        }
-    }
-
-    /// A transaction with a trim through `position` finished.
-    pub fn trimmed(&mut self, through: u64) {
-        self.trimmed = self.trimmed.max(through);
-        self.guards.retain(|_, position| *position > through);
-        if self.trimmable.is_some_and(|trimmable| trimmable <= through) {
-            self.trimmable = None;
-            self.unwritten_marks = Table::default();
-        }
-    }
-
-    /// Whether finished records wait on disk for a transaction to remove them.
-    pub fn wants_trim(&self) -> bool {
-        self.trimmable.is_some()
+        self.retained.keys().take(1 + self.retained.len() / 4).last().copied()
     }
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.
-    pub fn expire_marks(&mut self, now: u64) -> Vec<Write> {
-        let mut expired = Vec::new();
-        for (page, mark) in self.marks.iter() {
-            if mark.at + MARK_MS < now {
-                expired.push(page.clone());
-            }
-        }
-        let mut writes = Vec::new();
-        for page in &expired {
-            self.marks.remove(page);
-            writes.push(Write::delete(META, RowKey::Text(shared(&["page:", page].concat()))));
-        }
-        writes
+    pub fn expire_marks(&mut self, now: Millis) -> Vec<Write> {
+        let is_expired = |mark: &PageProgress| now.since(mark.at) > MARK_MS;
+        let expired: Vec<Rc<str>> =
+            self.marks.iter().filter(|(_, mark)| is_expired(mark)).map(|(page, _)| page.clone()).collect();
+        let delete = |page: &Rc<str>| Write::delete(META, RowKey::Text(format!("page:{page}").into()));
+        self.marks.retain(|_, mark| !is_expired(mark));
+        expired.iter().map(delete).collect()
     }
 
-    pub fn idle(&self) -> bool {
-        self.queue.is_empty() && self.writing.is_empty() && self.unfolded.is_empty()
+    /// Whether a record of answers is not in effect yet: nothing is chosen to be sent before.
+    pub fn has_pending_answers(&self) -> bool {
+        let unwritten = self.writing.iter().chain(&self.queue).any(|queued| queued.record.burst().is_none());
+        unwritten || self.waiting.iter().any(|(_, burst)| burst.is_none())
+    }
+
+    /// Whether a page's burst waits to be appended.
+    pub fn has_bursts(&self) -> bool {
+        self.queue.iter().any(|queued| queued.record.burst().is_some())
+    }
+
+    /// Whether bursts wait to become durable or to take effect.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.writing.is_empty() && self.waiting.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,30 @@
 //! Auto-sync: when the device syncs on its own.
 
 use crate::bridge::config::AutoSync;
+use crate::units::Tick;
 
 #[derive(Debug, Default)]
 pub struct Schedule {
-    pub config: AutoSync,
+    config: AutoSync,
     /// The next sync; `None` while auto-sync is off.
-    next: Option<u64>,
+    next: Option<Tick>,
 }
 
 impl Schedule {
     /// Takes settings up. A period that is set anew begins now (f31).
-    pub fn set(&mut self, config: &AutoSync, now: u64) {
+    pub fn set(&mut self, config: &AutoSync, now: Tick) {
         if self.config != *config || self.next.is_none() {
             self.config = config.clone();
             self.begin(now);
         }
     }
 
-    fn begin(&mut self, now: u64) {
-        self.next = self.config.enabled.then_some(now + self.config.interval_ms);
+    fn begin(&mut self, now: Tick) {
+        self.next = self.config.enabled.then_some(now.plus(self.config.interval_ms));
     }
 
     /// Whether the period is over; the next one has begun then.
-    pub fn is_due(&mut self, now: u64) -> bool {
+    pub fn is_due(&mut self, now: Tick) -> bool {
         let due = self.next.is_some_and(|next| next <= now);
         if due {
             self.begin(now);
@@ -31,7 +32,11 @@ impl Schedule {
         due
     }
 
-    pub fn next(&self) -> Option<u64> {
+    pub fn config(&self) -> &AutoSync {
+        &self.config
+    }
+
+    pub fn poll_timeout(&self) -> Option<Tick> {
         self.next
     }
 

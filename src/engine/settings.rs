@@ -1,248 +1,309 @@
-//! Settings: what pages register and configure. They are stored before they are in force, and nothing builds on them
-//! before that. Then a switch takes effect at once, also on what is waiting.
+//! Settings: what pages register and configure, the object stores that it needs, auto-sync's clock, and the slices that
+//! are to be looked through for what the server lacks.
+//!
+//! ```text
+//!           change            stores are missing              added
+//!  Stable ─────────► checked ───────────────────► Migrating ─────────► Storing ── durable ──► Stable, in force
+//!     ▲                  └──────── none missing ──────────────────────►   │
+//!     └──────────────────────────── failed: nothing changed ──────────────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. Settings are durable before they are in force, and nothing builds on them before that.
+//! 2. A change that fails leaves everything as it was.
+//! 3. A new database gets its identity with its first registration.
+//! 4. A slice that goes to the server again is named until all that the server lacks is marked.
 
-use super::items::Pending;
-use super::{Engine, Output, Phase};
-use crate::bridge::config::{AutoSync, Settings, Slices};
-use crate::bridge::down::{self, To};
-use crate::json::{number, quoted, read, shared, write};
-use crate::store::{Key, META, RowKey, SCHEMA, StoreError, Write};
-use crate::table::Set;
+use super::clock::Now;
+use super::schedule::Schedule;
+use crate::bridge::config::{AutoSync, Settings as Layers, Slices};
+use crate::json::{number, quoted, read, write};
+use crate::store::{Key, SCHEMA, Write};
+use crate::units::Tick;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// A registration or configuration under way.
-#[derive(Debug)]
-pub(super) struct Change {
-    page: Rc<str>,
-    request: u64,
-    registers: bool,
-    settings: Settings,
-    slices: Slices,
-    auto_sync: AutoSync,
-    /// Slices whose items have to be looked through for what the server lacks.
-    requeue: Vec<Rc<str>>,
-    /// The first of them has to be looked through again.
-    again: bool,
+/// Who asked for a change, and what for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub page: Rc<str>,
+    pub number: u64,
+    /// It is a registration, not a configuration.
+    pub registers: bool,
 }
 
-impl Engine {
-    pub(super) fn register(&mut self, page: Rc<str>, request: u64, slices: &str, auto_sync: Option<&str>) {
-        let settings = self.settings.register(slices, auto_sync);
-        self.change_settings(page, request, true, settings);
+impl Request {
+    /// What the page called.
+    pub fn name(&self) -> &'static str {
+        if self.registers { "register()" } else { "The configuration" }
     }
+}
 
-    pub(super) fn configure(&mut self, page: Rc<str>, request: u64, slice: Option<&str>, given: &str) {
-        let settings = self.settings.configure(slice, given);
-        self.change_settings(page, request, false, settings);
-    }
+/// A change under way.
+#[derive(Debug)]
+struct Change {
+    request: Request,
+    layers: Layers,
+    slices: Slices,
+    auto_sync: AutoSync,
+    requeue: Vec<Rc<str>>,
+    /// The slice that is being looked through has to be looked through again.
+    requeue_again: bool,
+}
 
-    fn change_settings(
-        &mut self,
-        page: Rc<str>,
-        request: u64,
-        registers: bool,
-        settings: Result<Settings, String>,
-    ) {
-        let checked = settings.and_then(|settings| Ok((settings.in_force(&self.slices)?, settings)));
-        let ((slices, auto_sync), settings) = match checked {
-            Ok(checked) => checked,
-            Err(reason) => {
-                let text = format!("{} was refused: {reason}. Nothing was changed.", name_of(registers));
-                return self.post(To::page(&page), down::failed(Some(request), "bad_config", &text));
-            }
+#[derive(Debug, Default)]
+enum Phase {
+    #[default]
+    Stable,
+    /// Object stores are being added.
+    Migrating(Box<Change>),
+    Storing(Box<Change>),
+}
+
+/// What a change needs next.
+#[derive(Debug)]
+pub enum Next {
+    Migrate(Vec<Rc<str>>),
+    Store(Vec<Write>),
+    /// It is in force already.
+    InForce(Request),
+}
+
+/// A change came into force.
+#[derive(Debug)]
+pub struct InForce {
+    pub request: Request,
+    /// The slices as they were before.
+    pub before: Slices,
+}
+
+#[derive(Debug, Default)]
+pub struct Settings {
+    layers: Layers,
+    slices: Slices,
+    schedule: Schedule,
+    stores: BTreeSet<String>,
+    phase: Phase,
+    /// Names this database: new with each one.
+    epoch: Rc<str>,
+    /// Its identity is not written yet.
+    is_new_database: bool,
+    requeue: Vec<Rc<str>>,
+    /// The items of the first one that are to be marked; none before it is looked through.
+    marking: Option<BTreeSet<Key>>,
+}
+
+/// What the database has of the settings.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    pub settings: Option<&'a str>,
+    pub requeue: Option<&'a str>,
+    pub stores: Vec<String>,
+    /// None in a new database.
+    pub epoch: Option<Rc<str>>,
+}
+
+impl Settings {
+    /// Takes up what is stored; `new_epoch` names a new database.
+    pub fn recover(stored: Stored, new_epoch: &str, now: Tick) -> Result<Self, String> {
+        let layers = match stored.settings {
+            Some(text) => Layers::read(text).ok_or("_meta.settings is no object of settings")?,
+            None => Layers::default(),
         };
+        let (slices, auto_sync) = layers.in_force(&Slices::default())?;
+        let mut schedule = Schedule::default();
+        schedule.set(&auto_sync, now);
+        Ok(Settings {
+            layers,
+            slices,
+            schedule,
+            stores: stored.stores.into_iter().collect(),
+            is_new_database: stored.epoch.is_none(),
+            epoch: stored.epoch.unwrap_or_else(|| new_epoch.into()),
+            requeue: stored.requeue.and_then(read::<Requeue>).unwrap_or_default().slices,
+            ..Settings::default()
+        })
+    }
+
+    pub fn slices(&self) -> &Slices {
+        &self.slices
+    }
+
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Whether auto-sync is due; its next period has begun then.
+    pub fn is_sync_due(&mut self, now: Tick) -> bool {
+        self.schedule.is_due(now)
+    }
+
+    pub fn epoch(&self) -> &Rc<str> {
+        &self.epoch
+    }
+
+    /// Whether a page that names this epoch means this database.
+    pub fn is_of(&self, epoch: &str) -> bool {
+        !self.is_new_database && *self.epoch == *epoch
+    }
+
+    /// Whether no change is under way.
+    pub fn is_stable(&self) -> bool {
+        matches!(self.phase, Phase::Stable)
+    }
+
+    pub fn is_migrating(&self) -> bool {
+        matches!(self.phase, Phase::Migrating(_))
+    }
+
+    pub fn is_storing(&self) -> bool {
+        matches!(self.phase, Phase::Storing(_))
+    }
+
+    /// Registers slices, a JSON object of their settings, and auto-sync, where that is given.
+    pub fn register(
+        &mut self,
+        request: Request,
+        slices: &str,
+        auto_sync: Option<&str>,
+        identity: &[Write],
+    ) -> Result<Next, String> {
+        let layers = self.layers.register(slices, auto_sync)?;
+        self.change(request, layers, identity)
+    }
+
+    /// Configures a registered slice or, where none is named, auto-sync.
+    pub fn configure(
+        &mut self,
+        request: Request,
+        slice: Option<&str>,
+        given: &str,
+        identity: &[Write],
+    ) -> Result<Next, String> {
+        let layers = self.layers.configure(slice, given)?;
+        self.change(request, layers, identity)
+    }
+
+    fn change(&mut self, request: Request, layers: Layers, identity: &[Write]) -> Result<Next, String> {
+        let (slices, auto_sync) = layers.in_force(&self.slices)?;
         let mut requeue = self.requeue.clone();
-        let mut again = false;
+        let mut requeue_again = false;
         for (name, slice) in slices.iter() {
             let was_off = self.slices.get(name).is_some_and(|before| !before.sync_to_flask);
             if was_off && slice.sync_to_flask {
-                again |= requeue.first() == Some(name);
+                requeue_again |= requeue.first() == Some(name);
                 if !requeue.contains(name) {
                     requeue.push(name.clone());
                 }
             }
         }
-        let mut stores = Vec::new();
-        for slice in slices.values() {
-            if !self.stores.iter().any(|store| **store == *slice.store) {
-                stores.push(slice.store.clone());
-            }
+        let missing: Vec<Rc<str>> = slices
+            .values()
+            .map(|slice| slice.store.clone())
+            .filter(|store| !self.stores.contains(&**store))
+            .collect();
+        let change = Box::new(Change { request, layers, slices, auto_sync, requeue, requeue_again });
+        if missing.is_empty() {
+            return Ok(self.store(change, identity));
         }
-        let change = Change { page, request, registers, settings, slices, auto_sync, requeue, again };
-        if stores.is_empty() {
-            return self.keep(change);
-        }
-        self.outputs.push(Output::Migrate { stores });
         self.phase = Phase::Migrating(change);
+        Ok(Next::Migrate(missing))
     }
 
-    pub(super) fn migrated(&mut self, result: Result<(), StoreError>) {
-        let Phase::Migrating(change) = std::mem::replace(&mut self.phase, Phase::Running) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                for slice in change.slices.values() {
-                    self.stores.push(slice.store.to_string());
-                }
-                self.keep(change);
-            }
-            Err(error) => self.change_failed(&change, &error),
-        }
+    /// The missing stores were added.
+    pub fn migrated(&mut self, identity: &[Write]) -> Option<Next> {
+        let Phase::Migrating(change) = std::mem::take(&mut self.phase) else { return None };
+        self.stores.extend(change.slices.values().map(|slice| slice.store.to_string()));
+        Some(self.store(change, identity))
     }
 
-    fn keep(&mut self, change: Change) {
-        if change.settings == self.settings && !self.fresh {
-            return self.confirm(&change);
+    /// What writes a change; `identity` goes along where the database is new.
+    fn store(&mut self, change: Box<Change>, identity: &[Write]) -> Next {
+        if change.layers == self.layers && !self.is_new_database {
+            return Next::InForce(change.request);
         }
-        let mut writes = vec![Write::meta("settings", &change.settings.to_json())];
+        let mut writes = vec![Write::meta("settings", &change.layers.to_json())];
         if !change.requeue.is_empty() {
             writes.push(requeue_row(&change.requeue));
         }
-        if self.fresh {
+        if self.is_new_database {
             writes.push(Write::meta("schema", &number(SCHEMA)));
             writes.push(Write::meta("epoch", &quoted(&self.epoch)));
-            writes.push(Write::meta("client", &quoted(&self.lane.client)));
+            writes.extend_from_slice(identity);
         }
-        let txn = self.number();
-        self.outputs.push(Output::Store { txn, writes });
-        self.phase = Phase::Registering(txn, change);
+        self.phase = Phase::Storing(change);
+        Next::Store(writes)
     }
 
-    pub(super) fn kept(&mut self, result: Result<(), StoreError>) {
-        let Phase::Registering(_, change) = std::mem::replace(&mut self.phase, Phase::Running) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                self.fresh = false;
-                self.put_in_force(&change);
-                self.confirm(&change);
-            }
-            Err(error) => self.change_failed(&change, &error),
+    /// The change is durable, and in force from now on.
+    pub fn stored(&mut self, now: Tick) -> Option<InForce> {
+        let Phase::Storing(change) = std::mem::take(&mut self.phase) else { return None };
+        self.is_new_database = false;
+        self.layers = change.layers;
+        self.requeue = change.requeue;
+        if change.requeue_again {
+            self.marking = None;
         }
+        self.schedule.set(&change.auto_sync, now);
+        let before = std::mem::replace(&mut self.slices, change.slices);
+        Some(InForce { request: change.request, before })
     }
 
-    fn confirm(&mut self, change: &Change) {
-        let to = To::page(&change.page);
-        if change.registers {
-            self.lane.contact = true;
-            self.post(to, down::registered(change.request, &self.epoch));
-        } else {
-            self.post(to, down::done(change.request));
-        }
-        self.reports.repeat();
-    }
-
-    fn change_failed(&mut self, change: &Change, error: &StoreError) {
-        let text = format!(
-            "{} could not be kept in the browser's database: {}. Close other tabs of this site and reload.",
-            name_of(change.registers),
-            error.message
-        );
-        self.post(To::page(&change.page), down::failed(Some(change.request), "storage", &text));
-    }
-
-    fn put_in_force(&mut self, change: &Change) {
-        self.settings = change.settings.clone();
-        let before = std::mem::replace(&mut self.slices, change.slices.clone());
-        self.requeue = change.requeue.clone();
-        if change.again {
-            self.requeueing = None;
-        }
-        self.schedule.set(&change.auto_sync, self.now);
-        self.release_held();
-        for (name, slice) in change.slices.iter() {
-            let switched = before.get(name).is_some_and(|before| before.sync_to_flask != slice.sync_to_flask);
-            if switched && self.reports.watched.contains_key(name) {
-                let unfinished = self.unfinished(name);
-                self.post(To::All, down::pending(name, true, &unfinished));
-            }
-            let mut waiting = Vec::new();
-            for (key, item) in self.items.of(name) {
-                if let Some(pending) = &item.pending {
-                    waiting.push((key.clone(), pending.due(pending.at, slice)));
-                }
-            }
-            for (key, due) in waiting {
-                self.items.debounce.change(&key, due, self.now);
-            }
+    /// The change failed, and nothing changed; who asked for it.
+    pub fn failed(&mut self) -> Option<Request> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Migrating(change) | Phase::Storing(change) => Some(change.request),
+            Phase::Stable => None,
         }
     }
 
-    /// What was held while its slice was disabled becomes pending once the slice is enabled.
-    pub(super) fn release_held(&mut self) {
-        let enabled = |slice: &str| self.slices.get(slice).is_some_and(|slice| slice.enabled);
-        for key in self.items.held(&enabled) {
-            let item = self.items.change(&key);
-            if item.pending.is_none() && item.committing.is_none() {
-                item.pending = item.held.clone().map(|held| Pending { positions: Vec::new(), ..held });
-            }
-            if item.pending.is_some() {
-                self.items.debounce.set(&key, self.now);
-            }
-        }
+    /// The slice that is to be looked through now for what the server lacks.
+    pub fn slice_to_requeue(&self) -> Option<&Rc<str>> {
+        self.requeue.first().filter(|_| self.marking.is_none())
     }
 
-    /// Looks through slices that go to the server again for what it lacks: their items are read, and those are committed
-    /// anew, which queues them.
-    pub(super) fn requeue(&mut self) {
-        let Some(name) = self.requeue.first().filter(|_| self.requeueing.is_none()).cloned() else { return };
-        let Some(slice) = self.slices.get(&name) else { return };
-        if !slice.sync_to_flask {
-            return self.requeued(&name);
-        }
-        if !self.items.is_whole(&name) {
-            return self.fold.want_whole(&name);
-        }
-        let mut found = Set::default();
-        for key in self.items.unknown_to_server(&name, &self.outbox) {
-            let now = self.now;
-            let item = self.items.change(&key);
-            item.pending = Some(Pending {
-                value: item.stored.clone(),
-                at: now,
-                since: now,
-                position: item.position,
-                positions: Vec::new(),
-                made: false,
-            });
-            self.items.debounce.set(&key, now);
-            found.insert(key, 0);
-        }
-        self.requeueing = Some(found);
-        self.fold.unwant_whole(&name);
-        self.fold.forget_wholes(&mut self.items);
-        self.requeue_committed(&[]);
+    /// Whether a slice is still to be looked through: not all that the server lacks is queued.
+    pub fn is_requeueing(&self) -> bool {
+        !self.requeue.is_empty()
     }
 
-    /// Items were committed; those that were looked for are in the outbox now.
-    pub(super) fn requeue_committed(&mut self, keys: &[Key]) {
-        let Some(left) = &mut self.requeueing else { return };
+    /// The slice was looked through, and these items are to be marked; what ends its being named, where nothing is.
+    pub fn marking(&mut self, keys: BTreeSet<Key>) -> Option<Write> {
+        self.marking = Some(keys);
+        self.marked([])
+    }
+
+    /// Items were written.
+    pub fn marked<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key>) -> Option<Write> {
+        let left = self.marking.as_mut()?;
         for key in keys {
             left.remove(key);
         }
-        if let (true, Some(name)) = (left.is_empty(), self.requeue.first().cloned()) {
-            self.requeued(&name);
+        if !left.is_empty() {
+            return None;
         }
-    }
-
-    fn requeued(&mut self, name: &Rc<str>) {
-        self.requeue.retain(|other| other != name);
-        self.requeueing = None;
-        self.owed.push(match self.requeue.is_empty() {
-            true => Write::delete(META, RowKey::Text(shared("requeue"))),
+        self.marking = None;
+        self.requeue.remove(0);
+        Some(match self.requeue.is_empty() {
+            true => Write::delete_meta("requeue"),
             false => requeue_row(&self.requeue),
-        });
+        })
+    }
+
+    /// When auto-sync is due.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.schedule.poll_timeout()
+    }
+
+    /// When auto-sync is due, on the wall clock.
+    pub fn next_sync_at(&self, now: Now) -> Option<u64> {
+        self.schedule.poll_timeout().map(|tick| now.at_tick(tick).0)
     }
 }
 
-fn name_of(registers: bool) -> &'static str {
-    if registers { "register()" } else { "The configuration" }
-}
-
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Requeue {
     slices: Vec<Rc<str>>,
 }
@@ -251,7 +312,5 @@ fn requeue_row(slices: &[Rc<str>]) -> Write {
     Write::meta("requeue", &write(&Requeue { slices: slices.to_vec() }))
 }
 
-/// Reads what [`requeue_row`] wrote.
-pub fn read_requeue(row: &str) -> Vec<Rc<str>> {
-    read::<Requeue>(row).unwrap_or_default().slices
-}
+#[cfg(test)]
+mod tests;

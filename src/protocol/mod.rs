@@ -8,14 +8,14 @@ mod push;
 use crate::json::number;
 pub use error::{ServerError, read_error};
 pub use pull::{PullAnswer, identify_request, read_pull};
-pub use push::{Mutation, PushAnswer, PushResult, Verdict, push_request, read_push};
+pub use push::{PushAnswer, PushResult, Sender, Verdict, mutation_bytes, push_request, read_push};
 
 /// The wire's version. A server that speaks another answers `unsupported_protocol`.
 pub const PROTOCOL: u64 = 1;
 /// The most operations in one push.
 pub const MAX_PUSH_OPERATIONS: usize = 500;
-/// The size at which a push is full, in bytes of values. One larger item still goes, alone.
-pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
+/// The most bytes of a push, everything included. One larger item still goes, alone.
+pub const MAX_PUSH_BYTES: usize = 1_000_000;
 
 /// An answer that was not what the protocol says. It reads as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

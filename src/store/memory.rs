@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::json::Fields;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Stores by name, rows by key, each row as JSON text.
 #[derive(Debug, Clone, Default)]
@@ -55,22 +55,15 @@ impl MemoryStore {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let numbered = |store| {
-            self.rows(store)
-                .filter_map(|(key, row)| match key {
-                    RowKey::Number(number) => Some((*number, row.clone())),
-                    _ => None,
-                })
-                .collect()
-        };
-        let mut snapshot =
-            Snapshot { journal: numbered(JOURNAL), outbox: numbered(OUTBOX), ..Snapshot::default() };
-        snapshot.stores = self.stores.keys().cloned().collect();
-        for (store, rows) in [(CONFLICTS, &mut snapshot.conflicts), (HELD, &mut snapshot.held)] {
-            for (key, row) in self.rows(store) {
-                if let RowKey::Item(key) = key {
-                    rows.push((key.clone(), row.clone()));
-                }
+        let mut snapshot = Snapshot { stores: self.stores.keys().cloned().collect(), ..Snapshot::default() };
+        for (key, row) in self.rows(JOURNAL) {
+            if let RowKey::Number(position) = key {
+                snapshot.journal.push((Position(*position), row.clone()));
+            }
+        }
+        for (key, row) in self.rows(ITEMS) {
+            if let (RowKey::Item(key), Some(_)) = (key, ItemRow::read(row).and_then(|row| row.open)) {
+                snapshot.open.push(key.clone());
             }
         }
         for (key, row) in self.rows(META) {
@@ -82,24 +75,26 @@ impl MemoryStore {
     }
 
     pub fn load(&self, wanted: &[Wanted], whole: &[Whole]) -> Vec<Loaded> {
-        let of_slices = whole.iter().flat_map(|Whole { slice, store }| {
-            self.rows(store).filter_map(move |(key, _)| match key {
-                RowKey::Text(id) => {
-                    Some(Wanted { key: Key::from_parts(slice.clone(), id.clone()), store: store.clone() })
-                }
+        let mut loaded: Vec<Loaded> =
+            wanted.iter().map(|wanted| self.one(&wanted.key, &wanted.store)).collect();
+        for Whole { slice, store } in whole {
+            let with_value = self.rows(store).filter_map(|(key, _)| match key {
+                RowKey::Text(id) => Some(Key::from_parts(slice.clone(), id.clone())),
                 _ => None,
-            })
-        });
-        wanted
-            .iter()
-            .cloned()
-            .chain(of_slices)
-            .map(|Wanted { key, store }| Loaded {
-                value: self.item(&store, &key.id).map(Json::from),
-                sync: self.stores.get(SYNC).and_then(|rows| rows.get(&RowKey::Item(key.clone()))).cloned(),
-                key,
-            })
-            .collect()
+            });
+            let with_row = self.rows(ITEMS).filter_map(|(key, _)| match key {
+                RowKey::Item(key) if key.slice == *slice => Some(key.clone()),
+                _ => None,
+            });
+            let keys: BTreeSet<Key> = with_value.chain(with_row).collect();
+            loaded.extend(keys.iter().map(|key| self.one(key, store)));
+        }
+        loaded
+    }
+
+    fn one(&self, key: &Key, store: &str) -> Loaded {
+        let row = self.stores.get(ITEMS).and_then(|rows| rows.get(&RowKey::Item(key.clone()))).cloned();
+        Loaded { value: self.item(store, &key.id).map(Json::from), row, key: key.clone() }
     }
 }
 

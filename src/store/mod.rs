@@ -1,45 +1,38 @@
 //! The contract with the database: what is read at start, what one transaction writes, and the rows of the system
-//! stores. The worker keeps it with IndexedDB, tests keep it with [`MemoryStore`].
+//! stores. The worker keeps it with IndexedDB, tests keep it with [`MemoryStore`]. [`conformance`] holds every
+//! implementation to the same cases.
 
+pub mod conformance;
 mod memory;
 mod rows;
 
 pub use memory::MemoryStore;
-pub use rows::{ConflictRow, HeldRow, JournalHead, JournalRow, Op, OutboxRow, Push, RejectedRow, SyncRow};
+pub use rows::{
+    AnswerRow, AnswerStatus, Answers, ItemRow, Operation, PushRow, RecordHead, RecordRow, RefusalRow, Remote,
+    Side,
+};
 
 use crate::json::{Json, shared};
+use crate::units::Position;
 use std::rc::Rc;
 
 /// The stores beside the slices' own.
-pub const SYSTEM_STORES: [&str; 7] = [JOURNAL, OUTBOX, SYNC, CONFLICTS, REJECTED, HELD, META];
-/// Position → one burst of actions as a page posted it.
+pub const SYSTEM_STORES: [&str; 3] = [JOURNAL, ITEMS, META];
+/// Position → a record of the log.
 pub const JOURNAL: &str = "_journal";
-/// Sequence number → a change that the server has not acknowledged.
-pub const OUTBOX: &str = "_outbox";
-/// `[slice, id]` → what is known of the server's side of an item.
-pub const SYNC: &str = "_sync";
-/// `[slice, id]` → both sides of a conflict.
-pub const CONFLICTS: &str = "_conflicts";
-/// `[slice, id]` → a change that the server refused.
-pub const REJECTED: &str = "_rejected";
-/// `[slice, id]` → the operations of a disabled slice.
-pub const HELD: &str = "_held";
+/// `[slice, id]` → what must be known of an item beside its value. The index [`OPEN`] has the rows with that field.
+pub const ITEMS: &str = "_items";
 /// Name → settings, identities and marks.
 pub const META: &str = "_meta";
+/// The field of an [`ITEMS`] row that its sparse index is on.
+pub const OPEN: &str = "open";
 
 /// The format on disk that this code reads and writes, kept as `_meta.schema`.
 pub const SCHEMA: u64 = 1;
 
 /// An item: a slice's name and an id in it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Rc<KeyParts>);
-
-impl Clone for Key {
-    #[inline(never)]
-    fn clone(&self) -> Self {
-        Key(self.0.clone())
-    }
-}
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyParts {
@@ -59,7 +52,6 @@ impl Key {
         Key::from_parts(shared(slice), shared(id))
     }
 
-    #[inline(never)]
     pub fn from_parts(slice: Rc<str>, id: Rc<str>) -> Self {
         Key(Rc::new(KeyParts { slice, id }))
     }
@@ -102,18 +94,22 @@ pub enum Write {
 }
 
 impl Write {
-    #[inline(never)]
     pub fn put(store: &str, key: RowKey, row: Json) -> Self {
         Write::Put { store: shared(store), key, row: Row::Json(row) }
     }
-    #[inline(never)]
+
     pub fn delete(store: &str, key: RowKey) -> Self {
         Write::Delete { store: shared(store), key }
     }
-    #[inline(never)]
+
     pub fn meta(name: &str, value: &str) -> Self {
         Write::put(META, RowKey::Text(shared(name)), shared(value))
     }
+
+    pub fn delete_meta(name: &str) -> Self {
+        Write::delete(META, RowKey::Text(shared(name)))
+    }
+
     /// The store that it touches.
     pub fn store(&self) -> &str {
         match self {
@@ -131,28 +127,29 @@ pub struct StoreError {
     pub message: String,
 }
 
-/// What the engine is told at start: every row of the system stores that it keeps in memory, as JSON text. A journal
-/// row has its burst as the property `text`.
+/// What the engine is told at start, as JSON text, all of one transaction. A journal row has its text as the property
+/// `text`.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The names of all object stores.
     pub stores: Vec<String>,
-    pub journal: Vec<(u64, String)>,
-    pub outbox: Vec<(u64, String)>,
-    pub conflicts: Vec<(Key, String)>,
-    pub held: Vec<(Key, String)>,
+    /// All records, by position.
+    pub journal: Vec<(Position, String)>,
+    /// The items whose row has the field [`OPEN`].
+    pub open: Vec<Key>,
+    /// All of [`META`].
     pub meta: Vec<(String, String)>,
 }
 
-/// One item as it was read: its value and its `_sync` row, where there are any.
+/// One item as it was read: its value and its row of [`ITEMS`], where there are any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub key: Key,
     pub value: Option<Json>,
-    pub sync: Option<String>,
+    pub row: Option<String>,
 }
 
-/// A slice to read whole, with its object store.
+/// A slice to read whole, with its object store: every item that has a value or a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
     pub slice: Rc<str>,

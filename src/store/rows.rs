@@ -1,182 +1,212 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Json, Raw, present, read, text, write};
+use super::{Key, META, Row, RowKey, Write};
+use crate::json::{Json, present, read, write};
+use crate::units::{BurstNo, Millis, Position, PushNo, Version};
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
-/// What a change is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Op {
-    Put,
-    Delete,
+/// A value, or its absence: `{value: …}` or `{deleted: true}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
 }
 
-impl Op {
-    pub fn of<T>(value: Option<T>) -> Op {
-        if value.is_some() { Op::Put } else { Op::Delete }
+impl Side {
+    pub fn of(value: Option<Json>) -> Self {
+        Side { deleted: value.is_none(), value }
     }
 }
 
-/// Everything of a journal record but its burst.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JournalHead {
-    /// The page's life that sent it, and its count there.
-    pub page: Rc<str>,
-    pub n: u64,
-    /// When it arrived, in epoch ms.
-    pub at: u64,
-    /// The newest position that the page had applied, by slice: a JSON object.
-    #[serde(with = "text")]
-    pub seen: Json,
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
-impl JournalHead {
+/// All of a journal record but its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum RecordHead {
+    /// Actions of a page; the text is their array. `at` is when they arrived.
+    Burst { page: Rc<str>, n: BurstNo, at: Millis, seen: Position },
+    /// The server's answers to a push, or what the device took back of one; the text is [`Answers`].
+    Answers { at: Millis },
+}
+
+impl RecordHead {
     pub fn to_json(&self) -> Json {
         write(self).into()
     }
 }
 
 /// A journal record as it is read back.
-#[derive(Debug, Clone)]
-pub struct JournalRow {
-    pub head: JournalHead,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRow {
+    pub head: RecordHead,
     pub text: Rc<str>,
 }
 
-impl JournalRow {
+impl RecordRow {
     pub fn read(row: &str) -> Option<Self> {
-        // Not a flattened head: serde reads what is flattened into values of its own first, which no text survives.
+        // Not the tagged enum: serde buffers what is tagged.
         #[derive(Deserialize)]
-        struct Record {
-            page: Rc<str>,
-            n: u64,
-            at: u64,
-            #[serde(with = "text", default = "nothing")]
-            seen: Json,
+        struct Stored {
+            kind: Rc<str>,
+            page: Option<Rc<str>>,
+            n: Option<BurstNo>,
+            at: Millis,
+            #[serde(default)]
+            seen: Position,
             text: Rc<str>,
         }
-        let Record { page, n, at, seen, text } = read(row)?;
-        Some(JournalRow { head: JournalHead { page, n, at, seen }, text })
+        let Stored { kind, page, n, at, seen, text } = read(row)?;
+        let head = match &*kind {
+            "burst" => RecordHead::Burst { page: page?, n: n?, at, seen },
+            "answers" => RecordHead::Answers { at },
+            _ => return None,
+        };
+        Some(RecordRow { head, text })
     }
 }
 
-fn nothing() -> Json {
-    "{}".into()
+/// What became of an operation of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerStatus {
+    Applied,
+    Conflict,
+    Rejected,
+    /// The device takes the operation back; the server may have got it.
+    Withdrawn,
 }
 
-/// A change on its way to the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxRow {
+/// One answer, with what was sent: a replay needs nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerRow {
     pub slice: Rc<str>,
     pub id: Rc<str>,
-    /// The whole value; `None` deletes.
+    pub status: AnswerStatus,
+    pub sent: Side,
+    /// The newest position in effect on the item when the operation was chosen: edits up to there are answered.
+    pub upto: Position,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// What the server has, where it says so.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
-    /// The value is the item's in its slice's store, and not written here a second time.
-    pub in_store: bool,
-    /// When the change was made, in epoch ms.
-    pub at: u64,
-    /// The last journal position that is folded into it.
-    pub position: u64,
-    /// Values that an earlier push may have brought to the server, with no answer: what the server has of them is no
-    /// one else's change. `None` is a deletion.
-    pub sent: Vec<Option<Json>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
-/// As it is stored.
-#[derive(Serialize, Deserialize)]
-struct OutboxRecord {
-    slice: Rc<str>,
-    id: Rc<str>,
-    op: Op,
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
-    at: u64,
-    position: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    sent: Vec<Sent>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Sent {
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
-}
-
-impl OutboxRow {
-    pub fn key(&self) -> super::Key {
-        super::Key::from_parts(self.slice.clone(), self.id.clone())
+impl AnswerRow {
+    pub fn key(&self) -> Key {
+        Key::from_parts(self.slice.clone(), self.id.clone())
     }
 
-    pub fn to_json(&self) -> Json {
-        let mut sent = Vec::new();
-        for value in &self.sent {
-            sent.push(Sent { value: value.clone() });
-        }
-        let record = OutboxRecord {
-            slice: self.slice.clone(),
-            id: self.id.clone(),
-            op: Op::of(self.value.as_ref()),
-            value: self.value.clone().filter(|_| !self.in_store),
+    /// The server's side, where the answer names it.
+    pub fn remote(&self) -> Option<Remote> {
+        let named = self.value.is_some() || self.deleted;
+        named.then(|| Remote {
+            version: self.version,
+            value: self.value.clone(),
+            deleted: self.deleted,
             at: self.at,
-            position: self.position,
-            sent,
-        };
-        write(&record).into()
-    }
-
-    /// Reads a row. One that is `in_store` has no value yet.
-    pub fn read(row: &str) -> Option<Self> {
-        let row: OutboxRecord = read(row)?;
-        Some(OutboxRow {
-            sent: row.sent.into_iter().map(|sent| sent.value).collect(),
-            slice: row.slice,
-            id: row.id,
-            in_store: row.value.is_none() && row.op == Op::Put,
-            value: row.value,
-            at: row.at,
-            position: row.position,
+            own: self.own,
         })
     }
 }
 
-/// What a disabled slice's item shall be once the slice is enabled.
+/// The text of a record of answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    pub results: Vec<AnswerRow>,
+}
+
+impl Answers {
+    pub fn to_text(&self) -> Rc<str> {
+        write(self).into()
+    }
+
+    pub fn read(text: &str) -> Option<Self> {
+        read(text)
+    }
+}
+
+/// The server's side of an item that could not be merged: the other side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldRow {
-    /// The whole value; `None` deletes.
+pub struct Remote {
+    /// `null` where the server has no row of the item.
+    pub version: Option<Version>,
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
-    /// When the latest change was made, in epoch ms.
-    pub at: u64,
-    /// The last journal position that is folded into it.
-    pub position: u64,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
+    /// Whether this device's client wrote it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
 }
 
-impl HeldRow {
-    pub fn to_json(&self) -> Json {
-        write(self).into()
-    }
-
-    pub fn read(row: &str) -> Option<Self> {
-        read(row)
-    }
-}
-
-/// What the device knows of the server's side of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SyncRow {
-    /// The server's version that the local value is based on. `None` where the server does not have the item: then the
-    /// row only keeps a replay of the journal from repeating what is done, and goes with the records.
-    pub version: Option<u64>,
-    /// The last journal position that is folded into what the server has.
-    #[serde(default)]
-    pub position: u64,
-    /// The server's value at `version`, kept while there are local changes on it.
+/// A change that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalRow {
+    /// The position of the record of answers that brought it.
+    pub position: Position,
+    /// What was refused; a deletion where there is none.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// What it was a change of.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub base: Option<Json>,
+    pub code: String,
+    pub message: String,
+    pub at: Millis,
 }
 
-impl SyncRow {
+/// What must be known of an item beside its value. A field that is not there has its plainest meaning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemRow {
+    /// The newest position in effect on what was written.
+    pub position: Position,
+    /// The server's version that `base` is of; none where the server does not have the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The server's side, where that is not the local one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Side>,
+    /// The local side of a disabled slice's item, whose store is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<Side>,
+    /// When the latest edit was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
+    /// Values that withdrawn operations may have brought to the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maybe: Vec<Side>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusalRow>,
+    /// The last value of a deleted item.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Json>,
+    /// The first unanswered edit; 0 if there is none but a conflict, a refusal or a held value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Position>,
+}
+
+impl ItemRow {
     pub fn to_json(&self) -> Json {
         write(self).into()
     }
@@ -186,83 +216,60 @@ impl SyncRow {
     }
 }
 
-/// The push in flight, `_meta.push`: written before its first send and kept until its answer is stored, so that the
-/// same numbers and bases are sent again whatever happens in between.
+/// One operation of a push, with its whole value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Push {
-    pub n: u64,
-    pub tag: String,
-    /// Sequence numbers in the outbox, each with the base that it was sent with.
-    pub entries: Vec<(u64, Option<u64>)>,
-}
-
-impl Push {
-    pub fn to_json(&self) -> Json {
-        write(self).into()
-    }
-
-    pub fn read(row: &str) -> Option<Self> {
-        read(row)
-    }
-}
-
-/// Both sides of a change that met another one at the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConflictRow {
-    /// Changes with every change of either side.
-    pub id: String,
+pub struct Operation {
+    pub slice: Rc<str>,
+    pub id: Rc<str>,
+    /// The version that it is a change of.
+    pub base: Option<Version>,
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub base: Option<Json>,
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub local: Option<Json>,
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub remote: Option<Json>,
-    pub local_at: u64,
-    pub remote_at: Option<u64>,
-    /// The server's version of the remote side; `None` where the server has nothing.
-    pub version: Option<u64>,
+    pub value: Option<Json>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    /// When the change was made.
+    pub at: Millis,
+    /// See [`AnswerRow::upto`].
+    pub position: Position,
 }
 
-impl ConflictRow {
-    pub fn to_json(&self) -> Json {
-        write(self).into()
-    }
-
-    pub fn read(row: &str) -> Option<Self> {
-        read(row)
+impl Operation {
+    pub fn key(&self) -> Key {
+        Key::from_parts(self.slice.clone(), self.id.clone())
     }
 }
 
-/// A change that the server refused, with its reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectedRow<'a> {
-    pub id: &'a str,
-    pub slice: &'a str,
-    pub item_id: &'a str,
-    pub value: Option<&'a str>,
-    pub code: &'a str,
-    pub message: &'a str,
-    pub at: u64,
+/// The push under way, `_meta.push`: written before its first send. Once every operation is answered its numbers stay, so
+/// that they are never used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushRow {
+    pub client: Rc<str>,
+    pub n: PushNo,
+    pub tag: Rc<str>,
+    /// Kept as one text beside the numbers.
+    #[serde(skip)]
+    pub operations: Vec<Operation>,
 }
 
-impl RejectedRow<'_> {
-    pub fn to_json(&self) -> Json {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Record<'a> {
-            id: &'a str,
-            slice: &'a str,
-            item_id: &'a str,
-            op: Op,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            value: Option<Raw<'a>>,
-            code: &'a str,
-            message: &'a str,
-            at: u64,
+impl PushRow {
+    /// The write that stores it.
+    pub fn write(&self) -> Write {
+        Write::Put {
+            store: META.into(),
+            key: RowKey::Text("push".into()),
+            row: Row::WithText { head: write(self).into(), text: write(&self.operations).into() },
         }
-        let RejectedRow { id, slice, item_id, value, code, message, at } = *self;
-        let value = value.map(Raw);
-        write(&Record { id, slice, item_id, op: Op::of(value), value, code, message, at }).into()
+    }
+
+    pub fn read(row: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Stored {
+            client: Rc<str>,
+            n: PushNo,
+            tag: Rc<str>,
+            text: Rc<str>,
+        }
+        let Stored { client, n, tag, text } = read(row)?;
+        Some(PushRow { client, n, tag, operations: read(&text)? })
     }
 }

@@ -15,8 +15,6 @@ pub enum Change<'a> {
         whole: Option<&'a Value>,
     },
     Delete,
-    /// A set leaves out the slice's other items; the key's id is empty.
-    Others(Vec<String>),
     /// All of the slice's items go; the key's id is empty.
     All,
 }
@@ -51,15 +49,17 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
         "clearItems" => vec![((slice.to_owned(), String::new()), Change::All)],
         verb if verb.starts_with("set") && payload.is_array() => {
             let items = || payload.as_array().into_iter().flatten();
-            let mut changes: Vec<_> = items()
-                .filter(|item| has_id(item))
-                .map(|item| (key(&item["id"]), Change::Put(item)))
-                .collect();
-            if items().all(has_id) {
-                let ids = items().map(|item| key(&item["id"]).1).collect();
-                changes.push(((slice.to_owned(), String::new()), Change::Others(ids)));
+            let puts = items().filter(|item| has_id(item)).map(|item| (key(&item["id"]), Change::Put(item)));
+            if !items().all(has_id) {
+                return puts.collect();
             }
-            changes
+            match action["left"].as_array() {
+                Some(left) => puts.chain(left.iter().map(|id| (key(id), Change::Delete))).collect(),
+                None => {
+                    let all = ((slice.to_owned(), String::new()), Change::All);
+                    std::iter::once(all).chain(puts).collect()
+                }
+            }
         }
         verb if verb.starts_with("set") || verb.starts_with("save") => {
             vec![((slice.to_owned(), "value".to_owned()), Change::Put(payload))]
@@ -80,7 +80,7 @@ impl Change<'_> {
     pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
-            Change::Delete | Change::Others(_) | Change::All => before.map(|_| None),
+            Change::Delete | Change::All => before.map(|_| None),
             Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
             Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();

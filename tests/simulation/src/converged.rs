@@ -3,7 +3,7 @@
 use crate::actions::{Key, tag};
 use crate::property::{Property, violated};
 use crate::world::World;
-use nightferry::store::{JOURNAL, OUTBOX, RowKey};
+use nightferry::store::{JOURNAL, RowKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,10 +33,10 @@ impl World {
             let (here, there) = (stored.get(key), self.server.value(&key.0, &key.1));
             let disturbed = self.server.disturbed.contains(key);
             if let Some(conflict) = self.disk.conflict(&key.0, &key.1) {
-                if conflict.get("local") != here {
+                if conflict.get("local").is_some() {
                     violated(
                         Property::Conflicts,
-                        format!("{key:?} is {here:?} in the store, and {conflict}"),
+                        format!("{key:?} is {here:?} in the store, and held: {conflict}"),
                     );
                 }
                 continue;
@@ -62,18 +62,12 @@ impl World {
     }
 
     fn check_nothing_left(&self) {
-        let conflicts = |row: &Value| {
-            let part = |name: &str| row[name].as_str().expect("a part of the key");
-            self.disk.conflict(part("slice"), part("id")).is_some()
-        };
-        let unsent: Vec<Value> =
-            self.disk.rows_of(OUTBOX).into_iter().filter(|row| !conflicts(row)).collect();
-        if !unsent.is_empty() || self.disk.count(JOURNAL) > 0 || self.disk.meta("push").is_some() {
+        let (unsent, push) = (self.disk.open_rows(), self.disk.pushing());
+        if !unsent.is_empty() || self.disk.count(JOURNAL) > 0 || !push.is_empty() {
             let journal = self.disk.rows_of(JOURNAL);
-            let push = self.disk.meta("push");
             violated(
                 Property::Converged,
-                format!("left over: outbox {unsent:?}, journal {journal:?}, push {push:?}"),
+                format!("left over: open {unsent:?}, journal {journal:?}, push {push:?}"),
             );
         }
     }

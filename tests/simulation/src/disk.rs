@@ -156,10 +156,34 @@ impl Disk {
         self.store.rows(store).map(|(_, row)| serde_json::from_str(row).expect("a row is JSON")).collect()
     }
 
-    /// The open conflict of an item.
-    pub fn conflict(&self, slice: &str, id: &str) -> Option<Value> {
-        let row = self.store.stores.get("_conflicts")?.get(&RowKey::Item(Key::new(slice, id)))?;
+    /// What is known of an item beside its value.
+    pub fn item_row(&self, slice: &str, id: &str) -> Option<Value> {
+        let row = self.store.stores.get("_items")?.get(&RowKey::Item(Key::new(slice, id)))?;
         Some(serde_json::from_str(row).expect("a row is JSON"))
+    }
+
+    /// The row of an item in conflict.
+    pub fn conflict(&self, slice: &str, id: &str) -> Option<Value> {
+        self.item_row(slice, id).filter(|row| row.get("remote").is_some())
+    }
+
+    /// How many items are in conflict.
+    pub fn conflicts(&self) -> usize {
+        self.rows_of("_items").iter().filter(|row| row.get("remote").is_some()).count()
+    }
+
+    /// The rows of items that mark an unanswered edit.
+    pub fn open_rows(&self) -> Vec<Value> {
+        let open = |row: &Value| row["open"].as_u64().is_some_and(|open| open > 0);
+        self.rows_of("_items").into_iter().filter(open).collect()
+    }
+
+    /// The operations of the push that is written down.
+    pub fn pushing(&self) -> Vec<Value> {
+        let push = self.meta("push").unwrap_or_default();
+        push["text"]
+            .as_str()
+            .map_or_else(Vec::new, |text| serde_json::from_str(text).expect("operations are JSON"))
     }
 
     /// The only row of a system store.
@@ -211,7 +235,7 @@ fn scope(work: &Work) -> BTreeSet<String> {
         Work::Load { wanted, whole, .. } => {
             let stores =
                 wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store));
-            stores.map(|store| store.to_string()).chain(["_sync".into()]).collect()
+            stores.map(|store| store.to_string()).chain(["_items".into()]).collect()
         }
         Work::Migrate { stores } => stores.iter().map(|store| store.to_string()).collect(),
         Work::Rows { store, .. } => [store.to_string()].into(),

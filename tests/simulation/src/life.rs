@@ -7,7 +7,6 @@ use crate::property::{Property, violated};
 use crate::server::Fault;
 use crate::weather::Weather;
 use crate::{Dice, World};
-use nightferry::store::OUTBOX;
 use serde_json::{Value, json};
 
 /// In fair weather an app need not register more often.
@@ -192,7 +191,7 @@ impl Life {
     /// heard anything may wait for the browser's next event.
     fn check_woken(&self) {
         let disk = &self.world.disk;
-        let unsent = disk.count(OUTBOX) > disk.count(nightferry::store::CONFLICTS);
+        let unsent = !disk.open_rows().is_empty() || !disk.pushing().is_empty();
         let all_open = self.world.pages.iter().all(|page| page.open);
         if self.world.engine.is_none()
             && all_open
@@ -230,7 +229,7 @@ impl Life {
 
     fn everything(&self) -> (Vec<(Key, Value)>, usize, usize) {
         let world = &self.world;
-        (world.stored().into_iter().collect(), world.server.effects.len(), world.disk.count(OUTBOX))
+        (world.stored().into_iter().collect(), world.server.effects.len(), world.disk.open_rows().len())
     }
 }
 

@@ -77,6 +77,10 @@ impl Mirror {
             Heard::Changed(told) => told["position"].as_u64().unwrap_or(0) <= position,
         };
         since.iter().filter(|heard| !is_in(heard)).for_each(|heard| apply(&mut self.base, heard));
+        // What is in the rows does not go on top of them, acknowledged or not.
+        for (own, actions) in self.over.iter_mut().filter(|(own, _)| *own <= n) {
+            actions.retain(|action| Heard::Own(*own, action.clone()).slice() != slice);
+        }
     }
 
     /// What the page shows.
@@ -106,9 +110,6 @@ fn apply(items: &mut Items, heard: &Heard) {
             for (key, change) in changes(action) {
                 if let Change::All = &change {
                     items.retain(|other, _| other.0 != key.0);
-                }
-                if let Change::Others(ids) = &change {
-                    items.retain(|other, _| other.0 != key.0 || ids.contains(&other.1));
                 }
                 match change.over(items.get(&key)) {
                     Some(Some(value)) => drop(items.insert(key, value)),

@@ -3,7 +3,7 @@
 use crate::kinds::Kind;
 use crate::server::Fault;
 use crate::world::{Event, World};
-use nightferry::engine::{Input, Unreachable};
+use nightferry::engine::{Input, NetworkError};
 
 impl World {
     pub(crate) fn request(&mut self, request: u64, path: &'static str, body: Option<String>) {
@@ -50,7 +50,7 @@ impl World {
         if copy {
             return;
         }
-        let answer = answer.ok_or_else(|| Unreachable("connection refused".into()));
+        let answer = answer.ok_or_else(|| NetworkError("connection refused".into()));
         let latency = self.latency();
         self.after(latency, Event::Report { life, input: Input::Answered { request, answer } });
     }

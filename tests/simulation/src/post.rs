@@ -58,7 +58,7 @@ impl World {
         if !self.pages[page].open {
             return;
         }
-        let now = self.clock();
+        let now = self.now;
         self.note(|_| format!("page {page} hears {}", message["kind"]));
         for text in self.pages[page].hear(now, message) {
             self.say(page, text);

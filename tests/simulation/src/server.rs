@@ -4,7 +4,7 @@ mod push;
 
 use crate::actions::Key;
 use crate::kinds::{Kind, Tally};
-use nightferry::engine::Answer;
+use nightferry::engine::Response;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,6 +44,8 @@ pub struct Row {
     /// `None` is a tombstone.
     pub value: Option<Value>,
     pub at: u64,
+    /// The client that wrote it; empty where that is another device.
+    pub client: String,
 }
 
 pub struct Server {
@@ -68,7 +70,7 @@ pub struct Server {
     pub forked: BTreeSet<Key>,
     pub tally: Tally,
     /// Every push that arrived, by client, number and tag.
-    sent: BTreeMap<(String, u64, String), Value>,
+    sent: BTreeMap<(String, u64, String), BTreeMap<Key, Value>>,
     /// Every request that arrived: path and body.
     pub requests: Vec<(String, Value)>,
     /// The changes of state that pushes made, in order.
@@ -108,7 +110,7 @@ impl Server {
         path: &str,
         body: Option<&str>,
         fault: Fault,
-    ) -> Option<Option<Answer>> {
+    ) -> Option<Option<Response>> {
         match fault {
             Fault::Swallowed => return None,
             Fault::Refused => return Some(None),
@@ -126,12 +128,12 @@ impl Server {
             Fault::Internal => return Some(Some(error(500, "internal"))),
             Fault::Status(status) => return Some(Some(error(status, "refused"))),
             Fault::Unavailable(seconds) => {
-                let answer = Answer { retry_after: Some(seconds * 1000), ..error(503, "unavailable") };
+                let answer = Response { retry_after: Some(seconds * 1000), ..error(503, "unavailable") };
                 return Some(Some(answer));
             }
             Fault::Forked if path == "/push" => self.fork(&body),
             Fault::Html => {
-                let page = Answer { content_type: "text/html".into(), ..answer(200, &json!({})) };
+                let page = Response { content_type: "text/html".into(), ..answer(200, &json!({})) };
                 return Some(Some(page));
             }
             _ => {}
@@ -148,8 +150,8 @@ impl Server {
         match fault {
             Fault::AnswerSwallowed => None,
             Fault::AnswerLost => Some(None),
-            Fault::Cut => Some(Some(Answer { body: cut(&answer.body).into(), ..answer })),
-            Fault::Partial => Some(Some(Answer { body: without_last(&answer.body), ..answer })),
+            Fault::Cut => Some(Some(Response { body: cut(&answer.body).into(), ..answer })),
+            Fault::Partial => Some(Some(Response { body: without_last(&answer.body), ..answer })),
             _ => Some(Some(answer)),
         }
     }
@@ -166,7 +168,10 @@ impl Server {
             &(slice.into(), id.into()),
             if value.is_some() { Kind::ForeignEdit } else { Kind::ForeignDelete },
         );
-        self.items.insert((slice.into(), id.into()), Row { version: self.version, value, at: FOREIGN });
+        self.items.insert(
+            (slice.into(), id.into()),
+            Row { version: self.version, value, at: FOREIGN, client: String::new() },
+        );
         self.version
     }
 
@@ -190,11 +195,11 @@ impl Server {
     }
 }
 
-fn answer(status: u16, body: &Value) -> Answer {
-    Answer { status, content_type: "application/json".into(), retry_after: None, body: body.to_string() }
+fn answer(status: u16, body: &Value) -> Response {
+    Response { status, content_type: "application/json".into(), retry_after: None, body: body.to_string() }
 }
 
-fn error(status: u16, code: &str) -> Answer {
+fn error(status: u16, code: &str) -> Response {
     answer(
         status,
         &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}),

@@ -3,7 +3,7 @@
 use crate::property::{Property, violated};
 use crate::world::{Event, World};
 use nightferry::bridge::down::To;
-use nightferry::store::{META, OUTBOX, RowKey, SYNC, Write};
+use nightferry::store::{JOURNAL, META, RowKey, Write};
 use serde_json::Value;
 
 impl World {
@@ -80,13 +80,12 @@ impl World {
         }
     }
 
-    /// An item is in at most one open transaction. (The rows of `_sync` that only guard a replay go with the journal's
-    /// records, whatever transaction takes those along; and the row of an answered change goes though a newer commit may
-    /// just be giving it its own value.)
+    /// An item is in at most one open transaction.
     pub(crate) fn check_one_transaction(&self, writes: &[Write]) {
         let item = |write: &Write| match write {
-            Write::Delete { store, .. } if [SYNC, OUTBOX].contains(&&**store) => None,
-            Write::Put { store, key, .. } | Write::Delete { store, key } if &**store != META => {
+            Write::Put { store, key, .. } | Write::Delete { store, key }
+                if ![META, JOURNAL].contains(&&**store) =>
+            {
                 Some((store.clone(), key.clone()))
             }
             _ => None,
@@ -127,10 +126,9 @@ impl World {
 
     /// What the database has of an item: its slice's store or, beside it, what is held for a disabled slice.
     fn committed(&self, key: &crate::actions::Key) -> Option<Value> {
-        let rows = self.disk.store.stores.get(nightferry::store::HELD);
-        let held = rows.and_then(|rows| rows.get(&RowKey::Item(nightferry::store::Key::new(&key.0, &key.1))));
-        match held {
-            Some(row) => serde_json::from_str::<Value>(row).expect("a row is JSON").get("value").cloned(),
+        let row = self.disk.item_row(&key.0, &key.1);
+        match row.as_ref().and_then(|row| row.get("local")) {
+            Some(held) => held.get("value").cloned(),
             None => self.disk.item(self.model.store_of(&key.0), &key.1),
         }
     }
@@ -171,7 +169,7 @@ impl World {
 
     /// Items that rightly wait for a person: those in conflict with a change behind them.
     fn stuck(&self) -> usize {
-        self.disk.store.rows(nightferry::store::CONFLICTS).count()
+        self.disk.conflicts()
     }
 
     fn reporting(&self) -> bool {

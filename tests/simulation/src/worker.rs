@@ -6,6 +6,7 @@ use crate::kinds::Kind;
 use crate::property::{Property, violated};
 use crate::world::{Event, World};
 use nightferry::engine::{Engine, Input, Moment, Output};
+use nightferry::units::{Millis, Tick};
 
 /// What is due within this keeps the worker alive, as in the real one.
 const SOON_MS: u64 = 20_000;
@@ -19,6 +20,7 @@ impl World {
             self.jump();
         }
         self.life += 1;
+        self.born_at = self.now.saturating_sub(7);
         self.in_flight = None;
         self.note(|world| format!("worker {} starts, its clock says {}", world.life, world.clock()));
         let moment = self.moment();
@@ -154,7 +156,12 @@ impl World {
     }
 
     fn moment(&mut self) -> Moment {
-        Moment { now: self.clock(), entropy: self.dice.throw() }
+        Moment { tick: self.worker_clock(), at: Millis(self.clock()), entropy: self.dice.throw() }
+    }
+
+    /// The clock of this worker's life: it starts anew with each, and no one sets it.
+    pub fn worker_clock(&self) -> Tick {
+        Tick(self.now - self.born_at)
     }
 
     /// Starts what the engine wants.
@@ -183,7 +190,7 @@ impl World {
                     self.check_one_transaction(&writes);
                     self.work(Work::Store { txn, writes });
                 }
-                Output::AskToBeWoken => self.asked_to_be_woken = true,
+                Output::RequestBackgroundSync => self.asked_to_be_woken = true,
                 Output::Load { load, wanted, whole } => self.work(Work::Load { load, wanted, whole }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),
                 Output::Rows { to, request, message, store } => {
@@ -194,9 +201,9 @@ impl World {
     }
 
     fn arm(&mut self, deadline: Option<nightferry::engine::Deadline>) {
-        let clock = self.clock();
+        let clock = self.worker_clock();
         if deadline.is_some_and(|deadline| deadline.at <= clock) {
-            violated(Property::NoSpin, format!("{deadline:?} is not after {clock}"));
+            violated(Property::NoSpin, format!("{deadline:?} is not after {clock:?}"));
         }
         if self.deadline == deadline && self.wake_at.is_some_and(|at| at > self.now) {
             return;
@@ -207,7 +214,7 @@ impl World {
             self.tally.met(Kind::TimerLate);
         }
         self.deadline = deadline;
-        self.wake_at = deadline.map(|deadline| deadline.at.saturating_add_signed(-self.skew) + late);
+        self.wake_at = deadline.map(|deadline| self.born_at + deadline.at.0 + late);
     }
 
     fn work(&mut self, work: Work) {

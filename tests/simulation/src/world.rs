@@ -58,6 +58,8 @@ pub struct World {
     pub(crate) skew: i64,
     pub dice: Dice,
     pub engine: Option<Engine>,
+    /// When this worker was started, in true time.
+    pub(crate) born_at: u64,
     /// How many workers there were.
     pub life: u64,
     pub disk: Disk,
@@ -118,6 +120,7 @@ impl World {
             skew: 0,
             dice: Dice(seed),
             engine: None,
+            born_at: START,
             life: 0,
             disk: Disk::default(),
             server: Server::default(),
@@ -162,7 +165,7 @@ impl World {
 
     /// Registers what the page declares.
     pub fn register(&mut self, page: usize) -> u64 {
-        let now = self.clock();
+        let now = self.now;
         let (request, text) = self.pages[page].register(now);
         self.say(page, text);
         request
@@ -184,7 +187,7 @@ impl World {
     }
 
     pub fn dispatch_all(&mut self, page: usize, actions: Vec<Value>) -> u64 {
-        let now = self.clock();
+        let now = self.now;
         self.note(|_| format!("page {page} dispatches {}", Value::from(actions.clone())));
         let (n, text) = self.pages[page].burst(now, actions);
         text.into_iter().for_each(|text| self.say(page, text));
@@ -197,7 +200,7 @@ impl World {
     }
 
     pub fn ask_of(&mut self, page: usize, kind: &'static str, slice: &str) -> u64 {
-        let now = self.clock();
+        let now = self.now;
         let (request, text) = self.pages[page].ask(now, kind, slice);
         self.note(|_| format!("page {page} asks to {kind} as request {request}"));
         self.say(page, text);
@@ -206,7 +209,7 @@ impl World {
 
     /// Configures a slice or, where none is named, auto-sync; the number of the request.
     pub fn configure(&mut self, page: usize, slice: Option<&str>, settings: &Value) -> u64 {
-        let now = self.clock();
+        let now = self.now;
         let (request, text) = self.pages[page].configure(now, slice, settings);
         self.note(|_| format!("page {page} configures {slice:?} with {settings} as request {request}"));
         self.say(page, text);
@@ -219,9 +222,9 @@ impl World {
         self.say(page, text);
     }
 
-    /// The browser wakes the worker.
-    pub fn wake(&mut self) {
-        self.feed(Input::Woken);
+    /// The browser wakes the worker, as by Background Sync.
+    pub fn background_sync(&mut self) {
+        self.feed(Input::BackgroundSync);
     }
 
     pub fn status(&self) -> nightferry::bridge::status::Status {
@@ -279,8 +282,7 @@ impl World {
 
     /// The page whose session is the next to say something by itself, and when.
     fn tick(&self) -> Option<(u64, usize)> {
-        let due =
-            |(page, state): (usize, &Page)| Some((state.deadline()?.saturating_add_signed(-self.skew), page));
+        let due = |(page, state): (usize, &Page)| Some((state.deadline()?, page));
         self.pages.iter().enumerate().filter_map(due).min()
     }
 
@@ -297,10 +299,10 @@ impl World {
                 let (_, event) = self.events.pop_first().expect("it was there");
                 self.perform(event);
             }
-            _ if self.wake_at.is_some_and(|at| at <= self.now) => self.feed(Input::Wake),
+            _ if self.wake_at.is_some_and(|at| at <= self.now) => self.feed(Input::Timeout),
             _ => {
                 let page = self.tick().expect("nothing else is due").1;
-                let now = self.clock();
+                let now = self.now;
                 for text in self.pages[page].tick(now) {
                     self.say(page, text);
                 }

@@ -4,7 +4,7 @@ use super::{Row, Server, answer, error};
 use crate::actions::Key;
 use crate::kinds::Kind;
 use crate::property::{Property, violated};
-use nightferry::engine::Answer;
+use nightferry::engine::Response;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,19 +24,17 @@ impl Server {
     pub(super) fn check_same(&mut self, body: &Value) {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let named = (text("client"), body["n"].as_u64().unwrap_or(0), text("tag"));
-        let sent = body["mutations"].as_array().expect("mutations");
-        let whole = self.sent.entry(named.clone()).or_insert_with(|| sent.clone().into());
-        let known = whole.as_array().expect("mutations");
-        let within = |some: &[Value], all: &[Value]| some.iter().all(|mutation| all.contains(mutation));
-        if within(known, sent) {
-            // The network delivered the whole after a part of it.
-            *whole = sent.clone().into();
-        } else if !within(sent, known) {
-            violated(Property::SamePush, format!("{named:?} was {whole} and is {}", body["mutations"]));
+        let sent = self.sent.entry(named.clone()).or_default();
+        for mutation in body["mutations"].as_array().expect("mutations") {
+            let part = |name: &str| mutation[name].as_str().unwrap_or_default().to_owned();
+            let before = sent.entry((part("slice"), part("id"))).or_insert_with(|| mutation.clone());
+            if before != mutation {
+                violated(Property::SamePush, format!("{named:?} had {before} and has {mutation}"));
+            }
         }
     }
 
-    pub(super) fn push(&mut self, now: u64, body: &Value) -> Answer {
+    pub(super) fn push(&mut self, now: u64, body: &Value) -> Response {
         if body["principal"] != *self.principal {
             return error(403, "wrong_principal");
         }
@@ -57,6 +55,7 @@ impl Server {
             _ => drop(self.clients.insert(client.clone(), (n, tag, BTreeMap::new()))),
         }
         self.version += 1;
+        let version = self.version;
         let mut results = Vec::new();
         let mut items = BTreeSet::new();
         for mutation in mutations {
@@ -66,16 +65,22 @@ impl Server {
                 violated(Property::Wire, format!("{key:?} is twice in one push"));
             }
             let known = self.clients[&client].2.get(&key).cloned();
-            let mut result = known.unwrap_or_else(|| self.settle(now, &key, mutation));
+            let mut result = known.unwrap_or_else(|| self.decide(now, &client, &key, mutation));
             self.clients.get_mut(&client).expect("it was there").2.insert(key.clone(), result.clone());
             result["slice"] = key.0.into();
             result["id"] = key.1.into();
             results.push(result);
         }
-        answer(200, &json!({"protocol": 1, "principal": self.principal, "results": results}))
+        let had_effect = self.items.values().any(|row| row.version == version);
+        let version = had_effect.then_some(version);
+        answer(
+            200,
+            &json!({"protocol": 1, "principal": self.principal, "version": version, "results": results}),
+        )
     }
 
-    fn settle(&mut self, now: u64, key: &Key, mutation: &Value) -> Value {
+    /// The answer to one mutation, and its effect.
+    fn decide(&mut self, now: u64, client: &str, key: &Key, mutation: &Value) -> Value {
         let value = match mutation["op"].as_str() {
             Some("put") => Some(mutation.get("value").expect("a put has a value").clone()),
             Some("delete") => None,
@@ -89,17 +94,16 @@ impl Server {
             );
         }
         let row = self.items.get(key);
-        let exists = row.is_some_and(|row| row.value.is_some());
         match row {
             Some(row) if row.value == value => return json!({"status": "applied", "version": row.version}),
-            Some(row) if exists && base != Some(row.version) => return self.conflict(key),
-            Some(row) if !exists && base.is_some() && base != Some(row.version) => return self.conflict(key),
-            None if base.is_some() && value.is_some() => return self.conflict(key),
+            row if row.map(|row| row.version) != base => return self.conflict(client, key),
             _ => {}
         }
         if self.refused.contains(&key.1) {
             self.disturb(key, Kind::Rejected);
-            return json!({"status": "rejected", "code": "refused", "message": "Not this one."});
+            let mut refusal = json!({"status": "rejected", "code": "refused", "message": "Not this one."});
+            self.add_side(client, key, &mut refusal);
+            return refusal;
         }
         let kept = value.as_ref().and_then(|value| self.hooked(&key.1, value));
         if kept.is_some() {
@@ -111,7 +115,7 @@ impl Server {
         let version = row.map_or(self.version, |row| row.version);
         if row.is_none() {
             self.effects.push((key.clone(), value.clone()));
-            self.items.insert(key.clone(), Row { version, value, at });
+            self.items.insert(key.clone(), Row { version, value, at, client: client.to_owned() });
         }
         let mut result = json!({"status": "applied", "version": version});
         if let Some(kept) = kept {
@@ -140,18 +144,26 @@ impl Server {
         self.disturbed.insert(key.clone());
     }
 
-    fn conflict(&mut self, key: &Key) -> Value {
+    fn conflict(&mut self, client: &str, key: &Key) -> Value {
         self.disturb(key, Kind::Conflict);
-        match self.items.get(key) {
-            Some(row) => conflict(row),
-            None => json!({"status": "conflict", "version": null, "deleted": true, "at": 0}),
-        }
+        let mut conflict = json!({"status": "conflict"});
+        self.add_side(client, key, &mut conflict);
+        conflict
     }
-}
 
-fn conflict(row: &Row) -> Value {
-    match &row.value {
-        Some(value) => json!({"status": "conflict", "version": row.version, "value": value, "at": row.at}),
-        None => json!({"status": "conflict", "version": row.version, "deleted": true, "at": row.at}),
+    /// What the server has of an item.
+    fn add_side(&self, client: &str, key: &Key, answer: &mut Value) {
+        let row = self.items.get(key);
+        answer["version"] = row.map(|row| row.version).into();
+        answer["at"] = row.map_or(0, |row| row.at).into();
+        match row.and_then(|row| row.value.clone()) {
+            Some(value) => answer["value"] = value,
+            None => answer["deleted"] = true.into(),
+        }
+        match row {
+            Some(row) if row.client == client => answer["own"] = true.into(),
+            Some(_) => answer["by"] = json!({"user": "ann"}),
+            None => {}
+        }
     }
 }

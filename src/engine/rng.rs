@@ -1,10 +1,12 @@
-//! Random numbers from the entropy that came with an input: splitmix64, so that a run can be repeated exactly.
+//! Random numbers from the bits that came with an input: splitmix64, so that a run can be repeated exactly.
 
-use crate::json::hex_digit;
+use std::fmt::Write;
 
-pub struct Entropy(pub u64);
+/// Seeded by each input.
+#[derive(Debug)]
+pub struct Rng(pub u64);
 
-impl Entropy {
+impl Rng {
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -17,9 +19,7 @@ impl Entropy {
     pub fn id(&mut self) -> String {
         let mut id = String::with_capacity(32);
         for half in [self.next(), self.next()] {
-            for digit in (0..16).rev() {
-                id.push(hex_digit(half >> (4 * digit)));
-            }
+            let _ = write!(id, "{half:016x}");
         }
         id
     }

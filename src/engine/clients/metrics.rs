@@ -1,8 +1,9 @@
 //! Metrics: every operation that ended, by slice and by kind, and how long it took.
 
 use crate::bridge::down;
+use crate::engine::clock::Now;
 use crate::json::{read, write};
-use crate::table::Table;
+use crate::units::{Millis, Tick};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,23 +26,23 @@ type Count = [u64; 2];
 
 #[derive(Debug, Default)]
 pub struct Metrics {
-    slices: Table<Rc<str>, [Count; 3]>,
+    slices: BTreeMap<Rc<str>, [Count; 3]>,
     /// When the last operation ended, in epoch ms.
     last: u64,
     /// The durations of the latest transactions and requests, in ms.
     durations: Vec<u64>,
     /// There is something that pages have not been told.
-    pub changed: bool,
-    save_at: Option<u64>,
+    changed: bool,
+    save_at: Option<Tick>,
 }
 
 impl Metrics {
     /// Operations of one kind on items of a slice ended.
-    pub fn count(&mut self, now: u64, slice: &Rc<str>, kind: Kind, succeeded: bool) {
-        let counts = self.slices.or_insert_with(slice.clone(), Default::default);
+    pub fn count(&mut self, now: Now, slice: &Rc<str>, kind: Kind, succeeded: bool) {
+        let counts = self.slices.entry(slice.clone()).or_default();
         counts[kind as usize][usize::from(!succeeded)] += 1;
-        self.last = now;
-        self.change(now);
+        self.last = now.at.0;
+        self.change(now.tick);
     }
 
     /// A transaction or request took so long.
@@ -52,30 +53,30 @@ impl Metrics {
         }
     }
 
-    pub fn reset(&mut self, now: u64) {
+    pub fn reset(&mut self, now: Tick) {
         *self = Metrics::default();
         self.change(now);
     }
 
-    fn change(&mut self, now: u64) {
+    fn change(&mut self, now: Tick) {
         self.changed = true;
-        self.save_at.get_or_insert(now + SAVE_MS);
+        self.save_at.get_or_insert(now.plus(SAVE_MS));
     }
 
     /// When to store them.
-    pub fn save_at(&self) -> Option<u64> {
+    pub fn poll_timeout(&self) -> Option<Tick> {
         self.save_at
     }
 
     /// The row to store, once it is time.
-    pub fn save(&mut self, now: u64) -> Option<String> {
+    pub fn save(&mut self, now: Tick) -> Option<String> {
         self.save_at.filter(|at| *at <= now)?;
         self.save_at = None;
         Some(self.to_json(None))
     }
 
     /// As pages get them and as `_meta.metrics` keeps them. `oldest` is when the oldest pending change was made.
-    pub fn to_json(&self, oldest: Option<u64>) -> String {
+    pub fn to_json(&self, oldest: Option<Millis>) -> String {
         let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
         let mut by_slice = BTreeMap::new();
@@ -94,7 +95,7 @@ impl Metrics {
             last_operation_time: self.last,
             average_operation_time: took / (self.durations.len() as u64).max(1),
             operation_times: self.durations.clone(),
-            oldest_pending_at: oldest,
+            oldest_pending_at: oldest.map(|at| at.0),
             by_slice,
         })
     }
@@ -114,8 +115,13 @@ impl Metrics {
         Some(metrics)
     }
 
+    /// Whether there is something that pages have not been told.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
     /// The message that tells pages.
-    pub fn message(&mut self, oldest: Option<u64>) -> String {
+    pub fn message(&mut self, oldest: Option<Millis>) -> String {
         self.changed = false;
         down::metrics(&self.to_json(oldest))
     }

@@ -1,0 +1,394 @@
+//! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
+
+use super::clients::{Kind, View};
+use super::messages::view;
+use super::replay::{self, Missing};
+use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
+use super::storage::Purpose;
+use super::uplink::{Answer, Context, Failure, Outcome, PushEnded, Step};
+use super::{Engine, Output, Phase};
+use crate::bridge::down::{self, Origin, To};
+use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
+use crate::units::Position;
+use std::collections::BTreeSet;
+
+impl Engine {
+    pub(super) fn advance(&mut self) {
+        if self.append() {
+            // What is to be durable waits for none of the work below.
+            self.needs_advance = true;
+            return;
+        }
+        self.parse();
+        self.requeue();
+        self.take_effect();
+        self.write();
+        if let Some(row) = self.clients.metrics().save(self.now.tick) {
+            self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
+        }
+        if self.settings.is_sync_due(self.now.tick) {
+            self.uplink.contact();
+        }
+        self.send();
+        self.clients.answer_waiters(view!(self));
+        self.clients.post_acks(self.now.tick);
+        if self.clients.is_report_due(self.now.tick) {
+            self.report();
+        }
+    }
+
+    fn report(&mut self) {
+        if self.replica.take_refusals_changed() {
+            self.clients.post(To::All, down::rejections());
+        }
+        let touched = self.replica.take_touched();
+        self.clients.report(&touched, view!(self));
+    }
+
+    /// Begins to make durable what arrived.
+    fn append(&mut self) -> bool {
+        if !self.journal.has_bursts() && !self.storage.may_write(self.now.tick) {
+            return false;
+        }
+        let writes = self.journal.append();
+        let appends = writes.is_some();
+        if let Some(writes) = writes {
+            self.store(Purpose::Append, writes);
+        }
+        appends
+    }
+
+    pub(super) fn appended(&mut self, result: Result<(), StoreError>) {
+        let Err(error) = result else {
+            let appended = self.journal.appended();
+            return self.clients.acknowledge(appended.acknowledged, self.now.tick);
+        };
+        for page in self.journal.append_failed() {
+            let text = format!(
+                "Changes could not be kept yet: {}. The page holds them and tries again.",
+                error.message
+            );
+            self.clients.fail(&page, None, "storage", &text);
+        }
+        self.clients.fail_all(&error.message);
+    }
+
+    /// Reads records that became durable.
+    pub(super) fn parse(&mut self) {
+        for record in self.journal.take_durable() {
+            let Some((parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
+                self.quarantine(record.position, &record.text);
+                self.journal.in_effect(record.position, 0);
+                continue;
+            };
+            if let (Effects::Edits(edits), false) =
+                (&parsed.effects, self.replay.is_repeated(record.position))
+            {
+                for reason in bad {
+                    self.clients.warn(Some(&edits.page), reason.code, &reason.message);
+                }
+            }
+            self.replay.push(parsed);
+        }
+    }
+
+    /// Lets records take effect whose items are here, and reads the items of the others.
+    fn take_effect(&mut self) {
+        if let Some(note) = self.replay.note() {
+            if self.storage.is_idle() && self.storage.may_write(self.now.tick) {
+                self.store(Purpose::Replay, vec![note]);
+            }
+            return;
+        }
+        let is_careful = self.replay.is_careful();
+        let mut keys = BTreeSet::new();
+        while let Some(record) = self.replay.next(&self.replica) {
+            if self.replay.is_recovering() && !self.replay.is_repeated(record.position) {
+                self.end_recovery();
+            }
+            keys.extend(record.keys());
+            self.apply(&record);
+            if is_careful {
+                self.needs_advance = true;
+                break;
+            }
+        }
+        if self.settings.schedule().is_full(self.replica.waiting()) {
+            self.replica.hurry(self.now.tick);
+        }
+        if self.replay.is_recovering() && self.replay.is_recovered() {
+            self.end_recovery();
+        } else if !self.replay.is_recovering() {
+            self.release_slices();
+            self.replica.evict_idle(&keys, self.settings.slices());
+        }
+        if !self.storage.is_loading() && self.storage.may_read(self.now.tick) {
+            let mut missing = self.replay.missing(&self.replica, self.settings.slices());
+            self.add_requeued(&mut missing);
+            if !missing.keys.is_empty() || !missing.slices.is_empty() {
+                self.load(missing);
+            }
+        }
+    }
+
+    fn apply(&mut self, record: &ParsedRecord) {
+        let urgent = record.position <= self.urgent_through;
+        let Applied {
+            held_by,
+            changed,
+            from_server,
+            rolled_back,
+            missing,
+            not_refused,
+            reasons,
+            acknowledged,
+        } = self.replica.apply(record, urgent, self.now, self.settings.slices());
+        self.journal.in_effect(record.position, held_by);
+        if self.replay.is_repeated(record.position) {
+            return;
+        }
+        match &record.effects {
+            Effects::Edits(edits) => {
+                for key in missing {
+                    let text = format!(
+                        "An update of {} \"{}\" was not kept: there is no such item. Add it first.",
+                        key.slice, key.id
+                    );
+                    self.clients.warn(Some(&edits.page), "missing_item", &text);
+                }
+                for key in not_refused {
+                    let text = format!(
+                        "The refused change of {} \"{}\" is not in the list any more: it was decided on elsewhere. Nothing was changed.",
+                        key.slice, key.id
+                    );
+                    self.clients.warn(Some(&edits.page), "rejection_changed", &text);
+                }
+                self.clients.tell_changed(Origin::Tab, Some(&edits.page), &changed, &self.journal);
+                self.clients.took_effect(&edits.page, record.position, record.slices());
+            }
+            Effects::Answers(_) => {
+                self.clients.count_acknowledged(acknowledged);
+                self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
+                self.clients.tell_changed(Origin::Rollback, None, &rolled_back, &self.journal);
+                self.clients.notice(None);
+                for reason in reasons {
+                    self.clients.warn(None, "not_applied", &reason);
+                    self.clients.notice(Some(reason));
+                }
+                self.clients.reached(view!(self));
+            }
+        }
+    }
+
+    fn release_slices(&mut self) {
+        for slice in self.replica.loaded_slices() {
+            let is_requeued = self.settings.slice_to_requeue().is_some_and(|name| *name == slice);
+            if !self.replay.needs_slice(&slice) && !is_requeued {
+                self.replica.release_slice(&slice, self.settings.slices());
+            }
+        }
+    }
+
+    pub(super) fn load(&mut self, missing: Missing) {
+        let load = self.next_id();
+        self.storage.begin_load(load);
+        for whole in &missing.slices {
+            self.replica.keep_slice(&whole.slice, false);
+        }
+        self.replay.loading(missing.slices.iter().map(|whole| whole.slice.clone()));
+        let wanted = wanted(&missing.keys, self.settings.slices());
+        self.outputs.push_back(Output::Load { load, wanted, whole: missing.slices });
+    }
+
+    pub(super) fn loaded(&mut self, load: u64, result: Result<Vec<Loaded>, StoreError>) {
+        let error = result.as_ref().err();
+        if !self.storage.end_load(load, error, self.now.tick, &mut self.rng) {
+            return;
+        }
+        let slices = self.replay.loaded();
+        match result {
+            Ok(rows) => {
+                for row in rows {
+                    self.replica.load(row);
+                }
+                for slice in slices {
+                    self.replica.keep_slice(&slice, true);
+                }
+                self.start_went_on(false, true);
+            }
+            Err(error) => {
+                self.clients.fail_flushes(&error.message);
+                for slice in slices {
+                    self.replica.release_slice(&slice, self.settings.slices());
+                }
+            }
+        }
+    }
+
+    /// Before it runs, only what failed is tried again.
+    pub(super) fn retry_start(&mut self) {
+        let starting = matches!(self.phase, Phase::Starting { is_loaded: false, .. });
+        if starting && !self.storage.is_loading() && self.storage.may_read(self.now.tick) {
+            self.load_for_start();
+        }
+    }
+
+    /// The start is counted, or the next position noted, or that failed: it goes on without.
+    pub(super) fn replay_noted(&mut self) {
+        self.is_start_counted = true;
+        self.replay.noted();
+        self.start_went_on(true, false);
+    }
+
+    /// Looks through a slice that goes to the server again for what that lacks.
+    fn requeue(&mut self) {
+        let Some(name) = self.settings.slice_to_requeue().cloned() else { return };
+        let slices = self.settings.slices();
+        let keys = match slices.syncs(&name) {
+            true if !self.replica.is_fully_loaded(&name) => return,
+            true => {
+                let position = self.journal.visible_position().max(Position(1));
+                self.replica.reopen_slice(&name, position, self.now.tick)
+            }
+            false => Vec::new(),
+        };
+        let write = self.settings.marking(keys.into_iter().collect());
+        self.storage.add_standalone(write);
+        self.release_slices();
+    }
+
+    /// The slice that is to be looked through is read fully.
+    fn add_requeued(&self, missing: &mut Missing) {
+        let slices = self.settings.slices();
+        let Some(name) = self.settings.slice_to_requeue().filter(|name| slices.syncs(name)) else { return };
+        if let Some(slice) = slices.get(name).filter(|_| !self.replica.is_fully_loaded(name)) {
+            let whole = crate::store::Whole { slice: name.clone(), store: slice.store.clone() };
+            if !missing.slices.contains(&whole) {
+                missing.slices.push(whole);
+            }
+        }
+    }
+
+    /// Begins the transactions that are due.
+    fn write(&mut self) {
+        if !self.storage.may_write(self.now.tick) || self.replay.is_recovering() {
+            return;
+        }
+        if let Some(writes) = self.storage.take_standalone() {
+            self.store(Purpose::Standalone(writes.clone()), writes);
+        }
+        if let Some(position) = self.journal.overgrown() {
+            self.replica.mark_open(position, self.now.tick);
+        }
+        while let Some(writes) =
+            self.replica.start_checkpoint(self.last_id + 1, self.now, self.settings.slices(), &self.journal)
+        {
+            self.store(Purpose::Checkpoint, writes);
+        }
+        if let Some(writes) = self.replica.start_trim(self.last_id + 1, self.now, &self.journal) {
+            self.store(Purpose::Checkpoint, writes);
+        }
+    }
+
+    pub(super) fn checkpointed(&mut self, txn: u64, result: Result<(), StoreError>) {
+        let (now, slices) = (self.now, self.settings.slices());
+        let Some(ended) = self.replica.end_checkpoint(txn, result.is_ok(), now.tick, slices) else { return };
+        if !ended.items.is_empty() {
+            self.clients.metrics().took(now.tick.since(ended.begun_at));
+        }
+        for (key, value) in &ended.items {
+            let kind = match value {
+                Some(ValueWrite::Put) => Kind::Put,
+                Some(ValueWrite::Delete) => Kind::Delete,
+                None => continue,
+            };
+            self.clients.metrics().count(now, &key.slice, kind, result.is_ok());
+        }
+        if let Err(error) = result {
+            return self.clients.fail_flushes(&error.message);
+        }
+        self.journal.released(&ended.released);
+        if let Some(through) = ended.through {
+            self.journal.trimmed(through);
+        }
+        if self.settings.schedule().follows_changes() && ended.items.iter().any(|(_, value)| value.is_some())
+        {
+            self.uplink.contact();
+        }
+        let write = self.settings.marked(ended.items.iter().map(|(key, _)| key));
+        self.storage.add_standalone(write);
+    }
+
+    /// Does what the uplink wants, and gives up what has had its time.
+    fn send(&mut self) {
+        if let Some(request) = self.uplink.overdue(self.now.tick) {
+            self.outputs.push_back(Output::Cancel { request });
+            self.answered(request, Answer::None);
+        }
+        loop {
+            let may_choose = !self.replay.is_recovering()
+                && !self.journal.has_pending_answers()
+                && !self.storage.has_standalone();
+            let context = Context { replica: &self.replica, slices: self.settings.slices(), may_choose };
+            if self.replay.is_recovering() || self.journal.has_pending_answers() {
+                break;
+            }
+            match self.uplink.poll(self.now.tick, context, &mut self.rng) {
+                Step::Nothing => break,
+                Step::Send { path, body } => {
+                    let request = self.next_id();
+                    self.uplink.sent(request, self.now.tick);
+                    self.outputs.push_back(Output::Request { request, path, body });
+                    self.clients.touch();
+                }
+                Step::Prepare(push) => {
+                    self.replica.mark_sent(&push.operations);
+                    self.store(Purpose::Prepare, vec![push.write()]);
+                }
+                Step::Record { answers, with } => self.record(answers, with),
+            }
+        }
+        let kept = self.uplink.take_kept(self.now);
+        self.storage.add_standalone(kept);
+    }
+
+    /// Makes a record of answers, with what is left of the push.
+    fn record(&mut self, results: Vec<AnswerRow>, with: Vec<Write>) {
+        let text = Answers { results }.to_text();
+        self.journal.add(RecordHead::Answers { at: self.now.at }, text, with);
+        self.needs_advance = true;
+    }
+
+    pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
+        self.uplink.prepared(result.is_ok());
+        if let Err(error) = result {
+            // Not written, so not sent: written again after a while, as it is.
+            let failure = self.uplink.failed(Failure::storage(&error), self.now, &mut self.rng);
+            self.request_failed(&failure);
+        }
+    }
+
+    pub(super) fn answered(&mut self, request: u64, answer: Answer) {
+        let knew_principal = self.uplink.principal().is_some();
+        let Some(outcome) = self.uplink.answered(request, answer, self.now, &mut self.rng) else { return };
+        if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {
+            for key in keys {
+                self.clients.metrics().count(self.now, &key.slice, Kind::Push, succeeded);
+            }
+            self.clients.metrics().took(ms);
+        }
+        if let (false, Some(principal)) = (knew_principal, self.uplink.principal()) {
+            self.storage.add_standalone([Write::meta("principal", &crate::json::quoted(principal))]);
+        }
+        match outcome {
+            Outcome::Reached => self.clients.reached(view!(self)),
+            Outcome::Answers { answers, with } => self.record(answers, with),
+            Outcome::Failed(failure) => self.request_failed(&failure),
+        }
+    }
+
+    fn request_failed(&mut self, failure: &Failure) {
+        self.replica.touch_sent(self.uplink.operations());
+        self.clients.server_failed(failure.class.reached(), &failure.message, view!(self));
+    }
+}

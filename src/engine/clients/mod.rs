@@ -1,0 +1,426 @@
+//! The clients: the pages, what they ask and when they are answered, and what they are told.
+//!
+//! | page says | answered | when |
+//! |---|---|---|
+//! | a burst | `ack` | it is durable |
+//! | `flush` | `done` | all before it is in effect and in its stores |
+//! | `sync` | `done` | besides, the server has all of it |
+//! | `hydrate`, `rejected` | `rows`, `rejected` | all before it is in effect |
+//! | `check` | `checked` | the server answered or did not |
+//!
+//! # Invariants
+//!
+//! 1. A request of a page is answered once, well or badly.
+//! 2. Nothing is acknowledged before it is durable.
+//! 3. Acknowledgements, status, metrics and progress are gathered: each kind is posted a few times a second at most, and
+//!    only where it is another than before.
+//! 4. A page hears what others changed from the moment it is known; what it changed itself it hears by its numbers.
+//! 5. Whoever waited for the server finds in the status what came of it.
+
+mod metrics;
+mod waiters;
+
+pub use metrics::{Kind, Metrics};
+pub use waiters::{Waiter, Wants};
+
+use super::clock::Now;
+use super::journal::Journal;
+use super::output::Output;
+use super::replica::{ChangedItems, Replica};
+use super::settings::Settings;
+use super::storage::Storage;
+use super::uplink::Uplink;
+use crate::bridge::down::{self, Origin, To};
+use crate::bridge::status::{Status, SyncStatus};
+use crate::store::Key;
+use crate::units::{BurstNo, Position, Tick};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Status and metrics are posted at most so often, in ms: a message costs a page about as much as an action.
+const REPORT_MS: u64 = 200;
+/// Acknowledgements that follow one another closely are gathered for this long, in ms.
+const ACKS_MS: u64 = 50;
+
+/// What a page is told of its own records: up to which position they took effect, on which slices.
+#[derive(Debug, Default)]
+struct Folded {
+    position: Position,
+    slices: BTreeSet<Rc<str>>,
+}
+
+#[derive(Debug, Default)]
+pub struct Clients {
+    /// Pages heard in this worker's life.
+    pages: BTreeSet<Rc<str>>,
+    waiters: Vec<Waiter>,
+    outputs: Vec<Output>,
+    /// Pages to acknowledge, each with its highest number.
+    acks: BTreeMap<Rc<str>, BurstNo>,
+    acked_at: Option<Tick>,
+    folded: BTreeMap<Rc<str>, Folded>,
+    /// Slices whose items' progress some page wants to hear.
+    watched: BTreeSet<Rc<str>>,
+    metrics: Metrics,
+    /// What a person should know beside what storage and uplink say.
+    notice: Option<String>,
+    last_sync_time: Option<u64>,
+    /// Changes acknowledged since the outbox was last empty.
+    acknowledged: usize,
+    posted: Option<Status>,
+    /// Something happened since the last report.
+    is_stale: bool,
+    reported_at: Option<Tick>,
+    /// The browser was asked to wake the worker.
+    is_sync_requested: bool,
+}
+
+/// The other machines, to read.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub now: Now,
+    pub journal: &'a Journal,
+    pub replica: &'a Replica,
+    pub uplink: &'a Uplink,
+    pub storage: &'a Storage,
+    pub settings: &'a Settings,
+}
+
+impl View<'_> {
+    /// Whether the server has acknowledged all that it can be sent.
+    pub fn is_synced(&self) -> bool {
+        self.uplink.is_idle()
+            && !self.uplink.wants_contact()
+            && self.uplink.operations().is_empty()
+            && !self.journal.has_pending_answers()
+            && !self.settings.is_requeueing()
+            && !self.replica.has_unsent(self.settings.slices())
+    }
+}
+
+impl Clients {
+    pub fn recover(metrics: Option<Metrics>) -> Self {
+        Clients { metrics: metrics.unwrap_or_default(), ..Clients::default() }
+    }
+
+    /// Asks the browser to wake the worker once there is a network. Once is enough until it did.
+    pub fn request_background_sync(&mut self) {
+        if !std::mem::replace(&mut self.is_sync_requested, true) {
+            self.outputs.push(Output::RequestBackgroundSync);
+        }
+    }
+
+    /// The browser woke the worker.
+    pub fn background_sync(&mut self) {
+        self.is_sync_requested = false;
+    }
+
+    /// What is to be posted or read.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    pub fn post(&mut self, to: To, message: String) {
+        self.outputs.push(Output::Post { to, message });
+    }
+
+    fn post_to(&mut self, page: &str, message: String) {
+        self.post(To::page(page), message);
+    }
+
+    /// A page said something; it is told of everything after `position` from now on.
+    pub fn meet(&mut self, page: &Rc<str>, position: Position) {
+        if self.pages.insert(page.clone()) {
+            self.post_to(page, down::joined(position.0));
+            self.repeat_status();
+        }
+    }
+
+    /// Something happened: the status may be another.
+    pub fn touch(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Posts the status again, though it may be the same: someone new is listening.
+    pub fn repeat_status(&mut self) {
+        self.posted = None;
+        self.is_stale = true;
+    }
+
+    pub fn warn(&mut self, page: Option<&str>, code: &str, text: &str) {
+        let to = page.map_or(To::All, To::page);
+        self.post(to, down::warning(code, text));
+    }
+
+    /// A person should know this until something else is worth knowing.
+    pub fn notice(&mut self, text: Option<String>) {
+        self.notice = text;
+    }
+
+    pub fn fail(&mut self, page: &str, request: Option<u64>, code: &str, text: &str) {
+        self.post_to(page, down::failed(request, code, text));
+    }
+
+    pub fn wait(&mut self, waiter: Waiter) {
+        self.waiters.push(waiter);
+    }
+
+    /// Bursts became durable.
+    pub fn acknowledge(&mut self, acknowledged: BTreeMap<Rc<str>, BurstNo>, now: Tick) {
+        self.acks.extend(acknowledged);
+        self.post_acks(now);
+    }
+
+    pub fn post_acks(&mut self, now: Tick) {
+        let waits = self.acked_at.is_some_and(|at| now < at.plus(ACKS_MS));
+        if self.acks.is_empty() || waits {
+            return;
+        }
+        self.acked_at = Some(now);
+        for (page, n) in std::mem::take(&mut self.acks) {
+            self.post_to(&page, down::ack(n.0));
+        }
+    }
+
+    /// A page's record took effect.
+    pub fn took_effect(&mut self, page: &Rc<str>, position: Position, slices: BTreeSet<Rc<str>>) {
+        let folded = self.folded.entry(page.clone()).or_default();
+        folded.position = position;
+        folded.slices.extend(slices);
+    }
+
+    /// Tells pages of items that changed, slice by slice.
+    pub fn tell_changed(
+        &mut self,
+        origin: Origin,
+        except: Option<&str>,
+        items: &ChangedItems,
+        journal: &Journal,
+    ) {
+        if items.is_empty() {
+            return;
+        }
+        let slices: BTreeSet<Rc<str>> = items.iter().map(|(key, _)| key.slice.clone()).collect();
+        let position = journal.visible_position().0;
+        let others: Vec<Rc<str>> =
+            self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
+        for slice in slices {
+            for page in &others {
+                let n = journal.visible_burst(page).0;
+                self.post_to(page, down::changed(&slice, position, n, origin, items));
+            }
+        }
+    }
+
+    /// The server acknowledged so many changes.
+    pub fn count_acknowledged(&mut self, count: usize) {
+        self.acknowledged += count;
+    }
+
+    pub fn metrics(&mut self) -> &mut Metrics {
+        &mut self.metrics
+    }
+
+    /// A page wants to hear of the progress of a slice's items.
+    pub fn watch(&mut self, page: &str, slice: &str, view: View) {
+        self.watched.insert(slice.into());
+        self.post_to(page, progress_of(slice, view));
+    }
+
+    /// A slice goes to the server now, or does not any more.
+    pub fn slice_switched(&mut self, slice: &str, view: View) {
+        if self.watched.contains(slice) {
+            self.post(To::All, progress_of(slice, view));
+        }
+    }
+
+    /// Answers those whose wait is over.
+    pub fn answer_waiters(&mut self, view: View) {
+        let View { journal, replica, settings, .. } = view;
+        for waiter in std::mem::take(&mut self.waiters) {
+            let in_effect = journal.is_visible_through(waiter.position);
+            let written = || in_effect && replica.is_written_through(waiter.position);
+            match &waiter.wants {
+                Wants::Rows(slice) if in_effect => {
+                    let Some(config) = settings.slices().get(slice) else { continue };
+                    let (position, n) = (journal.visible_position().0, journal.visible_burst(&waiter.page).0);
+                    let newer = replica.newer_than_store(slice);
+                    let message = down::rows(waiter.request, slice, position, n, &newer);
+                    let to = To::page(&waiter.page);
+                    self.outputs.push(Output::Rows {
+                        to,
+                        request: waiter.request,
+                        message,
+                        store: config.store.clone(),
+                    });
+                }
+                Wants::Rejections if in_effect => {
+                    self.post_to(&waiter.page, down::rejected(waiter.request, &replica.rejections()));
+                }
+                Wants::Flush if written() => self.post_to(&waiter.page, down::done(waiter.request)),
+                Wants::Sync if written() && view.is_synced() => {
+                    self.post_to(&waiter.page, down::done(waiter.request));
+                }
+                _ => self.waiters.push(waiter),
+            }
+        }
+    }
+
+    /// Tells those who wait for the database that it failed. The changes are kept.
+    pub fn fail_flushes(&mut self, reason: &str) {
+        self.fail_waiters("storage", reason, |wants| *wants == Wants::Flush);
+    }
+
+    /// Tells all who wait that what came before them was not taken.
+    pub fn fail_all(&mut self, reason: &str) {
+        self.fail_waiters("storage", reason, |_| true);
+    }
+
+    fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {
+        for waiter in self.take_waiters(which) {
+            self.post_to(&waiter.page, down::failed(Some(waiter.request), code, text));
+        }
+    }
+
+    fn take_waiters(&mut self, which: impl Fn(&Wants) -> bool) -> Vec<Waiter> {
+        let (taken, kept) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| which(&waiter.wants));
+        self.waiters = kept;
+        taken
+    }
+
+    /// The server was reached, or a push was answered.
+    pub fn reached(&mut self, view: View) {
+        if view.is_synced() {
+            self.last_sync_time = Some(view.now.at.0);
+        }
+        self.report_before_answers(view);
+        self.answer_checks(true);
+    }
+
+    /// A request failed; `reached` says whether the server answered, where it was asked.
+    pub fn server_failed(&mut self, reached: Option<bool>, message: &str, view: View) {
+        self.report_before_answers(view);
+        let code = if reached == Some(false) { "unreachable" } else { "sync_failed" };
+        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
+        if let Some(reached) = reached {
+            self.answer_checks(reached);
+        }
+    }
+
+    fn answer_checks(&mut self, connected: bool) {
+        for waiter in self.take_waiters(|wants| *wants == Wants::Check) {
+            self.post_to(&waiter.page, down::checked(waiter.request, connected));
+        }
+    }
+
+    fn report_before_answers(&mut self, view: View) {
+        if !self.waiters.is_empty() {
+            self.posted = None;
+            self.post_status(view);
+        }
+    }
+
+    /// The state of the whole.
+    pub fn status(&self, view: View) -> Status {
+        let View { now, journal, replica, uplink, storage, settings } = view;
+        let slices = settings.slices();
+        let counts = replica.counts(slices);
+        let pending = counts.unfinished;
+        let error = storage.error().or(uplink.error()).or(self.notice.as_deref());
+        let sync = if uplink.is_pushing() || journal.has_pending_answers() {
+            SyncStatus::Syncing
+        } else if error.is_some() {
+            SyncStatus::Error
+        } else if self.last_sync_time.is_some() {
+            SyncStatus::Success
+        } else {
+            SyncStatus::Idle
+        };
+        Status {
+            connection: uplink.connection(),
+            sync,
+            error: error.map(str::to_owned),
+            last_sync_time: self.last_sync_time,
+            pending,
+            conflicts: counts.conflicts,
+            rejected: counts.rejected,
+            progress: (pending > 0).then_some((self.acknowledged, self.acknowledged + pending)),
+            enabled: slices.is_empty() || slices.values().any(|slice| slice.enabled),
+            auto_sync: settings.schedule().config().clone(),
+            next_sync_at: settings.next_sync_at(now),
+            unsent: counts.unsent,
+        }
+    }
+
+    /// Whether it is time to tell pages what is new.
+    pub fn is_report_due(&self, now: Tick) -> bool {
+        let waits = self.reported_at.is_some_and(|at| now < at.plus(REPORT_MS));
+        self.is_stale && !(self.posted.is_some() && waits)
+    }
+
+    /// Tells pages what is new; the progress of `touched` items may be.
+    pub fn report(&mut self, touched: &BTreeSet<Key>, view: View) {
+        for (page, Folded { position, slices }) in std::mem::take(&mut self.folded) {
+            // One that has not joined may have missed what others did up to there: it will read again.
+            if self.pages.contains(&page) {
+                let n = view.journal.visible_burst(&page).0;
+                self.post_to(&page, down::folded(position.0, n, &slices));
+            }
+        }
+        self.post_status(view);
+        self.post_progress(touched, view);
+    }
+
+    fn post_status(&mut self, view: View) {
+        self.is_stale = false;
+        self.reported_at = Some(view.now.tick);
+        let status = self.status(view);
+        if status.pending == 0 {
+            self.acknowledged = 0;
+        }
+        if self.metrics.is_changed() || self.posted.is_none() {
+            let oldest = view.replica.oldest_pending(view.settings.slices());
+            let message = self.metrics.message(oldest);
+            self.post(To::All, message);
+        }
+        if self.posted.as_ref() != Some(&status) {
+            self.post(To::All, down::status(&status, view.now.at.0));
+            self.posted = Some(status);
+        }
+    }
+
+    fn post_progress(&mut self, touched: &BTreeSet<Key>, view: View) {
+        let slices = view.settings.slices();
+        for slice in self.watched.clone().iter().filter(|slice| slices.syncs(slice)) {
+            let of_slice = touched.iter().filter(|key| key.slice == *slice);
+            let items: Vec<_> =
+                of_slice.map(|key| (key.clone(), view.replica.progress(key, slices))).collect();
+            if !items.is_empty() {
+                self.post(To::All, down::pending(slice, false, &items));
+            }
+        }
+    }
+
+    /// When pages are told again.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        let report = self.reported_at.filter(|_| self.is_stale).map(|at| at.plus(REPORT_MS));
+        let acks = self.acked_at.filter(|_| !self.acks.is_empty()).map(|at| at.plus(ACKS_MS));
+        report.into_iter().chain(acks).min()
+    }
+
+    /// When metrics are stored.
+    pub fn metrics_timeout(&self) -> Option<Tick> {
+        self.metrics.poll_timeout()
+    }
+}
+
+/// The progress of all items of a slice that are not at rest.
+fn progress_of(slice: &str, View { replica, settings, .. }: View) -> String {
+    let slices = settings.slices();
+    let items = if slices.syncs(slice) { replica.unfinished(slice, slices) } else { Vec::new() };
+    down::pending(slice, true, &items)
+}
+
+#[cfg(test)]
+mod tests;

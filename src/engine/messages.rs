@@ -1,0 +1,222 @@
+//! What pages say, and what becomes of what they register.
+
+use super::clients::{View, Waiter, Wants};
+use super::journal::{Arrival, Arriving};
+use super::settings::{Next, Request};
+use super::storage::Purpose;
+use super::{Engine, Output};
+use crate::bridge::down::{self, To};
+use crate::bridge::up::{Body, Up};
+use crate::store::StoreError;
+use crate::units::{BurstNo, Position};
+use std::rc::Rc;
+
+/// The machines that clients read, borrowed beside the clients.
+macro_rules! view {
+    ($engine:expr) => {
+        View {
+            now: $engine.now,
+            journal: &$engine.journal,
+            replica: &$engine.replica,
+            uplink: &$engine.uplink,
+            storage: &$engine.storage,
+            settings: &$engine.settings,
+        }
+    };
+}
+pub(super) use view;
+
+impl Engine {
+    pub(super) fn handle_message(&mut self, text: &str) {
+        let up = match Up::read(text) {
+            Ok(up) => up,
+            Err(refused) => {
+                let to = refused.page.map_or(To::All, |page| To::page(&page));
+                return self.clients.post(to, down::failed(None, refused.code, &refused.message));
+            }
+        };
+        let page: Rc<str> = up.page.into();
+        self.clients.meet(&page, self.journal.durable_position());
+        let accepted = self.journal.accepted(&page);
+        match up.body {
+            Body::Register { request, slices, auto_sync } => {
+                let request = Request { page, number: request, registers: true };
+                let identity = self.identity();
+                let next = self.settings.register(request.clone(), &slices, auto_sync.as_deref(), &identity);
+                self.change_settings(&request, next);
+            }
+            Body::Configure { request, slice, settings } => {
+                let request = Request { page, number: request, registers: false };
+                let identity = self.identity();
+                let next = self.settings.configure(request.clone(), slice.as_deref(), &settings, &identity);
+                self.change_settings(&request, next);
+            }
+            Body::Actions { epoch, n, first, seen, actions } => {
+                let arriving = Arriving {
+                    page: &page,
+                    n: BurstNo(n),
+                    first: BurstNo(first),
+                    seen: Position(seen),
+                    text: &actions,
+                };
+                self.take_burst(&epoch, arriving);
+            }
+            // What is not in this one was in that: it was not deleted.
+            Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
+                self.clients.post(To::page(&page), down::stale());
+            }
+            Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
+                if BurstNo(after) > accepted =>
+            {
+                self.clients.post(To::page(&page), down::expected(accepted.next().0));
+            }
+            Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
+            Body::Sync { request, .. } => {
+                self.uplink.retry_now(self.now.tick);
+                self.wait_for(page, request, Wants::Sync);
+            }
+            Body::Check { request } => {
+                self.uplink.probe();
+                self.clients.wait(Waiter { page, request, position: Position(0), wants: Wants::Check });
+            }
+            Body::Rejected { request } => {
+                let position = self.journal.last();
+                self.clients.wait(Waiter { page, request, position, wants: Wants::Rejections });
+            }
+            Body::Hydrate { request, slice, .. } => self.read_slice(page, request, &slice),
+            Body::Pending { slice } => self.clients.watch(&page, &slice, view!(self)),
+            Body::Online => self.uplink.contact(),
+            Body::Hidden => {
+                // The page may be gone the next moment, and this worker soon after it.
+                self.hurry();
+                if self.is_unsent() {
+                    self.clients.request_background_sync();
+                }
+            }
+            Body::ResetMetrics => self.clients.metrics().reset(self.now.tick),
+            Body::Ping => self.clients.repeat_status(),
+        }
+    }
+
+    fn take_burst(&mut self, epoch: &str, arriving: Arriving) {
+        let page = arriving.page;
+        if !self.settings.is_of(epoch) {
+            return self.clients.post(To::page(page), down::stale());
+        }
+        match self.journal.arrive(self.now.at, arriving) {
+            Arrival::Accepted | Arrival::Known => {}
+            Arrival::Repeated => {
+                let durable = self.journal.durable(page);
+                self.clients.post(To::page(page), down::ack(durable.0));
+            }
+            Arrival::Gap(from) => self.clients.post(To::page(page), down::expected(from.0)),
+        }
+    }
+
+    fn read_slice(&mut self, page: Rc<str>, request: u64, slice: &str) {
+        let position = self.journal.last();
+        match self.settings.slices().entry(slice) {
+            Some((name, _)) => {
+                let wants = Wants::Rows(name.clone());
+                self.clients.wait(Waiter { page, request, position, wants });
+            }
+            None => {
+                let text = format!(
+                    "hydrate(\"{slice}\") found no such slice. Name it in register({{slices: {{\"{slice}\": {{}}}}}})."
+                );
+                self.clients.fail(&page, Some(request), "unknown_slice", &text);
+            }
+        }
+    }
+
+    fn wait_for(&mut self, page: Rc<str>, request: u64, wants: Wants) {
+        self.hurry();
+        self.clients.wait(Waiter { page, request, position: self.journal.last(), wants });
+    }
+
+    /// Nothing that has arrived waits for quiet any longer.
+    fn hurry(&mut self) {
+        self.urgent_through = self.journal.last();
+        self.storage.retry_now();
+        self.replica.hurry(self.now.tick);
+    }
+
+    /// The browser woke the worker: it is a chance to send what is left, within the waits.
+    pub(super) fn background_sync(&mut self) {
+        self.clients.background_sync();
+        if self.is_unsent() {
+            self.uplink.contact();
+        }
+    }
+
+    fn change_settings(&mut self, request: &Request, next: Result<Next, String>) {
+        match next {
+            Ok(next) => self.change_goes_on(next),
+            Err(reason) => {
+                let text = format!("{} was refused: {reason}. Nothing was changed.", request.name());
+                self.clients.fail(&request.page, Some(request.number), "bad_config", &text);
+            }
+        }
+    }
+
+    fn change_goes_on(&mut self, next: Next) {
+        match next {
+            Next::Migrate(stores) => self.outputs.push_back(Output::Migrate { stores }),
+            Next::Store(writes) => drop(self.store(Purpose::Settings, writes)),
+            Next::InForce(request) => self.confirm(&request),
+        }
+    }
+
+    pub(super) fn migrated(&mut self, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                let identity = self.identity();
+                if let Some(next) = self.settings.migrated(&identity) {
+                    self.change_goes_on(next);
+                }
+            }
+            Err(error) => self.change_failed(&error),
+        }
+    }
+
+    pub(super) fn settings_stored(&mut self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            return self.change_failed(&error);
+        }
+        let Some(in_force) = self.settings.stored(self.now.tick) else { return };
+        let slices = self.settings.slices().clone();
+        for (name, slice) in slices.iter() {
+            let before = in_force.before.get(name);
+            self.replica.configure(name, before, slice, self.now.tick);
+            let sends = |slice: &crate::bridge::config::Slice| (slice.sync_to_flask, slice.enabled);
+            if before.is_some_and(|before| sends(before) != sends(slice)) {
+                let released = self.replica.release_written(Some(name), &slices);
+                self.journal.released(&released);
+                self.clients.slice_switched(name, view!(self));
+            }
+        }
+        self.confirm(&in_force.request);
+    }
+
+    fn confirm(&mut self, request: &Request) {
+        let message = match request.registers {
+            true => down::registered(request.number, self.settings.epoch()),
+            false => down::done(request.number),
+        };
+        if request.registers {
+            self.uplink.contact();
+        }
+        self.clients.post(To::page(&request.page), message);
+        self.clients.repeat_status();
+    }
+
+    fn change_failed(&mut self, error: &StoreError) {
+        let Some(request) = self.settings.failed() else { return };
+        let text = format!(
+            "{} could not be kept in the browser's database: {}. Close other tabs of this site and reload.",
+            request.name(),
+            error.message
+        );
+        self.clients.fail(&request.page, Some(request.number), "storage", &text);
+    }
+}

@@ -1,0 +1,178 @@
+//! Starting: from what the store has to a running engine.
+
+use super::clients::{Clients, Metrics};
+use super::clock::Now;
+use super::journal::Journal;
+use super::replay::{self, Replay};
+use super::rng::Rng;
+use super::settings::{Settings, Stored};
+use super::storage::Purpose;
+use super::uplink::Uplink;
+use super::{Engine, Moment, Phase};
+use crate::bridge::down::{self, To};
+use crate::json::{number, quoted, read};
+use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
+use crate::units::Position;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Why the engine does not start. The database is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootError {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Engine {
+    /// An engine over what the store has.
+    pub fn new(moment: Moment, snapshot: Snapshot) -> Result<Engine, BootError> {
+        let now = Now { tick: moment.tick, at: moment.at };
+        let mut rng = Rng(moment.entropy);
+        let meta: BTreeMap<String, String> = snapshot.meta.into_iter().collect();
+        let get = |name: &str| meta.get(name).cloned();
+        check_schema(get("schema").as_deref())?;
+        let text = |name: &str| get(name).and_then(|json| read::<Rc<str>>(&json));
+        let stored = Stored {
+            settings: meta.get("settings").map(String::as_str),
+            requeue: meta.get("requeue").map(String::as_str),
+            stores: snapshot.stores,
+            epoch: text("epoch"),
+        };
+        let is_new = stored.epoch.is_none();
+        let new_epoch = rng.id();
+        let settings = Settings::recover(stored, &new_epoch, now.tick).map_err(|reason| BootError {
+            code: "unreadable_database",
+            message: format!("The stored configuration cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
+        })?;
+        let client = text("client").unwrap_or_else(|| rng.id().into());
+        let mut uplink = Uplink::recover(now, client, &get);
+        if !is_new {
+            // Every start is a chance to hear from the server.
+            uplink.contact();
+        }
+        let (replay, poisoned) = Replay::recover(meta.get("start").map(String::as_str));
+        let mut engine = Engine {
+            now,
+            rng,
+            settings,
+            uplink,
+            replay,
+            clients: Clients::recover(meta.get("metrics").and_then(|row| Metrics::read(row))),
+            ..Engine::empty(now)
+        };
+        engine.recover_journal(snapshot.journal, poisoned, &meta);
+        engine.clients.post(To::All, down::hello());
+        engine.start(snapshot.open);
+        Ok(engine)
+    }
+
+    fn recover_journal(
+        &mut self,
+        rows: Vec<(Position, String)>,
+        poisoned: Option<Position>,
+        meta: &BTreeMap<String, String>,
+    ) {
+        let mut journal = Journal::default();
+        let trimmed = meta.get("position").and_then(|json| read(json));
+        journal.recover_last(trimmed.unwrap_or_default());
+        for (name, row) in meta {
+            if let Some(page) = name.strip_prefix("page:") {
+                journal.recover_mark(page, row);
+            }
+        }
+        for (position, row) in rows {
+            match RecordRow::read(&row).filter(|_| poisoned != Some(position)) {
+                Some(record) => journal.recover(position, record),
+                None => {
+                    journal.recover_last(position);
+                    self.quarantine(position, &row);
+                }
+            }
+        }
+        self.storage.add_standalone(journal.expire_marks(self.now.at));
+        self.replay.recover_through(journal.last());
+        self.journal = journal;
+    }
+
+    /// Moves a record out of the way.
+    pub(super) fn quarantine(&mut self, position: Position, row: &str) {
+        let (writes, text) = replay::quarantine(position, row, self.now.at);
+        self.storage.add_standalone(writes);
+        self.clients.warn(None, "unreadable_record", &text);
+        self.clients.notice(Some(text));
+    }
+
+    /// Reads what the journal names and what is open; until that is here, inputs wait.
+    fn start(&mut self, open: Vec<Key>) {
+        self.parse();
+        let mut keys: BTreeSet<Key> = open.into_iter().collect();
+        keys.extend(self.uplink.operations().iter().map(crate::store::Operation::key));
+        if keys.is_empty() && self.replay.is_idle() {
+            self.end_recovery();
+            self.phase = Phase::Running;
+            return;
+        }
+        let mut is_counting = None;
+        if !self.replay.is_idle() {
+            let write = self.replay.count_start();
+            is_counting = Some(self.store(Purpose::Replay, vec![write]));
+        }
+        self.phase = Phase::Starting { keys, is_counting, is_loaded: false };
+        self.load_for_start();
+    }
+
+    pub(super) fn load_for_start(&mut self) {
+        let Phase::Starting { keys, .. } = &self.phase else { return };
+        let mut missing = self.replay.missing(&self.replica, self.settings.slices());
+        missing.keys.extend(keys.iter().cloned());
+        self.load(missing);
+    }
+
+    /// What was to be durable or read before the replay is; everything goes on once both are.
+    pub(super) fn start_went_on(&mut self, counted: bool, loaded: bool) {
+        let Phase::Starting { is_counting, is_loaded, .. } = &mut self.phase else { return };
+        if counted {
+            *is_counting = None;
+        }
+        *is_loaded |= loaded;
+        if is_counting.is_none() && *is_loaded {
+            self.phase = Phase::Running;
+        }
+    }
+
+    /// Everything that the journal had is in effect.
+    pub(super) fn end_recovery(&mut self) {
+        self.replica.mark_sent(self.uplink.operations());
+        let write = self.replay.finish();
+        if self.is_start_counted {
+            self.storage.add_standalone([write]);
+        }
+        let released = self.replica.release_written(None, self.settings.slices());
+        self.journal.released(&released);
+        self.replica.evict_all_idle(self.settings.slices());
+    }
+
+    /// What writes this database's identity, with its first registration.
+    pub(super) fn identity(&self) -> [Write; 1] {
+        [Write::meta("client", &quoted(self.uplink.client()))]
+    }
+}
+
+fn check_schema(schema: Option<&str>) -> Result<(), BootError> {
+    match schema.map(|json| json.parse::<u64>()) {
+        None => Ok(()),
+        Some(Ok(schema)) if schema <= SCHEMA => Ok(()),
+        Some(Ok(schema)) => Err(BootError {
+            code: "newer_schema",
+            message: format!(
+                "This browser's data was written by a newer version of the app (format {}; this one reads {}). Reload to get the newer version. Nothing was changed.",
+                number(schema),
+                number(SCHEMA)
+            ),
+        }),
+        Some(Err(_)) => Err(BootError {
+            code: "unreadable_database",
+            message: "The format of this browser's data cannot be read (_meta.schema). Nothing was changed; report this with a copy of the database.".into(),
+        }),
+    }
+}

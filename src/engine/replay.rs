@@ -1,0 +1,224 @@
+//! The replay: durable records, read, waiting for their items, taking effect one after the other. After a start it goes
+//! over what the journal has; then over each record as it becomes durable.
+//!
+//! ```text
+//!  journal ──► parse ──► queue ──► its items are here ──► effect
+//!                          └── they are not: one read for all that the queue names
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. Records take effect in the order of their positions, each once in a life.
+//! 2. A record that can't be read is moved out of the way and stops no other.
+//! 3. A start that does not reach the end of the replay is counted. From the third on each position is noted before it is
+//!    replayed, and the one at which three starts in a row ended is moved out of the way. (One could be chance: a browser
+//!    kills workers at any moment, and a record that nothing is wrong with must not go.)
+//! 4. A replay posts no warnings.
+
+use super::journal::Record;
+use super::replica::{Edits, Effects, ParsedRecord, Replica};
+use crate::bridge::action::{Action, BadAction};
+use crate::bridge::config::Slices;
+use crate::json::{elements, read, well_formed, write};
+use crate::store::{Answers, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
+use crate::units::{Millis, Position};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+/// After so many starts that did not end, each position is noted.
+const CAREFUL_AFTER: u32 = 2;
+/// After so many starts that ended at one position, its record is moved out of the way.
+const POISONED_AFTER: u32 = 3;
+
+/// `_meta.start`: how many starts in a row have not reached the end of the replay, and where the last one was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Start {
+    n: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    position: Option<Position>,
+    /// How many starts in a row were there.
+    #[serde(default)]
+    times: u32,
+}
+
+#[derive(Debug, Default)]
+pub struct Replay {
+    queue: VecDeque<ParsedRecord>,
+    /// The slices that are being read fully.
+    loading: BTreeSet<Rc<str>>,
+    /// What the journal had at start is not all in effect.
+    is_recovering: bool,
+    /// The newest position that it had.
+    recovers_through: Position,
+    start: Start,
+    before: Start,
+    /// The position that is noted durably.
+    noted: Option<Position>,
+}
+
+/// What is to be read before the queue can take effect.
+#[derive(Debug)]
+pub struct Missing {
+    pub keys: BTreeSet<Key>,
+    pub slices: Vec<Whole>,
+}
+
+impl Replay {
+    /// Begins a start. `row` is `_meta.start`. The record at which earlier starts ended, if that is known.
+    pub fn recover(row: Option<&str>) -> (Self, Option<Position>) {
+        let before: Start = row.and_then(read).unwrap_or_default();
+        let poisoned = before.position.filter(|_| before.times >= POISONED_AFTER);
+        let start = Start { n: before.n + 1, ..before };
+        (Replay { is_recovering: true, start, before, ..Replay::default() }, poisoned)
+    }
+
+    /// What counts this start.
+    pub fn count_start(&self) -> Write {
+        Write::meta("start", &write(&self.start))
+    }
+
+    /// The journal had records up to here at start.
+    pub fn recover_through(&mut self, position: Position) {
+        self.recovers_through = position;
+    }
+
+    /// Whether a record is one of those that the journal had at start.
+    pub fn is_repeated(&self, position: Position) -> bool {
+        position <= self.recovers_through
+    }
+
+    /// Whether all that the journal had at start is in effect.
+    pub fn is_recovered(&self) -> bool {
+        self.queue.front().is_none_or(|record| record.position > self.recovers_through)
+    }
+
+    /// The start has reached the end of the replay; what says so.
+    pub fn finish(&mut self) -> Write {
+        self.is_recovering = false;
+        Write::delete_meta("start")
+    }
+
+    pub fn is_recovering(&self) -> bool {
+        self.is_recovering
+    }
+
+    /// Whether records are to take effect one by one, each after a note.
+    pub fn is_careful(&self) -> bool {
+        self.is_recovering && self.start.n > CAREFUL_AFTER
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub fn push(&mut self, record: ParsedRecord) {
+        self.queue.push_back(record);
+    }
+
+    /// What notes the next position, where that is to be durable before it takes effect.
+    pub fn note(&mut self) -> Option<Write> {
+        let next = self.queue.front()?.position;
+        if !self.is_careful() || self.noted == Some(next) {
+            return None;
+        }
+        self.start.position = Some(next);
+        self.start.times = if self.before.position == Some(next) { self.before.times + 1 } else { 1 };
+        Some(self.count_start())
+    }
+
+    /// The note is durable.
+    pub fn noted(&mut self) {
+        self.noted = self.start.position;
+    }
+
+    /// The next record, if all its items are here.
+    pub fn next(&mut self, replica: &Replica) -> Option<ParsedRecord> {
+        self.queue.front().filter(|record| replica.is_ready(record))?;
+        self.queue.pop_front()
+    }
+
+    /// What the queue lacks.
+    pub fn missing(&self, replica: &Replica, slices: &Slices) -> Missing {
+        let keys = self.queue.iter().flat_map(|record| replica.missing_keys(record)).collect();
+        let mut whole: Vec<Whole> = Vec::new();
+        for missing in self.queue.iter().flat_map(|record| replica.missing_slices(record, slices)) {
+            if !whole.contains(&missing) {
+                whole.push(missing);
+            }
+        }
+        Missing { keys, slices: whole }
+    }
+
+    /// Whether a record in the queue is about every item of the slice.
+    pub fn needs_slice(&self, slice: &str) -> bool {
+        self.queue.iter().any(|record| record.whole_slices().iter().any(|whole| **whole == *slice))
+    }
+
+    pub fn loading(&mut self, slices: impl Iterator<Item = Rc<str>>) {
+        self.loading = slices.collect();
+    }
+
+    /// The slices that were being read.
+    pub fn loaded(&mut self) -> BTreeSet<Rc<str>> {
+        std::mem::take(&mut self.loading)
+    }
+}
+
+/// Reads a record. Bad actions are returned beside it; nothing where the text can't be read at all.
+pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadAction>)> {
+    let mut bad = Vec::new();
+    let (at, effects) = match &record.head {
+        RecordHead::Burst { page, at, .. } => {
+            let operations = parse_actions(&record.text, *at, slices, &mut bad)?;
+            (*at, Effects::Edits(Edits { page: page.clone(), operations }))
+        }
+        RecordHead::Answers { at } => (*at, Effects::Answers(Answers::read(&record.text)?.results)),
+    };
+    Some((ParsedRecord { position: record.position, at, effects }, bad))
+}
+
+fn parse_actions(
+    text: &str,
+    arrived: Millis,
+    slices: &Slices,
+    bad: &mut Vec<BadAction>,
+) -> Option<Vec<(crate::bridge::action::Operation, Millis)>> {
+    let text = well_formed(text);
+    let mut operations = Vec::new();
+    for action in elements(&text)? {
+        let action = match Action::read(action) {
+            Ok(action) => action,
+            Err(reason) => {
+                bad.push(reason);
+                continue;
+            }
+        };
+        let at = action.at.map_or(arrived, Millis);
+        match action.operations(slices) {
+            Ok(read) => read.into_iter().for_each(|operation| match operation {
+                Ok(operation) => operations.push((operation, at)),
+                Err(reason) => bad.push(reason),
+            }),
+            Err(reason) => bad.push(reason),
+        }
+    }
+    Some(operations)
+}
+
+/// A record that is moved out of the way, to where a person can look at it: the writes, and the sentence for people.
+/// Nothing is deleted.
+pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], String) {
+    #[derive(Serialize)]
+    struct Kept<'a> {
+        at: Millis,
+        row: &'a str,
+    }
+    let name = format!("unreadable:{JOURNAL}:{position}");
+    let text = format!(
+        "A record of {JOURNAL} (number {position}) cannot be read, so the changes in it have no effect. It is kept as {name} in {META} of this site's database; everything else goes on."
+    );
+    let writes =
+        [Write::meta(&name, &write(&Kept { at, row })), Write::delete(JOURNAL, RowKey::Number(position.0))];
+    (writes, text)
+}

@@ -1,0 +1,419 @@
+//! The replica: what the device knows of each item that something is going on with. Items at rest are not in memory; the
+//! database has them.
+//!
+//! ```text
+//!  records ──► effects.rs ──► items ──┬── quiet ──► checkpoint.rs ──► values, rows, trimming
+//!              (item.rs)              └── quiet ──► choice.rs ──────► operations of a push
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. Records are the only inputs that change an item; switches act on what is written, chosen and shown.
+//! 2. An item leaves memory only at rest: nothing to write, to send, to decide or to keep for a record.
+//! 3. Each item has a debounce of its own, restarted by each edit and bounded by `maxWaitMs`.
+//! 4. An item is in at most one open transaction.
+//! 5. A record is let go once each of its items is in its store and, where it needs one, its row, and what it left open is
+//!    answered or marked in the row.
+//! 6. Operations are chosen in the order of their items' first unanswered edits.
+//! 7. An item that is being sent, is in conflict or is not quiet is not chosen.
+//! 8. What stays on the device is not chosen; of a slice that is not sent only deletions of what the server has are.
+
+mod checkpoint;
+mod choice;
+mod debounce;
+mod effects;
+mod item;
+
+pub use checkpoint::ValueWrite;
+pub use choice::Room;
+pub use effects::{Applied, ChangedItems, Edits, Effects, ParsedRecord};
+pub use item::{Edit, Effect, Item};
+
+use crate::bridge::config::{Slice, Slices};
+use crate::bridge::down::{Progress, Rejection};
+use crate::json::Json;
+use crate::store::{ItemRow, Key, Loaded, Wanted};
+use crate::units::{Millis, Position, Tick};
+use checkpoint::Batch;
+use debounce::Debounce;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// An item and where it is on its way.
+#[derive(Debug, Default)]
+struct Entry {
+    item: Item,
+    /// The push under way brings a value of it.
+    is_sent: bool,
+    /// Edits count as quiet from then on.
+    quiet_at: Tick,
+    /// When the first edit came that is not checkpointed.
+    first_changed_at: Option<Tick>,
+    /// The value, and the row, are not written as they are.
+    value_is_dirty: bool,
+    row_is_dirty: bool,
+    is_in_transaction: bool,
+    /// The row that is on disk, where there is one.
+    row: Option<RowOnDisk>,
+    /// The row marks what is open, so that the journal can let go.
+    marks_open: bool,
+    /// The records that wait for the item, ascending.
+    holds: Vec<Position>,
+    /// The newest position that is in the store and the row.
+    written: Position,
+}
+
+/// What matters of a row on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct RowOnDisk {
+    /// It has the value, because the slice is disabled.
+    is_held: bool,
+    marks_open: bool,
+}
+
+impl Entry {
+    fn load(loaded: Loaded) -> (Key, Self) {
+        let row = loaded.row.as_deref().and_then(ItemRow::read);
+        let on_disk = row.as_ref().map(|row| RowOnDisk {
+            is_held: row.local.is_some(),
+            marks_open: row.open.is_some_and(|open| open.0 > 0),
+        });
+        let item = Item::load(loaded.value, row);
+        let entry = Entry {
+            written: item.position(),
+            marks_open: on_disk.is_some_and(|row| row.marks_open),
+            row: on_disk,
+            item,
+            ..Entry::default()
+        };
+        (loaded.key, entry)
+    }
+
+    fn is_held(&self) -> bool {
+        self.row.is_some_and(|row| row.is_held)
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.value_is_dirty || self.row_is_dirty
+    }
+
+    /// Whether the slice's store has something else than a reader sees.
+    fn is_newer_than_store(&self) -> bool {
+        self.value_is_dirty || self.is_in_transaction || self.is_held()
+    }
+
+    /// Whether the server is to get a change of it, now or once something is out of the way.
+    fn is_unsent(&self, slice: &str, slices: &Slices) -> bool {
+        self.item.is_open() && is_for_server(&self.item, slice, slices)
+    }
+
+    fn is_at_rest(&self, key: &Key, slices: &Slices) -> bool {
+        !self.is_dirty()
+            && !self.is_in_transaction
+            && !self.is_sent
+            && !self.is_held()
+            && self.holds.is_empty()
+            && self.item.remote().is_none()
+            && self.item.refused().is_empty()
+            && !self.is_unsent(&key.slice, slices)
+    }
+
+    fn progress(&self, key: &Key, slices: &Slices) -> Progress {
+        let newer = self.value_is_dirty || self.item.remote().is_some();
+        match self.is_sent {
+            true if !newer => Progress::Sending,
+            false if !newer && !self.is_unsent(&key.slice, slices) && !self.is_held() => Progress::Synced,
+            _ => Progress::Local,
+        }
+    }
+}
+
+/// Whether changes of an item are for the server: of a slice that is not sent, only deletions of what the server has are.
+fn is_for_server(item: &Item, slice: &str, slices: &Slices) -> bool {
+    slices.syncs(slice) || (item.local().is_none() && item.version().is_some())
+}
+
+/// Whether changes of an item leave the device now: those of a disabled slice wait until it is enabled.
+fn leaves(item: &Item, slice: &str, slices: &Slices) -> bool {
+    slices.get(slice).is_some_and(|slice| slice.enabled) && is_for_server(item, slice, slices)
+}
+
+#[derive(Debug, Default)]
+pub struct Replica {
+    entries: BTreeMap<Key, Entry>,
+    debounce: Debounce,
+    /// Items with an unanswered edit that are neither sent nor in conflict, by that edit.
+    outbox: BTreeSet<(Position, Key)>,
+    /// The place of each in the outbox.
+    places: BTreeMap<Key, Position>,
+    conflicts: BTreeSet<Key>,
+    refusals: BTreeSet<Key>,
+    /// Rows on disk that only keep a replay from repeating what is done, up to their position.
+    guards: BTreeMap<Key, Position>,
+    /// Slices of which every item is to stay in memory, and whether all are here yet.
+    whole: BTreeMap<Rc<str>, bool>,
+    batches: BTreeMap<u64, Batch>,
+    /// Items whose progress pages have not been told.
+    touched: BTreeSet<Key>,
+    /// The list of refusals is another than pages were told of.
+    refusals_changed: bool,
+}
+
+/// How many items have something to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a change that is not in its store, or that the server is to get.
+    pub unfinished: usize,
+    /// Of those, in slices that are sent.
+    pub unsent: usize,
+    pub conflicts: usize,
+    pub rejected: usize,
+}
+
+impl Replica {
+    /// Takes up an item that was read.
+    pub fn load(&mut self, loaded: Loaded) {
+        if self.entries.contains_key(&loaded.key) {
+            // What is here already is newer.
+            return;
+        }
+        let (key, entry) = Entry::load(loaded);
+        if entry.row.is_some() && !entry.item.needs_row() && !entry.is_held() {
+            self.guards.insert(key.clone(), entry.item.position());
+        }
+        self.entries.insert(key.clone(), entry);
+        self.index(&key);
+    }
+
+    /// The value that a reader sees, of an item in memory.
+    pub fn visible(&self, key: &Key) -> Option<&Json> {
+        self.entries.get(key)?.item.local()
+    }
+
+    /// Looks through an item after any change of it, and forgets it at rest.
+    fn settle(&mut self, key: &Key, slices: &Slices) {
+        self.index(key);
+        self.evict_if_idle(key, slices);
+    }
+
+    /// Keeps the indexes in step with an item.
+    fn index(&mut self, key: &Key) {
+        let entry = self.entries.get(key);
+        let place = entry
+            .filter(|entry| !entry.is_sent && entry.item.remote().is_none() && entry.item.is_open())
+            .and_then(|entry| entry.item.first_edit());
+        let before = match place {
+            Some(place) => self.places.insert(key.clone(), place),
+            None => self.places.remove(key),
+        };
+        if before != place {
+            if let Some(before) = before {
+                self.outbox.remove(&(before, key.clone()));
+            }
+            if let Some(place) = place {
+                self.outbox.insert((place, key.clone()));
+            }
+        }
+        let mark = |set: &mut BTreeSet<Key>, is_in: bool| match is_in {
+            true => set.insert(key.clone()),
+            false => set.remove(key),
+        };
+        mark(&mut self.conflicts, entry.is_some_and(|entry| entry.item.remote().is_some()));
+        mark(&mut self.refusals, entry.is_some_and(|entry| !entry.item.refused().is_empty()));
+        self.touched.insert(key.clone());
+    }
+
+    /// Forgets every item at rest.
+    pub fn evict_all_idle(&mut self, slices: &Slices) {
+        let keys: Vec<Key> = self.entries.keys().cloned().collect();
+        self.evict_idle(&keys, slices);
+    }
+
+    /// The progress of items that are being sent is another.
+    pub fn touch_sent<'a>(&mut self, operations: impl IntoIterator<Item = &'a crate::store::Operation>) {
+        self.touched.extend(operations.into_iter().map(crate::store::Operation::key));
+    }
+
+    /// Whether items wait to be written or to be sent.
+    pub fn is_working(&self) -> bool {
+        !self.outbox.is_empty() || self.debounce.next().is_some()
+    }
+
+    /// Forgets items that were only read.
+    pub fn evict_idle<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key>, slices: &Slices) {
+        for key in keys {
+            self.evict_if_idle(key, slices);
+        }
+    }
+
+    fn evict_if_idle(&mut self, key: &Key, slices: &Slices) {
+        let idle = self.entries.get(key).is_some_and(|entry| entry.is_at_rest(key, slices));
+        if idle && !self.whole.contains_key(&key.slice) {
+            self.entries.remove(key);
+            if let Some(place) = self.places.remove(key) {
+                self.outbox.remove(&(place, key.clone()));
+            }
+        }
+    }
+
+    /// Keeps every item of the slice from now on, until [`Replica::release_slice`]; with `all`, every one is here.
+    pub fn keep_slice(&mut self, slice: &Rc<str>, all: bool) {
+        self.whole.insert(slice.clone(), all);
+    }
+
+    pub fn is_fully_loaded(&self, slice: &str) -> bool {
+        self.whole.get(slice) == Some(&true)
+    }
+
+    pub fn release_slice(&mut self, slice: &str, slices: &Slices) {
+        if self.whole.remove(slice).is_some() {
+            for key in self.keys_in(slice) {
+                self.evict_if_idle(&key, slices);
+            }
+        }
+    }
+
+    /// The slices that are fully loaded.
+    pub fn loaded_slices(&self) -> Vec<Rc<str>> {
+        self.whole.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
+    }
+
+    fn in_slice(&self, slice: &str) -> impl Iterator<Item = (&Key, &Entry)> {
+        let from = Key::new(slice, "");
+        let slice = from.slice.clone();
+        self.entries.range(from..).take_while(move |(key, _)| key.slice == slice)
+    }
+
+    fn keys_in(&self, slice: &str) -> Vec<Key> {
+        self.in_slice(slice).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Items of a slice whose visible value is not what the store has.
+    pub fn newer_than_store(&self, slice: &str) -> Vec<(Key, Option<Json>)> {
+        let newer = self.in_slice(slice).filter(|(_, entry)| entry.is_newer_than_store());
+        newer.map(|(key, entry)| (key.clone(), entry.item.local().cloned())).collect()
+    }
+
+    /// Takes a slice's new settings into account; `before` are the former ones.
+    pub fn configure(&mut self, name: &str, before: Option<&Slice>, slice: &Slice, now: Tick) {
+        for key in self.keys_in(name) {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            if entry.quiet_at > now
+                && let Some(since) = entry.first_changed_at
+            {
+                let edited =
+                    before.map_or(now, |before| Tick(entry.quiet_at.0.saturating_sub(before.debounce_ms)));
+                entry.quiet_at = edited.plus(slice.debounce_ms).min(since.plus(slice.max_wait_ms)).max(now);
+                self.debounce.set(&key, entry.quiet_at);
+            }
+            if slice.enabled && entry.is_held() {
+                entry.value_is_dirty = true;
+                entry.row_is_dirty = true;
+                self.debounce.set(&key, now);
+            }
+            self.touched.insert(key);
+        }
+    }
+
+    /// Nothing waits for quiet any longer.
+    pub fn hurry(&mut self, now: Tick) {
+        let waiting: Vec<Key> = self.debounce.keys().cloned().collect();
+        for key in waiting {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.quiet_at = entry.quiet_at.min(now);
+                self.debounce.expire(&key, now);
+            }
+        }
+    }
+
+    /// How many items wait to fall quiet.
+    pub fn waiting(&self) -> usize {
+        self.entries.values().filter(|entry| entry.first_changed_at.is_some()).count()
+    }
+
+    pub fn counts(&self, slices: &Slices) -> Counts {
+        let mut counts = Counts {
+            conflicts: self.conflicts.len(),
+            rejected: self.rejections_iter().count(),
+            ..Counts::default()
+        };
+        for (key, entry) in &self.entries {
+            let sent = slices.syncs(&key.slice);
+            let open = self.outbox_has(key) && leaves(&entry.item, &key.slice, slices);
+            let unwritten = entry.first_changed_at.is_some();
+            if unwritten || entry.is_sent || open {
+                counts.unfinished += 1;
+                counts.unsent += usize::from(sent);
+            }
+        }
+        counts
+    }
+
+    fn outbox_has(&self, key: &Key) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
+    pub fn oldest_pending(&self, slices: &Slices) -> Option<Millis> {
+        let pending = self.entries.iter().filter(|(key, entry)| {
+            entry.first_changed_at.is_some()
+                || (self.outbox_has(key) && leaves(&entry.item, &key.slice, slices))
+        });
+        pending.map(|(_, entry)| entry.item.at()).min()
+    }
+
+    /// How far an item's latest change has come.
+    pub fn progress(&self, key: &Key, slices: &Slices) -> Progress {
+        self.entries.get(key).map_or(Progress::Synced, |entry| entry.progress(key, slices))
+    }
+
+    /// How far each item of a slice is that is not at rest.
+    pub fn unfinished(&self, slice: &str, slices: &Slices) -> Vec<(Key, Progress)> {
+        self.in_slice(slice).map(|(key, entry)| (key.clone(), entry.progress(key, slices))).collect()
+    }
+
+    /// Items whose progress may be another than pages were told.
+    pub fn take_touched(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether the list of refusals has changed since this was asked last.
+    pub fn take_refusals_changed(&mut self) -> bool {
+        std::mem::take(&mut self.refusals_changed)
+    }
+
+    /// The changes that the server refused and nobody has decided on, oldest first.
+    pub fn rejections(&self) -> Vec<Rejection> {
+        let mut rejections: Vec<(Position, Rejection)> = self
+            .rejections_iter()
+            .map(|(key, refusal)| {
+                let id = format!("{}/{}/{}", key.slice, refusal.position, key.id);
+                let rejection = Rejection {
+                    id,
+                    slice: key.slice.to_string(),
+                    item_id: key.id.to_string(),
+                    value: refusal.value.clone(),
+                    code: refusal.code.clone(),
+                    message: refusal.message.clone(),
+                    at: refusal.at,
+                };
+                (refusal.position, rejection)
+            })
+            .collect();
+        rejections.sort_by_key(|(position, _)| *position);
+        rejections.into_iter().map(|(_, rejection)| rejection).collect()
+    }
+
+    fn rejections_iter(&self) -> impl Iterator<Item = (&Key, &crate::store::RefusalRow)> {
+        let refusing = self.refusals.iter().filter_map(|key| Some((key, self.entries.get(key)?)));
+        refusing.flat_map(|(key, entry)| entry.item.refused().iter().map(move |refusal| (key, refusal)))
+    }
+}
+
+/// What to read for these items.
+pub fn wanted<'a>(keys: impl IntoIterator<Item = &'a Key>, slices: &Slices) -> Vec<Wanted> {
+    let of = |key: &Key| Some(Wanted { key: key.clone(), store: slices.get(&key.slice)?.store.clone() });
+    let mut wanted: Vec<Wanted> = keys.into_iter().filter_map(of).collect();
+    wanted.sort_by(|one, other| one.store.cmp(&other.store));
+    wanted
+}
