@@ -12,9 +12,9 @@ from . import strict_json
 from .auth import Principal
 from .cursors import START, Cursor, read_cursor
 from .errors import ApiError
-from .history import History, read_history
 from .schema import items
 from .store import Store
+from .versions import History, read_history
 from .wire import PullRequest
 
 logger = logging.getLogger("flask_nightferry")

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, bindparam, select
 
 from . import strict_json
 from .auth import Principal
-from .history import History, lock_history
 from .hooks import Change, Hook, Refused
-from .ledger import Answer, Item, Ledger
+from .idempotency import Answer, Item, LatestPush
 from .patch import PatchFailed, patched
 from .schema import items
 from .store import Store
+from .versions import History, lock_history
 from .wire import BadMutation, Mutation, PushRequest
 
 logger = logging.getLogger("flask_nightferry")
@@ -75,8 +75,8 @@ def push(
     """
     with store.write() as connection:
         history = lock_history(connection, principal.tenant)
-        ledger = Ledger(connection, principal, request.client)
-        answered = ledger.open(request.n, request.tag, now)
+        latest = LatestPush(connection, principal, request.client)
+        answered = latest.open(request.n, request.tag, now)
         fresh = [m for m in request.mutations if isinstance(m, Mutation) and (m.slice, m.id) not in answered]
         rows = _rows(connection, principal.tenant, fresh)
         _require_known_bases(connection, history, fresh, rows)
@@ -85,7 +85,7 @@ def push(
         for mutation in fresh:
             batch.settle(mutation, rows.get((mutation.slice, mutation.id)))
         batch.write(request.client)
-        ledger.add(list(batch.answers.values()))
+        latest.add(list(batch.answers.values()))
     answered.update(batch.answers)
     return [_answer(mutation, answered) for mutation in request.mutations], batch.changes
 

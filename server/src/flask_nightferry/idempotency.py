@@ -22,7 +22,7 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class LatestPush:
     """The answers to one client of one principal; another principal's of the same name is another."""
 
     connection: Connection
