@@ -179,6 +179,9 @@ def test_hooks_refuse_and_change(make_app: MakeApp) -> None:
         "status": "rejected",
         "code": "refused",
         "message": "A file needs a name.",
+        "version": None,
+        "deleted": True,
+        "at": 0,
     }
     assert other["status"] == "applied"
     [refused] = device.push(delete("a", good["version"]))

@@ -102,7 +102,7 @@ def test_effects_and_answers_are_one_transaction(device: Device, monkeypatch: py
         raise RuntimeError("between effect and answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(push.LatestPush, "add", fail)
+        patched.setattr(push.LatestPush, "keep", fail)
         assert error_of(device.post("push", body)) == (500, "internal")
     assert device.everything() == {}
     results = device.post("push", body).get_json()["results"]
