@@ -119,7 +119,9 @@ def _admit(state: State) -> Principal:
     if state.anonymous:
         require_local(request)
     require_origin(request, state.config.origins)
-    return principal_of(request, state.authenticate)
+    principal = principal_of(request, state.authenticate)
+    state.shared_tenant_warning.observe(principal)
+    return principal
 
 
 def _require_principal(principal: Principal, message: wire.PushRequest | wire.PullRequest) -> None:
