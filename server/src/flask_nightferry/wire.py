@@ -164,6 +164,8 @@ def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
         return bad("invalid_slice", "The slice's name must match [A-Za-z][A-Za-z0-9_-]*.")
     if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
         return bad("invalid_id", f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8.")
+    if id_ != fields["id"]:
+        return bad("invalid_id", "An id may not hold a lone surrogate.")
     op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
     if op not in ("put", "patch", "delete"):
         return bad("invalid_mutation", "op must be put, patch or delete.")
