@@ -206,6 +206,17 @@ def test_tables_of_a_newer_format_are_left_alone(
     database.close()
 
 
+def test_tables_that_lack_a_column_are_named_in_the_log(
+    app: Flask, make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    Device(app).push(put("a", 1))
+    with state_of(app).store.write() as connection:
+        connection.execute(text("ALTER TABLE nightferry_answers DROP COLUMN effect"))
+    device = Device(make_app())
+    assert error_of(device.post("pull", device.pull_body({}))) == (503, "unavailable")
+    assert "nightferry_answers has no column effect" in caplog.text
+
+
 def test_stats(app: Flask) -> None:
     device = Device(app)
     device.push(put("a", 1), put("b", "xy", slice="models"))
