@@ -18,7 +18,7 @@ def test_defaults() -> None:
     config = read_config({}, "/srv/instance")
     assert config.database_url.database == "/srv/instance/nightferry.sqlite3"
     assert (config.url_prefix, config.allow_anonymous, config.create_tables) == ("/nightferry", False, None)
-    assert config.origins == frozenset()
+    assert (config.origins, config.shared_tenant) == (frozenset(), False)
 
 
 def test_options() -> None:
@@ -48,6 +48,7 @@ def test_options() -> None:
         ("URL_PREFIX", "/<x>"),
         ("CREATE_TABLES", "yes"),
         ("ALLOW_ANONYMOUS", 1),
+        ("SHARED_TENANT", "acme"),
         ("ORIGINS", ["*"]),
         ("ORIGINS", ["https://app.example/"]),
         ("ORIGINS", ["app.example"]),
@@ -179,6 +180,9 @@ def test_hooks_refuse_and_change(make_app: MakeApp) -> None:
         "status": "rejected",
         "code": "refused",
         "message": "A file needs a name.",
+        "version": None,
+        "deleted": True,
+        "at": 0,
     }
     assert other["status"] == "applied"
     [refused] = device.push(delete("a", good["version"]))

@@ -1,4 +1,4 @@
-"""f39: who may use the API, and from where."""
+"""f39, f64: who may use the API, from where, and whose items are shared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Flask, abort, redirect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
-from flask_nightferry import ConfigurationError, Nightferry, Principal
+from flask_nightferry import ConfigurationError, Nightferry, Principal, tenancy
 
 
 def test_f39_it_does_not_start_without_authenticate(tmp_path: Path) -> None:
@@ -201,6 +201,43 @@ def test_authenticate_goes_before_anonymous(make_app: MakeApp) -> None:
     stranger = Device(app)
     stranger.headers = {}
     assert error_of(stranger.post("pull", stranger.pull_body({}))) == (401, "unauthenticated")
+
+
+def shared_tenant_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "two users" in record.getMessage()]
+
+
+def test_f64_two_users_of_one_tenant_are_warned_of_once(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app()
+    for user in ("ann", "ann", "bob", "eve", "ann"):
+        Device(app, user=user).push(put(user, 1))
+    [warning] = shared_tenant_warnings(caplog)
+    assert "'ann' and 'bob'" in warning
+    assert "Principal(tenant=user, user=user)" in warning
+    assert "NIGHTFERRY_SHARED_TENANT = True" in warning
+    assert caplog.records[0].levelname == "WARNING"
+
+
+def test_f64_users_with_tenants_of_their_own_are_not_warned_of(
+    app: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenancy, "MAX_TENANTS", 3)
+    for user in ("ann", "bob", "eve", "joe", "ann", "bob", "eve", "joe"):
+        Device(app, user=user, tenant=user).pull()
+    assert shared_tenant_warnings(caplog) == []
+    Device(app, user="ann", tenant="bob").pull()
+    assert len(shared_tenant_warnings(caplog)) == 1
+
+
+def test_f64_a_tenant_that_is_meant_to_be_shared_is_not_warned_of(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(NIGHTFERRY_SHARED_TENANT=True)
+    for user in ("ann", "bob"):
+        Device(app, user=user).pull()
+    assert shared_tenant_warnings(caplog) == []
 
 
 def test_principals_have_names_of_their_own() -> None:

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from conftest import WIRE, Device, MakeApp, authenticate, delete, golden, put
 from flask import Flask
+from sqlalchemy import update
 
 from flask_nightferry import Change, Nightferry, Refused, strict_json, wire
 from flask_nightferry.errors import CODES, ApiError
+from flask_nightferry.schema import items
+from flask_nightferry.state import state_of
 
 VALUES = golden("values.json")
 
@@ -17,7 +20,7 @@ VALUES = golden("values.json")
 def test_the_push_request_is_read() -> None:
     request = wire.push_request(golden("push-request.json")["message"])
     assert (request.client, request.n, request.tag) == ("0b9c6c5e8f1d4a27", 7, "f3a9c1d27b60e845")
-    assert request.principal == "acme/ann"
+    assert (request.principal, request.user) == ("acme/ann", "ann")
     mutations = request.mutations
     assert all(isinstance(mutation, wire.Mutation) for mutation in mutations)
     assert [m.op for m in mutations if isinstance(m, wire.Mutation)] == [
@@ -38,6 +41,8 @@ def test_the_pull_requests_are_read(name: str) -> None:
     request = wire.pull_request(message)
     assert request.slices == message["slices"]
     assert request.principal == message.get("principal")
+    assert request.user == message.get("user")
+    assert request.mine == frozenset(message.get("mine", []))
     assert request.limit == message.get("limit", wire.DEFAULT_PAGE)
 
 
@@ -94,49 +99,64 @@ def test_the_answers_to_a_push_have_the_form_of_the_golden(make_app: MakeApp) ->
 
     @nightferry.validate("files")
     def check(change: Change) -> None:
-        if change.id == "refused":
+        if change.value == "refused":
             raise Refused("Not this one.")
         if change.id == "changed":
             change.value = {"name": "by the server"}
 
-    device = Device(make_app(nightferry))
-    [first, _, _] = device.push(put("a", 1), put("b", 1), delete("c", None))
+    app = make_app(nightferry)
+    device, bob = Device(app), Device(app, user="bob")
+    [first, *_] = bob.push(*(put(id_, {}) for id_ in ("a", "gone", "gone too", "broken")))
+    bob.push(delete("gone", first["version"]), delete("gone too", first["version"]))
+    [own] = device.push(put("own", {}))
+    with state_of(app).store.write() as connection:
+        connection.execute(update(items).where(items.c.id == "broken").values(value="{not json"))
+    [gone] = [change for change in device.pull()["changes"] if change["id"] == "gone too"]
     body = device.push_body(
         put("new", {}),
         put("changed", {}),
-        put("a", 2, base=None),
-        put("c", 2, base=first["version"]),
-        put("gone", 2, base=first["version"]),
-        put("refused", {}),
+        put("a", 2),
+        put("own", 2),
+        put("gone", 2),
+        put("never", 2, base=first["version"]),
+        put("own refused", "refused"),
+        put("gone too", "refused", base=gone["version"]),
+        put("never too", "refused"),
+        put("broken", 2),
     )
-    device.push(put("c", 3, base=None), delete("b", first["version"]), n=2)
-    [c] = [row for row in device.pull()["changes"] if row["id"] == "c"]
-    device.push(delete("c", c["version"]), n=3)
+    device.push(put("own refused", {}), n=3)
+    [row] = [change for change in device.pull()["changes"] if change["id"] == "own refused"]
+    body["mutations"][6]["base"] = row["version"]
     response = device.post("push", body | {"n": 4}).get_json()
     example = golden("push-response.json")["message"]
     assert shapes(response["results"]) == shapes(example["results"])
-    assert {key: type(value) for key, value in response.items()} == {
-        key: type(value) for key, value in example.items()
-    }
+    assert shape(response | {"results": []}) == shape(example | {"results": []})
+
+    response = device.post("push", device.push_body(put("own", {}, base=own["version"]), put("a", 2), n=5))
+    example = golden("push-response-no-effect.json")["message"]
+    assert shape(response.get_json()) == shape(example)
 
 
 def test_the_answers_to_a_pull_have_the_form_of_the_goldens(app: Flask) -> None:
-    phone, laptop = Device(app), Device(app, client="laptop")
+    phone, laptop = Device(app), Device(app, user="bob", client="laptop")
     nothing = phone.post("pull", {"protocol": 1, "client": "phone", "slices": {}}).get_json()
     assert nothing == golden("pull-response-principal.json")["message"]
 
-    [one, *_] = laptop.push(*(put(id_, {"id": id_}) for id_ in ("1", "2", "3", "4", "5")))
+    [one] = laptop.push(put("1", {"id": "1"}))
+    phone.push(put("2", {"id": "2"}), put("3", {"id": "3"}))
+    laptop.push(put("4", {"id": "4"}), put("5", {"id": "5"}))
     first = phone.pull({"files": None, "settings": None}, limit=2)
     example = golden("pull-response-first.json")["message"]
     assert (shape(first), first["more"], first["total"]) == (shape(example), True, 5)
 
+    two = first["changes"][1]["version"]
     rest = phone.pull(first["cursors"])
     later = golden("pull-response-next.json")["message"]
     assert set(rest) == set(later)
-    assert shapes(rest["changes"][:1]) == shapes(later["changes"])
+    assert shapes(rest["changes"][1:2]) == shapes(later["changes"])
 
-    laptop.push(put("1", {"id": "a"}, base=one["version"]), delete("2", one["version"]))
-    phone.push(delete("3", one["version"]), put("6", {"id": "6"}))
+    laptop.push(put("1", {"id": "a"}, base=one["version"]), delete("2", two))
+    phone.push(delete("3", two), put("6", {"id": "6"}))
     page = phone.pull({"files": rest["cursors"]["files"], "models": None})
     example = golden("pull-response.json")["message"]
     assert shapes(page["changes"]) == shapes(example["changes"])

@@ -355,10 +355,12 @@ def test_other_encodings_and_types_are_415(device: Device) -> None:
     assert error_of(response) == (400, "invalid_request")
 
 
-def test_surrogates_in_ids_become_replacement_characters(device: Device) -> None:
-    body = json.dumps(device.push_body(put("a\ud800", 1)))
-    [result] = device.raw("push", body).get_json()["results"]
-    assert (result["id"], result["status"]) == ("a\ufffd", "applied")
+def test_lone_surrogates_in_ids_are_rejected_alone(device: Device) -> None:
+    body = json.dumps(device.push_body(put("a\ud800", 1), put("\ud83d\ude00", 1)))
+    refused, applied = device.raw("push", body).get_json()["results"]
+    assert (refused["id"], refused["code"]) == ("a\ufffd", "invalid_id")
+    assert (applied["id"], applied["status"]) == ("😀", "applied")
+    assert device.everything() == {("files", "😀"): 1}
 
 
 def test_f44_answers_may_not_be_cached(device: Device) -> None:

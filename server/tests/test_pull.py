@@ -78,18 +78,60 @@ def test_a_slice_pulled_later_starts_at_its_beginning(app: Flask) -> None:
     assert [(c["slice"], c["id"]) for c in page["changes"]] == [("models", "m")]
 
 
-def test_own_changes_come_without_value_behind_a_cursor_only(app: Flask) -> None:
+def test_every_change_comes_with_its_value_and_its_writer(app: Flask) -> None:
+    phone, laptop, bob = Device(app), Device(app, client="laptop"), Device(app, user="bob")
+    cursor = phone.pull()["cursors"]
+    [created] = phone.push(put("a", 1))
+    phone.push(put("b", 2))
+    phone.push(delete("a", created["version"]))
+    for start in ({"files": None}, cursor):
+        assert [(c["id"], c.get("value"), c["own"], "by" in c) for c in phone.pull(start)["changes"]] == [
+            ("b", 2, True, False),
+            ("a", None, True, False),
+        ]
+        # `bob` has a client of the same name.
+        for other in (laptop, bob):
+            changes = other.pull(start)["changes"]
+            assert [(c["id"], c.get("value"), c["by"]) for c in changes] == [
+                ("b", 2, {"user": "ann"}),
+                ("a", None, {"user": "ann"}),
+            ]
+            assert all("own" not in change for change in changes)
+
+
+def test_changes_of_the_versions_in_mine_are_left_out(app: Flask) -> None:
     phone, laptop = Device(app), Device(app, client="laptop")
     cursor = phone.pull()["cursors"]
-    phone.push(*(put(id_, id_) for id_ in "abc"))
-    [page] = [phone.pull(cursor)]
-    assert all(c["own"] is True and "value" not in c for c in page["changes"])
-    assert len(page["changes"]) == 3
-    assert all("own" not in c and "value" in c for c in laptop.pull(cursor)["changes"])
-    # From the beginning everything comes whole, on the pages after the first too.
-    assert phone.everything(limit=1) == {("files", id_): id_ for id_ in "abc"}
-    bob = Device(app, user="bob")  # the same client id, of another user
-    assert all("own" not in change for change in bob.pull(cursor)["changes"])
+    mine = [phone.push(put(id_, id_), put(f"{id_}{id_}", id_))[0]["version"] for id_ in "abc"]
+    [changed] = laptop.push(put("a", 0, base=mine[0]))
+    page = phone.pull(cursor, mine=mine[:2])
+    assert names(page) == ["c", "cc", "a"]
+    assert (page["total"], page["more"]) == (3, False)
+    # They neither fill pages nor are counted, and the cursor goes beyond them.
+    page = phone.pull(cursor, mine=[*mine, 7], limit=1)
+    assert (names(page), page["total"], page["more"]) == (["a"], 1, False)
+    assert phone.pull(page["cursors"])["changes"] == []
+    assert phone.pull(cursor, mine=[*mine, changed["version"]])["changes"] == []
+
+
+def test_a_pull_from_the_beginning_leaves_nothing_out(app: Flask) -> None:
+    phone = Device(app)
+    mine = [phone.push(put(id_, id_))[0]["version"] for id_ in "abc"]
+    page = phone.pull(mine=mine, limit=2)
+    assert names(page) == ["a", "b"]
+    later = phone.push(put("d", 1))[0]["version"]
+    assert names(phone.pull(page["cursors"], mine=[*mine, later])) == ["c"]
+
+
+def test_mine_holds_1000_versions_at_most(device: Device) -> None:
+    many = list(range(1001))
+    device.push(put("a", 1))
+    assert error_of(device.post("pull", device.pull_body({}, mine=many))) == (413, "too_large")
+    cursor = device.pull()["cursors"]
+    device.push(put("b", 1))
+    assert device.pull(cursor, mine=[2**53 - 1, *many[1:1000]])["total"] == 1
+    for bad in ("1", {}, [None], [-1], ["1"], [1.5], [True]):
+        assert error_of(device.post("pull", device.pull_body({}, mine=bad))) == (400, "invalid_request")
 
 
 def test_a_page_ends_at_its_size(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

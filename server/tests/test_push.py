@@ -95,6 +95,7 @@ def test_a_base_is_compared_and_set(app: Flask) -> None:
         "version": changed["version"],
         "value": {"n": 2},
         "at": 2000,
+        "by": {"user": "ann"},
     }
     assert laptop.everything() == {("files", "a"): {"n": 2}}
 
@@ -133,12 +134,15 @@ def test_a_delete_against_an_edit_is_a_conflict(app: Flask) -> None:
     )
 
 
-def test_a_null_base_applies_on_a_tombstone_and_not_on_a_value(device: Device) -> None:
+def test_a_null_base_applies_neither_on_a_value_nor_on_a_tombstone(device: Device) -> None:
     [created] = device.push(put("a", 1))
     [conflict] = device.push(put("a", 2))
     assert (conflict["status"], conflict["value"]) == ("conflict", 1)
-    device.push(delete("a", created["version"]))
-    [again] = device.push(put("a", 3))
+    [deleted] = device.push(delete("a", created["version"]))
+    [conflict] = device.push(put("a", 3))
+    assert (conflict["status"], conflict["version"]) == ("conflict", deleted["version"])
+    assert (conflict["deleted"], conflict["own"]) == (True, True)
+    [again] = device.push(put("a", 3, base=conflict["version"]))
     assert again["status"] == "applied"
     assert device.everything() == {("files", "a"): 3}
 
@@ -329,6 +333,19 @@ def test_wrong_principal_before_any_effect(device: Device) -> None:
     assert device.everything() == {}
     wrong = device.pull_body({"files": None}, principal="ann")
     assert error_of(device.post("pull", wrong)) == (403, "wrong_principal")
+
+
+def test_another_user_than_the_signed_in_one_is_the_wrong_principal(device: Device) -> None:
+    push, pull = device.push_body(put("a", 1)), device.pull_body({})
+    first = {key: value for key, value in pull.items() if key != "principal"}
+    for path, body in (("push", push), ("pull", pull), ("pull", first)):
+        assert error_of(device.post(path, body | {"user": "bob"})) == (403, "wrong_principal")
+        assert error_of(device.post(path, body | {"user": "acme/ann"})) == (403, "wrong_principal")
+        assert error_of(device.post(path, body | {"user": 1})) == (400, "invalid_request")
+    assert device.everything() == {}
+    for path, body in (("push", push), ("pull", pull), ("pull", first)):
+        assert device.post(path, body | {"user": "ann"}).status_code == 200
+        assert device.post(path, body | {"user": None}).status_code == 200
 
 
 def test_a_version_the_server_does_not_know_is_another_history(device: Device) -> None:

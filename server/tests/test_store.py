@@ -102,7 +102,7 @@ def test_effects_and_answers_are_one_transaction(device: Device, monkeypatch: py
         raise RuntimeError("between effect and answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(push.Ledger, "add", fail)
+        patched.setattr(push.LatestPush, "keep", fail)
         assert error_of(device.post("push", body)) == (500, "internal")
     assert device.everything() == {}
     results = device.post("push", body).get_json()["results"]
@@ -204,6 +204,17 @@ def test_tables_of_a_newer_format_are_left_alone(
     with sqlite3.connect(str(state_of(app).config.database_url.database)) as database:
         assert database.execute("SELECT count(*) FROM nightferry_items").fetchone() == (1,)
     database.close()
+
+
+def test_tables_that_lack_a_column_are_named_in_the_log(
+    app: Flask, make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    Device(app).push(put("a", 1))
+    with state_of(app).store.write() as connection:
+        connection.execute(text("ALTER TABLE nightferry_answers DROP COLUMN effect"))
+    device = Device(make_app())
+    assert error_of(device.post("pull", device.pull_body({}))) == (503, "unavailable")
+    assert "nightferry_answers has no column effect" in caplog.text
 
 
 def test_stats(app: Flask) -> None:

@@ -4,7 +4,7 @@
     from flask_nightferry import Nightferry, Principal
 
     app = Flask(__name__)
-    nightferry = Nightferry(app, authenticate=lambda request: Principal(tenant="", user="ann"))
+    nightferry = Nightferry(app, authenticate=lambda request: Principal(tenant="ann", user="ann"))
 
 See README.md for the configuration, and ``api.py`` for the path of a request through this package.
 """

@@ -1,7 +1,7 @@
 """The routes: from a request to `push` or `pull` and back to an answer.
 
 A request passes, in this order: anonymous mode's rule, the origin, who it is, the body's type, size and
-syntax, the message's form, the principal that it names. Only then the database is asked.
+syntax, the message's form, the principal and the user that it names. Only then the database is asked.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def push_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.push_request(read_json(request))
-    _require_principal(principal, message.principal)
+    _require_principal(principal, message)
     state.make_ready(current_app)
-    results, changes = push(state.store, state.hooks, principal, message, now=time.time_ns() // 1_000_000)
-    _signal(changes)
-    return _reply(principal, results=results)
+    outcome = push(state.store, state.hooks, principal, message, now=time.time_ns() // 1_000_000)
+    _signal(outcome.changes)
+    return _reply(principal, version=outcome.version, results=outcome.results)
 
 
 def pull_view() -> Response:
@@ -58,8 +58,7 @@ def pull_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.pull_request(read_json(request))
-    if message.principal is not None:
-        _require_principal(principal, message.principal)
+    _require_principal(principal, message)
     state.make_ready(current_app)
     return _reply(principal, **pull(state.store, principal, message))
 
@@ -120,11 +119,13 @@ def _admit(state: State) -> Principal:
     if state.anonymous:
         require_local(request)
     require_origin(request, state.config.origins)
-    return principal_of(request, state.authenticate)
+    principal = principal_of(request, state.authenticate)
+    state.shared_tenant_warning.observe(principal)
+    return principal
 
 
-def _require_principal(principal: Principal, named: str) -> None:
-    if named != principal.name:
+def _require_principal(principal: Principal, message: wire.PushRequest | wire.PullRequest) -> None:
+    if message.principal not in (None, principal.name) or message.user not in (None, principal.user):
         raise ApiError(
             "wrong_principal",
             "The request was made by another user than the one who is signed in. Nothing was changed.",

@@ -21,10 +21,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a request is made by. Items belong to the tenant; everyone in it sees and changes the same ones.
+    """The user behind a request. Items belong to the tenant: all its users read and change the same ones.
 
-    `user` is a stable id, not empty. `tenant` is an id too, and may be `""` where an app has one set of data
-    for all.
+    `user` is a stable id, not empty. `tenant` is an id too: the user's own where users share nothing, and a
+    team's where its members share everything. It may be `""` where an app has one set of data for all.
     """
 
     tenant: str

@@ -17,6 +17,7 @@ OPTIONS = (
     "NIGHTFERRY_CREATE_TABLES",
     "NIGHTFERRY_DATABASE_URL",
     "NIGHTFERRY_ORIGINS",
+    "NIGHTFERRY_SHARED_TENANT",
     "NIGHTFERRY_URL_PREFIX",
 )
 
@@ -41,6 +42,8 @@ class Config:
     create_tables: bool | None
     #: `NIGHTFERRY_ORIGINS`: other origins whose pages may use the API, such as `https://app.example`.
     origins: frozenset[str]
+    #: `NIGHTFERRY_SHARED_TENANT`: users of one tenant are meant to share its items, so there is no warning.
+    shared_tenant: bool
 
 
 def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
@@ -55,6 +58,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         or False,
         create_tables=_switch("NIGHTFERRY_CREATE_TABLES", settings.get("NIGHTFERRY_CREATE_TABLES")),
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
+        shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
     )
 
 

@@ -16,8 +16,8 @@ class Cursor:
 
     version: int  # 0 before the first
     id: str | None  # within that version; "" is before its first item, None behind its last
-    #: Changes up to this version are sent whole, also the client's own: they are part of a pull from the
-    #: beginning.
+    #: Up to this version nothing is left out, also not the client's own changes: they are part of a pull
+    #: from the beginning.
     whole_through: int = 0
     #: Whether more pages of the same pull were to follow.
     midway: bool = False

@@ -13,6 +13,7 @@ from .config import ConfigurationError, read_config
 from .hooks import Hook
 from .state import State
 from .store import Store
+from .tenancy import SharedTenantWarning
 
 
 class Nightferry:
@@ -38,7 +39,11 @@ class Nightferry:
                 "For development on this machine alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
             )
         app.extensions["nightferry"] = State(
-            config, Store(config.database_url), self._authenticate, self._hooks
+            config,
+            Store(config.database_url),
+            self._authenticate,
+            self._hooks,
+            SharedTenantWarning(config.shared_tenant),
         )
         routes = make_blueprint(config.url_prefix)
         add_commands(routes)

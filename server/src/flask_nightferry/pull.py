@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select, true
 
-from . import strict_json
 from .auth import Principal
 from .cursors import START, Cursor, read_cursor
 from .errors import ApiError
-from .history import History, read_history
+from .rows import StoredItem, server_side
 from .schema import items
 from .store import Store
+from .versions import History, read_history
 from .wire import PullRequest
 
 logger = logging.getLogger("flask_nightferry")
@@ -58,13 +58,17 @@ def _page(
     request: PullRequest,
     cursors: Mapping[str, Cursor | None],
 ) -> dict[str, Any]:
-    # A slice without a cursor is sent whole as far as the history goes now, however many pages that takes.
+    # In a slice without a cursor nothing is left out as far as the history goes now, however many pages that
+    # takes: after a rebuild, what a device was not sent is not there.
     starts = {
         name: Cursor(0, None, whole_through=history.last_version) if cursor is None else cursor
         for name, cursor in cursors.items()
     }
     first = all(cursor is None or not cursor.midway for cursor in cursors.values())
-    behind = _behind(principal.tenant, starts, history.last_version)
+    behind = and_(
+        _behind(principal.tenant, starts, history.last_version),
+        _not_mine(request.mine, starts, history.last_version),
+    )
 
     changes: list[dict[str, Any]] = []
     size, more, last = 0, False, None
@@ -75,7 +79,7 @@ def _page(
                     more = True
                     break
                 last = row
-                change = _change(row, starts[row.slice], principal, request.client)
+                change = _change(row, principal, request.client)
                 if change is not None:
                     changes.append(change)
                     size += len(row.value or "") if "value" in change else 0
@@ -99,6 +103,12 @@ def _behind(tenant: str, starts: Mapping[str, Cursor], last_version: int) -> Col
     )
 
 
+def _not_mine(mine: Collection[int], starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
+    whole_through = max((cursor.whole_through for cursor in starts.values()), default=0)
+    left_out = [version for version in mine if whole_through < version <= last_version]
+    return items.c.version.not_in(left_out) if left_out else true()
+
+
 def _after(cursor: Cursor) -> ColumnElement[bool]:
     later = items.c.version > cursor.version
     if cursor.id is None:
@@ -116,23 +126,13 @@ def _query(behind: ColumnElement[bool], limit: int) -> Any:
     )
 
 
-def _change(row: Row[Any], start: Cursor, principal: Principal, client: str) -> dict[str, Any] | None:
-    change = {"slice": row.slice, "id": row.id, "version": row.version, "at": row.at}
-    own = (row.user, row.client) == (principal.user, client) and row.version > start.whole_through
-    if own:
-        change["own"] = True
-    if row.deleted:
-        change["deleted"] = True
-    elif not own:
-        try:
-            change["value"] = strict_json.checked(strict_json.parse(row.value))
-        except ValueError:
-            # One item that something else wrote must not stop everyone's pull.
-            logger.error(
-                "the stored item %r of slice %s is not strict JSON; it is left out", row.id, row.slice
-            )
-            return None
-    return change
+def _change(row: Row[Any], principal: Principal, client: str) -> dict[str, Any] | None:
+    side = server_side(StoredItem.of(row), principal, client)
+    if "unreadable" in side:
+        # One item that something else wrote must not stop everyone's pull.
+        logger.error("the item %r of slice %s is left out: it can't be read", row.id, row.slice)
+        return None
+    return {"slice": row.slice, "id": row.id} | side
 
 
 def _next(name: str, start: Cursor, last: Row[Any] | None, more: bool, history: History) -> Cursor:

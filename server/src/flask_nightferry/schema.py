@@ -116,4 +116,5 @@ answers = Table(
     Column("slice", _name(), primary_key=True),
     Column("id", ItemId, primary_key=True),
     Column("answer", Text, nullable=False),  # JSON, as it was sent
+    Column("effect", BigInteger),  # the version that the mutation made; NULL where it had no effect
 )

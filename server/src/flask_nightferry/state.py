@@ -10,6 +10,7 @@ from .auth import Authenticate
 from .config import Config
 from .push import Hooks
 from .store import Store
+from .tenancy import SharedTenantWarning
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class State:
     store: Store
     authenticate: Authenticate | None
     hooks: Hooks
+    shared_tenant_warning: SharedTenantWarning
 
     @property
     def anonymous(self) -> bool:

@@ -96,6 +96,24 @@ class Store:
                 schema.FORMAT,
             )
             raise unavailable()
+        with self.engine.connect() as connection:
+            _require_columns(connection)
+
+
+def _require_columns(connection: Connection) -> None:
+    # Formats are not raised before the first release, so older tables are known by what they lack.
+    database = inspect(connection)
+    for table in schema.metadata.sorted_tables:
+        found = {column["name"] for column in database.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in found:
+                logger.error(
+                    "the table %s has no column %s: a version before the first release made it; move this "
+                    "database away and run `flask nightferry init-db`",
+                    table.name,
+                    column.name,
+                )
+                raise unavailable()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -23,6 +23,7 @@ MAX_MUTATIONS = 500
 MAX_PATCH_OPERATIONS = 1000
 MAX_SLICES = 200
 MAX_PAGE = 1000
+MAX_MINE = 1000
 DEFAULT_PAGE = 500
 
 _SLICE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
@@ -57,6 +58,7 @@ class BadMutation:
 class PushRequest:
     client: str
     principal: str
+    user: str | None  # the user that the device was registered for, where it knows one
     n: int  # the client's count of pushes
     tag: str  # random, tells two pushes with one n apart
     mutations: tuple[Mutation | BadMutation, ...]
@@ -66,7 +68,9 @@ class PushRequest:
 class PullRequest:
     client: str
     principal: str | None
+    user: str | None
     slices: dict[str, str | None]  # slice -> cursor
+    mine: frozenset[int]  # versions that the device's own pushes were answered
     limit: int
 
 
@@ -90,6 +94,7 @@ def push_request(message: Any) -> PushRequest:
     request = PushRequest(
         client=_token(fields, "client"),
         principal=_string(principal, "principal"),
+        user=_optional_string(fields.get("user"), "user"),
         n=_count(fields.get("n"), "n"),
         tag=_token(fields, "tag"),
         mutations=tuple(_mutation(entry, f"mutations[{index}]") for index, entry in enumerate(entries)),
@@ -101,7 +106,6 @@ def push_request(message: Any) -> PushRequest:
 def pull_request(message: Any) -> PullRequest:
     """Check the body of a pull. Raises ApiError."""
     fields = _envelope(message)
-    principal = fields.get("principal")
     slices = _object(fields.get("slices"), "slices")
     if len(slices) > MAX_SLICES:
         raise ApiError("too_large", f"A pull asks for at most {MAX_SLICES} slices.")
@@ -116,10 +120,22 @@ def pull_request(message: Any) -> PullRequest:
         raise _invalid("limit must be at least 1.")
     return PullRequest(
         client=_token(fields, "client"),
-        principal=None if principal is None else _string(principal, "principal"),
+        principal=_optional_string(fields.get("principal"), "principal"),
+        user=_optional_string(fields.get("user"), "user"),
         slices=dict(slices),
+        mine=_mine(fields.get("mine")),
         limit=min(limit, MAX_PAGE),
     )
+
+
+def _mine(versions: Any) -> frozenset[int]:
+    if versions is None:
+        return frozenset()
+    if not isinstance(versions, list) or not all(_is_count(version) for version in versions):
+        raise _invalid("mine must be an array of versions.")
+    if len(versions) > MAX_MINE:
+        raise ApiError("too_large", f"A pull names at most {MAX_MINE} versions in mine.")
+    return frozenset(versions)
 
 
 def _envelope(message: Any) -> dict[str, Any]:
@@ -148,6 +164,8 @@ def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
         return bad("invalid_slice", "The slice's name must match [A-Za-z][A-Za-z0-9_-]*.")
     if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
         return bad("invalid_id", f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8.")
+    if id_ != fields["id"]:
+        return bad("invalid_id", "An id may not hold a lone surrogate.")
     op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
     if op not in ("put", "patch", "delete"):
         return bad("invalid_mutation", "op must be put, patch or delete.")
@@ -223,6 +241,10 @@ def _string(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise _invalid(f"{where} must be a string.")
     return strict_json.well_formed(value)
+
+
+def _optional_string(value: Any, where: str) -> str | None:
+    return None if value is None else _string(value, where)
 
 
 def _token(fields: dict[str, Any], name: str) -> str:

@@ -1,12 +1,13 @@
-"""What each client was answered last, so that a push whose answer was lost can be sent again without effect.
+"""The latest push of each client and its answers, so that a push whose answer was lost can be sent again.
 
 By client, the latest push (`n`, `tag`) and its answers by item are kept, written in the transaction of the
-push.
+push. Parts of a push are answered from there too, and items that were not sent with it before are added.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,23 +15,32 @@ from sqlalchemy import Connection, and_, select
 
 from .auth import Principal
 from .errors import ApiError
+from .rows import Item
 from .schema import answers, clients
 from .strict_json import text_of
 
-Item = tuple[str, str]  # slice, id
 Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The answers to one client of one principal; another principal's of the same name is another."""
+class GivenAnswer:
+    """The answer to one mutation, as it is sent every time."""
+
+    answer: Answer
+    #: The version that the mutation made; None where it had no effect.
+    effect: int | None
+
+
+@dataclass(frozen=True)
+class LatestPush:
+    """The latest push of one client of one principal; another principal's client of that name is another."""
 
     connection: Connection
     principal: Principal
     client: str
 
-    def open(self, n: int, tag: str, now: int) -> dict[Item, Answer]:
-        """Begin the push `n`, or find the answers that it already got. `now` is in epoch ms.
+    def begin(self, n: int, tag: str, now: int) -> dict[Item, GivenAnswer]:
+        """Begins the push `n`, or returns the answers that it was already given. `now` is in epoch ms.
 
         Raises ApiError `client_forked` for another push with this n, or a lower n.
         """
@@ -54,19 +64,22 @@ class Ledger:
         )
         return {}
 
-    def add(self, new: list[Answer]) -> None:
-        """Keep answers to the push that is open."""
+    def keep(self, new: Sequence[GivenAnswer]) -> None:
+        """Stores answers to the push that was begun."""
         if new:
-            self.connection.execute(
-                answers.insert(),
-                [{**self._key(), "slice": a["slice"], "id": a["id"], "answer": text_of(a)} for a in new],
-            )
+            self.connection.execute(answers.insert(), [self._row(given) for given in new])
 
-    def _stored(self) -> dict[Item, Answer]:
+    def _stored(self) -> dict[Item, GivenAnswer]:
         rows = self.connection.execute(
-            select(answers.c.slice, answers.c.id, answers.c.answer).where(self._is_mine(answers))
+            select(answers.c.slice, answers.c.id, answers.c.answer, answers.c.effect).where(
+                self._is_mine(answers)
+            )
         )
-        return {(row.slice, row.id): json.loads(row.answer) for row in rows}
+        return {(row.slice, row.id): GivenAnswer(json.loads(row.answer), row.effect) for row in rows}
+
+    def _row(self, given: GivenAnswer) -> dict[str, Any]:
+        item = {"slice": given.answer["slice"], "id": given.answer["id"]}
+        return {**self._key(), **item, "answer": text_of(given.answer), "effect": given.effect}
 
     def _key(self) -> dict[str, str]:
         return {"tenant": self.principal.tenant, "user": self.principal.user, "client": self.client}

@@ -1,0 +1,174 @@
+"""The conformance suite `tests/wire/pushes.json`; its README has the format."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from conftest import Device, MakeApp, authenticate, error_of, golden
+from flask import Flask
+from sqlalchemy import select
+
+from flask_nightferry import Change, Nightferry, Refused, schema, strict_json
+from flask_nightferry.state import state_of
+
+TENANT = "acme"
+CASES = golden("pushes.json")["cases"]
+
+#: Text that something else than Nightferry wrote.
+UNREADABLE = "{not json"
+
+
+class Versions:
+    """The numbers behind the symbolic versions of one case."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        hour_ago = (time.time_ns() // 1_000_000 - 3_600_000) * 1024
+        self.known = {symbol: hour_ago + int(symbol[1:]) * 1024 for symbol in _symbols(case)}
+        self.latest = max(self.known.values(), default=0)
+        self.numbers: dict[str | None, int | None] = {None: None, "unknown": hour_ago + 512, **self.known}
+
+    def number(self, symbol: Any) -> Any:
+        return self.numbers[symbol]
+
+    def bind(self, symbol: str | None, number: int | None) -> None:
+        """Takes a version out of an answer. A symbol that is new must be newer than all before it."""
+        if symbol not in self.numbers:
+            assert symbol is not None
+            assert symbol.startswith("new")
+            assert number is not None, f"{symbol} is null"
+            assert number > self.latest, f"{symbol} is not newer than the versions before it"
+            self.numbers[symbol] = self.latest = number
+        assert self.numbers[symbol] == number, f"the version is not {symbol}"
+
+
+def _symbols(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return {
+            symbol
+            for key, element in value.items()
+            for symbol in (
+                {element}
+                if key in ("version", "base") and re.fullmatch(r"v[1-9]", str(element))
+                else _symbols(element)
+            )
+        }
+    return {symbol for element in value for symbol in _symbols(element)} if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_pushes(make_app: MakeApp, case: dict[str, Any]) -> None:
+    nightferry = Nightferry(authenticate=authenticate)
+    for described in case.get("hooks", []):
+        nightferry.validate(described["slice"])(hook(described))
+    app = make_app(nightferry)
+    versions = Versions(case)
+    store(app, versions, case["state"])
+
+    began = time.time_ns() // 1_000_000
+    assert len(case["pushes"]) == len(case["answers"])
+    for push, answer in zip(case["pushes"], case["answers"], strict=True):
+        send(app, versions, push, answer)
+    ended = time.time_ns() // 1_000_000
+
+    found = stored(app)
+    for row in case["state_after"]:
+        if row["at"] == "now":
+            at = found[row["slice"], row["id"]]["at"]
+            assert began <= at <= ended
+            row = row | {"at": at}
+        expected = row | {"version": versions.number(row["version"])}
+        assert same(found.pop((row["slice"], row["id"])), expected)
+    assert found == {}
+
+
+def send(app: Flask, versions: Versions, push: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Sends one push and compares its answer with the expected one."""
+    device = Device(app, user=push["user"], tenant=TENANT, client=push["client"])
+    mutations = [
+        m | ({"base": versions.number(m["base"])} if isinstance(m.get("base"), str) else {})
+        for m in push["mutations"]
+    ]
+    body = device.push_body(*mutations, n=push["n"], tag=push["tag"]) | push.get("fields", {})
+    response = device.post("push", body)
+    if "error" in answer:
+        name = answer["error"].replace("_", "-")
+        assert error_of(response) == (golden(f"error-{name}.json")["status"], answer["error"])
+        return
+    assert response.status_code == 200, response.text
+    message = response.get_json()
+    assert set(message) == {"protocol", "principal", "version", "results"}
+    assert (message["protocol"], message["principal"]) == (1, f"{TENANT}/{push['user']}")
+    versions.bind(answer["version"], message["version"])
+    assert len(message["results"]) == len(answer["results"])
+    for result, expected in zip(message["results"], answer["results"], strict=True):
+        versions.bind(expected["version"], result["version"])
+        if result["status"] == "rejected":
+            assert isinstance(result["message"], str)
+            assert result["message"]
+            expected = {"message": result["message"]} | expected
+        assert same(result, expected | {"version": result["version"]})
+
+
+def hook(described: dict[str, Any]) -> Any:
+    """The hook that a case describes."""
+
+    def run(change: Change) -> None:
+        when = described.get("when", {})
+        fields = change.value if isinstance(change.value, dict) else {}
+        if change.op != described["op"] or any(
+            key not in fields or not same(fields[key], value) for key, value in when.items()
+        ):
+            return
+        if "refuse" in described:
+            raise Refused(described["refuse"], described.get("code", "refused"))
+        change.value = fields | described["set"]
+
+    return run
+
+
+def store(app: Flask, versions: Versions, rows: list[dict[str, Any]]) -> None:
+    """Makes the server's database as the case has it before."""
+    database = state_of(app).store
+    database.create_tables()
+    with database.write() as connection:
+        history = {"tenant": TENANT, "last_version": versions.latest, "forgotten_through": 0}
+        connection.execute(schema.tenants.insert(), history)
+        for number in versions.known.values():
+            connection.execute(schema.versions.insert(), {"tenant": TENANT, "version": number})
+        for row in rows:
+            value = UNREADABLE if "unreadable" in row else strict_json.text_of(row.get("value"))
+            columns = {name: row[name] for name in ("slice", "id", "at", "user", "client")}
+            columns |= {"tenant": TENANT, "version": versions.number(row["version"])}
+            columns |= {"deleted": "deleted" in row, "value": None if "deleted" in row else value}
+            connection.execute(schema.items.insert(), columns)
+
+
+def stored(app: Flask) -> dict[tuple[str, str], dict[str, Any]]:
+    """The items that the server has, in the form of a case's rows."""
+    found = {}
+    with state_of(app).store.read() as connection:
+        for row in connection.execute(select(schema.items)):
+            assert row.tenant == TENANT
+            described = {
+                name: getattr(row, name) for name in ("slice", "id", "version", "at", "user", "client")
+            }
+            if row.deleted:
+                assert row.value is None
+                described["deleted"] = True
+            elif row.value == UNREADABLE:
+                described["unreadable"] = True
+            else:
+                described["value"] = strict_json.checked(strict_json.parse(row.value))
+            found[row.slice, row.id] = described
+    return found
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two JSON values are equal: `true` is not `1`, and `1.0` is `1`."""
+    equal = strict_json.same(strict_json.checked(left), strict_json.checked(right))
+    if not equal:
+        print(f"found    {left}\nexpected {right}")
+    return equal
