@@ -140,7 +140,7 @@ fn declarations() -> Result<()> {
 }
 
 /// What TypeScript declares, in folders as they are seen from the workspace's root.
-pub fn emit_types(into: &Path) -> Result<()> {
+fn emit_types(into: &Path) -> Result<()> {
     workspace::empty(into)?;
     for project in ["tsconfig.json", "tsconfig.node.json"] {
         let mut tsc = toolchain::node_tool(TSC);
