@@ -18,6 +18,7 @@ mod shots;
 mod sim;
 mod sizes;
 mod test;
+mod tidy;
 mod toolchain;
 mod wheel;
 mod workspace;
@@ -38,6 +39,7 @@ cargo xtask test e2e -- --test api f19             of the end-to-end tests those
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
 cargo xtask sim [--seeds 500] [--from FIRST]       lives of a device from fresh seeds, with faults everywhere
 cargo xtask sim --seed S | --mutants               one life with its whole trace | rules broken on purpose are found
+cargo xtask tidy                                   checks words, names and links that no compiler checks
 cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn run(mut parser: Parser) -> Result<ExitCode> {
         "api" => api(parser),
         "demo" => demo::run(&demo::Options::parse(parser)?),
         "test" => test::run(&test::Options::parse(parser)?),
+        "tidy" => tidy(parser),
         "bench" => bench::run(&bench::Options::parse(parser)?),
         "sim" => sim::run(&sim::Options::parse(parser)?),
         "shots" => shots::run(parser),
@@ -79,6 +82,12 @@ fn api(mut parser: Parser) -> Result<ExitCode> {
     // TypeScript reads the types that wasm-bindgen wrote.
     browser_files::ensure()?;
     api_docs::write()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tidy(mut parser: Parser) -> Result<ExitCode> {
+    options::none("tidy", &mut parser)?;
+    tidy::check()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,7 +11,7 @@ use crate::process::{self, cargo, command};
 use crate::progress::seconds;
 use crate::toolchain::{self, BIOME, ESBUILD, Python, TSC, WASM};
 use crate::{
-    api_docs, browser_files, build_id, npm_package, options, purity, rust_pages, sim, sizes, workspace,
+    api_docs, browser_files, build_id, npm_package, options, purity, rust_pages, sim, sizes, tidy, workspace,
 };
 
 #[derive(Debug)]
@@ -176,8 +176,18 @@ fn lint() -> Result<()> {
         println!("  {error:#}");
         failed.push("docs/api.md");
     }
+    if TIDY {
+        println!("→ tidy");
+        if let Err(error) = tidy::check() {
+            println!("  {error:#}");
+            failed.push("tidy");
+        }
+    }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }
+
+/// `lint` runs `cargo xtask tidy`, too. Switched on once the tree passes it.
+const TIDY: bool = false;
 
 fn core() -> Result<()> {
     let packages = [
