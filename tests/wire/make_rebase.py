@@ -2,8 +2,8 @@
 
     python3 tests/wire/make_rebase.py
 
-`merge` below is the merge of `src/rebase/` a second time, in another language and written for clarity alone. The
-header of `src/rebase/mod.rs` explains its rules. A Rust test compares the two.
+`merge` below is the merge of `src/rebase/` a second time, in another language and written for clarity alone.
+The header of `src/rebase/mod.rs` explains its rules. A Rust test compares the two.
 """
 
 import json
