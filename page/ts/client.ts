@@ -404,7 +404,7 @@ async function catchUp(slice: string, of: Known, tell: (change: Change<unknown>)
   tell({ puts, deletes: [...gone], origin: "tab" });
 }
 
-/** What nightferry/redux needs beyond the API. No part of it. */
+/** What nightferry/redux needs beyond the API. @internal */
 export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */

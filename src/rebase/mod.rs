@@ -67,6 +67,7 @@
 //! language made.
 
 mod list;
+mod number;
 mod tree;
 
 use crate::json::{Json, Writer, shared};

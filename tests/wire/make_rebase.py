@@ -1,9 +1,9 @@
-"""Writes rebase.json: triples of values and what their three-way merge is.
+"""Writes rebase.json: triples of values and their three-way merges.
 
     python3 tests/wire/make_rebase.py
 
-`merge` below is the merge of `src/rebase/` written a second time, in another language and for clarity alone. Its rules
-are explained in the header of `src/rebase/mod.rs`. The file holds what this program finds; a Rust test compares.
+`merge` below is the merge of `src/rebase/` a second time, in another language and written for clarity alone.
+The header of `src/rebase/mod.rs` explains its rules. A Rust test compares the two.
 """
 
 import json
@@ -22,7 +22,7 @@ class Absent:
 ABSENT = Absent()
 
 
-# --- the merge ---------------------------------------------------------------------------------------------------------
+# The merge.
 
 
 def merge(base, local, remote, path="", conflicts=None):
@@ -64,7 +64,9 @@ def merge_parts(base, local, remote, prefix, conflicts):
 
 
 def merge_order(base, local, remote, kept):
-    """Merges three lists of ids, of which `kept` are in the result. Returns the order, and true if it is contested."""
+    """Merges three lists of ids, of which `kept` are in the result.
+
+    Returns the order, and true if it is contested."""
     # The frame: what all three lists have, ordered as by the side that moved.
     common = set(base) & set(local) & set(remote)
     in_base, in_local, in_remote = ([id for id in side if id in common] for side in (base, local, remote))
@@ -75,7 +77,8 @@ def merge_order(base, local, remote, kept):
         frame = in_remote
     else:
         frame, contested = in_local, True
-    # Each other element goes behind the element of the frame that it follows on its side; gap 0 is in front of all.
+    # Each other element goes behind the element of the frame that it follows on its side.
+    # Gap 0 is in front of all.
     gap_of = {}
     for side in (local, remote):
         gap = 0
@@ -141,12 +144,33 @@ def is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-# --- the triples -------------------------------------------------------------------------------------------------------
+# The triples.
 
 LEAVES = [0, 1, 1.0, -2.5, 1e-7, "", "a", "é", None, True, False, "1"]
 KEYS = ["x", "y", "z", "id", "@a", "a/b", "~"]
 # Some of them are the same id as another one: 1, 1.0 and "1"; -0.0, 0 and "0".
-IDS = ["a", "b", "c", "d", "é", "a/b", 1, 2, 10, 1.0, "1", -7.5, 0, -0.0, "0", 1e-7, "1e-7", 1e21, "1e+21", 123456.75]
+IDS = [
+    "a",
+    "b",
+    "c",
+    "d",
+    "é",
+    "a/b",
+    1,
+    2,
+    10,
+    1.0,
+    "1",
+    -7.5,
+    0,
+    -0.0,
+    "0",
+    1e-7,
+    "1e-7",
+    1e21,
+    "1e+21",
+    123456.75,
+]
 NOT_IDS = ["", None, True, {}]
 
 
@@ -215,7 +239,7 @@ class Generator:
         return self.random.random() < probability
 
 
-# --- the file ----------------------------------------------------------------------------------------------------------
+# The file.
 
 
 def main():

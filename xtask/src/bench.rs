@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use lexopt::{Arg, Parser};
 
-use crate::machine::{self, ESBUILD, Python};
 use crate::process::{self, cargo};
-use crate::{browser_files, workspace};
+use crate::toolchain::{self, ESBUILD, Python};
+use crate::{browser_files, options, workspace};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -20,20 +21,19 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn parse(arguments: &[String]) -> Result<Options> {
+    pub fn parse(mut parser: Parser) -> Result<Options> {
         let mut options = Options::default();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--write" => options.write = true,
-                "--redux" => options.redux = true,
-                "--rounds" => {
-                    let rounds = arguments.next().and_then(|rounds| rounds.parse().ok());
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("write") => options.write = true,
+                Arg::Long("redux") => options.redux = true,
+                Arg::Long("rounds") => {
+                    let rounds = options::value(&mut parser).and_then(|rounds| rounds.parse().ok());
                     options.rounds = Some(
                         rounds.filter(|rounds| *rounds > 0).context("--rounds takes a number, such as 7")?,
                     );
                 }
-                other => bail!("`bench` does not know {other}; it takes --rounds, --write and --redux"),
+                other => return Err(options::unknown("bench", &other, "--rounds, --write and --redux")),
             }
         }
         Ok(options)
@@ -45,8 +45,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         return redux(options.rounds);
     }
     browser_files::ensure()?;
-    machine::ensure_python(Python::Serve)?;
-    let chromium = machine::ensure_chromium()?;
+    toolchain::ensure_python(Python::Serve)?;
+    let chromium = toolchain::ensure_chromium()?;
     let mut bench = cargo(["run", "--quiet", "-p", "nightferry-e2e", "--bin", "bench", "--"]);
     if let Some(rounds) = options.rounds {
         bench.arg("--rounds").arg(rounds.to_string());
@@ -55,14 +55,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         bench.arg("--write").arg(result());
     }
     bench.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
-    process::show(bench.env("NIGHTFERRY_PYTHON", machine::python()))?;
+    process::show(bench.env("NIGHTFERRY_PYTHON", toolchain::python()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn redux(rounds: Option<usize>) -> Result<ExitCode> {
-    machine::ensure_node_tools()?;
+    toolchain::ensure_node_tools()?;
     let bundled = workspace::prepared().join("bench/redux.mjs");
-    let mut esbuild = machine::node_tool(ESBUILD);
+    let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--log-level=warning"]);
     // As an app is built.
     esbuild.arg("--define:process.env.NODE_ENV=\"production\"");
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Options> {
-        Options::parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+        Options::parse(Parser::from_args(arguments))
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
             parse(&["--rounds", "3", "--write"]).unwrap(),
             Options { rounds: Some(3), write: true, redux: false }
         );
-        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--wrong"]] {
+        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--wrong"], &["7"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

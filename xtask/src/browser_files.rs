@@ -14,10 +14,10 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::build_id::build_id;
-use crate::machine::{self, ESBUILD, WASM, WASM_OPT};
+use crate::minify_glue;
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
-use crate::rename;
+use crate::toolchain::{self, ESBUILD, WASM, WASM_OPT};
 use crate::workspace::{self, dist_browser, prepared, root};
 
 /// The features that rustc lets LLVM use for wasm32-unknown-unknown, which wasm-opt must know of.
@@ -44,13 +44,13 @@ pub const ALIASES: &[(&str, &str)] =
 
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
-    machine::ensure_wasm_target()?;
-    machine::ensure_node_tools()?;
+    toolchain::ensure_wasm_target()?;
+    toolchain::ensure_node_tools()?;
     let _lock = workspace::lock()?;
     let stamp = prepared().join("browser.key");
     let key = key()?;
     let present = DOWNLOADED.iter().all(|name| dist_browser().join(name).is_file());
-    if present && machine::is_stamped(&stamp, &key) {
+    if present && toolchain::is_stamped(&stamp, &key) {
         return step("browser files (dist/browser/)", || {
             copy_to_flask()?;
             Ok(Step::UpToDate)
@@ -65,7 +65,7 @@ pub fn ensure() -> Result<()> {
         let key = self::key()?;
         build(&id)?;
         if self::key()? == key {
-            return machine::write_stamp(&stamp, &key);
+            return toolchain::write_stamp(&stamp, &key);
         }
         println!("  the sources changed during the build; building again");
     }
@@ -76,7 +76,7 @@ fn key() -> Result<String> {
     let id = build_id(root(), workspace::version())?;
     let own = ["browser_files.rs", "build_id.rs"].map(|name| root().join("xtask/src").join(name));
     let tsconfig = workspace::page().join("tsconfig.json");
-    Ok(format!("{id} {}", machine::key_of(&[&own[0], &own[1], &tsconfig])?))
+    Ok(format!("{id} {}", toolchain::key_of(&[&own[0], &own[1], &tsconfig])?))
 }
 
 fn build(id: &str) -> Result<()> {
@@ -147,7 +147,7 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
 
 /// Shrinks the wasm that wasm-bindgen left in `from`, and renames in its glue what it renamed in the wasm.
 fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
-    let mut wasm_opt = machine::node_tool(WASM_OPT);
+    let mut wasm_opt = toolchain::node_tool(WASM_OPT);
     wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args([
         // Rust's stack begins at address 0 and grows towards it: nothing is ever stored in the first KB.
         "--low-memory-unused",
@@ -156,7 +156,7 @@ fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
         "--strip-target-features",
         "--minify-imports-and-exports-and-modules",
     ]);
-    rename::glue(glue, &process::text(&mut wasm_opt)?)
+    minify_glue::glue(glue, &process::text(&mut wasm_opt)?)
 }
 
 /// Lets the page's script load the wasm by itself: wasm-bindgen's loader, for all kinds of sources, is as much as all of
@@ -221,7 +221,7 @@ pub fn define_build(id: &str) -> String {
 }
 
 fn esbuild(id: &str, sources: &str) -> std::process::Command {
-    let mut esbuild = machine::node_tool(ESBUILD);
+    let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args([
         "--minify",
         "--target=es2022",

@@ -8,35 +8,32 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use lexopt::{Arg, Parser};
 
-use crate::machine::{self, Python};
 use crate::process::command;
 use crate::progress::{Step, seconds, step};
-use crate::{browser_files, workspace};
+use crate::toolchain::{self, Python};
+use crate::{browser_files, options, workspace};
 
+#[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     port: u16,
     open: bool,
 }
 
 impl Options {
-    pub fn parse(arguments: &[String]) -> Result<Options> {
+    pub fn parse(mut parser: Parser) -> Result<Options> {
         let mut options = Options { port: 5000, open: true };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument
-                .split_once('=')
-                .map_or((argument.as_str(), None), |(name, value)| (name, Some(value)))
-            {
-                ("--no-open", None) => options.open = false,
-                ("--port", value) => {
-                    let value = value.or_else(|| arguments.next().map(String::as_str));
-                    options.port = value
-                        .and_then(|value| value.parse().ok())
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("no-open") => options.open = false,
+                Arg::Long("port") => {
+                    options.port = options::value(&mut parser)
+                        .and_then(|port| port.parse().ok())
                         .filter(|port| *port != 0)
                         .context("--port takes a number from 1 to 65535, such as `--port 5050`")?;
                 }
-                _ => bail!("`demo` does not know `{argument}`; it takes --port 5000 and --no-open"),
+                other => return Err(options::unknown("demo", &other, "--port 5000 and --no-open")),
             }
         }
         Ok(options)
@@ -47,7 +44,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let started = Instant::now();
     check_port(options.port)?;
     browser_files::ensure()?;
-    machine::ensure_python(Python::Serve)?;
+    toolchain::ensure_python(Python::Serve)?;
     // The port may have been taken while building.
     check_port(options.port)?;
 
@@ -92,7 +89,7 @@ impl Flask {
         let mut flask = None;
         step(&format!("Flask (examples/demo/app.py, data in {})", shown(&data)), || {
             let port_text = port.to_string();
-            let mut serve = command(machine::python(), ["-m", "flask", "--app"]);
+            let mut serve = command(toolchain::python(), ["-m", "flask", "--app"]);
             serve.arg(&app).args([
                 "run",
                 "--no-reload",
@@ -187,4 +184,31 @@ fn open_browser(url: &str) {
 
 fn shown(path: &std::path::Path) -> String {
     path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        Options::parse(Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        assert_eq!(parse(&[]).unwrap(), Options { port: 5000, open: true });
+        for port in [&["--port", "5050", "--no-open"][..], &["--no-open", "--port=5050"]] {
+            assert_eq!(parse(port).unwrap(), Options { port: 5050, open: false });
+        }
+        for (wrong, error) in [
+            (&["--port"][..], "--port takes a number"),
+            (&["--port", "0"], "--port takes a number"),
+            (&["--port=x"], "--port takes a number"),
+            (&["--prot"], "`demo` does not know `--prot`; it takes --port 5000 and --no-open"),
+            (&["5050"], "`demo` does not know `5050`"),
+            (&["--no-open=1"], "--no-open"),
+        ] {
+            assert!(parse(wrong).unwrap_err().to_string().contains(error), "{wrong:?}");
+        }
+    }
 }

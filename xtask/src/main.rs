@@ -7,23 +7,26 @@ mod bench;
 mod browser_files;
 mod build_id;
 mod demo;
-mod machine;
+mod minify_glue;
 mod npm_package;
+mod options;
 mod process;
 mod progress;
 mod purity;
-mod rename;
 mod rust_pages;
 mod shots;
 mod sim;
 mod sizes;
 mod test;
+mod tidy;
+mod toolchain;
 mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use lexopt::{Arg, Parser};
 
 const USAGE: &str = "\
 cargo xtask build                                  the browser's files, dist/npm/ and dist/python/, with their sizes
@@ -36,11 +39,11 @@ cargo xtask test e2e -- --test api f19             of the end-to-end tests those
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
 cargo xtask sim [--seeds 500] [--from FIRST]       lives of a device from fresh seeds, with faults everywhere
 cargo xtask sim --seed S | --mutants               one life with its whole trace | rules broken on purpose are found
+cargo xtask tidy                                   checks words, names and links that no compiler checks
 cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match run(&arguments) {
+    match run(Parser::from_env()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("\nerror: {error:#}");
@@ -49,20 +52,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Result<ExitCode> {
-    let Some((command, rest)) = arguments.split_first() else {
-        println!("{USAGE}");
-        return Ok(ExitCode::SUCCESS);
+fn run(mut parser: Parser) -> Result<ExitCode> {
+    let command = match parser.next()? {
+        Some(Arg::Value(command)) => options::utf8(command)?,
+        None | Some(Arg::Long("help") | Arg::Short('h')) => "help".into(),
+        Some(option) => {
+            bail!("there is no option `{}`; a command comes first\n\n{USAGE}", options::text(&option))
+        }
     };
     match command.as_str() {
-        "build" => build(rest),
-        "api" => api(rest),
-        "demo" => demo::run(&demo::Options::parse(rest)?),
-        "test" => test::run(&test::Options::parse(rest)?),
-        "bench" => bench::run(&bench::Options::parse(rest)?),
-        "sim" => sim::run(rest),
-        "shots" => shots::run(rest),
-        "help" | "--help" | "-h" => {
+        "build" => build(parser),
+        "api" => api(parser),
+        "demo" => demo::run(&demo::Options::parse(parser)?),
+        "test" => test::run(&test::Options::parse(parser)?),
+        "tidy" => tidy(parser),
+        "bench" => bench::run(&bench::Options::parse(parser)?),
+        "sim" => sim::run(&sim::Options::parse(parser)?),
+        "shots" => shots::run(parser),
+        "help" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
@@ -70,22 +77,28 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     }
 }
 
-fn api(arguments: &[String]) -> Result<ExitCode> {
-    if !arguments.is_empty() {
-        bail!("`api` does not know {}\n\n{USAGE}", arguments.join(" "));
-    }
+fn api(mut parser: Parser) -> Result<ExitCode> {
+    options::none("api", &mut parser)?;
     // TypeScript reads the types that wasm-bindgen wrote.
     browser_files::ensure()?;
     api_docs::write()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn build(arguments: &[String]) -> Result<ExitCode> {
-    let browser_only = match arguments {
-        [] => false,
-        [flag] if flag == "--browser-only" => true,
-        other => bail!("`build` does not know {}\n\n{USAGE}", other.join(" ")),
-    };
+fn tidy(mut parser: Parser) -> Result<ExitCode> {
+    options::none("tidy", &mut parser)?;
+    tidy::check()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build(mut parser: Parser) -> Result<ExitCode> {
+    let mut browser_only = false;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("browser-only") => browser_only = true,
+            other => return Err(options::unknown("build", &other, "--browser-only")),
+        }
+    }
     browser_files::ensure()?;
     if browser_only {
         sizes::check(&workspace::dist_browser(), &[])?;

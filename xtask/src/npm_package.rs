@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::browser_files::{self, ALIASES};
 use crate::build_id::build_id;
-use crate::machine::{self, ATTW, ESBUILD, PUBLINT, TSC};
 use crate::process;
 use crate::progress::{Step, step};
 use crate::sizes;
+use crate::toolchain::{self, ATTW, ESBUILD, PUBLINT, TSC};
 use crate::workspace::{self, dist_browser, prepared, root};
 
 /// What is built for this package alone, to be imported as `nightferry/<name>`, and its source in page/.
@@ -56,9 +56,9 @@ pub fn build() -> Result<()> {
 
 /// What other tools think of the package: publint of its files, attw of its types.
 pub fn check() -> Result<()> {
-    let mut publint = machine::node_tool(PUBLINT);
+    let mut publint = toolchain::node_tool(PUBLINT);
     process::quiet(publint.args(["run", "--strict", "--level", "suggestion"]).arg(folder()))?;
-    let mut attw = machine::node_tool(ATTW);
+    let mut attw = toolchain::node_tool(ATTW);
     attw.args(["--profile", "esm-only", "--no-color", "--pack"]).arg(folder());
     // They are not modules.
     process::quiet(attw.args(["--exclude-entrypoints", "client.wasm", "sw.js", "sw.wasm", "package.json"]))
@@ -79,7 +79,7 @@ pub fn app() -> Result<PathBuf> {
     }
     std::fs::write(&entry, text)?;
     let app = into.join(sizes::APP);
-    let mut esbuild = machine::node_tool(ESBUILD);
+    let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", "--log-level=warning"]);
     esbuild.args(["--external:./dashboard.js", "--external:react", "--external:react/jsx-runtime"]);
     let bundled = process::quiet(esbuild.arg(&entry).arg(format!("--outfile={}", app.display())));
@@ -90,7 +90,7 @@ pub fn app() -> Result<PathBuf> {
 /// The names that a module of the package exports.
 fn exports(module: &str) -> Result<Vec<String>> {
     let metafile = prepared().join("exports.json");
-    let mut esbuild = machine::node_tool(ESBUILD);
+    let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.arg(folder().join(format!("{module}.js"))).arg(format!("--metafile={}", metafile.display()));
     process::quiet(esbuild.arg(format!("--outfile={}", prepared().join("exports.js").display())))?;
     let meta: Value = serde_json::from_slice(&std::fs::read(&metafile)?)?;
@@ -140,10 +140,10 @@ fn declarations() -> Result<()> {
 }
 
 /// What TypeScript declares, in folders as they are seen from the workspace's root.
-pub fn emit_types(into: &Path) -> Result<()> {
+fn emit_types(into: &Path) -> Result<()> {
     workspace::empty(into)?;
     for project in ["tsconfig.json", "tsconfig.node.json"] {
-        let mut tsc = machine::node_tool(TSC);
+        let mut tsc = toolchain::node_tool(TSC);
         tsc.args(["--project", project, "--noEmit", "false", "--declaration", "--emitDeclarationOnly"]);
         process::quiet(tsc.arg("--outDir").arg(into))?;
     }

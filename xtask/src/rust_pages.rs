@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::machine::WASM;
 use crate::process::{self, cargo};
 use crate::progress::{Step, step};
+use crate::toolchain::WASM;
 use crate::workspace::{self, prepared, root};
 
 /// Builds `tests/e2e/rust-page`, which the tests' server serves at `/__test__/bundled/rust/`.

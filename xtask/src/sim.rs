@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use lexopt::{Arg, Parser};
 
 use crate::process::{self, cargo};
-use crate::workspace;
+use crate::{options, workspace};
 
 const BUILD: [&str; 5] = ["build", "--release", "--quiet", "--package", "nightferry-sim"];
 /// How many seeds the suite lives through, and how many a broken rule may stay hidden for.
@@ -46,14 +47,50 @@ const MUTANTS: &[Mutant] = &[
     },
 ];
 
-pub fn run(arguments: &[String]) -> Result<ExitCode> {
-    if arguments.iter().any(|argument| argument == "--mutants") {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Breaks the rules on purpose instead.
+    mutants: bool,
+    /// For the simulator.
+    simulator: Vec<String>,
+    /// True if the first seed is given.
+    has_seed: bool,
+}
+
+impl Options {
+    pub fn parse(mut parser: Parser) -> Result<Options> {
+        let mut options = Options::default();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("mutants") => options.mutants = true,
+                Arg::Long("fresh" | "keep-going") => options.simulator.push(options::text(&argument)),
+                Arg::Long("seeds" | "from" | "seed") => {
+                    let name = options::text(&argument);
+                    let number = options::value(&mut parser).filter(|number| number.parse::<u64>().is_ok());
+                    let number =
+                        number.with_context(|| format!("{name} takes a number, such as `{name} 500`"))?;
+                    options.has_seed |= name != "--seeds";
+                    options.simulator.extend([name, number]);
+                }
+                other => {
+                    let takes = "--seeds, --from, --seed, --fresh, --keep-going and --mutants";
+                    return Err(options::unknown("sim", &other, takes));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub fn run(options: &Options) -> Result<ExitCode> {
+    if options.mutants {
         mutants()?;
         return Ok(ExitCode::SUCCESS);
     }
     process::show(&mut cargo(BUILD))?;
-    let mut simulator = process::command(workspace::cargo_target().join("release/nightferry-sim"), arguments);
-    if !arguments.iter().any(|argument| argument == "--from" || argument == "--seed") {
+    let simulator = workspace::cargo_target().join("release/nightferry-sim");
+    let mut simulator = process::command(simulator, &options.simulator);
+    if !options.has_seed {
         simulator.args(["--from", &fresh_seed()?]);
     }
     let status = simulator.status().context("the simulator could not be started")?;
@@ -141,6 +178,25 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        Options::parse(Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn options_go_to_the_simulator() {
+        let options = parse(&["--seeds=9", "--fresh", "--from", "3"]).unwrap();
+        assert_eq!(options.simulator, ["--seeds", "9", "--fresh", "--from", "3"]);
+        assert!(options.has_seed && !parse(&["--seeds", "9"]).unwrap().has_seed);
+        assert!(parse(&["--mutants"]).unwrap().mutants);
+        for (wrong, error) in [
+            (&["--seed"][..], "--seed takes a number"),
+            (&["--from", "x"], "--from takes a number"),
+            (&["--sed", "1"], "`sim` does not know `--sed`"),
+        ] {
+            assert!(parse(wrong).unwrap_err().to_string().contains(error), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn every_rule_that_is_broken_on_purpose_is_still_there() {

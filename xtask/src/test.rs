@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use lexopt::{Arg, Parser};
 
-use crate::machine::{self, BIOME, ESBUILD, Python, TSC, WASM};
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
-use crate::{api_docs, browser_files, build_id, npm_package, purity, rust_pages, sim, sizes, workspace};
+use crate::toolchain::{self, BIOME, ESBUILD, Python, TSC, WASM};
+use crate::{
+    api_docs, browser_files, build_id, npm_package, options, purity, rust_pages, sim, sizes, tidy, workspace,
+};
 
+#[derive(Debug)]
 struct Suite {
     name: &'static str,
     what: &'static str,
@@ -41,6 +45,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
+#[derive(Debug)]
 pub struct Options {
     suites: Vec<&'static Suite>,
     /// For the end-to-end tests' `cargo test`: what follows `--`.
@@ -48,22 +53,21 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn parse(arguments: &[String]) -> Result<Options> {
+    pub fn parse(mut parser: Parser) -> Result<Options> {
         let mut named = Vec::new();
-        let (arguments, of_e2e) = match arguments.iter().position(|argument| argument == "--") {
-            Some(at) => (&arguments[..at], arguments[at + 1..].to_vec()),
-            None => (arguments, Vec::new()),
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            if let Some(browsers) = argument.strip_prefix("--browsers") {
-                let next = || arguments.next().map(String::as_str).unwrap_or_default();
-                check_browsers(browsers.strip_prefix('=').unwrap_or_else(next))?;
-            } else if let Some(suite) = SUITES.iter().find(|suite| suite.name == argument) {
-                named.push(suite.name);
-            } else {
-                let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
-                bail!("there is no suite `{argument}`; there are {}", names.join(", "));
+        let mut of_e2e = Vec::new();
+        loop {
+            if let Some(rest) = options::after_dashes(&mut parser)? {
+                of_e2e = rest;
+                break;
+            }
+            let Some(argument) = parser.next()? else { break };
+            match argument {
+                Arg::Long("browsers") => check_browsers(&options::value(&mut parser).unwrap_or_default())?,
+                Arg::Value(name) => named.push(suite(&options::utf8(name)?)?.name),
+                other => {
+                    return Err(options::unknown("test", &other, "names of suites and --browsers chromium"));
+                }
             }
         }
         if !of_e2e.is_empty() && named != ["e2e"] {
@@ -72,6 +76,14 @@ impl Options {
         let suites = SUITES.iter().filter(|suite| named.is_empty() || named.contains(&suite.name)).collect();
         Ok(Options { suites, of_e2e })
     }
+}
+
+fn suite(name: &str) -> Result<&'static Suite> {
+    let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
+        let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        bail!("there is no suite `{name}`; there are {}", names.join(", "));
+    };
+    Ok(suite)
 }
 
 fn check_browsers(list: &str) -> Result<()> {
@@ -121,9 +133,9 @@ fn summary(results: &[(&str, Result<()>, Duration)], total: Duration) -> ExitCod
 
 /// Runs all of it, so that one look shows all there is to mend.
 fn lint() -> Result<()> {
-    machine::ensure_wasm_target()?;
-    machine::ensure_node_tools()?;
-    machine::ensure_python(Python::Develop)?;
+    toolchain::ensure_wasm_target()?;
+    toolchain::ensure_node_tools()?;
+    toolchain::ensure_python(Python::Develop)?;
     let mut failed = Vec::new();
     let mut run = |name: &'static str, mut command: std::process::Command| {
         println!("→ {name}");
@@ -142,10 +154,10 @@ fn lint() -> Result<()> {
     for (name, command) in rust_pages::lint_example() {
         run(name, command);
     }
-    let ruff = machine::venv_tool("ruff");
+    let ruff = toolchain::venv_tool("ruff");
     run("ruff check", command(&ruff, ["check", "--quiet", "."]));
     run("ruff format", command(&ruff, ["format", "--check", "--quiet", "."]));
-    let mut biome = machine::node_tool(BIOME);
+    let mut biome = toolchain::node_tool(BIOME);
     biome.args(["check", "--error-on-warnings", "."]).current_dir(workspace::root());
     run("biome check", biome);
     // TypeScript reads the types that wasm-bindgen wrote.
@@ -155,7 +167,7 @@ fn lint() -> Result<()> {
         ("tsc (for Node)", "tsconfig.node.json"),
         ("tsc (tests)", "tsconfig.test.json"),
     ] {
-        let mut tsc = machine::node_tool(TSC);
+        let mut tsc = toolchain::node_tool(TSC);
         tsc.args(["--project", project, "--noEmit"]);
         run(name, tsc);
     }
@@ -164,8 +176,18 @@ fn lint() -> Result<()> {
         println!("  {error:#}");
         failed.push("docs/api.md");
     }
+    if TIDY {
+        println!("→ tidy");
+        if let Err(error) = tidy::check() {
+            println!("  {error:#}");
+            failed.push("tidy");
+        }
+    }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }
+
+/// `lint` runs `cargo xtask tidy`, too. Switched on once the tree passes it.
+const TIDY: bool = false;
 
 fn core() -> Result<()> {
     let packages = [
@@ -195,7 +217,7 @@ fn page() -> Result<()> {
         std::fs::remove_dir_all(&into)?;
     }
     let id = build_id::build_id(workspace::root(), workspace::version())?;
-    let mut esbuild = machine::node_tool(ESBUILD);
+    let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--sourcemap=inline"]);
     esbuild.args(["--log-level=warning", "--out-extension:.js=.mjs"]).arg(browser_files::wasm_alias());
     esbuild.arg(browser_files::define_build(&id)).arg(format!("--outdir={}", into.display())).args(&tests);
@@ -228,9 +250,9 @@ fn find_tests(folder: &Path, tests: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn server() -> Result<()> {
-    machine::ensure_python(Python::Develop)?;
+    toolchain::ensure_python(Python::Develop)?;
     process::show(
-        command(machine::python(), ["-m", "pytest", "-q"]).current_dir(workspace::root().join("server")),
+        command(toolchain::python(), ["-m", "pytest", "-q"]).current_dir(workspace::root().join("server")),
     )
 }
 
@@ -245,8 +267,8 @@ fn e2e(options: &Options) -> Result<()> {
     browser_files::ensure()?;
     npm_package::build()?;
     rust_pages::build_for_tests()?;
-    machine::ensure_python(Python::Serve)?;
-    let chromium = machine::ensure_chromium()?;
+    toolchain::ensure_python(Python::Serve)?;
+    let chromium = toolchain::ensure_chromium()?;
     // A test that fails hides none of the others.
     let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
     test.args(&options.of_e2e);
@@ -254,5 +276,31 @@ fn e2e(options: &Options) -> Result<()> {
         test.args(["--", "--test-threads=2"]);
     }
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
-    process::show(test.env("NIGHTFERRY_PYTHON", machine::python()))
+    process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        Options::parse(Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        assert_eq!(parse(&[]).unwrap().suites.len(), SUITES.len());
+        let named = parse(&["page", "lint", "--browsers=chromium", "--browsers", "chromium"]).unwrap();
+        assert_eq!(named.suites.iter().map(|suite| suite.name).collect::<Vec<_>>(), ["lint", "page"]);
+        assert_eq!(parse(&["e2e", "--", "--test", "api"]).unwrap().of_e2e, ["--test", "api"]);
+        for (wrong, error) in [
+            (&["pages"][..], "there is no suite `pages`; there are lint, core"),
+            (&["--browser", "chromium"], "`test` does not know `--browser`"),
+            (&["--browsers"], "--browsers takes a list"),
+            (&["--browsers", "firefox"], "do not cover firefox yet"),
+            (&["page", "--", "x"], "what follows `--` is for the end-to-end tests"),
+        ] {
+            assert!(parse(wrong).unwrap_err().to_string().contains(error), "{wrong:?}");
+        }
+    }
 }

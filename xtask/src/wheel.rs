@@ -3,24 +3,24 @@
 use anyhow::{Context, Result, bail};
 
 use crate::browser_files;
-use crate::machine::{self, Python};
 use crate::process;
 use crate::progress::{Step, step};
+use crate::toolchain::{self, Python};
 use crate::workspace::{self, root};
 
 /// The Python wheel, which must carry the browser's files.
 pub fn build() -> Result<()> {
-    machine::ensure_python(Python::Serve)?;
+    toolchain::ensure_python(Python::Serve)?;
     step("Python wheel (dist/python/)", || {
         let into = root().join("dist/python");
         workspace::empty(&into)?;
-        process::quiet(machine::pip(["wheel", "--no-deps", "--wheel-dir"]).arg(&into).arg("./server"))?;
+        process::quiet(toolchain::pip(["wheel", "--no-deps", "--wheel-dir"]).arg(&into).arg("./server"))?;
         let wheel = std::fs::read_dir(&into)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|kind| kind == "whl"))
             .context("pip made no wheel of server/")?;
         let content =
-            process::text(process::command(machine::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
+            process::text(process::command(toolchain::python(), ["-m", "zipfile", "--list"]).arg(&wheel))?;
         for name in browser_files::DOWNLOADED {
             if !content.contains(&format!("flask_nightferry/browser/{name}")) {
                 bail!(

@@ -28,37 +28,54 @@ pub fn ensure_wasm_target() -> Result<()> {
 
 /// esbuild, TypeScript, Biome and binaryen in page/node_modules, exactly as page/package-lock.json says.
 pub fn ensure_node_tools() -> Result<()> {
-    step("Node tools (npm ci in page/)", || {
-        let _lock = workspace::lock()?;
-        let page = workspace::page();
-        let key = key_of(&[&page.join("package-lock.json"), &page.join("package.json")])?;
-        let stamp = page.join("node_modules/.nightferry");
-        if is_stamped(&stamp, &key) {
-            return Ok(Step::UpToDate);
-        }
-        let version = process::text(&mut command("node", ["--version"]))
-            .context("Node is missing; install Node 20 or later from https://nodejs.org")?;
-        let major: u32 =
-            version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
-        if major < 20 {
-            bail!("Node {} is too old; install Node 20 or later from https://nodejs.org", version.trim());
-        }
-        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        process::quiet(command(npm, ["ci", "--no-audit", "--no-fund"]).current_dir(&page)).context(
-            "the Node tools could not be installed; check the network, then run the command again",
-        )?;
-        write_stamp(&stamp, &key)?;
-        Ok(Step::Done)
-    })
+    step("Node tools (npm ci in page/)", || npm_ci(&workspace::page()))
+}
+
+/// TypeDoc in page/api-docs/node_modules. It needs TypeScript 6, as TypeScript 7 has no API that programs could use.
+pub fn ensure_api_docs_tools() -> Result<()> {
+    step("TypeDoc (npm ci in page/api-docs/)", || npm_ci(&api_docs()))
+}
+
+fn npm_ci(folder: &Path) -> Result<Step> {
+    let _lock = workspace::lock()?;
+    let key = key_of(&[&folder.join("package-lock.json"), &folder.join("package.json")])?;
+    let stamp = folder.join("node_modules/.nightferry");
+    if is_stamped(&stamp, &key) {
+        return Ok(Step::UpToDate);
+    }
+    let version = process::text(&mut command("node", ["--version"]))
+        .context("Node is missing; install Node 20 or later from https://nodejs.org")?;
+    let major: u32 =
+        version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    if major < 20 {
+        bail!("Node {} is too old; install Node 20 or later from https://nodejs.org", version.trim());
+    }
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    process::quiet(command(npm, ["ci", "--no-audit", "--no-fund"]).current_dir(folder))
+        .context("the Node tools could not be installed; check the network, then run the command again")?;
+    write_stamp(&stamp, &key)?;
+    Ok(Step::Done)
+}
+
+fn api_docs() -> PathBuf {
+    workspace::page().join("api-docs")
 }
 
 /// One of the Node tools, run in page/. By the name that npm gives it, because a package may put a native program in
 /// the place of its script when it is installed.
 pub fn node_tool(name: &str) -> Command {
-    let page = workspace::page();
+    npm_tool(&workspace::page(), name)
+}
+
+/// One of the tools of page/api-docs/, run there.
+pub fn api_docs_tool(name: &str) -> Command {
+    npm_tool(&api_docs(), name)
+}
+
+fn npm_tool(folder: &Path, name: &str) -> Command {
     let file = if cfg!(windows) { format!("{name}.cmd") } else { name.to_string() };
-    let mut tool = command(page.join("node_modules/.bin").join(file), [""; 0]);
-    tool.current_dir(page);
+    let mut tool = command(folder.join("node_modules/.bin").join(file), [""; 0]);
+    tool.current_dir(folder);
     tool
 }
 
@@ -68,6 +85,7 @@ pub const BIOME: &str = "biome";
 pub const WASM_OPT: &str = "wasm-opt";
 pub const PUBLINT: &str = "publint";
 pub const ATTW: &str = "attw";
+pub const TYPEDOC: &str = "typedoc";
 
 /// The Python environment with the Flask extension installed from server/, editable.
 #[derive(Clone, Copy)]
