@@ -1,6 +1,7 @@
 //! What goes wrong at the server, in the database and in messages, and what must hold all the same.
 
 use nightferry::engine::Reason;
+use nightferry::units::{Millis, Tick};
 use nightferry_sim::World;
 use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
@@ -433,7 +434,7 @@ fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_
         });
         world.disk.refuse = None;
         world.server.mode = Fault::Nothing;
-        let due = world.deadline.unwrap().at - world.now;
+        let due = world.deadline.unwrap().at.since(world.worker_clock());
         world.run_for(due);
         let page = world.pages[0].id.clone();
         world.tell(json!({"v": 1, "kind": "ping", "page": page}).to_string());
@@ -535,7 +536,11 @@ fn a_newer_format_is_refused_and_left_untouched() {
     let mut world = world_with_a(21);
     world.kill();
     world.disk.store.apply(&[nightferry::store::Write::meta("schema", "99")]).unwrap();
-    let moment = nightferry::engine::Moment { now: world.now, entropy: 1 };
+    let moment = nightferry::engine::Moment {
+        tick: Tick(1),
+        at: Millis(world.now),
+        entropy: 1,
+    };
     let error = nightferry::engine::Engine::new(moment, world.disk.store.snapshot()).err().unwrap();
     assert_eq!(error.code, "newer_schema");
 }

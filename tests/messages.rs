@@ -5,7 +5,7 @@ use nightferry::bridge::config::AutoSync;
 use nightferry::bridge::down::{self, Origin, Progress};
 use nightferry::bridge::status::{Connection, Status, SyncStatus};
 use nightferry::store::Key;
-use nightferry::table::Set;
+use std::collections::BTreeSet;
 use nightferry_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,8 +51,8 @@ fn metrics() -> Value {
 fn are_what_the_page_takes() {
     let items =
         [(Key::new("files", "a"), Some(r#"{"id":"a","x":1}"#.into())), (Key::new("files", "b"), None)];
-    let mut slices = Set::default();
-    slices.insert("files".into(), 0);
+    let mut slices = BTreeSet::default();
+    slices.insert("files".into());
     let busy = Status {
         connection: Connection::Online,
         sync: SyncStatus::Syncing,

@@ -413,12 +413,12 @@ fn the_browser_is_asked_to_wake_the_worker_while_something_cannot_be_sent() {
     // The browser wakes a fresh worker in vain: it is asked again.
     world.asked_to_be_woken = false;
     world.kill_and_boot();
-    world.wake();
+    world.background_sync();
     world.run_for(30_000);
     assert!(world.asked_to_be_woken);
     assert!(world.engine.as_ref().unwrap().is_unsent());
     world.server.mode = Fault::Nothing;
-    world.wake();
+    world.background_sync();
     world.settle();
     assert!(!world.engine.as_ref().unwrap().is_unsent());
     world.check_converged();

@@ -2,8 +2,10 @@
 
 use nightferry::json::{MAX_ITEM_BYTES, check, check_item, equal, well_formed};
 use nightferry::protocol::{
-    Mutation, Verdict, identify_request, push_request, read_error, read_pull, read_push,
+    Sender, Verdict, identify_request, mutation_bytes, push_request, read_error, read_pull, read_push,
 };
+use nightferry::store::{Operation, Remote};
+use nightferry::units::{Millis, Position, PushNo, Version};
 use serde_json::Value;
 
 macro_rules! golden {
@@ -16,36 +18,26 @@ macro_rules! golden {
 #[test]
 fn a_push_is_written_as_in_its_golden() {
     let mut message = golden!("push-request")["message"].clone();
-    // The worker sends whole values; patches are for the server to read.
+    // The worker sends whole values, for whoever is signed in; patches and users are for the server to read.
     message["mutations"].as_array_mut().unwrap().retain(|mutation| mutation["op"] != "patch");
-    let values: Vec<Option<String>> = message["mutations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|mutation| mutation.get("value").map(Value::to_string))
-        .collect();
-    let mutations: Vec<Mutation> = message["mutations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(&values)
-        .map(|(mutation, value)| Mutation {
-            slice: mutation["slice"].as_str().unwrap(),
-            id: mutation["id"].as_str().unwrap(),
-            base: mutation["base"].as_u64(),
-            value: value.as_deref(),
-            at: mutation["at"].as_u64().unwrap(),
-        })
-        .collect();
+    message.as_object_mut().unwrap().remove("user");
+    let operation = |mutation: &Value| Operation {
+        slice: mutation["slice"].as_str().unwrap().into(),
+        id: mutation["id"].as_str().unwrap().into(),
+        base: mutation["base"].as_u64().map(Version),
+        value: mutation.get("value").map(|value| value.to_string().into()),
+        deleted: mutation["op"] == "delete",
+        at: Millis(mutation["at"].as_u64().unwrap()),
+        position: Position(0),
+    };
+    let operations: Vec<Operation> = message["mutations"].as_array().unwrap().iter().map(operation).collect();
     let text = |name: &str| message[name].as_str().unwrap();
-    let written = push_request(
-        text("client"),
-        text("principal"),
-        message["n"].as_u64().unwrap(),
-        text("tag"),
-        &mutations,
-    );
+    let sender = Sender { client: text("client"), principal: text("principal") };
+    let n = PushNo(message["n"].as_u64().unwrap());
+    let written = push_request(sender, n, text("tag"), &operations);
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
+    let size: usize = operations.iter().map(mutation_bytes).sum();
+    assert!(size + 300 >= written.len(), "{} bytes are guessed to be {size}", written.len());
 }
 
 #[test]
@@ -59,7 +51,7 @@ fn the_first_request_is_written_as_in_its_golden() {
 fn every_answer_to_a_push_is_read() {
     let message = golden!("push-response")["message"].clone();
     let read = read_push(&message.to_string()).unwrap();
-    assert_eq!(read.principal, "acme/ann");
+    assert_eq!((&*read.principal, read.version.map(|version| version.0)), ("acme/ann", message["version"].as_u64()));
     let expected = message["results"].as_array().unwrap();
     assert_eq!(read.results.len(), expected.len());
     for (read, expected) in read.results.iter().zip(expected) {
@@ -71,21 +63,24 @@ fn every_answer_to_a_push_is_read() {
             value.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap()).as_ref()
                 == expected.get("value")
         };
+        let says = |remote: &Remote| {
+            let (version, at) = (expected["version"].as_u64().map(Version), expected["at"].as_u64().map(Millis));
+            assert_eq!((remote.version, remote.at), (version, at));
+            assert_eq!((remote.deleted, remote.own), (expected["deleted"] == true, expected["own"] == true));
+            assert!(same(&remote.value));
+        };
         match (&read.verdict, expected["status"].as_str().unwrap()) {
             (Verdict::Applied { version, value }, "applied") => {
-                assert_eq!(Some(*version), expected["version"].as_u64());
+                assert_eq!(Some(version.0), expected["version"].as_u64());
                 assert!(same(value));
             }
-            (Verdict::Conflict { version, value, at }, "conflict") => {
-                assert_eq!((*version, *at), (expected["version"].as_u64(), expected["at"].as_u64()));
-                assert!(same(value));
-                assert_eq!(value.is_none(), expected["deleted"] == true);
-            }
-            (Verdict::Rejected { code, message }, "rejected") => {
+            (Verdict::Conflict(remote), "conflict") => says(remote),
+            (Verdict::Rejected { code, message, remote }, "rejected") => {
                 assert_eq!(
                     (&**code, &**message),
                     (expected["code"].as_str().unwrap(), expected["message"].as_str().unwrap())
                 );
+                says(remote);
             }
             other => panic!("{other:?}"),
         }

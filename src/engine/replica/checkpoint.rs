@@ -22,6 +22,8 @@ const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Batch {
     items: Vec<Written>,
+    /// The guards that go, with their positions.
+    guards: BTreeMap<Key, Position>,
     /// The journal is trimmed up to here.
     through: Option<Position>,
     begun_at: Tick,
@@ -76,7 +78,7 @@ impl Replica {
         let slice = slices.get(&keys.first()?.slice)?;
         let through = self.trimmed_with(&keys, slices, journal);
         let mut writes = Vec::new();
-        let mut items = Vec::new();
+        let (mut items, mut guards) = (Vec::new(), BTreeMap::new());
         for key in keys {
             self.debounce.remove(&key);
             let is_guarded = self.guards.contains_key(&key);
@@ -85,9 +87,9 @@ impl Replica {
         }
         if let Some(through) = through {
             journal.write_trim(through, now.at, &mut writes);
-            self.drop_guards(through, &items, &mut writes);
+            guards = self.drop_guards(through, &items, &mut writes);
         }
-        self.batches.insert(txn, Batch { items, through, begun_at: now.tick });
+        self.batches.insert(txn, Batch { items, guards, through, begun_at: now.tick });
         Some(writes)
     }
 
@@ -96,8 +98,9 @@ impl Replica {
         let through = journal.trimmable(&BTreeMap::new()).filter(|_| self.batches.is_empty())?;
         let mut writes = Vec::new();
         journal.write_trim(through, now.at, &mut writes);
-        self.drop_guards(through, &[], &mut writes);
-        self.batches.insert(txn, Batch { items: Vec::new(), through: Some(through), begun_at: now.tick });
+        let guards = self.drop_guards(through, &[], &mut writes);
+        let batch = Batch { items: Vec::new(), guards, through: Some(through), begun_at: now.tick };
+        self.batches.insert(txn, batch);
         Some(writes)
     }
 
@@ -118,19 +121,34 @@ impl Replica {
     }
 
     /// Rows that only guarded a replay go with the records. Not those of items that are being written.
-    fn drop_guards(&mut self, through: Position, items: &[Written], writes: &mut Vec<Write>) {
-        let is_mine = |key: &Key| items.iter().any(|written| written.key == *key);
-        let over = self.guards.iter().filter(|(_, position)| **position <= through);
-        let over: Vec<Key> = over.map(|(key, _)| key.clone()).filter(|key| !is_mine(key)).collect();
-        for key in over {
-            let busy =
-                self.entries.get(&key).is_some_and(|entry| entry.is_in_transaction || entry.is_dirty());
-            if !busy {
-                writes.push(Write::delete(ITEMS, RowKey::Item(key.clone())));
-                self.guards.remove(&key);
-                if let Some(entry) = self.entries.get_mut(&key) {
-                    entry.row = None;
-                }
+    fn drop_guards(
+        &mut self,
+        through: Position,
+        items: &[Written],
+        writes: &mut Vec<Write>,
+    ) -> BTreeMap<Key, Position> {
+        let is_busy = |key: &Key| {
+            items.iter().any(|written| written.key == *key)
+                || self.entries.get(key).is_some_and(|entry| entry.is_in_transaction || entry.is_dirty())
+        };
+        let over = self.guards.iter().filter(|(key, position)| **position <= through && !is_busy(key));
+        let over: BTreeMap<Key, Position> = over.map(|(key, position)| (key.clone(), *position)).collect();
+        for key in over.keys() {
+            writes.push(Write::delete(ITEMS, RowKey::Item(key.clone())));
+            self.guards.remove(key);
+        }
+        over
+    }
+
+    /// The guards of a transaction that ended are gone, or are there still.
+    fn end_guards(&mut self, guards: BTreeMap<Key, Position>, succeeded: bool) {
+        if !succeeded {
+            self.guards.extend(guards);
+            return;
+        }
+        for key in guards.keys() {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.row = None;
             }
         }
     }
@@ -144,6 +162,7 @@ impl Replica {
         slices: &Slices,
     ) -> Option<Checkpointed> {
         let batch = self.batches.remove(&txn)?;
+        self.end_guards(batch.guards, succeeded);
         let mut ended = Checkpointed { begun_at: batch.begun_at, ..Checkpointed::default() };
         for written in batch.items {
             if let Some(entry) = self.entries.get_mut(&written.key) {
@@ -198,8 +217,10 @@ impl Replica {
     /// Items of one slice that are due, at most as many as a transaction takes: either edited ones, or ones that the
     /// server changed.
     fn next_batch(&self, now: Tick, slices: &Slices) -> Vec<Key> {
+        let loses_guard = |key: &Key| self.batches.values().any(|batch| batch.guards.contains_key(key));
         let free = |key: &&Key| {
-            self.entries.get(*key).is_some_and(|entry| !entry.is_in_transaction && entry.is_dirty())
+            let entry = self.entries.get(*key);
+            entry.is_some_and(|entry| !entry.is_in_transaction && entry.is_dirty()) && !loses_guard(key)
         };
         let is_edited =
             |key: &Key| self.entries.get(key).is_some_and(|entry| entry.first_changed_at.is_some());

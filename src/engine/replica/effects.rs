@@ -158,10 +158,9 @@ impl Replica {
             }
         }
         let is_held = |entry: &Entry| entry.holds.last() == Some(&record.position);
-        let keys: BTreeSet<Key> =
-            edits.operations.iter().map(|(operation, _)| operation.key.clone()).collect();
-        let touched = keys.union(&changed);
-        applied.held_by = touched.filter(|key| self.entries.get(key).is_some_and(is_held)).count();
+        let mut touched = record.keys();
+        touched.extend(record.whole_slices().iter().flat_map(|slice| self.keys_in(slice)));
+        applied.held_by = touched.iter().filter(|key| self.entries.get(key).is_some_and(is_held)).count();
         applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
     }
 
