@@ -16,6 +16,18 @@ fn world_with_a(seed: u64) -> World {
     world
 }
 
+/// The row of `a`, which is in conflict.
+fn conflict(world: &World) -> Value {
+    world.disk.conflict("files", "a").expect("a conflict")
+}
+
+/// The changes that the page is told were refused.
+fn rejected(world: &mut World) -> Vec<Value> {
+    let request = world.ask(0, "rejected");
+    world.run_until("the list is there", |world| world.pages[0].answer(request).is_some());
+    world.pages[0].answers[&request]["rejected"].as_array().unwrap().clone()
+}
+
 fn edit(world: &mut World, x: u64) {
     world.dispatch(0, "files/updateItem", json!({"id": "a", "x": x}));
 }
@@ -60,8 +72,8 @@ fn f09_a_request_is_given_up_in_time_and_tried_again_for_ever() {
         waits.push(world.now - given_up);
     }
     assert!(waits[0] <= 1_000, "{waits:?}");
-    assert!(waits.iter().all(|wait| (100..=15_000).contains(wait)), "{waits:?}");
-    assert!(*waits[10..].iter().max().unwrap() > 7_000, "{waits:?}");
+    assert!(waits.iter().all(|wait| (100..=300_000).contains(wait)), "{waits:?}");
+    assert!(*waits[10..].iter().max().unwrap() > 100_000, "{waits:?}");
     assert_eq!(world.pages[0].last("status")["status"]["connection"], "local-only");
     world.server.mode = Fault::Nothing;
     world.settle();
@@ -99,7 +111,7 @@ fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
         edit(&mut world, x);
         world.run_for(400);
     }
-    assert_eq!(world.disk.count("_outbox"), 2, "one in flight, one behind it");
+    assert_eq!(world.disk.pushing().len(), 1, "one in flight, the others are one item behind it");
     world.settle();
     let pushes = world.server.pushes();
     let (answered, newest) = (pushes[pushes.len() - 2], pushes[pushes.len() - 1]);
@@ -134,7 +146,7 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     world.server.mode = Fault::Nothing;
     world.settle();
     assert_eq!(world.server.requests.len(), before);
-    assert_eq!(world.disk.count("_outbox"), 0);
+    assert_eq!((world.disk.count("_items"), world.disk.count("_journal")), (1, 0), "a alone is known");
 }
 
 #[test]
@@ -168,7 +180,8 @@ fn f09_retries_go_on_across_restarts() {
         world.kill_and_boot();
     }
     world.server.mode = Fault::Nothing;
-    world.run_for(16_000);
+    // The wait that was under way outlives each worker.
+    world.run_for(301_000);
     world.check_converged();
 }
 
@@ -186,20 +199,22 @@ fn a_conflict_keeps_both_sides_and_stops_nothing_else() {
         Some(json!({"id": "a", "x": 1})),
         "the local value stays visible"
     );
-    let first = world.disk.row("_conflicts");
-    assert_eq!(first["base"], json!({"id": "a", "x": 0}));
-    assert_eq!((&first["local"]["x"], &first["remote"]["x"]), (&json!(1), &json!("theirs")));
-    assert_eq!((&first["version"], &first["remoteAt"]), (&json!(version), &json!(5)));
+    let first = conflict(&world);
+    assert_eq!(first["base"]["value"], json!({"id": "a", "x": 0}));
+    assert_eq!(
+        (&first["remote"]["value"]["x"], &first["remote"]["version"], &first["remote"]["at"]),
+        (&json!("theirs"), &json!(version), &json!(5))
+    );
     assert_eq!(world.pages[0].last("status")["status"]["conflicts"], 1);
-    assert_eq!((world.disk.count("_outbox"), world.disk.count("_journal")), (0, 0));
+    assert_eq!((world.disk.pushing().len(), world.disk.count("_journal")), (0, 0));
 
-    // A later edit is the local side, under a new id, and is not sent; over a restart too.
+    // A later edit is the local side, and is not sent; over a restart too.
     for x in [2, 3] {
         edit(&mut world, x);
         world.settle();
-        let renewed = world.disk.row("_conflicts");
-        assert_eq!(renewed["local"]["x"], x);
-        assert_ne!(renewed["id"], first["id"]);
+        let renewed = conflict(&world);
+        assert_eq!(world.disk.item("files", "a").unwrap()["x"], x);
+        assert_eq!((&renewed["base"], &renewed["remote"]), (&first["base"], &first["remote"]));
         world.kill_and_boot();
     }
     world.dispatch(0, "files/addItem", json!({"id": "third"}));
@@ -221,12 +236,7 @@ fn an_edit_made_while_the_conflict_comes_is_its_local_side() {
         world.run_for(pause);
         world.ask(0, "flush");
         world.settle();
-        let row = world.disk.row("_conflicts");
-        assert_eq!(
-            (&row["local"]["x"], &row["remote"]["x"]),
-            (&json!(2), &json!("theirs")),
-            "after {pause} ms"
-        );
+        assert_eq!(conflict(&world)["remote"]["value"]["x"], "theirs", "after {pause} ms");
         assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2})));
         assert_eq!(world.server.value("files", "a").unwrap()["x"], "theirs");
     }
@@ -238,15 +248,15 @@ fn f25_an_edit_of_what_was_deleted_elsewhere_is_a_conflict() {
     world.server.write("files", "a", None);
     edit(&mut world, 1);
     world.settle();
-    let row = world.disk.row("_conflicts");
-    assert_eq!((&row["local"]["x"], row.get("remote")), (&json!(1), None));
+    assert_eq!(conflict(&world)["remote"]["deleted"], true);
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], 1);
     // And the other way round.
     let mut world = world_with_a(10);
     world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
     world.dispatch(0, "files/removeItem", json!("a"));
     world.settle();
-    let row = world.disk.row("_conflicts");
-    assert_eq!((row.get("local"), &row["remote"]["x"]), (None, &json!("theirs")));
+    assert_eq!(conflict(&world)["remote"]["value"]["x"], "theirs");
+    assert_eq!(world.disk.item("files", "a"), None);
 }
 
 #[test]
@@ -255,7 +265,7 @@ fn the_same_change_on_both_sides_is_no_conflict() {
     world.server.write("files", "a", Some(json!({"x": 1, "id": "a"})));
     edit(&mut world, 1);
     world.settle();
-    assert_eq!((world.disk.count("_conflicts"), world.disk.count("_outbox")), (0, 0));
+    assert_eq!((world.disk.conflicts(), world.disk.pushing().len()), (0, 0));
     edit(&mut world, 2);
     world.settle();
     assert_eq!(world.server.value("files", "a").unwrap()["x"], 2);
@@ -284,15 +294,15 @@ fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
         "the page that made it hears"
     );
     assert_eq!(changed["puts"], json!([{"id": "a", "value": {"id": "a", "x": 0}}]));
-    assert_eq!(world.disk.count("_rejected"), 2);
-    let (_, row) = world.disk.store.rows("_rejected").next().unwrap();
-    let row: Value = serde_json::from_str(row).unwrap();
+    let refused = rejected(&mut world);
+    assert_eq!(refused.len(), 2);
     assert_eq!(
-        (&row["itemId"], &row["value"]["x"], &row["message"]),
+        (&refused[0]["itemId"], &refused[0]["value"]["x"], &refused[0]["message"]),
         (&json!("a"), &json!(1), &json!("Not this one."))
     );
+    assert_eq!(world.pages[0].last("status")["status"]["rejected"], 2);
     assert_eq!(world.pages[0].last("warning")["code"], "not_applied");
-    assert_eq!((world.disk.count("_outbox"), world.disk.count("_journal")), (0, 0));
+    assert_eq!((world.disk.pushing().len(), world.disk.count("_journal")), (0, 0));
 
     world.server.refused.clear();
     edit(&mut world, 2);
@@ -322,7 +332,8 @@ fn a_refused_change_is_not_made_again_by_a_restart() {
         ],
     );
     world.run_for(2_000);
-    assert_eq!((world.disk.count("_rejected"), world.disk.count("_journal")), (2, 1));
+    assert_eq!(rejected(&mut world).len(), 2);
+    assert!(world.disk.count("_journal") > 0);
     let pushes = world.server.pushes().len();
     world.kill_and_boot();
     world.run_for(2_000);
@@ -330,8 +341,9 @@ fn a_refused_change_is_not_made_again_by_a_restart() {
     assert_eq!(world.disk.item("files", "new"), None);
     assert_eq!(world.server.pushes().len(), pushes, "it was refused once, that is enough");
     world.settle();
-    assert_eq!((world.disk.count("_journal"), world.disk.count("_outbox")), (0, 0));
-    assert_eq!(world.disk.count("_sync"), 2, "a and c: what only guarded the replay is gone with it");
+    assert_eq!((world.disk.count("_journal"), world.disk.pushing().len()), (0, 0));
+    assert_eq!(rejected(&mut world).len(), 2, "until someone decides");
+    assert_eq!(world.disk.count("_items"), 3);
 }
 
 #[test]
@@ -342,15 +354,20 @@ fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
     world.settle();
     assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
     assert_eq!(world.pages[0].last("changed")["origin"], "server");
-    // Refused afterwards, an edit that was pending then goes back to the server's value.
+    // What a hook makes of a change is merged with an edit behind it; refused, that goes back to the server's value.
+    world.server.hooks.clear();
+    world.server.stamped.insert("a".into());
     world.server.faults.push_back(Fault::AnswerLost);
     edit(&mut world, 2);
     until_pushes(&mut world, 3);
     edit(&mut world, 3);
-    world.run_until("the first is settled", |world| world.disk.meta("push").is_none());
+    world.run_until("the first is settled", |world| world.disk.pushing().is_empty());
     world.server.refused.insert("a".into());
+    world.run_until("the edit behind it is sent as merged", |world| {
+        world.server.pushes().last().unwrap()["mutations"][0]["value"] == json!({"id": "a", "x": 3, "stamped": true})
+    });
     world.settle();
-    assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
+    assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "stamped": true})));
 }
 
 #[test]
@@ -399,7 +416,7 @@ fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
 
 #[test]
 fn a_failing_database_is_tried_again_at_a_pace() {
-    for store in ["", "_sync", "_outbox", "_journal", "_meta", "files"] {
+    for store in ["", "_items", "_journal", "_meta", "files"] {
         let mut world = world_with_a(17);
         world.server.mode = Fault::Refused;
         edit(&mut world, 1);
@@ -426,7 +443,7 @@ fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_
         edit(&mut world, 1);
         world.run_for(2_000);
         world.kill();
-        world.disk.refuse = Some("_sync");
+        world.disk.refuse = Some("_items");
         world.weather.late_timers = 1000;
         world.boot();
         world.run_until("the read failed", |world| {
@@ -683,7 +700,7 @@ fn a_change_that_the_server_cannot_take_stops_no_other() {
     world.dispatch(0, "files/addItems", (0..100).map(|id| json!({"id": id})).collect());
     world.run_until("all others are there", |world| world.server.live().len() == 99);
     world.run_for(100);
-    assert_eq!((world.status().unsent, world.disk.meta("push")), (1, None));
+    assert_eq!((world.status().unsent, world.disk.pushing().len()), (1, 0));
     assert!(world.status().error.is_some());
     // Others go on meanwhile, and the one is tried now and then, alone.
     let before = world.server.pushes().len();

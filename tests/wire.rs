@@ -42,7 +42,8 @@ fn a_push_is_written_as_in_its_golden() {
 
 #[test]
 fn the_first_request_is_written_as_in_its_golden() {
-    let message = golden!("pull-request-principal")["message"].clone();
+    let mut message = golden!("pull-request-principal")["message"].clone();
+    message.as_object_mut().unwrap().remove("user");
     let written = identify_request(message["client"].as_str().unwrap());
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
 }

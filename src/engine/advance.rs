@@ -293,7 +293,7 @@ impl Engine {
     pub(super) fn checkpointed(&mut self, txn: u64, result: Result<(), StoreError>) {
         let (now, slices) = (self.now, self.settings.slices());
         let Some(ended) = self.replica.end_checkpoint(txn, result.is_ok(), now.tick, slices) else { return };
-        if !ended.items.is_empty() {
+        if ended.items.iter().any(|(_, value)| value.is_some()) {
             self.clients.metrics().took(now.tick.since(ended.begun_at));
         }
         for (key, value) in &ended.items {
@@ -339,6 +339,7 @@ impl Engine {
                     let request = self.next_id();
                     self.uplink.sent(request, self.now.tick);
                     self.outputs.push_back(Output::Request { request, path, body });
+                    self.replica.touch_sent(self.uplink.operations());
                     self.clients.touch();
                 }
                 Step::Prepare(push) => {
@@ -390,5 +391,6 @@ impl Engine {
     fn request_failed(&mut self, failure: &Failure) {
         self.replica.touch_sent(self.uplink.operations());
         self.clients.server_failed(failure.class.reached(), &failure.message, view!(self));
+        self.request_background_sync();
     }
 }

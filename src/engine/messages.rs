@@ -36,7 +36,8 @@ impl Engine {
             }
         };
         let page: Rc<str> = up.page.into();
-        self.clients.meet(&page, self.journal.durable_position());
+        let is_hidden = matches!(up.body, Body::Hidden);
+        self.clients.meet(&page, is_hidden, self.journal.durable_position());
         let accepted = self.journal.accepted(&page);
         match up.body {
             Body::Register { request, slices, auto_sync } => {
@@ -89,9 +90,7 @@ impl Engine {
             Body::Hidden => {
                 // The page may be gone the next moment, and this worker soon after it.
                 self.hurry();
-                if self.is_unsent() {
-                    self.clients.request_background_sync();
-                }
+                self.request_background_sync();
             }
             Body::ResetMetrics => self.clients.metrics().reset(self.now.tick),
             Body::Ping => self.clients.repeat_status(),
@@ -139,6 +138,13 @@ impl Engine {
         self.urgent_through = self.journal.last();
         self.storage.retry_now();
         self.replica.hurry(self.now.tick);
+    }
+
+    /// Has the browser wake the worker, where there is something to send and no page will.
+    pub(super) fn request_background_sync(&mut self) {
+        if self.is_unsent() && !self.clients.is_any_awake() {
+            self.clients.request_background_sync();
+        }
     }
 
     /// The browser woke the worker: it is a chance to send what is left, within the waits.

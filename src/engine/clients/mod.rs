@@ -30,7 +30,7 @@ use super::replica::{ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
-use crate::bridge::down::{self, Origin, To};
+use crate::bridge::down::{self, Origin, Progress, To};
 use crate::bridge::status::{Status, SyncStatus};
 use crate::store::Key;
 use crate::units::{BurstNo, Position, Tick};
@@ -53,6 +53,8 @@ struct Folded {
 pub struct Clients {
     /// Pages heard in this worker's life.
     pages: BTreeSet<Rc<str>>,
+    /// Those of them that have not been hidden since: they wake the worker again.
+    awake: BTreeSet<Rc<str>>,
     waiters: Vec<Waiter>,
     outputs: Vec<Output>,
     /// Pages to acknowledge, each with its highest number.
@@ -87,6 +89,14 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// What is in a push that waits for its next attempt is on this device.
+    fn shown(&self, progress: Progress) -> Progress {
+        match progress {
+            Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => Progress::Local,
+            progress => progress,
+        }
+    }
+
     /// Whether the server has acknowledged all that it can be sent.
     pub fn is_synced(&self) -> bool {
         self.uplink.is_idle()
@@ -110,6 +120,11 @@ impl Clients {
         }
     }
 
+    /// Whether a page will wake the worker again.
+    pub fn is_any_awake(&self) -> bool {
+        !self.awake.is_empty()
+    }
+
     /// The browser woke the worker.
     pub fn background_sync(&mut self) {
         self.is_sync_requested = false;
@@ -128,8 +143,13 @@ impl Clients {
         self.post(To::page(page), message);
     }
 
-    /// A page said something; it is told of everything after `position` from now on.
-    pub fn meet(&mut self, page: &Rc<str>, position: Position) {
+    /// A page said something; it is told of everything after `position` from now on. One that is hidden may never say
+    /// anything again.
+    pub fn meet(&mut self, page: &Rc<str>, is_hidden: bool, position: Position) {
+        match is_hidden {
+            true => drop(self.awake.remove(page)),
+            false => drop(self.awake.insert(page.clone())),
+        }
         if self.pages.insert(page.clone()) {
             self.post_to(page, down::joined(position.0));
             self.repeat_status();
@@ -395,7 +415,7 @@ impl Clients {
         for slice in self.watched.clone().iter().filter(|slice| slices.syncs(slice)) {
             let of_slice = touched.iter().filter(|key| key.slice == *slice);
             let items: Vec<_> =
-                of_slice.map(|key| (key.clone(), view.replica.progress(key, slices))).collect();
+                of_slice.map(|key| (key.clone(), view.shown(view.replica.progress(key, slices)))).collect();
             if !items.is_empty() {
                 self.post(To::All, down::pending(slice, false, &items));
             }
@@ -416,9 +436,11 @@ impl Clients {
 }
 
 /// The progress of all items of a slice that are not at rest.
-fn progress_of(slice: &str, View { replica, settings, .. }: View) -> String {
+fn progress_of(slice: &str, view: View) -> String {
+    let View { replica, settings, .. } = view;
     let slices = settings.slices();
-    let items = if slices.syncs(slice) { replica.unfinished(slice, slices) } else { Vec::new() };
+    let mut items = if slices.syncs(slice) { replica.unfinished(slice, slices) } else { Vec::new() };
+    items.iter_mut().for_each(|(_, progress)| *progress = view.shown(*progress));
     down::pending(slice, true, &items)
 }
 

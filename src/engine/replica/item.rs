@@ -210,11 +210,16 @@ impl Item {
         if answer.status != AnswerStatus::Withdrawn {
             self.edits.retain(|edit| *edit > answer.upto);
         }
-        let waits = self.remote.is_none() && self.is_unknown_to_server();
-        if waits {
+        self.reopen_unknown(position)
+    }
+
+    /// What differs has an unanswered edit, whatever was answered. Whether it differs.
+    fn reopen_unknown(&mut self, position: Position) -> bool {
+        let differs = self.remote.is_none() && self.is_unknown_to_server();
+        if differs {
             self.reopen(position);
         }
-        waits
+        differs
     }
 
     fn differs(&self) -> bool {
@@ -327,6 +332,7 @@ impl Item {
             if !self.maybe.iter().any(|maybe| same(maybe, sent)) {
                 self.maybe.push(sent.clone());
             }
+            self.reopen_unknown(position);
             return Effect::Hidden;
         }
         self.edits.retain(|edit| *edit > answer.upto);
@@ -350,9 +356,7 @@ impl Item {
             }
             _ => {}
         }
-        if self.remote.is_none() && self.is_unknown_to_server() {
-            self.reopen(position);
-        }
+        self.reopen_unknown(position);
         if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
     }
 

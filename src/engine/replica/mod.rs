@@ -356,7 +356,8 @@ impl Replica {
     /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
     pub fn oldest_pending(&self, slices: &Slices) -> Option<Millis> {
         let pending = self.entries.iter().filter(|(key, entry)| {
-            entry.first_changed_at.is_some()
+            entry.is_sent
+                || entry.first_changed_at.is_some()
                 || (self.outbox_has(key) && leaves(&entry.item, &key.slice, slices))
         });
         pending.map(|(_, entry)| entry.item.at()).min()

@@ -145,7 +145,10 @@ impl Server {
     }
 
     fn conflict(&mut self, client: &str, key: &Key) -> Value {
-        self.disturb(key, Kind::Conflict);
+        // With what this device brought itself, in a push that was taken back, nobody else has a part in it.
+        if self.items.get(key).is_none_or(|row| row.client != client) {
+            self.disturb(key, Kind::Conflict);
+        }
         let mut conflict = json!({"status": "conflict"});
         self.add_side(client, key, &mut conflict);
         conflict
