@@ -1,13 +1,10 @@
 //! Which JSON texts are values. The page and the server refuse the same ones; `tests/wire/values.json` holds them to it.
 
-use super::{MAX_DEPTH, MAX_ITEM_BYTES};
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use super::decimal::Decimal;
+use super::{MAX_DEPTH, MAX_ITEM_BYTES, read, string};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-
-/// The largest number, 2^53-1: the largest integer of which no browser makes another one.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// Why a text is not a value that Nightferry keeps. It reads as a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,145 +45,113 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What was found on the way through a text. While nothing is refused, no path is built: a value may have as many elements
-/// as it has bytes.
-#[derive(Default)]
-struct Found {
-    problem: Option<Problem>,
-    /// The keys and indices from the refused value outwards.
-    path: Vec<Segment>,
-}
-
-enum Segment {
-    Key(String),
-    Index(usize),
-}
-
-impl Found {
-    fn refuse<T, E: Error>(&mut self, problem: Problem) -> Result<T, E> {
-        self.problem = Some(problem);
-        Err(E::custom(""))
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for segment in self.path.iter().rev() {
-            pointer.push('/');
-            match segment {
-                Segment::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-                Segment::Index(index) => pointer.push_str(&index.to_string()),
-            }
-        }
-        pointer
-    }
-}
-
-/// Visits a value that stands in so many arrays and objects.
-struct Value<'f> {
-    found: &'f mut Found,
-    depth: usize,
-}
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        if number <= MAX_NUMBER { Ok(()) } else { self.found.refuse(Problem::Unsafe) }
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.visit_u64(number.unsigned_abs())
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        self.visit_u64(number.abs() as u64)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Value { found, depth } = self;
-        if depth == MAX_DEPTH {
-            return found.refuse(Problem::TooDeep);
-        }
-        for index in 0.. {
-            match list.next_element_seed(Value { found, depth: depth + 1 }) {
-                Ok(Some(())) => {}
-                Ok(None) => break,
-                Err(error) => {
-                    found.path.push(Segment::Index(index));
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Value { found, depth } = self;
-        if depth == MAX_DEPTH {
-            return found.refuse(Problem::TooDeep);
-        }
-        let mut names: Vec<Cow<str>> = Vec::new();
-        while let Some(Name(name)) = map.next_key()? {
-            let read = match &*name {
-                "__proto__" => found.refuse(Problem::ProtoKey),
-                _ => map.next_value_seed(Value { found, depth: depth + 1 }),
-            };
-            if let Err(error) = read {
-                found.path.push(Segment::Key(name.into_owned()));
-                return Err(error);
-            }
-            names.push(name);
-        }
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            found.path.push(Segment::Key(twice[0].clone().into_owned()));
-            return found.refuse(Problem::DuplicateKey);
-        }
-        Ok(())
-    }
+/// An array or object around the place that is looked at.
+struct Open<'t> {
+    is_object: bool,
+    /// How many commas stood in it so far: the index of the element, or of the name, at the place.
+    index: usize,
+    names: Vec<Cow<'t, str>>,
 }
 
 /// Checks that `text` is one JSON value within the limits: depth, numbers, names of keys, no key twice.
 ///
-/// Its time is linear in the text's length, up to the sorting of an object's keys.
+/// Its time is linear in the text's length, up to the sorting of an object's names. A path is made for a refusal alone: a
+/// value may have as many elements as it has bytes.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let mut found = Found::default();
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Value { found: &mut found, depth: 0 }.deserialize(&mut reader).and_then(|()| reader.end());
-    let Err(error) = read else { return Ok(()) };
-    // Of a number such as 1e999 serde_json says no more than this.
-    let is_infinite = || error.to_string().starts_with("number out of range");
-    let problem = found.problem.or_else(|| is_infinite().then_some(Problem::NotFinite));
-    Err(match problem {
-        Some(problem) => Refusal { path: Some(found.pointer()), problem },
-        None => Refusal { path: None, problem: Problem::Syntax },
-    })
+    // Whether it is JSON at all is serde_json's to say; what follows relies on it.
+    if read::<&RawValue>(text).is_none() {
+        return Err(Refusal { path: None, problem: Problem::Syntax });
+    }
+    let mut open: Vec<Open> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        let start = at;
+        at += match byte {
+            b'"' => string_length(&text.as_bytes()[at..]),
+            b'-' | b'0'..=b'9' => number_length(&text.as_bytes()[at..]),
+            _ => 1,
+        };
+        let token = text.get(start..at).unwrap_or_default();
+        match byte {
+            b'{' | b'[' if open.len() == MAX_DEPTH => return refuse(&open, Problem::TooDeep),
+            b'{' | b'[' => open.push(Open { is_object: *byte == b'{', index: 0, names: Vec::new() }),
+            b'}' | b']' => {
+                let mut names = open.pop().map(|closed| closed.names).unwrap_or_default();
+                names.sort_unstable();
+                if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+                    let twice = Open { is_object: true, index: 0, names: vec![pair[0].clone()] };
+                    open.push(twice);
+                    return refuse(&open, Problem::DuplicateKey);
+                }
+            }
+            b',' => {
+                if let Some(around) = open.last_mut() {
+                    around.index += 1;
+                }
+            }
+            b'"' => {
+                if let Some(object) = open.last_mut().filter(|open| open.is_object)
+                    && object.names.len() == object.index
+                {
+                    object.names.push(name(token));
+                    if object.names.last().is_some_and(|name| name == "__proto__") {
+                        return refuse(&open, Problem::ProtoKey);
+                    }
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                let number = Decimal::read(token).unwrap_or_default();
+                if number.is_infinite() {
+                    return refuse(&open, Problem::NotFinite);
+                }
+                if number.is_unsafe() {
+                    return refuse(&open, Problem::Unsafe);
+                }
+            }
+            // Spaces, colons, and the letters of true, false and null.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn refuse(open: &[Open], problem: Problem) -> Result<(), Refusal> {
+    let mut path = String::new();
+    for open in open {
+        path.push('/');
+        match open.names.last() {
+            Some(name) => path.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            None => path.push_str(&open.index.to_string()),
+        }
+    }
+    Err(Refusal { path: Some(path), problem })
+}
+
+/// The name that a string of JSON text is.
+fn name(token: &str) -> Cow<'_, str> {
+    match token.contains('\\') {
+        true => string(token).unwrap_or_default().into(),
+        false => token.trim_matches('"').into(),
+    }
+}
+
+/// The length of the string that the text begins with, quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// The length of the number that the text begins with.
+fn number_length(text: &[u8]) -> usize {
+    let ends = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
+    text.iter().position(ends).unwrap_or(text.len())
 }
 
 /// As [`check`], and that the text is small enough to be an item.
