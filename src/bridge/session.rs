@@ -4,7 +4,8 @@
 //! Bursts are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use crate::json::{Writer, number, quoted};
+use super::up::Envelope;
+use crate::units::Position;
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -23,8 +24,8 @@ pub enum Message<P> {
     },
 }
 
-/// A request's number, the burst that it comes after, and the text.
-type Request = (u64, u64, String);
+/// A request, and its number. Written as it is posted: `after` is the last burst before it.
+type Request = (u64, Envelope<'static>);
 
 #[derive(Debug)]
 pub struct Session<P> {
@@ -45,8 +46,9 @@ pub struct Session<P> {
     requests: Vec<Request>,
     /// Slices whose items' progress the page wants to hear.
     watched: Vec<String>,
-    /// The newest position seen, by slice.
-    seen: Vec<(String, u64)>,
+    /// The newest position up to which the worker has told of all records; `None` before it told of any. Positions are told
+    /// in their order, of all slices, so one number says it for all.
+    seen: Option<Position>,
     /// The last status left something to do, or was before the last acknowledgement.
     unfinished: bool,
     /// When to send again, and after how long then.
@@ -69,7 +71,7 @@ impl<P: Clone> Session<P> {
             bursts: Vec::new(),
             requests: Vec::new(),
             watched: Vec::new(),
-            seen: Vec::new(),
+            seen: None,
             unfinished: false,
             again_at: None,
             patience: PATIENCE_MS,
@@ -77,10 +79,9 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    fn message(&self, kind: &str) -> Writer {
-        let mut out = Writer::object();
-        out.number("v", BRIDGE).string("kind", kind).string("page", &self.page);
-        out
+    fn message<'a>(&self, kind: &'a str) -> Envelope<'a> {
+        let page = Some(self.page.clone().into());
+        Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, ..Envelope::default() }
     }
 
     fn arm(&mut self, now: u64) {
@@ -91,14 +92,13 @@ impl<P: Clone> Session<P> {
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
-        let mut out = self.message("register");
-        out.number("request", request).raw("slices", slices).raw("autoSync", auto_sync);
-        let text = out.end();
-        (request, self.declare(now, (request, 0, text)))
+        let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
+        let message = Envelope { request: Some(request), slices, auto_sync, ..self.message("register") };
+        (request, self.declare(now, (request, message)))
     }
 
     fn declare(&mut self, now: u64, request: Request) -> Message<P> {
-        let text = request.2.clone();
+        let text = request.1.to_text();
         // One that was never answered was given up: asked again after this one, it would be the one that counts.
         if let Some(before) = self.registering.replace(request.0) {
             self.take(before);
@@ -121,20 +121,20 @@ impl<P: Clone> Session<P> {
         if self.registering.is_some() {
             return None;
         }
-        let mut out = self.message("actions");
-        let first = self.bursts.first().map_or(n, |burst| burst.0);
-        out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
-        let mut seen = Writer::object();
-        for (slice, position) in &self.seen {
-            seen.number(slice, *position);
-        }
-        out.raw("seen", &seen.end()).raw("actions", "");
-        let mut before = out.end();
+        let head = Envelope {
+            epoch: Some(self.epoch.as_deref()?.into()),
+            n: Some(n),
+            first: Some(self.bursts.first().map_or(n, |burst| burst.0)),
+            seen: Some(self.seen.unwrap_or_default()),
+            ..self.message("actions")
+        };
+        let mut before = head.to_text();
         before.pop();
+        before.push_str(",\"actions\":");
         Some(Message::Burst { before, burst })
     }
 
-    /// Asks something of the worker: `flush`, `sync`, `check`, `hydrate` with a slice, or `configure` with settings (a JSON
+    /// Asks something of the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with settings (a JSON
     /// object) of a slice or, without one, of auto-sync.
     pub fn request(
         &mut self,
@@ -144,41 +144,34 @@ impl<P: Clone> Session<P> {
         settings: Option<&str>,
     ) -> (u64, Message<P>) {
         self.last_request += 1;
-        let mut out = self.message(kind);
-        out.number("request", self.last_request);
-        if let Some(slice) = slice {
-            out.string("slice", slice);
-        }
-        if let Some(settings) = settings {
-            out.raw("settings", settings);
-        }
-        self.requests.push((self.last_request, self.last_n, out.end()));
+        let message = Envelope {
+            kind: Some(String::from(kind).into()),
+            request: Some(self.last_request),
+            after: Some(self.last_n),
+            slice: slice.map(|slice| String::from(slice).into()),
+            settings: settings.map(Into::into),
+            ..self.message("")
+        };
+        let request = (self.last_request, message);
+        let asked = self.asked(&request);
+        self.requests.push(request);
         self.arm(now);
-        let asked = self.requests.last().map(|request| self.asked(request));
-        (self.last_request, asked.unwrap_or_else(|| self.tell("ping")))
+        (self.last_request, asked)
     }
 
     /// A request, with the database that it is about, and the burst that has to be taken before it while the page still
     /// holds that one.
-    fn asked(&self, (_, after, text): &Request) -> Message<P> {
-        // Not `format!`, which would bring the whole of `core::fmt` to the page.
-        let mut text = text.clone();
-        text.pop();
-        if self.bursts.first().is_some_and(|burst| burst.0 <= *after) {
-            text.push_str(",\"after\":");
-            text.push_str(&number(*after));
-        }
-        if let Some(epoch) = &self.epoch {
-            text.push_str(",\"epoch\":");
-            text.push_str(&quoted(epoch));
-        }
-        text.push('}');
-        Message::Text(text)
+    fn asked(&self, (_, message): &Request) -> Message<P> {
+        let mut message = message.clone();
+        let held = self.bursts.first().map(|burst| burst.0);
+        message.after = message.after.filter(|after| held.is_some_and(|held| held <= *after));
+        message.epoch = self.epoch.as_deref().map(Into::into);
+        Message::Text(message.to_text())
     }
 
     /// Tells the worker something that needs no answer: `ping`, `online`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
-        Message::Text(self.message(kind).end())
+        Message::Text(self.message(kind).to_text())
     }
 
     /// The page may be gone the next moment: what waits for an answer to `register` goes all the same.
@@ -201,7 +194,8 @@ impl<P: Clone> Session<P> {
     }
 
     fn watching(&self, slice: &str) -> Message<P> {
-        Message::Text(self.message("pending").string("slice", slice).end())
+        let message = Envelope { slice: Some(slice.into()), ..self.message("pending") };
+        Message::Text(message.to_text())
     }
 
     /// Whether `epoch` is another database than the page was registered for: it has nothing of what the page knows.
@@ -217,7 +211,7 @@ impl<P: Clone> Session<P> {
             self.declared.push(granted);
         }
         if self.is_another(epoch) {
-            self.seen.clear();
+            self.seen = None;
         }
         self.epoch = Some(epoch.into());
         let next = self.repeat(now);
@@ -283,9 +277,8 @@ impl<P: Clone> Session<P> {
     /// Whether something may have happened of which the page was not told, up to `position`, from which on it is: another
     /// page's change, or what became of one at the server.
     pub fn missed(&self, position: u64) -> bool {
-        let is_behind = self.seen.iter().all(|(_, seen)| *seen < position);
-        // A page that has not read anything can't have missed anything.
-        !self.seen.is_empty() && (self.unfinished || is_behind)
+        // A page that was not told of anything can't have missed anything.
+        self.seen.is_some_and(|seen| self.unfinished || seen.0 < position)
     }
 
     /// The database is another than the page knew: register anew, then what is unacknowledged is sent again.
@@ -305,12 +298,9 @@ impl<P: Clone> Session<P> {
         self.heartbeat_at = heartbeat.into_iter().chain(wake_in).min().map(|wait| now + wait);
     }
 
-    /// The page has applied a slice's changes up to `position`.
-    pub fn saw(&mut self, slice: &str, position: u64) {
-        match self.seen.iter_mut().find(|seen| seen.0 == slice) {
-            Some(seen) => seen.1 = seen.1.max(position),
-            None => self.seen.push((slice.into(), position)),
-        }
+    /// The page has applied everything up to `position`.
+    pub fn saw(&mut self, position: u64) {
+        self.seen = self.seen.max(Some(Position(position)));
     }
 
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
@@ -514,13 +504,13 @@ mod tests {
     #[test]
     fn another_database_has_nothing_that_was_seen() {
         let mut session = session();
-        session.saw("files", 7);
+        session.saw(7);
         assert!(!session.is_another("e"));
         session.burst(0, "[1]".into());
         session.stale(1);
         assert!(session.is_another("other"));
         let again = session.registered(2, 1, "other");
-        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":{}"#));
+        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0,"#));
         assert!(!session.is_another("other"));
     }
 

@@ -1,7 +1,8 @@
 //! Page → worker.
 
 use super::BRIDGE;
-use crate::json::{Json, number, present, read};
+use crate::json::{Json, Writer, number, present, read};
+use crate::units::Position;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -19,8 +20,9 @@ pub enum Body {
     Register { request: u64, slices: Json, auto_sync: Option<Json> },
     /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
     Configure { request: u64, slice: Option<String>, settings: Json },
-    /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, first: u64, seen: Json, actions: Json },
+    /// A burst of actions, the page's `n`th; all before its `first` are acknowledged, and the page has applied all records up
+    /// to `seen`. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
+    Actions { epoch: String, n: u64, first: u64, seen: Position, actions: Json },
     /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
     Flush { request: u64, after: u64 },
     /// Sends everything and waits for the server; the rest is as for a flush.
@@ -28,6 +30,8 @@ pub enum Body {
     /// The items of a slice, with the page's bursts up to `after`. Answered by `rows`, `expected`, or `stale` where the page
     /// says that it means another database.
     Hydrate { request: u64, after: u64, slice: String, epoch: Option<String> },
+    /// Asks for the changes that the server refused. Answered by `rejected`.
+    Rejected { request: u64 },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
@@ -56,7 +60,7 @@ impl Up {
     pub fn read(text: &str) -> Result<Up, Refused> {
         let (envelope, actions) = open(text);
         let envelope: Envelope = read(&envelope).unwrap_or_default();
-        let page = envelope.page.clone();
+        let page = envelope.page.clone().map(Cow::into_owned);
         let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
         match envelope.v {
             Some(BRIDGE) => {}
@@ -85,35 +89,77 @@ fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
-/// Every field of every kind. (No enum by `kind`: serde reads such a one into values of its own first, which no text
-/// survives.)
-#[derive(Default, Deserialize)]
+/// A message as it is written: every field of every kind. (No enum by `kind`: serde reads such a one into values of its
+/// own first, which no text survives.)
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Envelope {
-    v: Option<u64>,
-    kind: Option<String>,
-    page: Option<String>,
-    request: Option<u64>,
-    after: u64,
-    n: Option<u64>,
-    first: u64,
-    epoch: Option<String>,
-    slice: Option<String>,
+pub struct Envelope<'a> {
+    pub v: Option<u64>,
+    pub kind: Option<Cow<'a, str>>,
+    pub page: Option<Cow<'a, str>>,
+    pub request: Option<u64>,
+    /// The last burst before a request.
+    pub after: Option<u64>,
+    pub n: Option<u64>,
+    pub first: Option<u64>,
+    pub epoch: Option<Cow<'a, str>>,
+    pub slice: Option<Cow<'a, str>>,
     #[serde(with = "present")]
-    slices: Option<Json>,
+    pub slices: Option<Json>,
     #[serde(with = "present")]
-    auto_sync: Option<Json>,
+    pub auto_sync: Option<Json>,
     #[serde(with = "present")]
-    settings: Option<Json>,
+    pub settings: Option<Json>,
+    pub seen: Option<Position>,
     #[serde(with = "present")]
-    seen: Option<Json>,
-    #[serde(with = "present")]
-    actions: Option<Json>,
+    pub actions: Option<Json>,
+}
+
+impl Envelope<'_> {
+    /// Returns its JSON text. By hand, see [`Writer`].
+    pub fn to_text(&self) -> String {
+        let mut out = Writer::object();
+        let numbers = [
+            ("v", self.v),
+            ("request", self.request),
+            ("after", self.after),
+            ("n", self.n),
+            ("first", self.first),
+            ("seen", self.seen.map(|seen| seen.0)),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                out.number(name, number);
+            }
+        }
+        for (name, text) in
+            [("kind", &self.kind), ("page", &self.page), ("epoch", &self.epoch), ("slice", &self.slice)]
+        {
+            if let Some(text) = text {
+                out.string(name, text);
+            }
+        }
+        let texts = [
+            ("slices", &self.slices),
+            ("autoSync", &self.auto_sync),
+            ("settings", &self.settings),
+            // Last, see `open`.
+            ("actions", &self.actions),
+        ];
+        for (name, json) in texts {
+            if let Some(json) = json {
+                out.raw(name, json);
+            }
+        }
+        out.end()
+    }
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, seen, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
+    let after = after.unwrap_or_default();
+    let (epoch, slice) = (epoch.map(Cow::into_owned), slice.map(Cow::into_owned));
     Some(match &*envelope.kind? {
         "register" => Body::Register { request: request?, slices: slices?, auto_sync },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },
@@ -121,13 +167,14 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "actions" => Body::Actions {
             epoch: epoch?,
             n: n?,
-            first,
-            seen: seen.unwrap_or_else(|| "{}".into()),
+            first: first.unwrap_or_default(),
+            seen: seen.unwrap_or_default(),
             actions: actions.filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },
         "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
+        "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
         "ping" => Body::Ping,
         "online" => Body::Online,
@@ -143,10 +190,36 @@ mod tests {
 
     #[test]
     fn reads_a_burst_and_keeps_its_text() {
-        let up = Up::read(r#"{"v":1,"kind":"actions","page":"p","epoch":"e","n":3,"seen":{"files":7},"actions":[ {"type":"x"} ]}"#).unwrap();
+        let up = Up::read(
+            r#"{"v":1,"kind":"actions","page":"p","epoch":"e","n":3,"seen":7,"actions":[ {"type":"x"} ]}"#,
+        )
+        .unwrap();
         assert_eq!(up.page, "p");
         let Body::Actions { n, actions, seen, .. } = up.body else { panic!("not a burst") };
-        assert_eq!((n, &*actions, &*seen), (3, r#"[ {"type":"x"} ]"#, r#"{"files":7}"#));
+        assert_eq!((n, &*actions, seen), (3, r#"[ {"type":"x"} ]"#, Position(7)));
+    }
+
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        let text = |text: &'static str| Some(Cow::Borrowed(text));
+        let envelope = Envelope {
+            v: Some(1),
+            kind: text("a \"kind\""),
+            page: text("p"),
+            request: Some(2),
+            after: Some(3),
+            n: Some(4),
+            first: Some(5),
+            epoch: text("é"),
+            slice: text("files"),
+            slices: Some("{}".into()),
+            auto_sync: Some("null".into()),
+            settings: Some(r#"{"a":[1]}"#.into()),
+            seen: Some(Position(6)),
+            actions: Some("[]".into()),
+        };
+        assert_eq!(read::<Envelope>(&envelope.to_text()), Some(envelope));
+        assert_eq!(Envelope::default().to_text(), "{}");
     }
 
     #[test]

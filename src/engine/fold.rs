@@ -1,7 +1,7 @@
 //! Folding: what durable records do to items. An item's operations compose into the one state that it shall have.
 
 use super::items::{self, Items, Pending};
-use super::journal::{Journal, Record};
+use super::journal::Record;
 use crate::bridge::action::{Action, BadAction, Change, Operation};
 use crate::bridge::config::Slices;
 use crate::json::{Fields, Json, elements, well_formed};
@@ -160,13 +160,12 @@ impl Fold {
         now: u64,
         items: &mut Items,
         slices: &Slices,
-        journal: &Journal,
     ) -> Folded {
         let mut folded = Folded { changed: Vec::new(), missing: Vec::new() };
         for Operation { key, change } in &parsed.operations {
             let others = match change {
-                Change::DeleteOthers(ids) => others(&key.slice, Some(ids), &parsed.record, items, journal),
-                Change::DeleteAll => others(&key.slice, None, &parsed.record, items, journal),
+                Change::DeleteAll => others(&key.slice, &parsed.record, items),
+                Change::Retry { .. } | Change::Discard { .. } => continue,
                 change => {
                     self.one(key, change, parsed, urgent, now, items, slices, &mut folded);
                     continue;
@@ -230,27 +229,12 @@ impl Fold {
     }
 }
 
-/// The items that a set leaves out, as far as the page that sent it had seen or made them; all where it is no set.
-fn others(
-    slice: &str,
-    ids: Option<&Vec<Rc<str>>>,
-    record: &Record,
-    items: &Items,
-    journal: &Journal,
-) -> Vec<Key> {
-    let seen = Fields::parse(&record.head.seen).and_then(|seen| seen.number(slice)).unwrap_or(0);
-    let mut kept: Set<Rc<str>> = Set::default();
-    for id in ids.into_iter().flatten() {
-        kept.insert(id.clone(), 0);
-    }
-    // What is newer than the set was made after it, though it may be replayed.
-    let known = |position| {
-        position <= record.position
-            && (ids.is_none() || position <= seen || journal.is_from(position, &record.head.page))
-    };
+/// The items of a slice that were there before a record.
+fn others(slice: &str, record: &Record, items: &Items) -> Vec<Key> {
     let mut others = Vec::new();
     for (key, item) in items.of(slice) {
-        if item.visible().is_some() && !kept.contains_key(&key.id) && known(item.position) {
+        // What is newer than the record was made after it, though it may be replayed.
+        if item.visible().is_some() && item.position <= record.position {
             others.push(key.clone());
         }
     }

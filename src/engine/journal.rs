@@ -6,9 +6,10 @@
 //! - A page's `n` is gapless: a repeated message is acknowledged again, one that comes too early is refused.
 //! - Records are trimmed from the front only, and only once every item in them is committed.
 
-use crate::json::{Json, number, shared, write};
+use crate::json::{number, shared, write};
 use crate::store::{JOURNAL, JournalHead, Key, META, Row, RowKey, SYNC, Write};
 use crate::table::Table;
+use crate::units::Position;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -150,7 +151,7 @@ impl Journal {
         now: u64,
         page: &str,
         (n, first): (u64, u64),
-        seen: Json,
+        seen: Position,
         text: &str,
     ) -> Arrival {
         let page: Rc<str> = page.into();
@@ -183,11 +184,6 @@ impl Journal {
         {
             self.authors.remove(&first);
         }
-    }
-
-    /// Whether the record at `position` came from that page, as far as it is remembered.
-    pub fn is_from(&self, position: u64, page: &str) -> bool {
-        self.authors.get(&position).is_some_and(|author| **author == *page)
     }
 
     /// The highest number of a page that was taken.

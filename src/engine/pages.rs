@@ -4,8 +4,8 @@ use super::journal::Arrival;
 use super::{Engine, Output};
 use crate::bridge::down::{self, To};
 use crate::bridge::up::{Body, Up};
-use crate::json::Json;
 use crate::store::StoreError;
+use crate::units::Position;
 use std::rc::Rc;
 
 /// A page that waits for an answer.
@@ -80,6 +80,7 @@ impl Engine {
                 let items = self.unfinished(&slice);
                 self.post(To::page(&page), down::pending(&slice, true, &items));
             }
+            Body::Rejected { request } => self.post(To::page(&page), down::rejected(request, &[])),
             Body::Online => self.lane.hurry(),
             Body::Hidden => self.hidden(),
             Body::ResetMetrics => self.metrics.reset(self.now),
@@ -90,7 +91,7 @@ impl Engine {
         }
     }
 
-    fn actions(&mut self, page: &Rc<str>, epoch: &str, numbers: (u64, u64), seen: Json, text: &str) {
+    fn actions(&mut self, page: &Rc<str>, epoch: &str, numbers: (u64, u64), seen: Position, text: &str) {
         if epoch != self.epoch || self.fresh {
             return self.post(To::page(page), down::stale());
         }

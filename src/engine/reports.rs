@@ -2,7 +2,7 @@
 
 use super::{Engine, lane};
 use crate::bridge::down::{self, Progress, To};
-use crate::bridge::status::{Connection, Status, SyncStatus};
+use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use crate::store::Key;
 use crate::table::{Set, Table};
 use std::rc::Rc;
@@ -84,18 +84,29 @@ impl Engine {
             _ if reports.last_sync_time.is_some() => SyncStatus::Success,
             _ => SyncStatus::Idle,
         };
+        let acknowledged = reports.acknowledged as u64;
+        let pending = pending as u64;
+        let auto_sync = &self.schedule.config;
         Status {
+            enabled: self.slices.is_empty() || self.slices.values().any(|slice| slice.enabled),
             connection: reports.connection,
-            sync,
+            flask_connected: reports.connection == Connection::Online,
+            sync_status: sync,
             error: error.cloned(),
             last_sync_time: reports.last_sync_time,
             pending,
-            conflicts: self.conflicts.len(),
-            progress: (pending > 0).then_some((reports.acknowledged, reports.acknowledged + pending)),
-            enabled: self.slices.is_empty() || self.slices.values().any(|slice| slice.enabled),
-            auto_sync: self.schedule.config.clone(),
-            next_sync_at: self.schedule.next(),
-            unsent,
+            conflicts: self.conflicts.len() as u64,
+            rejected: 0,
+            progress: (pending > 0)
+                .then_some(SyncProgress { done: acknowledged, total: acknowledged + pending }),
+            auto_sync: AutoSyncStatus {
+                enabled: auto_sync.enabled,
+                interval_ms: auto_sync.interval_ms,
+                sync_on_change: auto_sync.on_change,
+                max_queue_size: auto_sync.max_queue as u64,
+                change_counter: unsent as u64,
+                next_sync_at: self.schedule.next(),
+            },
         }
     }
 

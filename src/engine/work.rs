@@ -109,7 +109,7 @@ impl Engine {
         for parsed in &ready {
             let urgent = parsed.record.position <= self.urgent_through;
             let Folded { changed, missing } =
-                self.fold.apply(parsed, urgent, self.now, &mut self.items, &self.slices, &self.journal);
+                self.fold.apply(parsed, urgent, self.now, &mut self.items, &self.slices);
             self.journal.folded(parsed.record.position, changed.len());
             for key in &missing {
                 let text = format!(

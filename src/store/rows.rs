@@ -1,6 +1,7 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
-use crate::json::{Json, Raw, present, read, text, write};
+use crate::json::{Json, Raw, present, read, write};
+use crate::units::Position;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -26,9 +27,8 @@ pub struct JournalHead {
     pub n: u64,
     /// When it arrived, in epoch ms.
     pub at: u64,
-    /// The newest position that the page had applied, by slice: a JSON object.
-    #[serde(with = "text")]
-    pub seen: Json,
+    /// The page had applied all records up to here.
+    pub seen: Position,
 }
 
 impl JournalHead {
@@ -52,17 +52,13 @@ impl JournalRow {
             page: Rc<str>,
             n: u64,
             at: u64,
-            #[serde(with = "text", default = "nothing")]
-            seen: Json,
+            #[serde(default)]
+            seen: Position,
             text: Rc<str>,
         }
         let Record { page, n, at, seen, text } = read(row)?;
         Some(JournalRow { head: JournalHead { page, n, at, seen }, text })
     }
-}
-
-fn nothing() -> Json {
-    "{}".into()
 }
 
 /// A change on its way to the server.

@@ -15,8 +15,6 @@ pub enum Change<'a> {
         whole: Option<&'a Value>,
     },
     Delete,
-    /// A set leaves out the slice's other items; the key's id is empty.
-    Others(Vec<String>),
     /// All of the slice's items go; the key's id is empty.
     All,
 }
@@ -55,9 +53,12 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
                 .filter(|item| has_id(item))
                 .map(|item| (key(&item["id"]), Change::Put(item)))
                 .collect();
-            if items().all(has_id) {
-                let ids = items().map(|item| key(&item["id"]).1).collect();
-                changes.push(((slice.to_owned(), String::new()), Change::Others(ids)));
+            if !items().all(has_id) {
+                return changes;
+            }
+            match action["left"].as_array() {
+                Some(left) => changes.extend(left.iter().map(|id| (key(id), Change::Delete))),
+                None => changes.insert(0, ((slice.to_owned(), String::new()), Change::All)),
             }
             changes
         }
@@ -80,7 +81,7 @@ impl Change<'_> {
     pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
-            Change::Delete | Change::Others(_) | Change::All => before.map(|_| None),
+            Change::Delete | Change::All => before.map(|_| None),
             Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
             Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();

@@ -107,9 +107,6 @@ fn apply(items: &mut Items, heard: &Heard) {
                 if let Change::All = &change {
                     items.retain(|other, _| other.0 != key.0);
                 }
-                if let Change::Others(ids) = &change {
-                    items.retain(|other, _| other.0 != key.0 || ids.contains(&other.1));
-                }
                 match change.over(items.get(&key)) {
                     Some(Some(value)) => drop(items.insert(key, value)),
                     Some(None) => drop(items.remove(&key)),

@@ -134,19 +134,12 @@ impl Model {
             violated(Property::Gapless, format!("the position {position} was taken before"));
         }
         let mut led_to = Vec::new();
-        let seen = |slice: &str| head["seen"][slice].as_u64().unwrap_or(0);
         let changes: Vec<_> = actions.as_array().into_iter().flatten().flat_map(changes).collect();
         let mut changes: std::collections::VecDeque<_> = changes.into();
         while let Some((key, change)) = changes.pop_front() {
             self.changes += 1;
             // What speaks of no slice does nothing.
             if self.slices.get(&key.0).is_none() {
-                continue;
-            }
-            if let Change::Others(ids) = &change {
-                for other in self.others(&key.0, ids, seen(&key.0), &page).into_iter().rev() {
-                    changes.push_front((other, Change::Delete));
-                }
                 continue;
             }
             if let Change::All = &change {
@@ -168,15 +161,6 @@ impl Model {
             self.last.insert(key, (position, page.clone()));
         }
         self.bursts.push(Burst { page, n, position, aside: false, states: led_to });
-    }
-
-    /// What a set leaves out: the items that its page had seen or made.
-    fn others(&self, slice: &str, ids: &[String], seen: u64, page: &str) -> Vec<Key> {
-        let known = |key: &Key| {
-            self.last.get(key).is_some_and(|(position, author)| *position <= seen || author == page)
-        };
-        let keys = self.items.keys().filter(|key| key.0 == slice && !ids.contains(&key.1));
-        keys.filter(|key| self.value(key).is_some() && known(key)).cloned().collect()
     }
 
     /// How far a page's bursts are durable.
