@@ -17,7 +17,7 @@ use std::io;
 /// | `updateItem` | `{id, ...fields}` | sets these fields, and removes those of [`Action::unset`] |
 /// | `removeItem`, `delete…` | an id or `{id}` | deletes the item |
 /// | `clearItems` | null | deletes all items of the slice |
-/// | `setItems`, `set…` | an array of items | puts each, and deletes the others that this page had seen or made |
+/// | `setItems`, `set…` | an array of items | puts each, and deletes the others: those that this page knew, once it has read the slice; all, before |
 /// | `set…`, `save…` of a slice with `single` | any value | replaces the value |
 ///
 /// An enum does as well:
@@ -199,7 +199,7 @@ pub fn of_rejection<V: Serialize + ?Sized>(
         payload: Option<Raw<'a>>,
         at: u64,
     }
-    let value = value.map(|value| read(&Action::new("value/set", value))).transpose()?;
+    let value = value.map(|value| read(&Action::new(kind, value))).transpose()?;
     let fields = value.as_ref().and_then(|value| Fields::parse(&value.text)).unwrap_or_default();
     Ok(write(&OfRejection { r#type: kind, id, payload: fields.get("payload").map(Raw), at }))
 }

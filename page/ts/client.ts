@@ -226,31 +226,30 @@ function answer<T>(
  * not registered or an unknown verb, comes later, to `subscribeErrors` and the console.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
-  const { type, payload } = (action ?? {}) as Action;
-  const slash = String(type).lastIndexOf("/");
-  const of = known.get(String(type).slice(0, slash));
-  if (!of) {
-    take(action);
-    return action;
-  }
-  const verb = type.slice(slash + 1);
+  const type = String((action as Action | null | undefined)?.type);
+  const slash = type.lastIndexOf("/");
+  const of = known.get(type.slice(0, slash));
+  if (of) takeKnown(of, type.slice(slash + 1), action);
+  else take(action);
+  return action;
+}
+
+/** Takes an action on a slice of which the page knows items: it knows others then. */
+function takeKnown(of: Known, verb: string, action: Action): void {
+  const { payload } = action;
   const items = Array.isArray(payload) ? payload : [payload];
-  if (verb === "clearItems") {
-    take(action);
-    of.ids.clear();
-  } else if (verb.startsWith("set")) {
+  if (verb.startsWith("set")) {
     const now = new Set(items.map(idOf).filter((id) => id !== undefined));
     // Of a slice that was not read, the others are not known: all that there is goes.
     take(action, { left: of.isRead ? [...of.ids].filter((id) => !now.has(id)) : undefined });
     of.ids = now;
   } else {
     take(action);
-    if (verb === "removeItem" || verb.startsWith("delete")) {
-      of.ids.delete(typeof payload === "object" ? (idOf(payload) ?? "") : String(payload));
-    } else know(of, items);
+    if (verb === "clearItems") of.ids.clear();
+    else if (verb !== "removeItem" && !verb.startsWith("delete")) know(of, items);
+    else of.ids.delete(typeof payload === "object" ? (idOf(payload) ?? "") : String(payload));
   }
   of.changes += 1;
-  return action;
 }
 
 /** Takes an action about the item `id` if its payload does not name it; the number of the burst with which it goes. */
@@ -258,9 +257,10 @@ function send(action: Action, id?: string, whole?: unknown): number {
   return take(action, { id, whole });
 }
 
-/** The bytes of a text, at most. */
+/** The bytes of a text, or more. */
 const bytesOf = (text: string) => (text.length <= SHORT ? text.length * 3 : new TextEncoder().encode(text).length);
 
+/** Takes an action; the number of the burst with which it goes. */
 function take(action: Action, beside?: Beside): number {
   checkRegistered("dispatch");
   const text = actionText(action, beside);
