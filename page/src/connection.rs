@@ -129,6 +129,13 @@ impl Connection {
         self.say(|session, now| session.tick(now));
     }
 
+    /// Whether a message tells of items. What was dispatched before it knew nothing of that, and is to be posted before the
+    /// message is heard: a burst says what the page had applied.
+    #[cfg(feature = "api")]
+    pub fn tells_of_items(down: &Down) -> bool {
+        matches!(down.kind().as_deref(), Some("changed" | "rows"))
+    }
+
     /// Hears what the worker says, to this page or to all.
     pub fn hear(&self, down: Down) {
         let Some(kind) = down.kind() else { return };

@@ -282,6 +282,23 @@ test("an action says when it was dispatched, and a burst up to where the page ha
   );
 });
 
+test("what was dispatched before the page is told of a change goes first, and has not seen it", async () => {
+  await flushPersistence();
+  dispatch({ type: "books/addItem", payload: { id: "just now" } });
+  await flushPersistence();
+  const before = of("actions").length;
+  dispatch({ type: "books/addItem", payload: { id: "gathered" } });
+  say({ kind: "changed", slice: "books", puts: [], deletes: ["x"], origin: "server", n: 0, position: 35 });
+  dispatch({ type: "books/addItem", payload: { id: "later" } });
+  await flushPersistence();
+  deepStrictEqual(
+    of("actions")
+      .slice(before)
+      .map(({ seen }) => seen),
+    [30, 35],
+  );
+});
+
 test("a long burst is posted in parts, each with a number of its own", async () => {
   const parts = async (payloads: unknown[]) => {
     await flushPersistence();

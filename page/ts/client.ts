@@ -170,7 +170,7 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
     });
     // One for all pages, and one for this page.
     for (const channel of [name, `${name}:${page}`])
-      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => wasm.hear(data);
+      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => heard(data);
   } catch (reason) {
     throw failure(
       "worker_failed",
@@ -183,6 +183,14 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
 }
 
+/** Takes what the worker says, to this page or to all. */
+function heard(message: Message): void {
+  // What was dispatched before knew nothing of it: a burst says what the page had applied.
+  if (message.kind === "changed" || message.kind === "rows") post();
+  wasm.hear(message);
+}
+
+/** Takes what answers nothing of it. */
 function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {

@@ -27,6 +27,15 @@ pub enum Message<P> {
 /// A request, and its number. Written as it is posted: `after` is the last burst before it.
 type Request = (u64, Envelope<'static>);
 
+#[derive(Debug, Clone)]
+struct Burst<P> {
+    n: u64,
+    /// What the page had applied when the burst was made. Sent again, it says the same: what came since, its actions knew
+    /// nothing of.
+    seen: Position,
+    actions: P,
+}
+
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
@@ -40,8 +49,8 @@ pub struct Session<P> {
     registering: Option<u64>,
     last_request: u64,
     last_n: u64,
-    /// Bursts that are not acknowledged, by their number.
-    bursts: Vec<(u64, P)>,
+    /// Bursts that are not acknowledged, in the order of their numbers.
+    bursts: Vec<Burst<P>>,
     /// Requests that are not answered.
     requests: Vec<Request>,
     /// Slices whose items' progress the page wants to hear.
@@ -109,29 +118,30 @@ impl<P: Clone> Session<P> {
     }
 
     /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
-    pub fn burst(&mut self, now: u64, burst: P) -> Option<Message<P>> {
+    pub fn burst(&mut self, now: u64, actions: P) -> Option<Message<P>> {
         self.last_n += 1;
-        self.bursts.push((self.last_n, burst.clone()));
+        let burst = Burst { n: self.last_n, seen: self.seen.unwrap_or_default(), actions };
+        self.bursts.push(burst.clone());
         self.arm(now);
-        self.stamped(self.last_n, burst)
+        self.stamped(burst)
     }
 
     /// Nothing where the page is not registered, or is registering more: the burst may be of that.
-    fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
+    fn stamped(&self, Burst { n, seen, actions }: Burst<P>) -> Option<Message<P>> {
         if self.registering.is_some() {
             return None;
         }
         let head = Envelope {
             epoch: Some(self.epoch.as_deref()?.into()),
             n: Some(n),
-            first: Some(self.bursts.first().map_or(n, |burst| burst.0)),
-            seen: Some(self.seen.unwrap_or_default()),
+            first: Some(self.bursts.first().map_or(n, |burst| burst.n)),
+            seen: Some(seen),
             ..self.message("actions")
         };
         let mut before = head.to_text();
         before.pop();
         before.push_str(",\"actions\":");
-        Some(Message::Burst { before, burst })
+        Some(Message::Burst { before, burst: actions })
     }
 
     /// Asks something of the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with settings (a JSON
@@ -163,7 +173,7 @@ impl<P: Clone> Session<P> {
     /// holds that one.
     fn asked(&self, (_, message): &Request) -> Message<P> {
         let mut message = message.clone();
-        let held = self.bursts.first().map(|burst| burst.0);
+        let held = self.bursts.first().map(|burst| burst.n);
         message.after = message.after.filter(|after| held.is_some_and(|held| held <= *after));
         message.epoch = self.epoch.as_deref().map(Into::into);
         Message::Text(message.to_text())
@@ -212,6 +222,9 @@ impl<P: Clone> Session<P> {
         }
         if self.is_another(epoch) {
             self.seen = None;
+            for burst in &mut self.bursts {
+                burst.seen = Position::default();
+            }
         }
         self.epoch = Some(epoch.into());
         let next = self.repeat(now);
@@ -247,7 +260,7 @@ impl<P: Clone> Session<P> {
     pub fn acknowledged(&mut self, now: u64, n: u64) {
         self.heartbeat_at.get_or_insert(now + HEARTBEAT_MS);
         self.unfinished = true;
-        self.bursts.retain(|burst| burst.0 > n);
+        self.bursts.retain(|burst| burst.n > n);
         self.patience = PATIENCE_MS;
         self.again_at = Some(now + self.patience);
         self.rest();
@@ -306,10 +319,8 @@ impl<P: Clone> Session<P> {
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
         let mut messages = Vec::new();
         // Bursts first: a flush that waits is for what was dispatched before it.
-        for (n, burst) in &self.bursts {
-            if *n >= from {
-                messages.extend(self.stamped(*n, burst.clone()));
-            }
+        for burst in self.bursts.iter().filter(|burst| burst.n >= from) {
+            messages.extend(self.stamped(burst.clone()));
         }
         for request in &self.requests {
             // Before it is registered, a page has nothing else to ask.
@@ -512,6 +523,29 @@ mod tests {
         let again = session.registered(2, 1, "other");
         assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0,"#));
         assert!(!session.is_another("other"));
+    }
+
+    /// What the page applied after a burst was made, the burst knew nothing of.
+    #[test]
+    fn a_burst_that_is_sent_again_says_what_was_seen_when_it_was_made() {
+        let seen = |messages: &[Message<String>]| -> Vec<_> {
+            let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
+            bodies
+                .filter_map(|body| match body {
+                    Body::Actions { seen, .. } => Some(seen.0),
+                    _ => None,
+                })
+                .collect()
+        };
+        let mut session = session();
+        session.burst(0, "[1]".into());
+        session.saw(7);
+        session.saw(5);
+        session.burst(0, "[2]".into());
+        session.saw(9);
+        assert_eq!(seen(&session.hello(1)), [0, 7]);
+        session.stale(1);
+        assert_eq!(seen(&session.registered(2, 1, "other")), [0, 0], "positions of another database");
     }
 
     /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.
