@@ -1,40 +1,127 @@
-// The worker's script: every listener in the first turn, each event forwarded to Rust and held open for its work. The build
-"use strict"; // puts wasm-bindgen's glue (`wasm_bindgen`) in front of it and gives __NIGHTFERRY_BUILD__ its value.
+// The worker's script: it has every listener, because a browser drops the events of listeners that are added after the script's
+// first turn. Each event is forwarded to Rust and held open until its work is done. The build puts wasm-bindgen's glue
+// (`wasm_bindgen`) in front of it, gives __NIGHTFERRY_BUILD__ its value, and minifies it.
+"use strict";
+
 const WASM = new URL(`sw.wasm?build=${__NIGHTFERRY_BUILD__}`, self.location).href;
-const CACHE = `nightferry-wasm-${__NIGHTFERRY_BUILD__}`;
+const CACHES = "nightferry-wasm-";
+const CACHE = CACHES + __NIGHTFERRY_BUILD__;
 const settings = new URL(self.location).searchParams;
 const name = settings.get("name") ?? "nightferry";
-let lock, wasm, booted, fail, panicked, installing = false;
+const api = settings.get("api") ?? "/nightferry";
 
-// One writer: another worker of this database, as during an update, finishes first.
-const alone = () => (lock ??= new Promise((granted) =>
-  void navigator.locks.request(`nightferry:${name}`, () => new Promise(() => granted()))));
-// wasm comes from the cache, so that the worker starts while the server is down. A panic costs the instance: the next
-// event boots a fresh one. Any call makes that, but hands it pointers into the old one: so a call that has none, at once.
-const load = async () => wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
-const loaded = () => (wasm ??= load().catch((error) => { wasm = undefined; throw error; }));
-const boot = () => alone().then(loaded).then(() => wasm_bindgen.boot(name, settings.get("api") ?? "/nightferry"));
-const ready = () => (booted ??= boot().catch((error) => { booted = undefined; throw error; }));
-const watch = () => { panicked = new Promise((_, reject) => { fail = reject; }); panicked.catch(() => {}); };
-watch();
-self.__nightferry_panic = (message) => { booted = undefined; wasm_bindgen.start(); fail(new Error(message)); watch(); };
-// An update takes over once no event is held, so this one lets go of them; what it began, the update finishes. (A
-// worker that is being installed hears of itself first.)
-const replaced = new Promise((go) => self.registration.addEventListener("updatefound", () =>
-  self.registration.installing?.addEventListener("statechange", ({ target }) => target.state === "installed" && !installing && go())));
-const report = (error) => console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
-const perform = (work) => Promise.race([ready().then(work), panicked, replaced]);
+const state = {
+  /** Resolves once this worker is the only one of its database. */
+  lock: undefined,
+  /** Resolves once the wasm is instantiated. */
+  wasm: undefined,
+  /** Resolves once the engine runs. A panic ends that: the next event boots it anew. */
+  booted: undefined,
+  /** Rejects at the next panic, by calling `fail`: the events that the instance was working on end. */
+  panic: undefined,
+  fail: undefined,
+  /** This very worker is being installed. */
+  isInstalling: false,
+};
 
+/** Waits until another worker of this database, as during an update, has finished: there is one writer. */
+function lock() {
+  state.lock ??= new Promise((granted) => {
+    const forEver = () => new Promise(() => granted());
+    navigator.locks.request(`nightferry:${name}`, forEver);
+  });
+  return state.lock;
+}
+
+/** Remembers a promise under `key` of the state; one that failed is tried again the next time. */
+function once(key, begin) {
+  state[key] ??= begin().catch((error) => {
+    state[key] = undefined;
+    throw error;
+  });
+  return state[key];
+}
+
+/** Instantiates the wasm. It comes from the cache, so that the worker starts while the server is down. */
+async function instantiate() {
+  await wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
+}
+
+async function boot() {
+  await lock();
+  await once("wasm", instantiate);
+  await wasm_bindgen.boot(name, api);
+}
+
+function expectPanic() {
+  state.panic = new Promise((_, reject) => {
+    state.fail = reject;
+  });
+  // It may come while no event waits.
+  state.panic.catch(() => {});
+}
+
+/**
+ * Called by the hook of a panic, which costs the instance and not the worker. A fresh one is made at once: any call would make
+ * it, but a call with strings would hand it pointers into the memory of the old one.
+ */
+self.__nightferry_panic = (message) => {
+  state.booted = undefined;
+  wasm_bindgen.start();
+  state.fail(new Error(message));
+  expectPanic();
+};
+expectPanic();
+
+/** Resolves when an update waits for this worker to let go of its events. What this one began, the update finishes. */
+const replaced = new Promise((resolve) => {
+  self.registration.addEventListener("updatefound", () => {
+    self.registration.installing?.addEventListener("statechange", ({ target }) => {
+      // A worker that is being installed hears of itself first.
+      if (target.state === "installed" && !state.isInstalling) resolve();
+    });
+  });
+});
+
+/** Has the engine work on an event, until that is done, the engine panics, or an update takes over. */
+function perform(work) {
+  return Promise.race([once("booted", boot).then(work), state.panic, replaced]);
+}
+
+function report(error) {
+  console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
+}
+
+async function deleteOldCaches() {
+  const isOld = (key) => key.startsWith(CACHES) && key !== CACHE;
+  await Promise.all((await caches.keys()).filter(isOld).map((key) => caches.delete(key)));
+}
+
+// Installed: the wasm is kept, and the worker takes over without waiting for pages to close.
 self.addEventListener("install", (event) => {
-  installing = true;
-  event.waitUntil(Promise.all([caches.open(CACHE).then((cache) => cache.add(WASM)), self.skipWaiting()]));
+  state.isInstalling = true;
+  const keepWasm = async () => (await caches.open(CACHE)).add(WASM);
+  event.waitUntil(Promise.all([keepWasm(), self.skipWaiting()]));
 });
+
+// Took over: the wasm of former builds goes. Installed apps are woken now and then.
 self.addEventListener("activate", (event) => {
-  installing = false;
-  self.registration.periodicSync?.register("nightferry", { minInterval: 43_200_000 }).catch(() => {}); // Installed apps only.
-  const isOld = (key) => key.startsWith("nightferry-wasm-") && key !== CACHE;
-  event.waitUntil(caches.keys().then((keys) => Promise.all(keys.filter(isOld).map((key) => caches.delete(key)))));
+  state.isInstalling = false;
+  self.registration.periodicSync?.register("nightferry", { minInterval: 43_200_000 }).catch(() => {});
+  event.waitUntil(deleteOldCaches());
 });
-self.addEventListener("message", (event) => event.waitUntil(perform(() => wasm_bindgen.hear(event.data)).catch(report)));
-for (const kind of ["sync", "periodicsync"]) // A failure has the browser wake the worker again later.
-  self.addEventListener(kind, (event) => event.waitUntil(perform(() => wasm_bindgen.wake())));
+
+// A page said something. It hears by itself where that failed, and says it again.
+self.addEventListener("message", (event) => {
+  event.waitUntil(perform(() => wasm_bindgen.hear(event.data)).catch(report));
+});
+
+// The browser woke the worker (Background Sync). A failure has it wake the worker again later.
+self.addEventListener("sync", (event) => {
+  event.waitUntil(perform(() => wasm_bindgen.wake()));
+});
+
+// The same, now and then, for installed apps.
+self.addEventListener("periodicsync", (event) => {
+  event.waitUntil(perform(() => wasm_bindgen.wake()));
+});

@@ -655,7 +655,7 @@ fn f17_an_update_merges_into_what_is_stored_pending_and_on_its_way() {
 fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
     let mut world = World::with(32, FILES);
     world.settle();
-    let counter = |world: &World| world.status().unsent;
+    let counter = |world: &World| world.status().auto_sync.change_counter;
     for fault in [Fault::Refused, Fault::Internal, Fault::Html, Fault::AnswerLost, Fault::Swallowed] {
         world.server.mode = fault;
         let before = world.requested;
@@ -700,7 +700,7 @@ fn a_change_that_the_server_cannot_take_stops_no_other() {
     world.dispatch(0, "files/addItems", (0..100).map(|id| json!({"id": id})).collect());
     world.run_until("all others are there", |world| world.server.live().len() == 99);
     world.run_for(100);
-    assert_eq!((world.status().unsent, world.disk.pushing().len()), (1, 0));
+    assert_eq!((world.status().auto_sync.change_counter, world.disk.pushing().len()), (1, 0));
     assert!(world.status().error.is_some());
     // Others go on meanwhile, and the one is tried now and then, alone.
     let before = world.server.pushes().len();

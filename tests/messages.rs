@@ -1,11 +1,11 @@
 //! The worker's messages as TypeScript sees them: an example of each, made here, kept in `page/ts/generated/` and
 //! checked there against the types of the page. `UPDATE=1 cargo test --test messages` writes it anew.
 
-use nightferry::bridge::config::AutoSync;
-use nightferry::bridge::down::{self, Origin, Progress};
-use nightferry::bridge::status::{Connection, Status, SyncStatus};
+use nightferry::bridge::down::{self, Origin, Progress, Rejection};
+use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
 use std::collections::BTreeSet;
+use nightferry::units::Millis;
 use nightferry_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,27 +55,46 @@ fn are_what_the_page_takes() {
     slices.insert("files".into());
     let busy = Status {
         connection: Connection::Online,
-        sync: SyncStatus::Syncing,
+        flask_connected: true,
+        sync_status: SyncStatus::Syncing,
         last_sync_time: Some(1_699_999_990_000),
         pending: 2,
-        progress: Some((1, 3)),
-        enabled: true,
-        next_sync_at: Some(1_700_000_030_000),
-        unsent: 2,
+        progress: Some(SyncProgress { done: 1, total: 3 }),
+        auto_sync: AutoSyncStatus {
+            next_sync_at: Some(1_700_000_030_000),
+            change_counter: 2,
+            ..AutoSyncStatus::default()
+        },
         ..Status::default()
     };
     let failed = Status {
+        enabled: false,
         connection: Connection::LocalOnly,
-        sync: SyncStatus::Error,
+        sync_status: SyncStatus::Error,
         error: Some("The server cannot be reached.".into()),
         conflicts: 1,
-        auto_sync: AutoSync { enabled: false, ..AutoSync::default() },
+        rejected: 2,
+        auto_sync: AutoSyncStatus { enabled: false, ..AutoSyncStatus::default() },
         ..Status::default()
     };
-    let succeeded = Status { connection: Connection::Online, sync: SyncStatus::Success, ..Status::default() };
+    let succeeded = Status {
+        connection: Connection::Online,
+        flask_connected: true,
+        sync_status: SyncStatus::Success,
+        ..Status::default()
+    };
     let changed = |origin| read(&down::changed("files", 7, 3, origin, &items));
     let progress = [Progress::Local, Progress::Sending, Progress::Synced];
     let pending: Vec<_> = progress.into_iter().map(|progress| (Key::new("files", "a"), progress)).collect();
+    let refused = |value| Rejection {
+        id: "files/7/a".into(),
+        slice: "files".into(),
+        item_id: "a".into(),
+        value,
+        code: "validation_failed".into(),
+        message: "A name is missing.".into(),
+        at: Millis(1_700_000_000_000),
+    };
     let messages = [
         status(&Status::default()),
         status(&busy),
@@ -87,6 +106,8 @@ fn are_what_the_page_takes() {
         changed(Origin::Rollback),
         read(&down::folded(7, 3, &slices)),
         read(&down::joined(7)),
+        read(&down::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),
+        read(&down::rejections()),
         read(&down::pending("files", true, &pending)),
         read(&down::failed(None, "storage", "Changes could not be kept yet.")),
         read(&down::warning("missing_item", "An update was not kept: there is no such item.")),

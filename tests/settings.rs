@@ -315,7 +315,7 @@ fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
     let before = asked(&world);
     world.run_for(600_000);
     assert_eq!(asked(&world) - before, 0, "off is off");
-    assert_eq!(world.status().next_sync_at, None);
+    assert_eq!(world.status().auto_sync.next_sync_at, None);
 }
 
 #[test]

@@ -30,7 +30,7 @@ let characters = 0;
 const client: Client = {
   register: async () => {},
   send: (action, id) => {
-    characters += actionText(action, id).length;
+    characters += actionText(action, { id }).length;
     sent += 1;
     return 1;
   },

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::refuse::refuse;
 use nightferry::bridge::action::id_text;
-use nightferry::json::{Fields, MAX_ITEM_BYTES, Writer, check, elements, string};
+use nightferry::json::{Fields, MAX_ITEM_BYTES, Raw, check, elements, string, write};
 use serde::Serialize;
 use std::io;
 
@@ -17,7 +17,7 @@ use std::io;
 /// | `updateItem` | `{id, ...fields}` | sets these fields, and removes those of [`Action::unset`] |
 /// | `removeItem`, `delete…` | an id or `{id}` | deletes the item |
 /// | `clearItems` | null | deletes all items of the slice |
-/// | `setItems`, `set…` | an array of items | puts each, and deletes the others that this page had seen or made |
+/// | `setItems`, `set…` | an array of items | puts each, and deletes the others: those that this page knew, once it has read the slice; all, before |
 /// | `set…`, `save…` of a slice with `single` | any value | replaces the value |
 ///
 /// An enum does as well:
@@ -81,11 +81,22 @@ impl serde_json::ser::Formatter for Numbers {
     }
 }
 
+/// What an action does to the items that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Put,
+    Delete,
+    /// The slice has these items and no others.
+    Set,
+    /// The slice has no items.
+    Clear,
+}
+
 /// An action to post.
 #[derive(Debug)]
 pub struct Dispatched {
-    /// Its JSON text.
-    pub text: String,
+    /// Its JSON text, to which [`Dispatched::text`] adds what is not the caller's.
+    text: String,
     /// Its type.
     kind: String,
 }
@@ -96,12 +107,40 @@ impl Dispatched {
         self.kind.rsplit_once('/').map_or("", |(slice, _)| slice)
     }
 
+    /// What it does, as its verb says.
+    pub fn effect(&self) -> Effect {
+        match self.kind.rsplit_once('/').map_or("", |(_, verb)| verb) {
+            "clearItems" => Effect::Clear,
+            verb if verb.starts_with("set") => Effect::Set,
+            verb if verb == "removeItem" || verb.starts_with("delete") => Effect::Delete,
+            _ => Effect::Put,
+        }
+    }
+
     /// The ids of the items in its payload.
     pub fn ids(&self) -> Vec<String> {
         let fields = Fields::parse(&self.text).unwrap_or_default();
         let payload = fields.get("payload").unwrap_or_default();
-        let id = |item: &str| id_text(Fields::parse(item)?.get("id")?);
+        let is_id = self.effect() == Effect::Delete;
+        let id = |item: &str| match Fields::parse(item) {
+            Some(fields) => id_text(fields.get("id")?),
+            None if is_id => id_text(item),
+            None => None,
+        };
         elements(payload).unwrap_or_else(|| vec![payload]).into_iter().filter_map(id).collect()
+    }
+
+    /// The text to post: dispatched at `at`, epoch ms; `left` are the ids that a set leaves out.
+    pub fn text(mut self, left: Option<&[String]>, at: u64) -> String {
+        #[derive(Serialize)]
+        struct Beside<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            left: Option<&'a [String]>,
+            at: u64,
+        }
+        self.text.pop();
+        self.text.push(',');
+        self.text + write(&Beside { left, at }).trim_start_matches('{')
     }
 }
 
@@ -140,13 +179,29 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
         }
     }
     // An app's action may have more than the worker is to know; an `id` beside the payload would be the item's to it.
-    let mut out = Writer::object();
-    for name in ["type", "payload", "unset"] {
-        if let Some(value) = fields.get(name) {
-            out.raw(name, value);
-        }
+    let known = ["type", "payload", "unset"];
+    let kept = known.iter().filter_map(|name| Some(((*name).into(), fields.get(name)?))).collect();
+    Ok(Dispatched { text: write(&Fields(kept)), kind })
+}
+
+/// What becomes of a refused change: `kind` is `@retryRejected`, with a value or its own, or `@discardRejected`.
+pub fn of_rejection<V: Serialize + ?Sized>(
+    kind: &str,
+    id: &str,
+    value: Option<&V>,
+    at: u64,
+) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct OfRejection<'a> {
+        r#type: &'a str,
+        id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Raw<'a>>,
+        at: u64,
     }
-    Ok(Dispatched { text: out.end(), kind })
+    let value = value.map(|value| read(&Action::new(kind, value))).transpose()?;
+    let fields = value.as_ref().and_then(|value| Fields::parse(&value.text)).unwrap_or_default();
+    Ok(write(&OfRejection { r#type: kind, id, payload: fields.get("payload").map(Raw), at }))
 }
 
 #[cfg(test)]
@@ -251,7 +306,7 @@ mod tests {
             [text(&Action::new("a/addItem", twice())), text(&Action::new("a/addItems", [twice(), twice()]))]
         {
             let message = refused.unwrap_err().message;
-            assert!(message.contains("a/addItem") && message.contains("\"id\" twice"), "{message}");
+            assert!(message.contains("a/addItem") && message.contains("/id has its key twice"), "{message}");
         }
         // A key that is no name makes no array of an object.
         let deep = (0..100).fold(json!(1), |inside, _| json!([inside]));
@@ -268,6 +323,37 @@ mod tests {
         let action = json!({"payload": {"id": 1}, "type": "a/updateItem", "unset": ["b"]});
         assert_eq!(text(&action).unwrap(), r#"{"type":"a/updateItem","payload":{"id":1},"unset":["b"]}"#);
         assert_eq!(text(&json!({"type": "a/b"})).unwrap(), r#"{"type":"a/b"}"#);
+    }
+
+    #[test]
+    fn an_action_says_when_it_was_dispatched_and_a_set_what_it_leaves_out() {
+        let action = || read(&Action::new("a/setAll", json!([{"id": 1}]))).unwrap();
+        assert_eq!(action().effect(), Effect::Set);
+        assert_eq!(action().text(None, 5), r#"{"type":"a/setAll","payload":[{"id":1}],"at":5}"#);
+        let left = ["x\"".to_owned()];
+        assert!(action().text(Some(&left), 5).ends_with(r#","left":["x\""],"at":5}"#));
+        for (kind, effect) in [
+            ("a/addItem", Effect::Put),
+            ("a/removeItem", Effect::Delete),
+            ("a/deleteFile", Effect::Delete),
+            ("a/clearItems", Effect::Clear),
+        ] {
+            let action = read(&Action::new(kind, 7)).unwrap();
+            assert_eq!(action.effect(), effect);
+            assert_eq!(action.ids().is_empty(), effect != Effect::Delete, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_refused_change_is_named_beside_its_value() {
+        let retry =
+            |value: Option<&serde_json::Value>| of_rejection("@retryRejected", "a/7/x", value, 5).unwrap();
+        assert_eq!(retry(None), r#"{"type":"@retryRejected","id":"a/7/x","at":5}"#);
+        assert_eq!(
+            retry(Some(&json!(null))),
+            r#"{"type":"@retryRejected","id":"a/7/x","payload":null,"at":5}"#
+        );
+        assert!(of_rejection("@retryRejected", "a/7/x", Some(&f64::NAN), 5).is_err());
     }
 
     #[test]

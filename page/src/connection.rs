@@ -2,7 +2,7 @@
 //! when is decided by the core's `Session`. Channels and timers are the caller's: in `client.wasm`, a closure would bring
 //! more code than all of this.
 
-use js_sys::{Array, Function, JsString};
+use js_sys::{Function, JsString};
 use nightferry::bridge::session::{Message, Session};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
@@ -36,15 +36,11 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn epoch(this: &Down) -> Option<String>;
     #[wasm_bindgen(method, getter)]
-    fn slice(this: &Down) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
     fn position(this: &Down) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
     fn unfinished(this: &Down) -> Option<bool>;
     #[wasm_bindgen(method, getter, js_name = wakeIn)]
     fn wake_in(this: &Down) -> Option<f64>;
-    #[wasm_bindgen(method, getter)]
-    fn slices(this: &Down) -> Array;
 }
 
 /// Changes what is in a cell. Nothing here is changed while it is being changed, so this always can; a panic for the
@@ -133,6 +129,13 @@ impl Connection {
         self.say(|session, now| session.tick(now));
     }
 
+    /// Whether a message tells of items. What was dispatched before it knew nothing of that, and is to be posted before the
+    /// message is heard: a burst says what the page had applied.
+    #[cfg(feature = "api")]
+    pub fn tells_of_items(down: &Down) -> bool {
+        matches!(down.kind().as_deref(), Some("changed" | "rows"))
+    }
+
     /// Hears what the worker says, to this page or to all.
     pub fn hear(&self, down: Down) {
         let Some(kind) = down.kind() else { return };
@@ -156,12 +159,7 @@ impl Connection {
                     let wake_in = down.wake_in().map(|wait| wait as u64);
                     session.status(now, down.unfinished() == Some(true), wake_in);
                 }
-                "folded" => {
-                    for slice in down.slices().iter().filter_map(|slice| slice.as_string()) {
-                        session.saw(&slice, number(down.position()));
-                    }
-                }
-                "changed" | "rows" => session.saw(&down.slice().unwrap_or_default(), number(down.position())),
+                "changed" | "folded" | "rows" => session.saw(number(down.position())),
                 _ => {}
             }
             if let Some(request) = request {

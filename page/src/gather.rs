@@ -1,15 +1,18 @@
 //! Actions on their way to the worker, gathered so that a burst of them is one message.
 
-/// A burst is posted in parts of about this many bytes, so that no single record grows without bound.
-const MAX_BURST: usize = 8 * 1024 * 1024;
+/// A burst is posted in parts of at most so many actions, and so many bytes of text unless a single action has more: each is
+/// a record of the worker's, which is read at once.
+const MAX_ACTIONS: usize = 500;
+const MAX_BYTES: usize = 1_000_000;
 /// Bursts that follow one another closely are posted together, one in so many ms.
 const GATHER_MS: f64 = 50.0;
 
 /// What was dispatched and not posted.
 #[derive(Default)]
 pub struct Gathered {
-    /// Texts of actions, with commas between.
+    /// Texts of actions, with commas between, and how many they are.
     texts: String,
+    actions: usize,
     /// Parts that are full.
     aside: Vec<String>,
     /// When a burst was posted last, in ms of the page's clock.
@@ -32,9 +35,11 @@ pub enum Post {
 impl Gathered {
     /// Takes an action's text, at `now`. Timers of hidden pages may be a minute late, so they have none.
     pub fn add(&mut self, action: &str, now: f64, is_hidden: bool) -> Post {
-        if self.texts.len() + action.len() > MAX_BURST {
+        // With a comma before it, and the bracket at the end.
+        if self.actions == MAX_ACTIONS || self.texts.len() + action.len() + 2 > MAX_BYTES {
             self.put_aside();
         }
+        self.actions += 1;
         self.texts.push(if self.texts.is_empty() { '[' } else { ',' });
         self.texts.push_str(action);
         if std::mem::replace(&mut self.armed, true) {
@@ -48,6 +53,7 @@ impl Gathered {
         if !self.texts.is_empty() {
             self.texts.push(']');
             self.aside.push(std::mem::take(&mut self.texts));
+            self.actions = 0;
         }
     }
 
@@ -84,10 +90,17 @@ mod tests {
     #[test]
     fn a_long_burst_is_posted_in_parts() {
         let mut gathered = Gathered::default();
-        let text = "1".repeat(MAX_BURST / 2);
+        let text = "1".repeat(MAX_BYTES / 2 - 1);
         for _ in 0..3 {
             gathered.add(&text, 0.0, false);
         }
-        assert_eq!(gathered.take(0.0).iter().map(String::len).collect::<Vec<_>>(), [text.len() + 2; 3]);
+        gathered.add(&"1".repeat(MAX_BYTES * 2), 0.0, false);
+        let lengths: Vec<_> = gathered.take(0.0).iter().map(String::len).collect();
+        assert_eq!(lengths, [text.len() + 2, text.len() + 2, text.len() + 2, MAX_BYTES * 2 + 2]);
+        for _ in 0..501 {
+            gathered.add("1", 0.0, false);
+        }
+        let lengths: Vec<_> = gathered.take(0.0).iter().map(String::len).collect();
+        assert_eq!(lengths, [1_001, 3]);
     }
 }

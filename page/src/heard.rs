@@ -1,54 +1,17 @@
 //! What the worker tells, as last heard, and who listens.
 
+use crate::action::Effect;
 use crate::connection::Down;
 use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
 use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
-use serde::Deserialize;
+use nightferry::bridge::down::{Changed, FromWorker};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
-
-/// A message that answers nothing.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
-enum Told {
-    Status {
-        status: Status,
-    },
-    Metrics {
-        metrics: SyncMetrics,
-    },
-    Changed {
-        slice: String,
-        /// The last record of all pages that is in it.
-        position: u64,
-        #[serde(flatten)]
-        change: Change<Value>,
-    },
-    Pending {
-        slice: String,
-        changes: Vec<ItemProgress>,
-        reset: bool,
-    },
-    Failed {
-        code: String,
-        message: String,
-    },
-    Warning {
-        code: String,
-        message: String,
-    },
-    /// From here on the page is told of everything; before, it may have missed something.
-    Joined,
-    /// The page is registered for another database.
-    Registered,
-    #[serde(other)]
-    Other,
-}
 
 /// What changed elsewhere, and the last record of all pages that is in it.
 #[derive(Clone)]
@@ -77,8 +40,19 @@ pub struct Heard {
     pub on_another: Listeners<()>,
     changes: BySlice<Elsewhere>,
     pending: BySlice<Pending>,
-    /// Of slices that are listened to, the ids of the items that the page was told of or made.
-    known: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// Of slices that were read or are listened to, what the page knows of their items.
+    known: RefCell<BTreeMap<String, Known>>,
+    /// The list of refused changes is another one, or may be.
+    pub on_rejections: Listeners<()>,
+}
+
+/// What the page knows of a slice's items.
+#[derive(Default)]
+struct Known {
+    /// The ids of those that it was told of or made.
+    ids: BTreeSet<String>,
+    /// It has read all of them, of this database.
+    is_read: bool,
 }
 
 fn of<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
@@ -123,16 +97,52 @@ impl Heard {
         self.known.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
     }
 
-    /// The page has, or had, items of these ids.
-    pub fn knows(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
-        self.known.borrow_mut().entry(slice.into()).or_default().extend(ids);
+    fn know(&self, slice: &str, know: impl FnOnce(&mut Known)) {
+        know(self.known.borrow_mut().entry(slice.into()).or_default());
+    }
+
+    /// The page has read a slice: these are its items.
+    pub fn has_read(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
+        self.know(slice, |known| {
+            known.ids.extend(ids);
+            known.is_read = true;
+        });
+    }
+
+    fn is_told<T>(&self, slice: &str, change: &Change<T>) {
+        self.know(slice, |known| {
+            for id in &change.deletes {
+                known.ids.remove(id);
+            }
+            known.ids.extend(change.puts.iter().map(|put| put.id.clone()));
+        });
+    }
+
+    /// The page changes items itself. Of a set in a slice that it has read, the ids that it leaves out.
+    pub fn dispatches(&self, slice: &str, effect: Effect, ids: Vec<String>) -> Option<Vec<String>> {
+        let mut left = None;
+        self.know(slice, |known| match effect {
+            Effect::Put => known.ids.extend(ids),
+            Effect::Delete => ids.iter().for_each(|id| {
+                known.ids.remove(id);
+            }),
+            Effect::Clear => known.ids.clear(),
+            Effect::Set => {
+                let before = std::mem::replace(&mut known.ids, ids.into_iter().collect());
+                left = known.is_read.then(|| before.difference(&known.ids).cloned().collect());
+            }
+        });
+        left
     }
 
     /// What a slice has come to while the page was not told: all that there is now, and what is gone.
     pub fn catch_up(&self, slice: &str, puts: Vec<Item<Value>>) {
-        let now: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
-        let before = self.known.borrow_mut().insert(slice.into(), now.clone()).unwrap_or_default();
-        let deletes = before.difference(&now).cloned().collect();
+        let ids: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
+        let mut deletes = Vec::new();
+        self.know(slice, |known| {
+            deletes = known.ids.difference(&ids).cloned().collect();
+            *known = Known { ids, is_read: true };
+        });
         let change = Change { puts, deletes, origin: Origin::Tab };
         // It is told once it was read: nothing is read again because of it.
         of(&self.changes, slice).tell(&Elsewhere { position: 0, change });
@@ -141,38 +151,45 @@ impl Heard {
     /// Takes a message of the worker that answers nothing. Whether the page may have missed something before it.
     #[must_use]
     pub fn hear(&self, down: &Down) -> bool {
-        let told = match read(down) {
-            Ok(told) => told,
+        let message: FromWorker<Value> = match read(down) {
+            Ok(message) => message,
             Err(why) => {
                 self.report(why);
                 return false;
             }
         };
-        match told {
-            Told::Status { status } => {
+        match message {
+            FromWorker::Status { status, .. } => {
                 *self.status.borrow_mut() = status.clone();
                 self.on_status.tell(&status);
             }
-            Told::Metrics { metrics } => {
+            FromWorker::Metrics { metrics } => {
                 *self.metrics.borrow_mut() = metrics.clone();
                 self.on_metrics.tell(&metrics);
             }
-            Told::Changed { slice, position, change } => {
-                self.knows(&slice, change.puts.iter().map(|put| put.id.clone()));
+            FromWorker::Changed(Changed { slice, position, change, .. }) => {
+                self.is_told(&slice, &change);
                 of(&self.changes, &slice).tell(&Elsewhere { position, change });
             }
-            Told::Pending { slice, changes, reset } => {
+            FromWorker::Pending { slice, changes, reset } => {
                 of(&self.pending, &slice).tell(&Pending { changes, reset });
             }
-            Told::Failed { code, message } => self.fail(ErrorKind::Failed, code, message),
-            Told::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
-            Told::Joined => return true,
-            Told::Registered => {
+            FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
+            FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
+            FromWorker::Rejections => self.on_rejections.tell(&()),
+            // From here on the page is told of everything; before, it may have missed something.
+            FromWorker::Joined { .. } => {
+                self.on_rejections.tell(&());
+                return true;
+            }
+            FromWorker::Registered { .. } => {
                 // Another database lacks what the page shows, which is no reason to take it away.
                 self.known.borrow_mut().clear();
                 self.on_another.tell(&());
+                self.on_rejections.tell(&());
             }
-            Told::Other => {}
+            // Answers go to whoever asked.
+            _ => {}
         }
         false
     }
@@ -232,35 +249,34 @@ mod tests {
     #[test]
     fn the_worker_s_messages_are_read_whole() {
         for message in messages() {
-            let told: Told = serde_json::from_value(message.clone()).unwrap();
-            let (part, again) = match told {
-                Told::Status { status } => ("status", serde_json::to_value(status)),
-                Told::Metrics { metrics } => ("metrics", serde_json::to_value(metrics)),
-                Told::Pending { changes, .. } => ("changes", serde_json::to_value(changes)),
-                Told::Changed { change, .. } => {
-                    for field in ["puts", "deletes", "origin"] {
-                        assert_eq!(serde_json::to_value(&change).unwrap()[field], message[field]);
-                    }
-                    continue;
-                }
-                Told::Failed { code, .. } => ("code", Ok(code.into())),
-                Told::Warning { message, .. } => ("message", Ok(message.into())),
-                Told::Joined | Told::Registered => continue,
-                Told::Other => {
-                    let kind = message["kind"].as_str().unwrap();
-                    assert_eq!(kind, "folded", "this is read by nothing");
-                    continue;
-                }
-            };
-            assert_eq!(again.unwrap(), message[part]);
+            let read: FromWorker<Value> = serde_json::from_value(message.clone()).unwrap();
+            let mut again = serde_json::to_value(read).unwrap();
+            again["v"] = message["v"].clone();
+            assert_eq!(again, message);
         }
     }
 
     #[test]
+    fn a_set_names_what_the_page_knew_and_leaves_out() {
+        let heard = Heard::default();
+        let ids = |ids: &[&str]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
+        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["made"])), None, "it was not read");
+        heard.has_read("notes", ids(&["1", "2", "3"]));
+        heard.dispatches("notes", Effect::Delete, ids(&["2"]));
+        heard.dispatches("notes", Effect::Put, ids(&["4"]));
+        let change = Change { puts: vec![], deletes: ids(&["3"]), origin: Origin::Server };
+        heard.is_told::<Value>("notes", &change);
+        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["4", "5"])), Some(ids(&["1", "made"])));
+        heard.dispatches("notes", Effect::Clear, vec![]);
+        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["6"])), Some(vec![]));
+    }
+
+    #[test]
     fn a_message_of_another_build_is_read_as_far_as_it_is_known() {
-        let told = r#"{"v":1,"kind":"status","status":{"pending":3,"moon":"full","connection":"by-pigeon"}}"#;
-        let Told::Status { status } = serde_json::from_str(told).unwrap() else { panic!("no status") };
+        let told = r#"{"v":1,"kind":"status","unfinished":false,"status":{"pending":3,"moon":"full","connection":"by-pigeon"}}"#;
+        let FromWorker::<Value>::Status { status, .. } = serde_json::from_str(told).unwrap() else {
+            panic!("no status")
+        };
         assert_eq!(status, Status { pending: 3, ..Status::default() });
-        assert!(matches!(serde_json::from_str(r#"{"v":1,"kind":"new"}"#).unwrap(), Told::Other));
     }
 }

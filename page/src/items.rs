@@ -6,7 +6,7 @@ use crate::listeners::Subscription;
 use crate::page::{ask, page};
 use crate::types::{Change, Item, ItemProgress};
 use gloo_timers::future::TimeoutFuture;
-use serde::Deserialize;
+use nightferry::bridge::down::Rows;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -28,26 +28,17 @@ const AGAIN_MS: u32 = 250;
 pub async fn hydrate<T: DeserializeOwned>(slice: &str) -> Result<Vec<Item<T>>, Error> {
     let items = stored(slice).await?;
     let heard = &page().heard;
-    heard.knows(slice, items.iter().map(|item| item.id.clone()));
+    heard.has_read(slice, items.iter().map(|item| item.id.clone()));
     Ok(heard.typed(slice, &items))
 }
 
 async fn stored(slice: &str) -> Result<Vec<Item<Value>>, Error> {
-    /// The stored items, and what is newer than the store and wins over them.
-    #[derive(Deserialize)]
-    struct Rows {
-        ids: Vec<String>,
-        values: Vec<Value>,
-        puts: Vec<Item<Value>>,
-        deletes: Vec<String>,
-        position: u64,
-    }
     // The worker reads a store while it takes what others do, and may tell of that before it answers.
     let early: Rc<RefCell<Vec<Elsewhere>>> = Rc::default();
     let (told, another) = (early.clone(), early.clone());
     let _listening = page().heard.on_change(slice, move |told_now| told.borrow_mut().push(told_now.clone()));
     let _another = page().heard.on_another.add(move |()| another.borrow_mut().clear());
-    let rows: Rows = ask("hydrate", Some(slice), None).await?;
+    let rows: Rows<Value> = ask("hydrate", Some(slice), None).await?;
     let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
     let mut change = |puts: Vec<Item<Value>>, deletes: Vec<String>| {
         for id in deletes {

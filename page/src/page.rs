@@ -7,14 +7,16 @@ use crate::gather::{Gathered, Post};
 use crate::heard::{Heard, read};
 use crate::listeners::Subscription;
 use crate::registration::{Place, is_hidden, window};
-use crate::types::{AutoSyncConfig, SliceConfig, Status, SyncMetrics, WorkerError};
+use crate::types::{AutoSyncConfig, Rejected, SliceConfig, Status, SyncMetrics, WorkerError};
 use gloo_timers::callback::Timeout;
 use js_sys::Promise;
 use js_sys::futures::{JsFuture, spawn_local};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// All that a page has of Nightferry.
 #[derive(Default)]
@@ -73,17 +75,27 @@ pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
     page.check_registered("dispatch")?;
     let dispatched = action::read(action)?;
+    let mut left = None;
     if page.heard.follows(dispatched.slice()) {
-        page.heard.knows(dispatched.slice(), dispatched.ids());
+        left = page.heard.dispatches(dispatched.slice(), dispatched.effect(), dispatched.ids());
         *page.dispatched.borrow_mut().entry(dispatched.slice().into()).or_default() += 1;
     }
-    let post_it = page.gathered.borrow_mut().add(&dispatched.text, now(), is_hidden());
+    gather(&dispatched.text(left.as_deref(), epoch_ms()));
+    Ok(())
+}
+
+/// Takes the text of an action, and arranges for it to be posted.
+fn gather(text: &str) {
+    let post_it = page().gathered.borrow_mut().add(text, now(), is_hidden());
     match post_it {
         Post::Arranged => {}
         Post::Soon => spawn_local(async { post() }),
         Post::Later(ms) => drop(Timeout::new(ms, post).forget()),
     }
-    Ok(())
+}
+
+fn epoch_ms() -> u64 {
+    js_sys::Date::now() as u64
 }
 
 pub(crate) fn not_registered(what: &str) -> Error {
@@ -291,11 +303,81 @@ pub async fn configure_auto_sync(config: AutoSyncConfig) -> Result<(), Error> {
     ask("configure", None, Some(&json(&config))).await.map(|Done {}| ())
 }
 
+/// The changes that the server refused: each was undone, and is kept with the reason until it is retried or discarded.
+///
+/// # Errors
+///
+/// `not_registered`.
+pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        rejected: Vec<Rejected<Value>>,
+    }
+    ask("rejected", None, None).await.map(|Answer { rejected }| rejected)
+}
+
+/// Makes a refused change once more, over what was changed since: with `value`, or as it was. Resolves when that is
+/// committed in IndexedDB; the server may refuse it again. A refusal that is not there any more is told to
+/// [`subscribe_errors`].
+///
+/// # Errors
+///
+/// `bad_action` for a value that cannot be kept; as [`flush_persistence`].
+pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) -> Result<(), Error> {
+    page().check_registered("retry_rejected")?;
+    gather(&action::of_rejection("@retryRejected", id, value, epoch_ms())?);
+    flush_persistence().await
+}
+
+/// Forgets a refused change. Resolves when that is committed in IndexedDB.
+///
+/// # Errors
+///
+/// As [`flush_persistence`].
+pub async fn discard_rejected(id: &str) -> Result<(), Error> {
+    page().check_registered("discard_rejected")?;
+    gather(&action::of_rejection::<()>("@discardRejected", id, None, epoch_ms())?);
+    flush_persistence().await
+}
+
+/// Calls `listener` with the changes that the server refused, and again whenever the list is another one, for as long as the
+/// subscription is held.
+pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Subscription {
+    let listener = Rc::new(listener);
+    let asked = Rc::new(Cell::new(0_u64));
+    let weak = Rc::downgrade(&listener);
+    let ask = move || {
+        let (weak, asked) = (weak.clone(), asked.clone());
+        let turn = asked.get() + 1;
+        asked.set(turn);
+        // Before `register` is called there is nothing to tell.
+        if page().check_registered("subscribe_rejected").is_err() {
+            return;
+        }
+        spawn_local(async move {
+            match get_rejected().await {
+                // It may have ended meanwhile, or have asked again.
+                Ok(rejected) => {
+                    if let Some(listener) = weak.upgrade().filter(|_| asked.get() == turn) {
+                        listener(&rejected);
+                    }
+                }
+                Err(why) => page().heard.report(why),
+            }
+        });
+    };
+    ask();
+    page().heard.on_rejections.add(move |()| {
+        // The subscription holds the listener, and with it what is asked.
+        let _held = &listener;
+        ask();
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Change, RegisterOptions, hydrate, register, subscribe};
-    use serde_json::Value;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 

@@ -50,7 +50,10 @@ async fn registered(options: RegisterOptions, early: Early, turn: Turn) -> Resul
     let page = page();
     let registration = granted(options, early, &turn).await;
     match &registration {
-        Ok(_) => page.registered.set(true),
+        Ok(_) => {
+            page.registered.set(true);
+            page.heard.on_rejections.tell(&());
+        }
         Err(why) => drop(page.refused.replace(Some(why.clone()))),
     }
     registration

@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Down};
 use crate::error::Error;
+use crate::page::post;
 use crate::types::RegisterOptions;
 use gloo_timers::callback::Timeout;
 use js_sys::futures::JsFuture;
@@ -166,7 +167,11 @@ fn converse(
     for channel in [name.to_owned(), format!("{name}:{page}")] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
         channel.set_onmessage(Some(&function(move |event: MessageEvent| {
-            connection.hear(event.data().unchecked_into())
+            let down = event.data().unchecked_into();
+            if Connection::tells_of_items(&down) {
+                post();
+            }
+            connection.hear(down);
         })));
         // Held, or the browser might collect it.
         std::mem::forget(channel);

@@ -1,58 +1,19 @@
-//! The shapes that pages know: what they declare, and what they are told. `page/ts/generated/types.ts` is made of them, so
-//! that they are the same in Rust and in TypeScript.
+//! The shapes that pages know: what they declare, and what they are told. Those that cross the bridge are the core's own.
+//! `page/ts/generated/` is made of them, so that they are the same in Rust and in TypeScript.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use nightferry::bridge::config::{AutoSyncConfig, SliceConfig};
+pub use nightferry::bridge::down::{
+    Change, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
+};
+pub use nightferry::bridge::status::{
+    AutoSyncStatus, Connection, OperationCount, SliceMetrics, Status, SyncMetrics, SyncProgress, SyncStatus,
+};
+
 #[cfg(test)]
 use ts_rs::TS;
-
-/// A slice's settings; every field optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS), ts(optional_fields))]
-#[serde(rename_all = "camelCase")]
-pub struct SliceConfig {
-    /// The IndexedDB object store; by default the slice's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store_name: Option<String>,
-    /// Whether its changes go to its store. While they do not, they are held beside it. Default true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Whether its changes go to the server. Default true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync_to_flask: Option<bool>,
-    /// How long an item must be quiet before it is committed, in ms. Default 300.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub debounce_ms: Option<u64>,
-    /// The longest that an item that never falls quiet waits, in ms. Default 2,000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_wait_ms: Option<u64>,
-    /// The most operations in a transaction. Default 10.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch_size: Option<u64>,
-    /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub single: Option<bool>,
-}
-
-/// When the device syncs on its own, beyond the push that follows every commit; every field optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS), ts(optional_fields))]
-#[serde(rename_all = "camelCase")]
-pub struct AutoSyncConfig {
-    /// Default true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// The time between two syncs, in ms. Default 30,000, at least 1,000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval_ms: Option<u64>,
-    /// Sync after every commit, too. Default false.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync_on_change: Option<bool>,
-    /// When so many items wait to be committed, they are committed and sent at once. Default 50.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_queue_size: Option<u64>,
-}
 
 /// What `register` takes; all but the slices is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -97,206 +58,6 @@ pub struct Registration {
     pub build: String,
 }
 
-/// What the last attempt to reach the server showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "kebab-case")]
-pub enum Connection {
-    Online,
-    /// The server cannot be reached: changes are kept on this device.
-    LocalOnly,
-    /// No request was answered or failed yet.
-    #[default]
-    #[serde(other)]
-    Unknown,
-}
-
-/// What became of the last sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "lowercase")]
-pub enum SyncStatus {
-    Syncing,
-    Success,
-    Error,
-    /// Nothing was synced yet. (What a newer worker calls otherwise reads as this, here and in what follows.)
-    #[default]
-    #[serde(other)]
-    Idle,
-}
-
-/// How many changes the server has acknowledged, of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct SyncProgress {
-    pub done: u64,
-    pub total: u64,
-}
-
-/// Auto-sync's settings in force, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "camelCase", default)]
-pub struct AutoSyncStatus {
-    pub enabled: bool,
-    /// The time between two syncs, in ms.
-    pub interval_ms: u64,
-    /// Whether it syncs after every commit, too.
-    pub sync_on_change: bool,
-    /// When so many items wait to be committed, they are committed and sent at once.
-    pub max_queue_size: u64,
-    /// Items with a change that the server has not acknowledged.
-    pub change_counter: u64,
-    /// When the next sync is due, in epoch ms; nothing while auto-sync is off.
-    pub next_sync_at: Option<u64>,
-}
-
-impl Default for AutoSyncStatus {
-    fn default() -> Self {
-        AutoSyncStatus {
-            enabled: true,
-            interval_ms: 30_000,
-            sync_on_change: false,
-            max_queue_size: 50,
-            change_counter: 0,
-            next_sync_at: None,
-        }
-    }
-}
-
-/// The state of the whole, the same in every tab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "camelCase", default)]
-pub struct Status {
-    /// Whether changes of any slice are persisted.
-    pub enabled: bool,
-    pub connection: Connection,
-    pub flask_connected: bool,
-    pub sync_status: SyncStatus,
-    /// What went wrong last and what to do next; nothing once it went right.
-    pub error: Option<String>,
-    /// When the server last had everything, in epoch ms.
-    pub last_sync_time: Option<u64>,
-    /// Items with a change that the server has not acknowledged.
-    pub pending: u64,
-    /// Items that were changed here and elsewhere; both sides are kept.
-    pub conflicts: u64,
-    /// While changes are being sent.
-    pub progress: Option<SyncProgress>,
-    pub auto_sync: AutoSyncStatus,
-}
-
-/// Before the worker has said anything.
-impl Default for Status {
-    fn default() -> Self {
-        Status {
-            enabled: true,
-            connection: Connection::default(),
-            flask_connected: false,
-            sync_status: SyncStatus::default(),
-            error: None,
-            last_sync_time: None,
-            pending: 0,
-            conflicts: 0,
-            progress: None,
-            auto_sync: AutoSyncStatus::default(),
-        }
-    }
-}
-
-/// What came of operations of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct OperationCount {
-    pub successful: u64,
-    pub failed: u64,
-}
-
-/// A slice's operations that ended, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct SliceMetrics {
-    /// Items written to their store.
-    pub put: OperationCount,
-    /// Items removed from it.
-    pub delete: OperationCount,
-    /// Changes sent to the server.
-    pub push: OperationCount,
-}
-
-/// Every operation that ended, since the metrics were last reset.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "camelCase", default)]
-pub struct SyncMetrics {
-    pub total_operations: u64,
-    pub successful_operations: u64,
-    pub failed_operations: u64,
-    /// When the last operation ended, in epoch ms; 0 where there was none.
-    pub last_operation_time: u64,
-    /// The mean of those times, in ms.
-    pub average_operation_time: u64,
-    /// How long the latest transactions and requests took, in ms; the last 100.
-    pub operation_times: Vec<u64>,
-    /// When the oldest change was made that is not in its store or that the server has not acknowledged, in epoch ms.
-    pub oldest_pending_at: Option<u64>,
-    #[cfg_attr(test, ts(type = "Record<string, SliceMetrics>"))]
-    pub by_slice: BTreeMap<String, SliceMetrics>,
-}
-
-/// An item and its id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct Item<T> {
-    pub id: String,
-    pub value: T,
-}
-
-/// Who made a change that pages are told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    Server,
-    /// The server refused a change, and it was undone.
-    Rollback,
-    /// Another tab.
-    #[serde(other)]
-    Tab,
-}
-
-/// Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct Change<T> {
-    pub puts: Vec<Item<T>>,
-    pub deletes: Vec<String>,
-    pub origin: Origin,
-}
-
-/// How far a change has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-#[serde(rename_all = "lowercase")]
-pub enum ProgressState {
-    /// On its way to the server.
-    Sending,
-    /// The server has it, or the slice does not go there.
-    Synced,
-    /// Only on this device.
-    #[serde(other)]
-    Local,
-}
-
-/// How far an item's latest change has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct ItemProgress {
-    pub id: String,
-    pub state: ProgressState,
-}
-
 /// Whether all else goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
@@ -323,6 +84,7 @@ pub struct WorkerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nightferry::bridge::down::{Changed, FromWorker, Rows};
     use ts_rs::Config;
 
     const HEAD: &str =
@@ -355,7 +117,7 @@ mod tests {
     /// What `page/ts/generated/types.ts` is to be.
     fn typescript() -> String {
         let config = Config::new().with_large_int("number");
-        let types: [fn(&Config) -> String; 19] = [
+        let types: [fn(&Config) -> String; 21] = [
             exported::<SliceConfig>,
             exported::<AutoSyncConfig>,
             exported::<RegisterOptions>,
@@ -373,23 +135,45 @@ mod tests {
             exported::<Change<u8>>,
             exported::<ProgressState>,
             exported::<ItemProgress>,
+            exported::<RejectedOp>,
+            exported::<Rejected<u8>>,
             exported::<ErrorKind>,
             exported::<WorkerError>,
         ];
         types.iter().fold(HEAD.to_owned(), |text, declaration| text + &declaration(&config))
     }
 
+    /// What `page/ts/generated/bridge.ts` is to be: what only the page's client knows.
+    fn bridge() -> String {
+        let config = Config::new().with_large_int("number");
+        let messages = exported_union::<FromWorker<u8>>(&config);
+        let names = ["Item", "ItemProgress", "Origin", "Rejected", "Status", "SyncMetrics"].join(", ");
+        format!(
+            "{HEAD}import type {{ {names} }} from \"./types.js\";\n{}{}{messages}",
+            exported::<Rows<u8>>(&config),
+            exported::<Changed<u8>>(&config)
+        )
+    }
+
+    /// A union, a variant a line.
+    fn exported_union<T: TS>(config: &Config) -> String {
+        let declaration = T::decl(config).replace(" = {", " = | {").replace(" | {", "\n  | {");
+        format!("\n{}export {declaration}\n", T::docs().unwrap_or_default())
+    }
+
     #[test]
     #[allow(clippy::disallowed_methods, reason = "this is how the types reach TypeScript")]
     fn typescript_has_the_same_types() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/ts/generated/types.ts");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, typescript()).expect("the file can be written");
+        for (file, text) in [("types.ts", typescript()), ("bridge.ts", bridge())] {
+            let path = format!("{}/ts/generated/{file}", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &text).expect("the file can be written");
+            }
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                kept == text,
+                "{path} is not what the types are now: UPDATE=1 cargo test -p nightferry-page"
+            );
         }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            kept == typescript(),
-            "{path} is not what the types are now: UPDATE=1 cargo test -p nightferry-page"
-        );
     }
 }

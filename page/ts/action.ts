@@ -3,13 +3,21 @@
 import type { Action } from "./types.js";
 import { checkSize, encode, isPlain, MAX_ITEM_BYTES } from "./value.js";
 
+/** What is posted beside an action's type and payload. */
+export interface Beside {
+  /** The item's id, where the payload does not say it; of an action on a refused change, that change's. */
+  id?: string | undefined;
+  /** What an update puts where there is no such item; the payload is a part of it. */
+  whole?: unknown;
+  /** The ids that a set leaves out. */
+  left?: string[] | undefined;
+}
+
 /**
- * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole. `id` is its
- * item's, where the payload does not say it; `whole`, of which the payload is a part, is what an update puts where there is no
- * such item.
+ * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole.
  * @throws TypeError for what cannot be an action, naming the path.
  */
-export function actionText(action: Action, id?: string, whole?: unknown): string {
+export function actionText(action: Action, { id, whole, left }: Beside = {}): string {
   if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
     throw new TypeError(
       'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
@@ -17,18 +25,20 @@ export function actionText(action: Action, id?: string, whole?: unknown): string
   }
   const { type, payload } = action;
   const unset = unsetFields(payload);
+  const at = Date.now();
   if (isPlain(whole ?? payload, 0)) {
-    const text = JSON.stringify(unset || id !== undefined ? { type, id, payload, unset, whole } : { type, payload });
+    const isMore = unset || left || id !== undefined;
+    const text = JSON.stringify(isMore ? { type, id, payload, unset, whole, left, at } : { type, payload, at });
     // No item in it can be too large.
     if (text.length * 3 <= MAX_ITEM_BYTES) return text;
   }
-  if (payload === undefined) return `{"type":${JSON.stringify(type)}}`;
+  if (payload === undefined) return JSON.stringify({ type, id, at });
   // Each element of an array is an item with limits of its own.
   const json = Array.isArray(payload)
     ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
     : itemText(payload, `${type}: payload`);
   const beside = whole === undefined ? "" : `,"whole":${itemText(whole, `${type}: the item`)}`;
-  return `${JSON.stringify({ type, id, unset }).slice(0, -1)},"payload":${json}${beside}}`;
+  return `${JSON.stringify({ type, id, unset, left, at }).slice(0, -1)},"payload":${json}${beside}}`;
 }
 
 function itemText(item: unknown, path: string): string {

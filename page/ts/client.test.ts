@@ -3,7 +3,19 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { type Change, configureAutoSync, dispatch, flushPersistence, hydrate, register, subscribe } from "./client.js";
+import {
+  type Change,
+  configureAutoSync,
+  discardRejected,
+  dispatch,
+  flushPersistence,
+  getRejected,
+  hydrate,
+  register,
+  retryRejected,
+  subscribe,
+  subscribeRejected,
+} from "./client.js";
 
 type Up = {
   kind: string;
@@ -12,7 +24,8 @@ type Up = {
   slice: string;
   slices: object;
   autoSync: object;
-  actions: { type: string }[];
+  seen: number;
+  actions: { type: string; id?: string; payload?: unknown; left?: string[]; at: number }[];
 };
 
 /** What the page has posted; with `silent`, the worker does not answer. */
@@ -21,6 +34,8 @@ let silent: Up[] | undefined;
 /** What is stored: ids, and the position. */
 let stored: [string[], number] = [[], 0];
 let epoch = "e";
+/** What the server refused. */
+let rejected: { id: string }[] = [];
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
 
@@ -41,7 +56,8 @@ function answer({ kind, request, n, slice, slices }: Up): void {
       n: 0,
       position,
     });
-  } else if (kind !== "register") say({ kind: "done", request });
+  } else if (kind === "rejected") say({ kind: "rejected", request, rejected });
+  else if (kind !== "register") say({ kind: "done", request });
   else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
   else say({ kind: "registered", request, epoch, build: "b" });
 }
@@ -249,4 +265,131 @@ test("another database takes nothing away from who listens", async () => {
   await catchUp(heard, 1);
   deepStrictEqual(heard, [[["new"], []]]);
   end();
+});
+
+test("an action says when it was dispatched, and a burst up to where the page has applied everything", async () => {
+  stored = [[], 30];
+  await hydrate("books");
+  const before = Date.now();
+  dispatch({ type: "books/addItem", payload: { id: "at" } });
+  dispatch({ type: "books/removeItem", payload: "at" });
+  await flushPersistence();
+  const burst = of("actions").at(-1);
+  strictEqual(burst?.seen, 30);
+  strictEqual(
+    burst.actions.every(({ at }) => at >= before && at <= Date.now()),
+    true,
+  );
+});
+
+test("what was dispatched before the page is told of a change goes first, and has not seen it", async () => {
+  await flushPersistence();
+  dispatch({ type: "books/addItem", payload: { id: "just now" } });
+  await flushPersistence();
+  const before = of("actions").length;
+  dispatch({ type: "books/addItem", payload: { id: "gathered" } });
+  say({ kind: "changed", slice: "books", puts: [], deletes: ["x"], origin: "server", n: 0, position: 35 });
+  dispatch({ type: "books/addItem", payload: { id: "later" } });
+  await flushPersistence();
+  deepStrictEqual(
+    of("actions")
+      .slice(before)
+      .map(({ seen }) => seen),
+    [30, 35],
+  );
+});
+
+test("a long burst is posted in parts, each with a number of its own", async () => {
+  const parts = async (payloads: unknown[]) => {
+    await flushPersistence();
+    const before = of("actions").length;
+    for (const payload of payloads) dispatch({ type: "plans/addItem", payload });
+    await flushPersistence();
+    return of("actions").slice(before);
+  };
+  const many = await parts(Array.from({ length: 1_201 }, (_, id) => ({ id, text: "é".repeat(300) })));
+  deepStrictEqual(
+    many.map(({ actions }) => actions.length),
+    [500, 500, 201],
+  );
+  const first = many[0]?.n ?? 0;
+  deepStrictEqual(
+    many.map(({ n }) => n - first),
+    [0, 1, 2],
+  );
+  // A single action may be longer.
+  const texts = [300_000, 150_000, 100, 400_000, 10].map((length, id) => ({ id, text: "é".repeat(length) }));
+  const long = await parts(texts);
+  deepStrictEqual(
+    long.map(({ actions }) => actions.length),
+    [3, 2],
+  );
+  for (const { actions } of long) strictEqual(Buffer.byteLength(JSON.stringify(actions)) <= 1_000_000, true);
+  strictEqual((await parts([{ id: 1, text: "é".repeat(600_000) }, { id: 2 }])).length, 2);
+});
+
+test("a set names what the page knew and leaves out, once it has read the slice", async () => {
+  await register({ slices: { sets: {} } });
+  const left = async (payload: { id: unknown }[]) => {
+    dispatch({ type: "sets/setSets", payload });
+    await flushPersistence();
+    return of("actions").at(-1)?.actions.at(-1)?.left;
+  };
+  const end = subscribe("sets", () => {});
+  strictEqual(await left([{ id: "a" }]), undefined, "it was not read");
+  stored = [["b", "c"], 40];
+  await hydrate("sets");
+  deepStrictEqual(await left([{ id: "b" }, { id: 7 }]), ["a", "c"]);
+  dispatch({ type: "sets/removeItem", payload: { id: 7 } });
+  dispatch({ type: "sets/addItem", payload: { id: "d" } });
+  say({
+    kind: "changed",
+    slice: "sets",
+    puts: [{ id: "e", value: {} }],
+    deletes: ["b"],
+    origin: "tab",
+    n: 0,
+    position: 41,
+  });
+  deepStrictEqual(await left([]), ["d", "e"]);
+  deepStrictEqual(await left([{ id: "f" }]), []);
+  dispatch({ type: "sets/clearItems", payload: null });
+  deepStrictEqual(await left([]), []);
+  // Of another database it knows nothing.
+  await left([{ id: "g" }]);
+  epoch = "one more";
+  say({ kind: "stale" });
+  await turn();
+  strictEqual(await left([]), undefined);
+  end();
+});
+
+test("refused changes are listed, retried and discarded", async () => {
+  rejected = [{ id: "files/7/a/b" }];
+  deepStrictEqual(await getRejected(), rejected);
+  const lists: unknown[] = [];
+  const end = subscribeRejected((list) => lists.push(list));
+  await turn();
+  await retryRejected("files/7/a/b");
+  await retryRejected("files/7/a/b", { id: "a/b" });
+  await rejects(retryRejected("files/7/a/b", Number.NaN), TypeError);
+  await discardRejected("files/7/a/b");
+  const sent = of("actions").flatMap(({ actions }) => actions.filter(({ type }) => type.startsWith("@")));
+  deepStrictEqual(
+    sent.map(({ at: _, ...action }) => action),
+    [
+      { type: "@retryRejected", id: "files/7/a/b" },
+      { type: "@retryRejected", id: "files/7/a/b", payload: { id: "a/b" } },
+      { type: "@discardRejected", id: "files/7/a/b" },
+    ],
+  );
+  const first = rejected;
+  rejected = [];
+  say({ kind: "rejections" });
+  await turn();
+  deepStrictEqual(lists, [first, []]);
+  end();
+  say({ kind: "rejections" });
+  await turn();
+  strictEqual(lists.length, 2);
 });

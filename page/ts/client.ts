@@ -2,8 +2,20 @@
 // microtask and posted.
 
 import * as wasm from "nightferry-wasm";
-import { actionText } from "./action.js";
-import { add, follow, hear, pendingListeners, type Rows, subscribeErrors, type Told } from "./heard.js";
+import { actionText, type Beside } from "./action.js";
+import {
+  add,
+  each,
+  follow,
+  hear,
+  listen,
+  type Message,
+  pendingListeners,
+  type Rows,
+  rejectionsListeners,
+  subscribeErrors,
+  type Told,
+} from "./heard.js";
 import type {
   Action,
   AutoSyncConfig,
@@ -12,6 +24,7 @@ import type {
   NightferryError,
   RegisterOptions,
   Registration,
+  Rejected,
   SliceConfig,
 } from "./types.js";
 import { encode, wellFormed } from "./value.js";
@@ -28,8 +41,14 @@ export type * from "./types.js";
 /** A slice that could not be read again in peace is read again after so many ms. */
 const AGAIN_MS = 250;
 
-/** A burst is posted in parts of about this many characters, so that no single record grows without bound. */
-const MAX_BURST = 8 * 1024 * 1024;
+/**
+ * A burst is posted in parts of at most so many actions, and so many bytes of text unless a single action has more: each is a
+ * record of the worker's, which is read at once.
+ */
+const MAX_ACTIONS = 500;
+const MAX_BYTES = 1_000_000;
+/** The bytes of a text of so few characters are not counted: 500 of them, of three bytes each, are less than a burst has. */
+const SHORT = 650;
 
 /** What the worker says when it cannot start at all. */
 const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
@@ -50,8 +69,11 @@ let registered: Call | undefined;
 let early = 0;
 /** Where the worker, the API and the database are, once the worker can be posted to. */
 let connected: string | undefined;
-/** Actions that are not posted, as JSON texts with commas between. Longer than `MAX_BURST`, they are put aside. */
+/** Actions that are not posted, as JSON texts with commas between; how many they are, and how many bytes at most. */
 let gathered = "";
+let gatheredActions = 0;
+let gatheredBytes = 0;
+/** Parts that are full. */
 let aside: string[] = [];
 /** How many were posted. */
 let bursts = 0;
@@ -73,6 +95,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
   call.promise.then(
     () => {
       registered = call;
+      each(rejectionsListeners);
     },
     () => {
       // What failed may be tried again, and takes nothing from what did not.
@@ -141,13 +164,13 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
     const page = crypto.randomUUID();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    wasm.connect(registration, page, hear, (ms: number) => {
+    wasm.connect(registration, page, deliver, (ms: number) => {
       clearTimeout(timer);
       timer = setTimeout(wasm.tick, ms);
     });
     // One for all pages, and one for this page.
     for (const channel of [name, `${name}:${page}`])
-      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => wasm.hear(data);
+      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => heard(data);
   } catch (reason) {
     throw failure(
       "worker_failed",
@@ -158,6 +181,25 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   // The page may be gone the next moment, and its worker soon after.
   addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
+}
+
+/** Takes what the worker says, to this page or to all. */
+function heard(message: Message): void {
+  // What was dispatched before knew nothing of it: a burst says what the page had applied.
+  if (message.kind === "changed" || message.kind === "rows") post();
+  wasm.hear(message);
+}
+
+/** Takes what answers nothing of it. */
+function deliver(message: Message): void {
+  // Of another database the page has read nothing.
+  if (message.kind === "registered") {
+    for (const of of known.values()) {
+      of.ids.clear();
+      of.isRead = false;
+    }
+  }
+  hear(message);
 }
 
 function leave(): void {
@@ -192,21 +234,49 @@ function answer<T>(
  * not registered or an unknown verb, comes later, to `subscribeErrors` and the console.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
-  send(action);
-  const { type, payload } = action as Action;
-  const of = known.get(type.slice(0, type.lastIndexOf("/")));
-  if (of) {
-    of.changes += 1;
-    know(of, Array.isArray(payload) ? payload : [payload]);
-  }
+  const type = String((action as Action | null | undefined)?.type);
+  const slash = type.lastIndexOf("/");
+  const of = known.get(type.slice(0, slash));
+  if (of) takeKnown(of, type.slice(slash + 1), action);
+  else take(action);
   return action;
 }
 
-/** The number of the burst with which the action goes. */
+/** Takes an action on a slice of which the page knows items: it knows others then. */
+function takeKnown(of: Known, verb: string, action: Action): void {
+  const { payload } = action;
+  const items = Array.isArray(payload) ? payload : [payload];
+  if (verb.startsWith("set")) {
+    const now = new Set(items.map(idOf).filter((id) => id !== undefined));
+    // Of a slice that was not read, the others are not known: all that there is goes.
+    take(action, { left: of.isRead ? [...of.ids].filter((id) => !now.has(id)) : undefined });
+    of.ids = now;
+  } else {
+    take(action);
+    if (verb === "clearItems") of.ids.clear();
+    else if (verb !== "removeItem" && !verb.startsWith("delete")) know(of, items);
+    else of.ids.delete(typeof payload === "object" ? (idOf(payload) ?? "") : String(payload));
+  }
+  of.changes += 1;
+}
+
+/** Takes an action about the item `id` if its payload does not name it; the number of the burst with which it goes. */
 function send(action: Action, id?: string, whole?: unknown): number {
+  return take(action, { id, whole });
+}
+
+/** The bytes of a text, or more. */
+const bytesOf = (text: string) => (text.length <= SHORT ? text.length * 3 : new TextEncoder().encode(text).length);
+
+/** Takes an action; the number of the burst with which it goes. */
+function take(action: Action, beside?: Beside): number {
   checkRegistered("dispatch");
-  const text = actionText(action, id, whole);
-  if (gathered.length + text.length > MAX_BURST) putAside();
+  const text = actionText(action, beside);
+  // With the comma before it, and room for the brackets.
+  const bytes = bytesOf(text) + 1;
+  if (gatheredActions === MAX_ACTIONS || gatheredBytes + bytes + 1 > MAX_BYTES) putAside();
+  gatheredActions += 1;
+  gatheredBytes += bytes;
   if (gathered === "") {
     gathered = text;
     if (aside.length === 0) postSoon();
@@ -233,6 +303,8 @@ function postSoon(): void {
 function putAside(): void {
   if (gathered !== "") aside.push(gathered);
   gathered = "";
+  gatheredActions = 0;
+  gatheredBytes = 0;
 }
 
 /** Posts what was gathered. It waits for calls of `register`, unless the page is about to go. */
@@ -309,7 +381,9 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
  */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
   const items = await present(slice);
-  know(knownOf(slice), items);
+  const of = knownOf(slice);
+  know(of, items);
+  of.isRead = true;
   return items as { id: string; value: T }[];
 }
 
@@ -351,20 +425,27 @@ async function present(slice: string) {
 interface Known {
   ids: Set<string>;
   changes: number;
+  /** All of them were read, of this database. */
+  isRead: boolean;
 }
 
 const known = new Map<string, Known>();
 
 function knownOf(slice: string): Known {
-  const of = known.get(slice) ?? { ids: new Set(), changes: 0 };
+  const of = known.get(slice) ?? { ids: new Set(), changes: 0, isRead: false };
   known.set(slice, of);
   return of;
 }
 
+function idOf(item: unknown): string | undefined {
+  const id = (item as { id: unknown } | null | undefined)?.id;
+  return id === undefined ? undefined : String(id);
+}
+
 function know({ ids }: Known, items: unknown[]): void {
   for (const item of items) {
-    const id = (item as { id: unknown } | null | undefined)?.id;
-    if (id !== undefined) ids.add(String(id));
+    const id = idOf(item);
+    if (id !== undefined) ids.add(id);
   }
 }
 
@@ -382,8 +463,10 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   const end = follow(slice, (told) => {
     if (told === "joined") catchUp(slice, of, tell).catch(reportError);
     // Another database lacks what the page shows, which is no reason to take it away.
-    else if (told === "registered") of.ids.clear();
-    else tell(told);
+    else if (told !== "registered") {
+      for (const id of told.deletes) of.ids.delete(id);
+      tell(told);
+    }
   });
   return () => {
     listens = false;
@@ -401,10 +484,54 @@ async function catchUp(slice: string, of: Known, tell: (change: Change<unknown>)
   }
   const gone = new Set(of.ids);
   for (const { id } of puts) gone.delete(id);
+  of.isRead = true;
   tell({ puts, deletes: [...gone], origin: "tab" });
 }
 
-/** What nightferry/redux needs beyond the API. @internal */
+/** The changes that the server refused: each was undone, and is kept with the reason until it is retried or discarded. */
+export async function getRejected(): Promise<Rejected<unknown>[]> {
+  return ((await ask("rejected")) as { rejected: Rejected<unknown>[] }).rejected;
+}
+
+/**
+ * Makes a refused change once more, over what was changed since: with `value`, or as it was. Resolves when that is committed
+ * in IndexedDB; the server may refuse it again. A refusal that is not there any more is told to `subscribeErrors`.
+ * @throws TypeError for a value that cannot be kept, naming the path; NightferryError as `flushPersistence`.
+ */
+export async function retryRejected(id: string, value?: unknown): Promise<void> {
+  take({ type: "@retryRejected", payload: value }, { id });
+  await flushPersistence();
+}
+
+/** Forgets a refused change. Resolves when that is committed in IndexedDB. */
+export async function discardRejected(id: string): Promise<void> {
+  take({ type: "@discardRejected" }, { id });
+  await flushPersistence();
+}
+
+/** Calls `fn` with the changes that the server refused, and again whenever the list is another one. Returns what ends it. */
+export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): () => void {
+  let asked = 0;
+  const ask = () => {
+    // Before `register` is called there is nothing to tell.
+    if (!registering) return;
+    asked += 1;
+    const turn = asked;
+    getRejected().then(
+      // It may have ended meanwhile, or have asked again.
+      (rejected) => turn === asked && fn(rejected),
+      (error) => registered && reportError(error),
+    );
+  };
+  const end = listen(rejectionsListeners, ask);
+  ask();
+  return () => {
+    asked += 1;
+    end();
+  };
+}
+
+/** What nightferry/redux needs beyond the API. No part of it. */
 export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */

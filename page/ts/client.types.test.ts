@@ -27,6 +27,16 @@ type Slice = {
   batchSize?: number;
   single?: boolean;
 };
+type Rejected = {
+  id: string;
+  slice: string;
+  itemId: string;
+  op: "delete" | "put";
+  value?: unknown;
+  code: string;
+  message: string;
+  at: number;
+};
 type AutoSync = { enabled?: boolean; intervalMs?: number; syncOnChange?: boolean; maxQueueSize?: number };
 
 declare const nf: typeof client;
@@ -62,6 +72,11 @@ export type Checks = [
       Ends
     >
   >,
+  Holds<Takes<typeof client.getRejected, [], Promise<client.Rejected<unknown>[]>>>,
+  Holds<Equal<client.Rejected<unknown>, Rejected>>,
+  Holds<Takes<typeof client.retryRejected, [id: string, value?: unknown], Promise<void>>>,
+  Holds<Takes<typeof client.discardRejected, [id: string], Promise<void>>>,
+  Holds<Takes<typeof client.subscribeRejected, [fn: (rejected: client.Rejected<unknown>[]) => void], Ends>>,
   Holds<Takes<typeof client.flushPersistence, [], Promise<void>>>,
   Holds<Takes<typeof client.syncNow, [], Promise<void>>>,
   Holds<Takes<typeof client.syncToFlaskBulk, [], Promise<void>>>,

@@ -1,26 +1,13 @@
 // What the worker tells, as last heard, and who listens.
 
+import type * as bridge from "./generated/bridge.js";
 import type { Change, ItemProgress, Status, SyncMetrics, WorkerError } from "./types.js";
 
 /** An answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
-export type Rows = {
-  ids: string[];
-  values: unknown[];
-  puts: { id: string; value: unknown }[];
-  deletes: string[];
-  n: number;
-  position: number;
-};
+export type Rows = Required<bridge.Rows<unknown>>;
+
 /** `v` is the bridge's version. generated/messages.ts has an example of each as the worker writes it. */
-export type Message = { v: number } & (
-  | { kind: "status"; status: Status; unfinished: boolean; wakeIn?: number }
-  | { kind: "metrics"; metrics: SyncMetrics }
-  | ({ kind: "changed"; slice: string } & Told)
-  | { kind: "folded"; slices: string[]; n: number; position: number }
-  | { kind: Gap; position?: number }
-  | { kind: "pending"; slice: string; reset: boolean; changes: ItemProgress[] }
-  | ({ request?: null } & WorkerError)
-);
+export type Message = { v: number } & bridge.FromWorker<unknown>;
 
 /**
  * Why a slice has to be read again: something may have been missed since the worker has started, or the page is
@@ -40,6 +27,7 @@ let status: Status = {
   lastSyncTime: null,
   pending: 0,
   conflicts: 0,
+  rejected: 0,
   progress: null,
   autoSync: {
     enabled: true,
@@ -63,6 +51,8 @@ let metrics: SyncMetrics = {
 const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
 const statusListeners = new Set<(status: Status) => void>();
 const errorListeners = new Set<(error: WorkerError) => void>();
+/** Called when the list of refused changes is another one, or may be. */
+export const rejectionsListeners = new Set<() => void>();
 const followers = new Map<string, Set<(told: Told | Gap) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
@@ -109,7 +99,8 @@ export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): ()
   return listen(set, fn);
 }
 
-function listen<F>(set: Set<F>, fn: F): () => void {
+/** Adds a listener; what ends it. */
+export function listen<F>(set: Set<F>, fn: F): () => void {
   set.add(fn);
   return () => set.delete(fn);
 }
@@ -135,6 +126,10 @@ export function hear(message: Message): void {
     case "joined":
     case "registered":
       for (const slice of followers.values()) each(slice, message.kind);
+      each(rejectionsListeners);
+      break;
+    case "rejections":
+      each(rejectionsListeners);
       break;
     case "pending":
       each(pendingListeners.get(message.slice), message.changes, message.reset);
@@ -146,8 +141,8 @@ export function hear(message: Message): void {
   }
 }
 
-/** A listener that throws stops neither the others nor the worker's messages. */
-function each<A extends unknown[]>(listeners: Set<(...what: A) => void> | undefined, ...what: A): void {
+/** Calls each listener. One that throws stops neither the others nor the worker's messages. */
+export function each<A extends unknown[]>(listeners: Set<(...what: A) => void> | undefined, ...what: A): void {
   for (const fn of listeners ?? []) {
     try {
       fn(...what);

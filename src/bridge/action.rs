@@ -1,10 +1,11 @@
 //! From an action to operations, by the names of the mission page: `files/addItem`, `files/saveFile`, ...
 
 use super::config::Slices;
-use crate::json::{Json, check_item, elements, number, read, shared, string};
+use crate::json::{Json, check_item, elements, read, shared, string};
 use crate::store::Key;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// An action as a page sends it.
@@ -17,10 +18,10 @@ pub struct Action<'a> {
     pub unset: Vec<String>,
     /// Beside an update, the item as it is to be where there is none.
     pub whole: Option<&'a str>,
+    /// Beside a set, by a page that has read the slice: the ids that the page knew and that the payload leaves out.
+    pub left: Option<Vec<String>>,
     /// When it was dispatched, in epoch ms.
     pub at: Option<u64>,
-    /// Beside a set, the ids that its page knew and that it leaves out.
-    pub left: Option<Vec<String>>,
 }
 
 /// What an action does to one item.
@@ -40,7 +41,9 @@ pub enum Change {
         whole: Option<Json>,
     },
     Delete,
-    /// Makes a refused change again, with another value where one is given.
+    /// Deletes all of the slice's items. The key's id is empty.
+    DeleteAll,
+    /// Makes a refused change once more, with `value` in place of its own where that is given.
     Retry {
         rejection: String,
         value: Option<Json>,
@@ -49,14 +52,12 @@ pub enum Change {
     Discard {
         rejection: String,
     },
-    /// Deletes all of the slice's items, whatever the sender had seen. The key's id is empty.
-    DeleteAll,
 }
 
 impl Operation {
     /// Whether it is about the slice as a whole.
     pub fn is_of_slice(&self) -> bool {
-        matches!(self.change, Change::DeleteAll)
+        self.change == Change::DeleteAll
     }
 }
 
@@ -84,29 +85,22 @@ impl<'a> Action<'a> {
             unset: Vec<String>,
             #[serde(borrow, deserialize_with = "there")]
             whole: Option<&'a RawValue>,
-            at: Option<u64>,
             left: Option<Vec<String>>,
+            at: Option<u64>,
         }
-        let Given { kind, payload, id, unset, whole, at, left } = read(text).unwrap_or_default();
+        let Given { kind, payload, id, unset, whole, left, at } = read(text).unwrap_or_default();
         let Some(kind) = kind else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
-        Ok(Action {
-            kind,
-            payload: payload.map(RawValue::get),
-            id,
-            unset,
-            whole: whole.map(RawValue::get),
-            at,
-            left,
-        })
+        let (payload, whole) = (payload.map(RawValue::get), whole.map(RawValue::get));
+        Ok(Action { kind, payload, id, unset, whole, left, at })
     }
 
     /// The operations that the action stands for, in order. Of an array of items, each is good or bad for itself.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
         if let "@retryRejected" | "@discardRejected" = kind {
-            return self.rejection(slices).map(one);
+            return self.of_rejection(slices).map(one);
         }
         let slash = kind.bytes().rposition(|byte| byte == b'/');
         let Some((slice, verb)) = slash.and_then(|at| Some((kind.get(..at)?, kind.get(at + 1..)?))) else {
@@ -151,41 +145,41 @@ impl<'a> Action<'a> {
     }
 }
 
+impl Action<'_> {
+    /// What becomes of a refused change. Its id is `<slice>/<position>/<item id>`; only an item's id may have a slash.
+    fn of_rejection(&self, slices: &Slices) -> Result<Operation, BadAction> {
+        let rejection = self.id.clone().unwrap_or_default();
+        let parts = || {
+            let (slice, rest) = rejection.split_once('/')?;
+            let (position, item) = rest.split_once('/')?;
+            position.parse::<u64>().ok().filter(|_| !item.is_empty())?;
+            Some((slices.entry(slice)?.0, shared(item)))
+        };
+        let Some((slice, item)) = parts() else {
+            return bad(
+                "bad_rejection",
+                format!(
+                    "Nothing was done: \"{rejection}\" is not the id of a refused change; getRejected() has them."
+                ),
+            );
+        };
+        let key = Key::from_parts(slice.clone(), item);
+        if self.kind == "@discardRejected" {
+            return Ok(Operation { key, change: Change::Discard { rejection } });
+        }
+        if let Some(value) = self.payload {
+            let context = Context { kind: &self.kind, slice, payload: value, id: None };
+            context.checked(value)?;
+        }
+        Ok(Operation { key, change: Change::Retry { rejection, value: self.payload.map(Json::from) } })
+    }
+}
+
 /// `null` is a value, which serde's `Option` takes for none.
 fn there<'de: 'a, 'a, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-impl Action<'_> {
-    /// A retry or a discard: the rejection's id is `<slice>/<position>/<item id>`.
-    fn rejection(&self, slices: &Slices) -> Result<Operation, BadAction> {
-        let rejection = self.id.clone().unwrap_or_default();
-        let mut parts = rejection.splitn(3, '/');
-        let (slice, position, id) = (parts.next(), parts.next(), parts.next());
-        let known = slice.and_then(|slice| slices.entry(slice));
-        let (Some((name, _)), Some(Ok(_)), Some(id)) = (known, position.map(str::parse::<u64>), id) else {
-            return bad(
-                "bad_rejection",
-                format!("There is no refused change \"{rejection}\". Ask for the list again."),
-            );
-        };
-        let key = Key::from_parts(name.clone(), shared(id));
-        let change = match &*self.kind {
-            "@retryRejected" => {
-                let value = self.payload;
-                if let Some(value) = value {
-                    check_item(value).or_else(|refusal| {
-                        bad("bad_value", format!("The change was not made again: {refusal}."))
-                    })?;
-                }
-                Change::Retry { rejection, value: value.map(Json::from) }
-            }
-            _ => Change::Discard { rejection },
-        };
-        Ok(Operation { key, change })
-    }
 }
 
 fn one(operation: Operation) -> Vec<Result<Operation, BadAction>> {
@@ -233,24 +227,22 @@ impl Context<'_> {
         }
     }
 
-    /// The new whole. Where one of its items is bad, nothing is deleted: it may be one of those that are there.
+    /// What the slice is to hold. The operations are absolute, so that a replay comes to the same: with `left`, the ids to
+    /// delete, these go; without, everything goes before the items are put. Where an item is bad, nothing is deleted: it may
+    /// be one of those that are there.
     fn set(&self, left: Option<&[String]>) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let mut operations = self.items()?;
         if operations.iter().any(Result::is_err) {
             return Ok(operations);
         }
-        match left {
-            Some(left) => {
-                for id in left {
-                    let key = self.key(self.limited(id.clone())?);
-                    operations.push(Ok(Operation { key, change: Change::Delete }));
-                }
-            }
-            None => {
-                let all = Operation { key: self.key(String::new()), change: Change::DeleteAll };
-                operations.insert(0, Ok(all));
-            }
-        }
+        let Some(left) = left else {
+            let all = Operation { key: self.key(String::new()), change: Change::DeleteAll };
+            operations.insert(0, Ok(all));
+            return Ok(operations);
+        };
+        let put: BTreeSet<Rc<str>> = operations.iter().flatten().map(|put| put.key.id.clone()).collect();
+        let gone = left.iter().filter(|id| !id.is_empty() && !put.contains(id.as_str()));
+        operations.extend(gone.map(|id| Ok(Operation { key: self.key(id.clone()), change: Change::Delete })));
         Ok(operations)
     }
 
@@ -317,9 +309,8 @@ impl Context<'_> {
             length => bad(
                 "bad_id",
                 format!(
-                    "The action \"{}\" was not kept: its id has {} bytes; an id has 1 to 1,000.",
-                    self.kind,
-                    number(length as u64)
+                    "The action \"{}\" was not kept: its id has {length} bytes; an id has 1 to 1,000.",
+                    self.kind
                 ),
             ),
         }
@@ -364,9 +355,6 @@ mod tests {
             }
         }
         assert_eq!(run(r#"{"type":"files/addItems","payload":[{"id":1},{"id":2}]}"#).unwrap().len(), 2);
-        let done = run(r#"{"type":"files/setFiles","payload":[{"id":1},{"id":2}]}"#).unwrap();
-        assert_eq!(done.len(), 3);
-        assert_eq!(done[0].change, Change::DeleteAll);
         let done = run(r#"{"type":"theme/setTheme","payload":"dark"}"#).unwrap();
         assert_eq!(
             done,
@@ -411,10 +399,70 @@ mod tests {
     }
 
     #[test]
+    fn a_set_deletes_what_its_page_knew_and_left_out_or_else_everything() {
+        let put = |id: &str| Operation {
+            key: Key::new("files", id),
+            change: Change::Put(format!("{{\"id\":{id}}}").as_str().into()),
+        };
+        let of = |id: &str, change| Operation { key: Key::new("files", id), change };
+        let done = run(r#"{"type":"files/setFiles","payload":[{"id":1},{"id":2}]}"#).unwrap();
+        assert_eq!(done, [of("", Change::DeleteAll), put("1"), put("2")]);
+        let done = run(r#"{"type":"files/setFiles","payload":[{"id":1}],"left":["1","a/b",""]}"#).unwrap();
+        assert_eq!(done, [put("1"), of("a/b", Change::Delete)]);
+        assert_eq!(run(r#"{"type":"files/setFiles","payload":[],"left":[]}"#).unwrap(), []);
+    }
+
+    #[test]
     fn a_set_with_a_bad_item_deletes_nothing() {
-        let action = Action::read(r#"{"type":"files/setFiles","payload":[{"id":1},{"no":2}]}"#).unwrap();
-        let done = action.operations(&slices()).unwrap();
-        assert!(matches!(&done[..], [Ok(put), Err(_)] if &*put.key.id == "1"));
+        for left in ["", r#","left":["3"]"#] {
+            let text = format!(r#"{{"type":"files/setFiles","payload":[{{"id":1}},{{"id":""}}]{left}}}"#);
+            let done = Action::read(&text).unwrap().operations(&slices()).unwrap();
+            assert!(matches!(&done[..], [Ok(put), Err(_)] if &*put.key.id == "1"));
+        }
+    }
+
+    /// f57: it was once taken for all of the slice.
+    #[test]
+    fn f57_an_empty_id_is_refused_and_nothing_else_changes() {
+        for (verb, payload) in [
+            ("addItem", r#"{"id":""}"#),
+            ("updateItem", r#"{"id":"","x":1}"#),
+            ("removeItem", r#"{"id":""}"#),
+            ("removeItem", r#""""#),
+        ] {
+            let refused = run(&format!(r#"{{"type":"files/{verb}","payload":{payload}}}"#)).unwrap_err();
+            assert_eq!(refused.code, "bad_id", "{verb} {payload}");
+        }
+    }
+
+    #[test]
+    fn a_refused_change_is_retried_or_discarded_by_its_id() {
+        let id = "files/7/a/b";
+        let done = run(&format!(r#"{{"type":"@retryRejected","id":"{id}","payload":null}}"#)).unwrap();
+        let retry = |value| Change::Retry { rejection: id.into(), value };
+        assert_eq!(done, [Operation { key: Key::new("files", "a/b"), change: retry(Some("null".into())) }]);
+        assert_eq!(
+            run(&format!(r#"{{"type":"@retryRejected","id":"{id}"}}"#)).unwrap()[0].change,
+            retry(None)
+        );
+        let done = run(&format!(r#"{{"type":"@discardRejected","id":"{id}"}}"#)).unwrap();
+        assert_eq!(done[0].change, Change::Discard { rejection: id.into() });
+        for id in ["", "files", "files/7", "files/7/", "files/x/a", "nope/7/a", "/7/a"] {
+            let refused = run(&format!(r#"{{"type":"@discardRejected","id":"{id}"}}"#)).unwrap_err();
+            assert_eq!(refused.code, "bad_rejection", "{id}");
+        }
+        let large = format!(r#"{{"type":"@retryRejected","id":"{id}","payload":9007199254740993}}"#);
+        assert_eq!(run(&large).unwrap_err().code, "bad_value");
+    }
+
+    #[test]
+    fn an_action_says_when_it_was_dispatched() {
+        let at = |text: &str| Action::read(text).unwrap().at;
+        assert_eq!(
+            at(r#"{"type":"files/removeItem","payload":1,"at":1764150000000}"#),
+            Some(1_764_150_000_000)
+        );
+        assert_eq!(at(r#"{"type":"files/removeItem","payload":1}"#), None);
     }
 
     #[test]

@@ -1,11 +1,57 @@
 //! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
 //! `_meta.settings` keeps both.
 
-use crate::json::{Fields, Json, Raw, number, read, shared, string, write};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use crate::json::{Fields, Json, number, read, shared, string, write};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// A slice's settings; every field optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct SliceConfig {
+    /// The IndexedDB object store; by default the slice's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_name: Option<String>,
+    /// Whether its changes go to its store. While they do not, they are held beside it. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Whether its changes go to the server. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_to_flask: Option<bool>,
+    /// How long an item must be quiet before it is committed, in ms. Default 300.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debounce_ms: Option<u64>,
+    /// The longest that an item that never falls quiet waits, in ms. Default 2,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_wait_ms: Option<u64>,
+    /// The most operations in a transaction. Default 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u64>,
+    /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<bool>,
+}
+
+/// When the device syncs on its own, beyond the push that follows every commit; every field optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct AutoSyncConfig {
+    /// Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The time between two syncs, in ms. Default 30,000, at least 1,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+    /// Sync after every commit, too. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_on_change: Option<bool>,
+    /// When so many items wait to be committed, they are committed and sent at once. Default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queue_size: Option<u64>,
+}
 
 /// A slice's settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +83,7 @@ impl Slices {
         self.0.get(name)
     }
 
-    /// A slice and its name, to share.
+    /// A slice with its name, to share.
     pub fn entry(&self, name: &str) -> Option<(&Rc<str>, &Slice)> {
         self.0.get_key_value(name)
     }
@@ -156,33 +202,14 @@ impl Settings {
 
     /// The text kept as `_meta.settings`.
     pub fn to_json(&self) -> Json {
-        #[derive(Serialize)]
-        struct Record<'a> {
-            registered: Given2<'a>,
-            configured: Given2<'a>,
+        fn fields(layer: &Layer) -> Fields<'_> {
+            Fields(layer.iter().map(|(name, given)| ((&**name).into(), &**given)).collect())
         }
-        struct Given2<'a>(&'a Layer);
-        impl Serialize for Given2<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(None)?;
-                for (name, given) in self.0.iter() {
-                    map.serialize_entry(name, &Raw(given))?;
-                }
-                map.end()
-            }
-        }
-        write(&Record { registered: Given2(&self.registered), configured: Given2(&self.configured) }).into()
+        write(&Record { registered: fields(&self.registered), configured: fields(&self.configured) }).into()
     }
 
     /// Reads [`Settings::to_json`]; `None` for another text.
     pub fn read(text: &str) -> Option<Settings> {
-        #[derive(Deserialize)]
-        struct Record<'a> {
-            #[serde(borrow)]
-            registered: Fields<'a>,
-            #[serde(borrow)]
-            configured: Fields<'a>,
-        }
         let layer = |fields: Fields| {
             let mut layer = Layer::default();
             for (name, given) in fields.0 {
@@ -193,6 +220,15 @@ impl Settings {
         let Record { registered, configured } = read(text)?;
         Some(Settings { registered: layer(registered), configured: layer(configured) })
     }
+}
+
+/// The row `_meta.settings`: settings by slice, each with the fields that were given.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    #[serde(borrow)]
+    registered: Fields<'a>,
+    #[serde(borrow)]
+    configured: Fields<'a>,
 }
 
 /// Adds what was given to what was given before.
@@ -331,6 +367,40 @@ mod tests {
         assert_eq!((slices.get("files").unwrap().debounce_ms, auto_sync.interval_ms), (5, 5000));
         let theme = slices.get("theme").unwrap();
         assert_eq!((&*theme.store, theme.single, theme.sync_to_flask), ("ui", true, false));
+    }
+
+    /// The types that pages write are what is read here by the names of its fields, for errors that name them.
+    #[test]
+    fn every_setting_of_a_page_is_known_here() {
+        let slice = SliceConfig {
+            store_name: Some("b".into()),
+            enabled: Some(false),
+            sync_to_flask: Some(false),
+            debounce_ms: Some(1),
+            max_wait_ms: Some(2),
+            batch_size: Some(3),
+            single: Some(true),
+        };
+        let auto_sync = AutoSyncConfig {
+            enabled: Some(false),
+            interval_ms: Some(1_000),
+            sync_on_change: Some(true),
+            max_queue_size: Some(4),
+        };
+        let given = format!("{{\"a\":{}}}", write(&slice));
+        let settings = Settings::default().register(&given, Some(&write(&auto_sync))).unwrap();
+        let (slices, in_force) = settings.in_force(&Slices::default()).unwrap();
+        let expected = Slice {
+            store: "b".into(),
+            enabled: false,
+            sync_to_flask: false,
+            debounce_ms: 1,
+            max_wait_ms: 2,
+            batch_size: Some(3),
+            single: true,
+        };
+        assert_eq!(slices.get("a"), Some(&expected));
+        assert_eq!(in_force, AutoSync { enabled: false, interval_ms: 1_000, on_change: true, max_queue: 4 });
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Worker → page. Every message is a JSON object with `v`, `kind` and, where it is for one page, `page`.
+//! Worker → page. Every message is a JSON object with the bridge's version `v` and its `kind`.
 
 use super::BRIDGE;
-use super::status::{Connection, Shown, Status};
+use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
 use crate::store::Key;
-use serde::Serialize;
+use crate::units::Millis;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// Who is to hear a message.
+/// The pages that receive a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     All,
@@ -22,267 +23,334 @@ impl To {
     }
 }
 
-/// Who made a change that pages are told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    Tab,
-    Server,
-    Rollback,
-}
-
-/// How far a change has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Progress {
-    /// Only on this device.
-    Local,
-    /// On its way to the server.
-    Sending,
-    /// The server has it, or the slice does not go there.
-    Synced,
-}
-
-/// A change that the server refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    pub id: String,
-    pub slice: String,
-    pub item_id: String,
-    /// A deletion where there is none.
-    pub value: Option<Json>,
-    pub code: String,
-    pub message: String,
-    pub at: crate::units::Millis,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownRejection<'a> {
-    id: &'a str,
-    slice: &'a str,
-    item_id: &'a str,
-    op: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Raw<'a>>,
-    code: &'a str,
-    message: &'a str,
-    at: crate::units::Millis,
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    v: u64,
-    #[serde(flatten)]
-    message: Message<'a>,
-}
-
-#[derive(Serialize)]
+/// A message of the worker. `V` is an item's value: JSON text where a message is written, and what a page reads it as.
+///
+/// A page may be older than the worker: a kind that it does not know reads as `Unknown`, a field that it does not know is
+/// left out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum Message<'a> {
+pub enum FromWorker<V> {
+    /// A worker has started: pages send again what was not acknowledged.
     Hello,
+    /// The page is told of everything after `position`.
     Joined {
         position: u64,
     },
+    /// The slices are declared, and their stores exist.
     Registered {
         request: u64,
-        epoch: &'a str,
-        build: &'a str,
+        epoch: String,
+        build: String,
     },
+    /// Everything of the page up to its burst `n` is durable.
     Ack {
         n: u64,
     },
+    /// Something is missing before what arrived: the page goes on from its burst `n`.
     Expected {
         n: u64,
     },
+    /// The database is another than the page knew: the page registers again.
     Stale,
+    /// A request is done.
     Done {
         request: u64,
     },
+    /// Whether the server answered.
     Checked {
         request: u64,
         connected: bool,
     },
+    /// What the page's bursts up to `n` did to these slices is in what it was told.
     Folded {
         position: u64,
         n: u64,
-        slices: Vec<&'a str>,
+        slices: Vec<String>,
     },
-    Rejected {
-        request: u64,
-        rejected: Vec<ShownRejection<'a>>,
-    },
-    Rejections,
     Metrics {
-        metrics: Raw<'a>,
+        metrics: SyncMetrics,
     },
+    /// A request failed or, without one, the worker itself could not do its work.
     Failed {
         request: Option<u64>,
-        code: &'a str,
-        message: &'a str,
+        code: String,
+        message: String,
     },
+    /// One thing could not be used, and all else goes on.
     Warning {
-        code: &'a str,
-        message: &'a str,
+        code: String,
+        message: String,
     },
+    /// The state of the whole. While it is `unfinished` pages wake the worker now and then, and in `wakeIn` ms for the next
+    /// sync.
     Status {
         unfinished: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
         wake_in: Option<u64>,
-        status: Shown<'a>,
+        status: Status,
     },
-    Rows {
-        request: u64,
-        slice: &'a str,
-        position: u64,
-        n: u64,
-        puts: Vec<Put<'a>>,
-        deletes: Vec<&'a str>,
-    },
-    Changed {
-        slice: &'a str,
-        position: u64,
-        n: u64,
-        origin: Origin,
-        puts: Vec<Put<'a>>,
-        deletes: Vec<&'a str>,
-    },
+    Rows(Rows<V>),
+    Changed(Changed<V>),
+    /// How far changes of a slice have come; with `reset`, of all items that the server does not have.
     Pending {
-        slice: &'a str,
+        slice: String,
         reset: bool,
-        changes: Vec<State<'a>>,
+        changes: Vec<ItemProgress>,
     },
+    /// The changes that the server refused.
+    Rejected {
+        request: u64,
+        rejected: Vec<Rejected<V>>,
+    },
+    /// The list of refused changes is another one.
+    Rejections,
+    /// A message of a newer worker.
+    #[serde(other)]
+    #[cfg_attr(feature = "ts", ts(skip))]
+    Unknown,
 }
 
-#[derive(Serialize)]
-struct Put<'a> {
-    id: &'a str,
-    value: Raw<'a>,
+/// The answer to `hydrate`: the stored items, and what is newer than the store and wins over them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(bound(deserialize = "V: Deserialize<'de>"))]
+pub struct Rows<V> {
+    pub request: u64,
+    pub slice: String,
+    /// The records of all pages up to here are in it.
+    pub position: u64,
+    /// The bursts of this page up to here are in it.
+    pub n: u64,
+    /// The stored items, ids and values side by side. The worker adds them to what the engine writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<V>,
+    pub puts: Vec<Item<V>>,
+    pub deletes: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct State<'a> {
-    id: &'a str,
-    state: Progress,
+/// Items of a slice that changed, for a page that did not make the change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Changed<V> {
+    pub slice: String,
+    /// The records of all pages up to here are in it.
+    pub position: u64,
+    /// The bursts of this page up to here are in it.
+    pub n: u64,
+    #[serde(flatten)]
+    pub change: Change<V>,
 }
 
-fn text(message: Message) -> String {
+/// An item and its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Item<T> {
+    pub id: String,
+    pub value: T,
+}
+
+/// Who made a change that pages are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Server,
+    /// The server refused a change, and it was undone.
+    Rollback,
+    /// Another tab. (A name that a newer worker has reads as this.)
+    #[serde(other)]
+    Tab,
+}
+
+/// Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Change<T> {
+    pub puts: Vec<Item<T>>,
+    pub deletes: Vec<String>,
+    pub origin: Origin,
+}
+
+/// How far a change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename = "ProgressState"))]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// On its way to the server.
+    Sending,
+    /// The server has it, or the slice does not go there.
+    Synced,
+    /// Only on this device. (A name that a newer worker has reads as this.)
+    #[serde(other)]
+    Local,
+}
+
+/// How far an item's latest change has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ItemProgress {
+    pub id: String,
+    pub state: Progress,
+}
+
+/// What a refused change did to its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum RejectedOp {
+    Delete,
+    #[serde(other)]
+    Put,
+}
+
+/// A change that the server refused: it was undone, and is kept here with the reason until someone retries or discards it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))] // ts-rs reads no attribute that has this beside others
+pub struct Rejected<T> {
+    /// Names the refusal, for `retryRejected` and `discardRejected`.
+    pub id: String,
+    pub slice: String,
+    pub item_id: String,
+    pub op: RejectedOp,
+    /// What the item was to be; nothing where it was to be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub value: Option<T>,
+    /// For programs.
+    pub code: String,
+    /// Why, in the server's words.
+    pub message: String,
+    /// When the change was made, in epoch ms.
+    pub at: u64,
+}
+
+/// `null` is a value, which serde's own `Option` takes for none.
+fn some<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A refusal as the engine lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// `<slice>/<position>/<item id>`.
+    pub id: String,
+    pub slice: String,
+    pub item_id: String,
+    /// `None` where the item was to be deleted.
+    pub value: Option<Json>,
+    pub code: String,
+    pub message: String,
+    pub at: Millis,
+}
+
+fn text(message: FromWorker<Raw>) -> String {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        v: u64,
+        #[serde(flatten)]
+        message: FromWorker<Raw<'a>>,
+    }
     write(&Envelope { v: BRIDGE, message })
 }
 
 /// A worker has started: pages send again what was not acknowledged.
 pub fn hello() -> String {
-    text(Message::Hello)
+    text(FromWorker::Hello)
 }
 
 /// The page will be told of what happens after `position`: if it missed something before, it reads again what it follows.
 pub fn joined(position: u64) -> String {
-    text(Message::Joined { position })
+    text(FromWorker::Joined { position })
 }
 
 /// The slices are declared and their stores exist.
 pub fn registered(request: u64, epoch: &str) -> String {
-    text(Message::Registered { request, epoch, build: crate::BUILD })
+    text(FromWorker::Registered { request, epoch: epoch.into(), build: crate::BUILD.into() })
 }
 
 /// Everything of the page up to `n` is durable.
 pub fn ack(n: u64) -> String {
-    text(Message::Ack { n })
+    text(FromWorker::Ack { n })
 }
 
 /// Something is missing before what arrived: the page goes on from `n`.
 pub fn expected(n: u64) -> String {
-    text(Message::Expected { n })
+    text(FromWorker::Expected { n })
 }
 
 /// The database is another than the page knew: it registers again.
 pub fn stale() -> String {
-    text(Message::Stale)
+    text(FromWorker::Stale)
 }
 
 /// A request is done.
 pub fn done(request: u64) -> String {
-    text(Message::Done { request })
+    text(FromWorker::Done { request })
 }
 
 /// Whether the server answered.
 pub fn checked(request: u64, connected: bool) -> String {
-    text(Message::Checked { request, connected })
+    text(FromWorker::Checked { request, connected })
 }
 
 /// What the page's bursts up to the `n`th did to these slices is in what it has been told.
 pub fn folded(position: u64, n: u64, slices: &BTreeSet<Rc<str>>) -> String {
-    text(Message::Folded { position, n, slices: slices.iter().map(|slice| &**slice).collect() })
+    text(FromWorker::Folded { position, n, slices: slices.iter().map(|slice| slice.to_string()).collect() })
 }
 
-/// The changes that the server refused.
-pub fn rejected(request: u64, rejections: &[Rejection]) -> String {
-    fn shown(rejection: &Rejection) -> ShownRejection<'_> {
-        ShownRejection {
-            id: &rejection.id,
-            slice: &rejection.slice,
-            item_id: &rejection.item_id,
-            op: if rejection.value.is_some() { "put" } else { "delete" },
-            value: rejection.value.as_deref().map(Raw),
-            code: &rejection.code,
-            message: &rejection.message,
-            at: rejection.at,
-        }
-    }
-    text(Message::Rejected { request, rejected: rejections.iter().map(shown).collect() })
-}
-
-/// The list of refused changes is another.
-pub fn rejections() -> String {
-    text(Message::Rejections)
-}
-
-/// The metrics, a JSON object.
-pub fn metrics(metrics: &str) -> String {
-    text(Message::Metrics { metrics: Raw(metrics) })
+/// The metrics.
+pub fn metrics(metrics: SyncMetrics) -> String {
+    text(FromWorker::Metrics { metrics })
 }
 
 /// A request failed, or (without one) something of the page's was not taken.
 pub fn failed(request: Option<u64>, code: &str, message: &str) -> String {
-    text(Message::Failed { request, code, message })
+    text(FromWorker::Failed { request, code: code.into(), message: message.into() })
 }
 
 /// An action, or something in the database, could not be used. Nothing else is affected.
 pub fn warning(code: &str, message: &str) -> String {
-    text(Message::Warning { code, message })
+    text(FromWorker::Warning { code: code.into(), message: message.into() })
 }
 
-/// The state of the whole; while it is `unfinished`, pages wake the worker now and then, and for the next sync `wakeIn` so
-/// many ms.
+/// The state of the whole at `now`; unfinished while something is pending, or the server was not reached.
 pub fn status(status: &Status, now: u64) -> String {
     let unfinished = status.pending > 0 || status.connection != Connection::Online;
-    let wake_in = status.next_sync_at.map(|at| at.saturating_sub(now));
-    text(Message::Status { unfinished, wake_in, status: status.shown() })
+    let wake_in = status.auto_sync.next_sync_at.map(|at| at.saturating_sub(now));
+    text(FromWorker::Status { unfinished, wake_in, status: status.clone() })
 }
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
 /// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
 pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Option<Json>)]) -> String {
     let (puts, deletes) = changes(slice, newer);
-    text(Message::Rows { request, slice, position, n, puts, deletes })
+    let (ids, values) = (Vec::new(), Vec::new());
+    text(FromWorker::Rows(Rows { request, slice: slice.into(), position, n, ids, values, puts, deletes }))
 }
 
 /// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts
 /// up to the `n`th are in it.
 pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
     let (puts, deletes) = changes(slice, items);
-    text(Message::Changed { slice, position, n, origin, puts, deletes })
+    let change = Change { puts, deletes, origin };
+    text(FromWorker::Changed(Changed { slice: slice.into(), position, n, change }))
 }
 
-fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Put<'a>>, Vec<&'a str>) {
+fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Item<Raw<'a>>>, Vec<String>) {
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
-    for (key, value) in items {
-        if *key.slice != *slice {
-            continue;
-        }
+    for (key, value) in items.iter().filter(|(key, _)| *key.slice == *slice) {
+        let id = key.id.to_string();
         match value {
-            Some(value) => puts.push(Put { id: &key.id, value: Raw(value) }),
-            None => deletes.push(&*key.id),
+            Some(value) => puts.push(Item { id, value: Raw(value) }),
+            None => deletes.push(id),
         }
     }
     (puts, deletes)
@@ -290,11 +358,88 @@ fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Put<'a>>, 
 
 /// How far changes of a slice, among those of others, have come; with `reset`, of all items that the server does not have.
 pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
-    let mut changes = Vec::new();
-    for (key, state) in items {
-        if *key.slice == *slice {
-            changes.push(State { id: &key.id, state: *state });
-        }
+    let of_slice = items.iter().filter(|(key, _)| *key.slice == *slice);
+    let changes =
+        of_slice.map(|(key, state)| ItemProgress { id: key.id.to_string(), state: *state }).collect();
+    text(FromWorker::Pending { slice: slice.into(), reset, changes })
+}
+
+/// The answer to `rejected`: the changes that the server refused and nobody has decided on.
+pub fn rejected(request: u64, rejections: &[Rejection]) -> String {
+    let mut rejected = Vec::new();
+    for Rejection { id, slice, item_id, value, code, message, at } in rejections {
+        rejected.push(Rejected {
+            id: id.clone(),
+            slice: slice.clone(),
+            item_id: item_id.clone(),
+            op: if value.is_some() { RejectedOp::Put } else { RejectedOp::Delete },
+            value: value.as_deref().map(Raw),
+            code: code.clone(),
+            message: message.clone(),
+            at: at.0,
+        });
     }
-    text(Message::Pending { slice, reset, changes })
+    text(FromWorker::Rejected { request, rejected })
+}
+
+/// The list of refused changes is another one: pages that show it ask for it again.
+pub fn rejections() -> String {
+    text(FromWorker::Rejections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(message: &str) -> FromWorker<Value> {
+        serde_json::from_str(message).unwrap()
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_written() {
+        let items = [
+            (Key::new("files", "a"), Some(r#"{"n":1.50,"z":null}"#.into())),
+            (Key::new("files", "b"), Some("null".into())),
+            (Key::new("files", "c"), None),
+            (Key::new("notes", "d"), None),
+        ];
+        let message = changed("files", 7, 3, Origin::Server, &items);
+        assert!(message.contains(r#"{"n":1.50,"z":null}"#), "{message}");
+        let FromWorker::Changed(Changed { position: 7, n: 3, change, .. }) = read(&message) else {
+            panic!("{message}")
+        };
+        assert_eq!(change.puts[0].value, json!({"n": 1.5, "z": null}));
+        assert_eq!(
+            (&change.puts[1].value, change.deletes, change.origin),
+            (&Value::Null, vec!["c".into()], Origin::Server)
+        );
+    }
+
+    #[test]
+    fn a_refused_null_is_a_put_and_no_value_is_a_delete() {
+        let refused = |value: Option<Json>| Rejection {
+            id: "theme/7/value".into(),
+            slice: "theme".into(),
+            item_id: "value".into(),
+            value,
+            code: "too_dark".into(),
+            message: "It is too dark.".into(),
+            at: Millis(5),
+        };
+        let message = rejected(1, &[refused(Some("null".into())), refused(None)]);
+        let FromWorker::Rejected { request: 1, rejected } = read(&message) else { panic!("{message}") };
+        let shown: Vec<_> = rejected.iter().map(|rejected| (rejected.op, rejected.value.clone())).collect();
+        assert_eq!(shown, [(RejectedOp::Put, Some(Value::Null)), (RejectedOp::Delete, None)]);
+    }
+
+    #[test]
+    fn a_newer_worker_s_message_is_read_as_far_as_it_is_known() {
+        assert!(matches!(read(r#"{"v":1,"kind":"moon","phase":3}"#), FromWorker::Unknown));
+        assert!(matches!(read(r#"{"v":1,"kind":"ack","n":3,"moon":"full"}"#), FromWorker::Ack { n: 3 }));
+        let origin =
+            r#"{"kind":"changed","slice":"s","position":1,"n":0,"puts":[],"deletes":[],"origin":"pigeon"}"#;
+        let FromWorker::Changed(changed) = read(origin) else { panic!() };
+        assert_eq!(changed.change.origin, Origin::Tab);
+    }
 }

@@ -4,7 +4,8 @@
 //! Bursts are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use crate::json::{Writer, number, quoted};
+use super::up::Envelope;
+use crate::units::Position;
 
 /// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
 const PATIENCE_MS: u64 = 1_000;
@@ -23,8 +24,17 @@ pub enum Message<P> {
     },
 }
 
-/// A request's number, the burst that it comes after, and the text.
-type Request = (u64, u64, String);
+/// A request, and its number. Written as it is posted: `after` is the last burst before it.
+type Request = (u64, Envelope<'static>);
+
+#[derive(Debug, Clone)]
+struct Burst<P> {
+    n: u64,
+    /// What the page had applied when the burst was made. Sent again, it says the same: what came since, its actions knew
+    /// nothing of.
+    seen: Position,
+    actions: P,
+}
 
 #[derive(Debug)]
 pub struct Session<P> {
@@ -39,14 +49,15 @@ pub struct Session<P> {
     registering: Option<u64>,
     last_request: u64,
     last_n: u64,
-    /// Bursts that are not acknowledged, by their number.
-    bursts: Vec<(u64, P)>,
+    /// Bursts that are not acknowledged, in the order of their numbers.
+    bursts: Vec<Burst<P>>,
     /// Requests that are not answered.
     requests: Vec<Request>,
     /// Slices whose items' progress the page wants to hear.
     watched: Vec<String>,
-    /// The newest position seen, by slice.
-    seen: Vec<(String, u64)>,
+    /// The newest position up to which the worker has told of all records; `None` before it told of any. Positions are told
+    /// in their order, of all slices, so one number says it for all.
+    seen: Option<Position>,
     /// The last status left something to do, or was before the last acknowledgement.
     unfinished: bool,
     /// When to send again, and after how long then.
@@ -69,7 +80,7 @@ impl<P: Clone> Session<P> {
             bursts: Vec::new(),
             requests: Vec::new(),
             watched: Vec::new(),
-            seen: Vec::new(),
+            seen: None,
             unfinished: false,
             again_at: None,
             patience: PATIENCE_MS,
@@ -77,10 +88,9 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    fn message(&self, kind: &str) -> Writer {
-        let mut out = Writer::object();
-        out.number("v", BRIDGE).string("kind", kind).string("page", &self.page);
-        out
+    fn message<'a>(&self, kind: &'a str) -> Envelope<'a> {
+        let page = Some(self.page.clone().into());
+        Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, ..Envelope::default() }
     }
 
     fn arm(&mut self, now: u64) {
@@ -91,14 +101,13 @@ impl<P: Clone> Session<P> {
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
-        let mut out = self.message("register");
-        out.number("request", request).raw("slices", slices).raw("autoSync", auto_sync);
-        let text = out.end();
-        (request, self.declare(now, (request, 0, text)))
+        let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
+        let message = Envelope { request: Some(request), slices, auto_sync, ..self.message("register") };
+        (request, self.declare(now, (request, message)))
     }
 
     fn declare(&mut self, now: u64, request: Request) -> Message<P> {
-        let text = request.2.clone();
+        let text = request.1.to_text();
         // One that was never answered was given up: asked again after this one, it would be the one that counts.
         if let Some(before) = self.registering.replace(request.0) {
             self.take(before);
@@ -109,28 +118,33 @@ impl<P: Clone> Session<P> {
     }
 
     /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
-    pub fn burst(&mut self, now: u64, burst: P) -> Option<Message<P>> {
+    pub fn burst(&mut self, now: u64, actions: P) -> Option<Message<P>> {
         self.last_n += 1;
-        self.bursts.push((self.last_n, burst.clone()));
+        let burst = Burst { n: self.last_n, seen: self.seen.unwrap_or_default(), actions };
+        self.bursts.push(burst.clone());
         self.arm(now);
-        self.stamped(self.last_n, burst)
+        self.stamped(burst)
     }
 
     /// Nothing where the page is not registered, or is registering more: the burst may be of that.
-    fn stamped(&self, n: u64, burst: P) -> Option<Message<P>> {
+    fn stamped(&self, Burst { n, seen, actions }: Burst<P>) -> Option<Message<P>> {
         if self.registering.is_some() {
             return None;
         }
-        let mut out = self.message("actions");
-        let first = self.bursts.first().map_or(n, |burst| burst.0);
-        out.string("epoch", self.epoch.as_ref()?).number("n", n).number("first", first);
-        out.number("seen", self.seen.iter().map(|seen| seen.1).min().unwrap_or(0)).raw("actions", "");
-        let mut before = out.end();
+        let head = Envelope {
+            epoch: Some(self.epoch.as_deref()?.into()),
+            n: Some(n),
+            first: Some(self.bursts.first().map_or(n, |burst| burst.n)),
+            seen: Some(seen),
+            ..self.message("actions")
+        };
+        let mut before = head.to_text();
         before.pop();
-        Some(Message::Burst { before, burst })
+        before.push_str(",\"actions\":");
+        Some(Message::Burst { before, burst: actions })
     }
 
-    /// Asks something of the worker: `flush`, `sync`, `check`, `hydrate` with a slice, or `configure` with settings (a JSON
+    /// Asks something of the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with settings (a JSON
     /// object) of a slice or, without one, of auto-sync.
     pub fn request(
         &mut self,
@@ -140,41 +154,34 @@ impl<P: Clone> Session<P> {
         settings: Option<&str>,
     ) -> (u64, Message<P>) {
         self.last_request += 1;
-        let mut out = self.message(kind);
-        out.number("request", self.last_request);
-        if let Some(slice) = slice {
-            out.string("slice", slice);
-        }
-        if let Some(settings) = settings {
-            out.raw("settings", settings);
-        }
-        self.requests.push((self.last_request, self.last_n, out.end()));
+        let message = Envelope {
+            kind: Some(String::from(kind).into()),
+            request: Some(self.last_request),
+            after: Some(self.last_n),
+            slice: slice.map(|slice| String::from(slice).into()),
+            settings: settings.map(Into::into),
+            ..self.message("")
+        };
+        let request = (self.last_request, message);
+        let asked = self.asked(&request);
+        self.requests.push(request);
         self.arm(now);
-        let asked = self.requests.last().map(|request| self.asked(request));
-        (self.last_request, asked.unwrap_or_else(|| self.tell("ping")))
+        (self.last_request, asked)
     }
 
     /// A request, with the database that it is about, and the burst that has to be taken before it while the page still
     /// holds that one.
-    fn asked(&self, (_, after, text): &Request) -> Message<P> {
-        // Not `format!`, which would bring the whole of `core::fmt` to the page.
-        let mut text = text.clone();
-        text.pop();
-        if self.bursts.first().is_some_and(|burst| burst.0 <= *after) {
-            text.push_str(",\"after\":");
-            text.push_str(&number(*after));
-        }
-        if let Some(epoch) = &self.epoch {
-            text.push_str(",\"epoch\":");
-            text.push_str(&quoted(epoch));
-        }
-        text.push('}');
-        Message::Text(text)
+    fn asked(&self, (_, message): &Request) -> Message<P> {
+        let mut message = message.clone();
+        let held = self.bursts.first().map(|burst| burst.n);
+        message.after = message.after.filter(|after| held.is_some_and(|held| held <= *after));
+        message.epoch = self.epoch.as_deref().map(Into::into);
+        Message::Text(message.to_text())
     }
 
     /// Tells the worker something that needs no answer: `ping`, `online`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
-        Message::Text(self.message(kind).end())
+        Message::Text(self.message(kind).to_text())
     }
 
     /// The page may be gone the next moment: what waits for an answer to `register` goes all the same.
@@ -197,7 +204,8 @@ impl<P: Clone> Session<P> {
     }
 
     fn watching(&self, slice: &str) -> Message<P> {
-        Message::Text(self.message("pending").string("slice", slice).end())
+        let message = Envelope { slice: Some(slice.into()), ..self.message("pending") };
+        Message::Text(message.to_text())
     }
 
     /// Whether `epoch` is another database than the page was registered for: it has nothing of what the page knows.
@@ -213,7 +221,10 @@ impl<P: Clone> Session<P> {
             self.declared.push(granted);
         }
         if self.is_another(epoch) {
-            self.seen.clear();
+            self.seen = None;
+            for burst in &mut self.bursts {
+                burst.seen = Position::default();
+            }
         }
         self.epoch = Some(epoch.into());
         let next = self.repeat(now);
@@ -249,7 +260,7 @@ impl<P: Clone> Session<P> {
     pub fn acknowledged(&mut self, now: u64, n: u64) {
         self.heartbeat_at.get_or_insert(now + HEARTBEAT_MS);
         self.unfinished = true;
-        self.bursts.retain(|burst| burst.0 > n);
+        self.bursts.retain(|burst| burst.n > n);
         self.patience = PATIENCE_MS;
         self.again_at = Some(now + self.patience);
         self.rest();
@@ -279,9 +290,8 @@ impl<P: Clone> Session<P> {
     /// Whether something may have happened of which the page was not told, up to `position`, from which on it is: another
     /// page's change, or what became of one at the server.
     pub fn missed(&self, position: u64) -> bool {
-        let is_behind = self.seen.iter().all(|(_, seen)| *seen < position);
-        // A page that has not read anything can't have missed anything.
-        !self.seen.is_empty() && (self.unfinished || is_behind)
+        // A page that was not told of anything can't have missed anything.
+        self.seen.is_some_and(|seen| self.unfinished || seen.0 < position)
     }
 
     /// The database is another than the page knew: register anew, then what is unacknowledged is sent again.
@@ -301,21 +311,16 @@ impl<P: Clone> Session<P> {
         self.heartbeat_at = heartbeat.into_iter().chain(wake_in).min().map(|wait| now + wait);
     }
 
-    /// The page has applied a slice's changes up to `position`.
-    pub fn saw(&mut self, slice: &str, position: u64) {
-        match self.seen.iter_mut().find(|seen| seen.0 == slice) {
-            Some(seen) => seen.1 = seen.1.max(position),
-            None => self.seen.push((slice.into(), position)),
-        }
+    /// The page has applied everything up to `position`.
+    pub fn saw(&mut self, position: u64) {
+        self.seen = self.seen.max(Some(Position(position)));
     }
 
     fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
         let mut messages = Vec::new();
         // Bursts first: a flush that waits is for what was dispatched before it.
-        for (n, burst) in &self.bursts {
-            if *n >= from {
-                messages.extend(self.stamped(*n, burst.clone()));
-            }
+        for burst in self.bursts.iter().filter(|burst| burst.n >= from) {
+            messages.extend(self.stamped(burst.clone()));
         }
         for request in &self.requests {
             // Before it is registered, a page has nothing else to ask.
@@ -510,14 +515,37 @@ mod tests {
     #[test]
     fn another_database_has_nothing_that_was_seen() {
         let mut session = session();
-        session.saw("files", 7);
+        session.saw(7);
         assert!(!session.is_another("e"));
         session.burst(0, "[1]".into());
         session.stale(1);
         assert!(session.is_another("other"));
         let again = session.registered(2, 1, "other");
-        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0"#));
+        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0,"#));
         assert!(!session.is_another("other"));
+    }
+
+    /// What the page applied after a burst was made, the burst knew nothing of.
+    #[test]
+    fn a_burst_that_is_sent_again_says_what_was_seen_when_it_was_made() {
+        let seen = |messages: &[Message<String>]| -> Vec<_> {
+            let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
+            bodies
+                .filter_map(|body| match body {
+                    Body::Actions { seen, .. } => Some(seen.0),
+                    _ => None,
+                })
+                .collect()
+        };
+        let mut session = session();
+        session.burst(0, "[1]".into());
+        session.saw(7);
+        session.saw(5);
+        session.burst(0, "[2]".into());
+        session.saw(9);
+        assert_eq!(seen(&session.hello(1)), [0, 7]);
+        session.stale(1);
+        assert_eq!(seen(&session.registered(2, 1, "other")), [0, 0], "positions of another database");
     }
 
     /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.

@@ -1,115 +1,156 @@
-//! The state of the whole, as every page sees it.
+//! The state of the whole, as every page sees it, and the metrics.
 
-use super::config::AutoSync;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the last attempt to reach the server showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Connection {
-    /// No request was answered or failed yet.
-    #[default]
-    Unknown,
     Online,
-    /// The server can't be reached: changes are kept on this device.
+    /// The server cannot be reached: changes are kept on this device.
     LocalOnly,
+    /// No request was answered or failed yet. (A name that a newer worker has reads as this.)
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What became of the last sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum SyncStatus {
-    #[default]
-    Idle,
     Syncing,
     Success,
     Error,
+    /// Nothing was synced yet. (A name that a newer worker has reads as this.)
+    #[default]
+    #[serde(other)]
+    Idle,
 }
 
-/// Posted to every page when it changes, at most five times a second.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Status {
-    pub connection: Connection,
-    pub sync: SyncStatus,
-    /// What went wrong last and what to do next; `None` once it went right.
-    pub error: Option<String>,
-    /// When the server last acknowledged everything asked of it, in epoch ms.
-    pub last_sync_time: Option<u64>,
-    /// Items with a change that the server has not acknowledged, or that is not in its slice's store yet.
-    pub pending: usize,
-    /// Items in conflict.
-    pub conflicts: usize,
-    /// Refused changes that nobody has decided on.
-    pub rejected: usize,
-    /// While changes are being sent: how many were acknowledged, of how many.
-    pub progress: Option<(usize, usize)>,
-    /// Whether changes of any slice go to its store.
+/// How many changes the server has acknowledged, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SyncProgress {
+    pub done: u64,
+    pub total: u64,
+}
+
+/// Auto-sync's settings in force, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct AutoSyncStatus {
     pub enabled: bool,
-    pub auto_sync: AutoSync,
-    /// When auto-sync syncs next, in epoch ms; `None` while it is off.
-    pub next_sync_at: Option<u64>,
+    /// The time between two syncs, in ms.
+    pub interval_ms: u64,
+    /// Whether it syncs after every commit, too.
+    pub sync_on_change: bool,
+    /// When so many items wait to be committed, they are committed and sent at once.
+    pub max_queue_size: u64,
     /// Items with a change that the server has not acknowledged, of slices that go there.
-    pub unsent: usize,
+    pub change_counter: u64,
+    /// When the next sync is due, in epoch ms; nothing while auto-sync is off.
+    pub next_sync_at: Option<u64>,
 }
 
-/// As pages get it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shown<'a> {
-    enabled: bool,
-    connection: Connection,
-    flask_connected: bool,
-    sync_status: SyncStatus,
-    error: Option<&'a str>,
-    last_sync_time: Option<u64>,
-    pending: usize,
-    conflicts: usize,
-    rejected: usize,
-    progress: Option<Progress>,
-    auto_sync: ShownAutoSync,
-}
-
-#[derive(Serialize)]
-struct Progress {
-    done: usize,
-    total: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownAutoSync {
-    enabled: bool,
-    interval_ms: u64,
-    sync_on_change: bool,
-    max_queue_size: usize,
-    change_counter: usize,
-    next_sync_at: Option<u64>,
-}
-
-impl Status {
-    pub fn to_json(&self) -> crate::json::Json {
-        crate::json::write(&self.shown()).into()
-    }
-
-    pub fn shown(&self) -> Shown<'_> {
-        Shown {
-            enabled: self.enabled,
-            connection: self.connection,
-            flask_connected: self.connection == Connection::Online,
-            sync_status: self.sync,
-            error: self.error.as_deref(),
-            last_sync_time: self.last_sync_time,
-            pending: self.pending,
-            conflicts: self.conflicts,
-            rejected: self.rejected,
-            progress: self.progress.map(|(done, total)| Progress { done, total }),
-            auto_sync: ShownAutoSync {
-                enabled: self.auto_sync.enabled,
-                interval_ms: self.auto_sync.interval_ms,
-                sync_on_change: self.auto_sync.on_change,
-                max_queue_size: self.auto_sync.max_queue,
-                change_counter: self.unsent,
-                next_sync_at: self.next_sync_at,
-            },
+impl Default for AutoSyncStatus {
+    fn default() -> Self {
+        AutoSyncStatus {
+            enabled: true,
+            interval_ms: 30_000,
+            sync_on_change: false,
+            max_queue_size: 50,
+            change_counter: 0,
+            next_sync_at: None,
         }
     }
+}
+
+/// The state of the whole, the same in every tab. Posted when it changes, at most five times a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// Whether changes of any slice are persisted.
+    pub enabled: bool,
+    pub connection: Connection,
+    /// Whether the connection is `online`.
+    pub flask_connected: bool,
+    pub sync_status: SyncStatus,
+    /// What went wrong last and what to do next; nothing once it went right.
+    pub error: Option<String>,
+    /// When the server last had everything, in epoch ms.
+    pub last_sync_time: Option<u64>,
+    /// Items with a change that the server has not acknowledged, or that is not in its slice's store yet.
+    pub pending: u64,
+    /// Items that were changed here and elsewhere; both sides are kept.
+    pub conflicts: u64,
+    /// Changes that the server refused, and that nobody has retried or discarded.
+    pub rejected: u64,
+    /// While changes are being sent.
+    pub progress: Option<SyncProgress>,
+    pub auto_sync: AutoSyncStatus,
+}
+
+/// Before the worker has said anything.
+impl Default for Status {
+    fn default() -> Self {
+        Status {
+            enabled: true,
+            connection: Connection::default(),
+            flask_connected: false,
+            sync_status: SyncStatus::default(),
+            error: None,
+            last_sync_time: None,
+            pending: 0,
+            conflicts: 0,
+            rejected: 0,
+            progress: None,
+            auto_sync: AutoSyncStatus::default(),
+        }
+    }
+}
+
+/// What came of operations of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct OperationCount {
+    pub successful: u64,
+    pub failed: u64,
+}
+
+/// A slice's operations that ended, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SliceMetrics {
+    /// Items written to their store.
+    pub put: OperationCount,
+    /// Items removed from it.
+    pub delete: OperationCount,
+    /// Changes sent to the server.
+    pub push: OperationCount,
+}
+
+/// Every operation that ended, since the metrics were last reset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct SyncMetrics {
+    pub total_operations: u64,
+    pub successful_operations: u64,
+    pub failed_operations: u64,
+    /// When the last operation ended, in epoch ms; 0 where there was none.
+    pub last_operation_time: u64,
+    /// The mean of those times, in ms.
+    pub average_operation_time: u64,
+    /// How long the latest transactions and requests took, in ms; the last 100.
+    pub operation_times: Vec<u64>,
+    /// When the oldest change was made that is not in its store or that the server has not acknowledged, in epoch ms.
+    pub oldest_pending_at: Option<u64>,
+    #[cfg_attr(feature = "ts", ts(type = "Record<string, SliceMetrics>"))]
+    pub by_slice: BTreeMap<String, SliceMetrics>,
 }

@@ -1,7 +1,8 @@
 //! Page → worker.
 
 use super::BRIDGE;
-use crate::json::{Json, number, present, read};
+use crate::json::{Json, Writer, number, present, read};
+use crate::units::Position;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -19,8 +20,9 @@ pub enum Body {
     Register { request: u64, slices: Json, auto_sync: Option<Json> },
     /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
     Configure { request: u64, slice: Option<String>, settings: Json },
-    /// A burst of actions, the page's `n`th; all before its `first` are acknowledged. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, first: u64, seen: u64, actions: Json },
+    /// A burst of actions, the page's `n`th; all before its `first` are acknowledged, and the page has applied all records up
+    /// to `seen`. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
+    Actions { epoch: String, n: u64, first: u64, seen: Position, actions: Json },
     /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
     Flush { request: u64, after: u64 },
     /// Sends everything and waits for the server; the rest is as for a flush.
@@ -28,7 +30,7 @@ pub enum Body {
     /// The items of a slice, with the page's bursts up to `after`. Answered by `rows`, `expected`, or `stale` where the page
     /// says that it means another database.
     Hydrate { request: u64, after: u64, slice: String, epoch: Option<String> },
-    /// Asks for the refused changes. Answered by `rejected`.
+    /// Asks for the changes that the server refused. Answered by `rejected`.
     Rejected { request: u64 },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
@@ -58,7 +60,7 @@ impl Up {
     pub fn read(text: &str) -> Result<Up, Refused> {
         let (envelope, actions) = open(text);
         let envelope: Envelope = read(&envelope).unwrap_or_default();
-        let page = envelope.page.clone();
+        let page = envelope.page.clone().map(Cow::into_owned);
         let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
         match envelope.v {
             Some(BRIDGE) => {}
@@ -87,49 +89,92 @@ fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
-/// Every field of every kind. (No enum by `kind`: serde reads such a one into values of its own first, which no text
-/// survives.)
-#[derive(Default, Deserialize)]
+/// A message as it is written: every field of every kind. (No enum by `kind`: serde reads such a one into values of its
+/// own first, which no text survives.)
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Envelope {
-    v: Option<u64>,
-    kind: Option<String>,
-    page: Option<String>,
-    request: Option<u64>,
-    after: u64,
-    n: Option<u64>,
-    first: u64,
-    epoch: Option<String>,
-    slice: Option<String>,
+pub struct Envelope<'a> {
+    pub v: Option<u64>,
+    pub kind: Option<Cow<'a, str>>,
+    pub page: Option<Cow<'a, str>>,
+    pub request: Option<u64>,
+    /// The last burst before a request.
+    pub after: Option<u64>,
+    pub n: Option<u64>,
+    pub first: Option<u64>,
+    pub epoch: Option<Cow<'a, str>>,
+    pub slice: Option<Cow<'a, str>>,
     #[serde(with = "present")]
-    slices: Option<Json>,
+    pub slices: Option<Json>,
     #[serde(with = "present")]
-    auto_sync: Option<Json>,
+    pub auto_sync: Option<Json>,
     #[serde(with = "present")]
-    settings: Option<Json>,
-    seen: u64,
+    pub settings: Option<Json>,
+    pub seen: Option<Position>,
     #[serde(with = "present")]
-    actions: Option<Json>,
+    pub actions: Option<Json>,
+}
+
+impl Envelope<'_> {
+    /// Returns its JSON text. By hand, see [`Writer`].
+    pub fn to_text(&self) -> String {
+        let mut out = Writer::object();
+        let numbers = [
+            ("v", self.v),
+            ("request", self.request),
+            ("after", self.after),
+            ("n", self.n),
+            ("first", self.first),
+            ("seen", self.seen.map(|seen| seen.0)),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                out.number(name, number);
+            }
+        }
+        for (name, text) in
+            [("kind", &self.kind), ("page", &self.page), ("epoch", &self.epoch), ("slice", &self.slice)]
+        {
+            if let Some(text) = text {
+                out.string(name, text);
+            }
+        }
+        let texts = [
+            ("slices", &self.slices),
+            ("autoSync", &self.auto_sync),
+            ("settings", &self.settings),
+            // Last, see `open`.
+            ("actions", &self.actions),
+        ];
+        for (name, json) in texts {
+            if let Some(json) = json {
+                out.raw(name, json);
+            }
+        }
+        out.end()
+    }
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, seen, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
+    let after = after.unwrap_or_default();
+    let (epoch, slice) = (epoch.map(Cow::into_owned), slice.map(Cow::into_owned));
     Some(match &*envelope.kind? {
         "register" => Body::Register { request: request?, slices: slices?, auto_sync },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },
-        "rejected" => Body::Rejected { request: request? },
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
             epoch: epoch?,
             n: n?,
-            first,
-            seen,
+            first: first.unwrap_or_default(),
+            seen: seen.unwrap_or_default(),
             actions: actions.filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },
         "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
+        "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
         "ping" => Body::Ping,
         "online" => Body::Online,
@@ -151,7 +196,30 @@ mod tests {
         .unwrap();
         assert_eq!(up.page, "p");
         let Body::Actions { n, actions, seen, .. } = up.body else { panic!("not a burst") };
-        assert_eq!((n, &*actions, seen), (3, r#"[ {"type":"x"} ]"#, 7));
+        assert_eq!((n, &*actions, seen), (3, r#"[ {"type":"x"} ]"#, Position(7)));
+    }
+
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        let text = |text: &'static str| Some(Cow::Borrowed(text));
+        let envelope = Envelope {
+            v: Some(1),
+            kind: text("a \"kind\""),
+            page: text("p"),
+            request: Some(2),
+            after: Some(3),
+            n: Some(4),
+            first: Some(5),
+            epoch: text("é"),
+            slice: text("files"),
+            slices: Some("{}".into()),
+            auto_sync: Some("null".into()),
+            settings: Some(r#"{"a":[1]}"#.into()),
+            seen: Some(Position(6)),
+            actions: Some("[]".into()),
+        };
+        assert_eq!(read::<Envelope>(&envelope.to_text()), Some(envelope));
+        assert_eq!(Envelope::default().to_text(), "{}");
     }
 
     #[test]

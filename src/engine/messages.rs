@@ -57,7 +57,7 @@ impl Engine {
                     page: &page,
                     n: BurstNo(n),
                     first: BurstNo(first),
-                    seen: Position(seen),
+                    seen,
                     text: &actions,
                 };
                 self.take_burst(&epoch, arriving);

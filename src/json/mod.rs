@@ -2,6 +2,7 @@
 //! fields or to compare.
 
 mod check;
+mod decimal;
 mod fields;
 mod raw;
 mod surrogates;

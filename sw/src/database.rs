@@ -1,48 +1,52 @@
 //! IndexedDB through rexie: one database, opened with whatever stores it has, upgraded only to add some.
+//!
+//! web-sys stands beside rexie in one place, [`add`], and `idb`, of which rexie is made, for the variants of its errors.
+//! Each trap of rexie 0.6 is told where it matters: [`begin`], [`commit`], [`Database::close`], `read::one`.
 
 pub mod read;
 mod value;
 
 use self::value::{key_value, row_value};
-use crate::task::{event, handler};
-use js_sys::Reflect;
+use js_sys::{Promise, Reflect};
 use nightferry::store::{SYSTEM_STORES, StoreError, Write};
 use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use wasm_bindgen::prelude::*;
-use web_sys::{DomException, IdbDatabase, IdbFactory, IdbRequest};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{IdbDatabase, IdbFactory, IdbOpenDbRequest};
 
 pub struct Database(Rexie);
 
-/// A request of a transaction. It is made as this is first polled.
+/// A request of a transaction. It is made when this is first polled, and not before.
 pub type Request<'a, T> = Pin<Box<dyn Future<Output = rexie::Result<T>> + 'a>>;
 
-/// What the browser says of a failure; rexie loses most of it.
+/// Returns why a call of rexie failed. (Its own text is "idb error", and that of idb would be 6 KB of formatting.)
 pub fn failed(error: rexie::Error) -> StoreError {
+    let rexie::Error::IdbError(error) = error else { return threw(JsValue::UNDEFINED) };
     match error {
-        rexie::Error::IdbError(idb::Error::DomException(exception)) => {
-            StoreError { full: exception.name() == "QuotaExceededError", message: exception.message() }
-        }
-        rexie::Error::IdbError(
-            idb::Error::TransactionOpenFailed(error)
-            | idb::Error::IndexedDbOpenFailed(error)
-            | idb::Error::ObjectStoreNotFound(error)
-            | idb::Error::UpdateFailed(error)
-            | idb::Error::DeleteFailed(error),
-        ) => threw(error),
-        _ => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
+        idb::Error::DomException(exception) => threw(exception.into()),
+        idb::Error::DeleteFailed(error)
+        | idb::Error::GetAllFailed(error)
+        | idb::Error::GetAllKeysFailed(error)
+        | idb::Error::IndexedDbOpenFailed(error)
+        | idb::Error::KeyRangeCreateFailed(error)
+        | idb::Error::ObjectStoreNotFound(error)
+        | idb::Error::TransactionOpenFailed(error)
+        | idb::Error::UpdateFailed(error) => threw(error),
+        _ => threw(JsValue::UNDEFINED),
     }
 }
 
-/// A call that threw.
+/// Returns why a call of the browser threw, or a request failed.
 pub fn threw(error: JsValue) -> StoreError {
-    let message = match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => "IndexedDB failed and gave no reason".into(),
-    };
-    StoreError { full: false, message }
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => {
+            StoreError { full: error.name() == "QuotaExceededError", message: error.message().into() }
+        }
+        None => StoreError { full: false, message: "IndexedDB failed and gave no reason".into() },
+    }
 }
 
 fn builder(name: &str, stores: &[&str]) -> rexie::RexieBuilder {
@@ -73,6 +77,8 @@ impl Database {
         builder(name, &[]).build().await.map(Database).map_err(failed)
     }
 
+    /// Closes the connection. A `Rexie` that is dropped without it keeps its connection, and a listener that is gone: deleting
+    /// the database, and upgrades by others, would wait for ever.
     pub fn close(self) {
         self.0.close();
     }
@@ -100,39 +106,43 @@ impl Database {
     }
 }
 
-/// Adds stores to a database that exists. By web-sys: rexie's builder deletes every store and index that it is not told
-/// of, and panics where one cannot be made.
+/// Adds stores to a database that exists. By web-sys: with a version, rexie's builder deletes every store and every index
+/// that it is not told of, and panics where one cannot be made.
 async fn add(name: &str, version: u32, wanted: &[&str]) -> Result<(), StoreError> {
     let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(threw)?;
     let open = factory.unchecked_into::<IdbFactory>().open_with_u32(name, version).map_err(threw)?;
-    let mut stores: Vec<String> = Vec::new();
-    for store in wanted {
-        stores.push((*store).into());
-    }
-    let request: IdbRequest = open.clone().unchecked_into();
-    let upgrade = handler(move |_| {
-        if let Ok(database) = request.result() {
-            let database: IdbDatabase = database.unchecked_into();
+    let stores: Vec<String> = wanted.iter().map(|store| String::from(*store)).collect();
+    let request = open.clone();
+    let upgrade = Closure::<dyn FnMut()>::new(move || {
+        if let Ok(database) = result(&request) {
             for store in &stores {
-                // One that cannot be made is missing again when the database is opened, and is an error there.
+                // One that cannot be made is still missing when the database is opened, and is an error there.
                 let _ = database.create_object_store(store);
             }
         }
     });
-    open.set_onupgradeneeded(Some(&upgrade));
-    let ended = event(&|good, bad| {
-        open.set_onsuccess(Some(&good));
-        open.set_onerror(Some(&bad));
+    open.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+    let ended = Promise::new(&mut |resolve, reject| {
+        open.set_onsuccess(Some(&resolve));
+        open.set_onerror(Some(&reject));
     });
-    if ended.await.is_err() {
+    if JsFuture::from(ended).await.is_err() {
         let error = open.error().ok().flatten();
-        return Err(threw(error.map(|error: DomException| error.into()).unwrap_or_default()));
+        return Err(threw(error.map(JsValue::from).unwrap_or_default()));
     }
-    open.result().map_err(threw)?.unchecked_into::<IdbDatabase>().close();
+    result(&open)?.close();
     Ok(())
 }
 
-/// Begins all requests, in their order; those that have not ended at once are left.
+fn result(open: &IdbOpenDbRequest) -> Result<IdbDatabase, StoreError> {
+    open.result().map(JsCast::unchecked_into).map_err(threw)
+}
+
+/// Begins all requests of a transaction, in their order, and leaves those that do not end at once for the caller to await.
+///
+/// A future of rexie that is not polled is no request: the transaction would commit without it. And one that was polled
+/// must live until its transaction has ended: its event finds a closure that is gone otherwise, throws, and IndexedDB
+/// aborts. So nothing here may be put into a `select` or a timeout.
 pub async fn begin<T>(requests: &mut [Option<Request<'_, T>>]) -> Result<(), rexie::Error> {
     std::future::poll_fn(|context| {
         for slot in requests.iter_mut() {
@@ -153,27 +163,27 @@ pub async fn begin<T>(requests: &mut [Option<Request<'_, T>>]) -> Result<(), rex
 /// Performs the writes until they are durable. A failure undoes all of them.
 pub async fn commit(transaction: Transaction, writes: Vec<Write>) -> Result<(), StoreError> {
     let stores = open_stores(&transaction, &writes)?;
-    // They live until the end: a closure of rexie's that is gone when its event comes throws, which aborts the transaction.
+    // Both live until the end, see `begin`.
     let mut requests = Vec::new();
     let begun = match issue(&stores, &writes, &mut requests) {
         Ok(()) => begin(&mut requests).await.map_err(failed),
         Err(error) => Err(error),
     };
     if let Err(error) = begun {
+        // Dropping the transaction would commit what was requested of it so far.
         let _ = transaction.abort().await;
         return Err(error);
     }
-    let done = transaction.done().await;
-    match done {
-        Ok(result) if result.is_committed() => return Ok(()),
-        Ok(_) => {}
-        Err(_) => {}
+    // Nothing else is awaited before this: rexie listens for the end from here on, and once it is over never answers. Only
+    // the transaction's end says that all is durable; a request's success does not.
+    if transaction.done().await.is_ok_and(|result| result.is_committed()) {
+        return Ok(());
     }
-    // Which of the requests failed, if one did.
+    // Rexie does not say why; one of the requests may.
     for request in requests.into_iter().flatten() {
         request.await.map_err(failed)?;
     }
-    // The transaction has the reason, which rexie does not tell: mostly, a full disk.
+    // No request failed, so the transaction itself did: mostly, the disk is full.
     Err(StoreError { full: true, message: "the browser did not commit the transaction".into() })
 }
 
@@ -190,7 +200,8 @@ fn open_stores<'a>(
     Ok(stores)
 }
 
-/// What is to be requested of each store: puts that follow one another at once, as only the last of them is awaited.
+/// Adds to `requests` what the writes come to, store by store. Puts that follow one another are one request to rexie,
+/// which awaits only the last of them: a failure of an earlier one shows as the transaction's.
 fn issue<'a>(
     stores: &'a [(&str, Store)],
     writes: &[Write],

@@ -1,13 +1,12 @@
 //! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`hear`] and
-//! [`wake`]; [`worker`] is the driver's loop, [`task`] what waits for the browser; [`database`] is IndexedDB, [`network`] is HTTP.
+//! [`wake`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] is what else the
+//! browser provides.
 
 mod database;
 mod network;
 mod platform;
-mod task;
 mod worker;
 
-use js_sys::Promise;
 use nightferry::engine::Input;
 use wasm_bindgen::prelude::*;
 
@@ -32,32 +31,26 @@ pub fn start() {
     }));
 }
 
-/// Starts the engine on the database `name`, for the server at `api`. Before anything else, and once for an instance.
+/// Starts the engine on the database `name`, for the server at `api`. Called before anything else, and once for an instance.
 #[wasm_bindgen]
-pub fn boot(name: String, api: String) -> Promise {
-    task::promise(async move { worker::boot(name, api).await.map_err(|error| failure(&error.message)) })
+pub async fn boot(name: String, api: String) -> Result<(), JsValue> {
+    worker::boot(name, api).await.map_err(|error| failure(&error.message))
 }
 
-/// A page posted `data`. Settles when there is nothing left to do, or soon enough for the browser.
+/// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.
 #[wasm_bindgen]
-pub fn hear(data: JsValue) -> Promise {
-    // Something other than text can't be ours; the engine says so to whoever listens.
-    handle(Input::Message(data.as_string().unwrap_or_default()), false)
+pub async fn hear(data: JsValue) {
+    // Anything other than text is no message of ours: the engine answers it like one that cannot be read.
+    worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
 }
 
-/// The browser woke the worker. Rejected where something is left to send: the browser tries again later.
+/// Handles a wake by the browser. Rejects while something is left to send, so that the browser tries again later.
 #[wasm_bindgen]
-pub fn wake() -> Promise {
-    handle(Input::Woken, true)
-}
-
-fn handle(input: Input, to_the_end: bool) -> Promise {
-    task::promise(async move {
-        match worker::handle(input).await {
-            false if to_the_end => Err(failure("The server does not have everything yet.")),
-            _ => Ok(()),
-        }
-    })
+pub async fn wake() -> Result<(), JsValue> {
+    match worker::handle(Input::Woken).await {
+        true => Ok(()),
+        false => Err(failure("The server does not have everything yet.")),
+    }
 }
 
 fn failure(message: &str) -> JsValue {

@@ -1,10 +1,17 @@
-//! HTTP to Nightferry's API.
+//! HTTP to Nightferry's API, by gloo-net. It has no way to abort a request: `AbortController` of web-sys stands beside it
+//! (the worker's, see `worker.rs`), because dropping the future of `send` does not end the request.
+//!
+//! Traps of gloo-net 0.7:
+//! - A rejection that is no `Error` is `unreachable!` there. Whoever aborts must call `abort()`, whose reason is a
+//!   `DOMException`, and never `abort_with_reason(text)`.
+//! - `Headers` and `QueryParams` throw past the panic hook, and past destructors, for a header's name that is no token.
+//!   Names of headers are constants here, and there are no query parameters.
 
 use gloo_net::http::Request;
 use nightferry::engine::{Answer, Unreachable};
 use web_sys::{AbortSignal, RequestCache};
 
-/// Sends a request and reads its answer whole. Every HTTP status is an answer.
+/// Sends a request, a `POST` if it has a body, and reads the whole answer. Every HTTP status is an answer.
 pub async fn request(url: &str, body: Option<String>, signal: &AbortSignal) -> Result<Answer, Unreachable> {
     exchange(url, body, signal).await.map_err(|error| match error {
         gloo_net::Error::JsError(error) => Unreachable(error.message),
@@ -22,10 +29,17 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     let response = request.send().await?;
     let headers = response.headers();
     let content_type = headers.get("content-type").unwrap_or_default();
-    let end = content_type.bytes().position(|byte| byte == b';').unwrap_or(content_type.len());
-    let content_type = content_type.get(..end).unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    let retry_after = headers.get("retry-after");
-    let retry_after = retry_after.and_then(|seconds| Some(seconds.trim_ascii().parse::<u64>().ok()? * 1000));
+    let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let retry_after = headers.get("retry-after").and_then(|after| wait_ms(after.trim_ascii()));
     let body = response.text().await?;
-    Ok(Answer { status: response.status(), content_type, retry_after, body })
+    Ok(Answer { status: response.status(), content_type: media_type, retry_after, body })
+}
+
+/// Returns the ms that a `Retry-After` asks for: it names seconds, or a date.
+fn wait_ms(after: &str) -> Option<u64> {
+    if let Ok(seconds) = after.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let date = js_sys::Date::parse(after);
+    (!date.is_nan()).then(|| (date - js_sys::Date::now()).max(0.0) as u64)
 }

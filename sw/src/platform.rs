@@ -1,12 +1,13 @@
-//! What the browser lends the engine: the clock, randomness, and ears in the pages.
+//! The clock, random numbers, Background Sync and the channels to the pages. None of the packages has them: gloo-worker's
+//! channels belong to workers that a page starts, and no package knows `SyncManager`.
 
-use crate::task::{settled, spawn};
 use js_sys::{JSON, JsString, Promise, Reflect, Uint32Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::BroadcastChannel;
 
 #[wasm_bindgen]
@@ -29,15 +30,15 @@ pub fn moment() -> Moment {
     Moment { now: js_sys::Date::now() as u64, entropy }
 }
 
-/// Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
+/// Asks for a Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
 pub fn ask_to_be_woken() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
-        spawn(async move { drop(settled(&sync.register("nightferry")).await) });
+        spawn_local(async move { drop(JsFuture::from(sync.register("nightferry")).await) });
     }
 }
 
-/// Posts to pages: one channel for all of them, and one for each that asked. Channels reach hidden pages and need no
-/// acquaintance, so they work for a worker that has just been started.
+/// Posts to pages: over one channel for all of them, and over one for each page that asked something. A channel reaches
+/// hidden pages, and pages of which a worker that was just started does not know.
 pub struct Pages {
     name: String,
     channels: RefCell<Vec<(Rc<str>, BroadcastChannel)>>,

@@ -3,7 +3,6 @@
 use crate::database::{self, Database, read};
 use crate::network;
 use crate::platform::{Pages, ask_to_be_woken, moment};
-use crate::task::{settled, spawn};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
@@ -12,6 +11,7 @@ use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local as spawn};
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
@@ -123,7 +123,7 @@ impl Worker {
                 held = Some(Timeout::new(HOLD_MS, move || drop(late.call0(&JsValue::UNDEFINED))));
                 self.resting.borrow_mut().push(rested);
             });
-            let _ = settled(&rested).await;
+            let _ = JsFuture::from(rested).await;
             drop(held);
         }
     }

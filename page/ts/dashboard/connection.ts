@@ -19,6 +19,7 @@ export function connection(): View {
   const waiting = fact("Waiting");
   const oldest = fact("Oldest change");
   const conflicts = fact("In conflict");
+  const rejected = fact("Refused");
   const last = fact("Last sync");
   const next = fact("Next sync");
   const node = section("connection", "Sync", state, bar, facts);
@@ -36,6 +37,7 @@ export function connection(): View {
     setText(waiting, status.pending.toLocaleString());
     setText(oldest, metrics.oldestPendingAt === null ? "–" : ago(metrics.oldestPendingAt, now));
     setText(conflicts, status.conflicts.toLocaleString());
+    setText(rejected, status.rejected.toLocaleString());
     setText(last, lastSyncTime === null ? "never" : ago(lastSyncTime, now));
     setText(next, autoSync.nextSyncAt === null ? (autoSync.enabled ? "–" : "off") : within(autoSync.nextSyncAt - now));
   };

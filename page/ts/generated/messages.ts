@@ -16,12 +16,13 @@ export const messages = [
       },
       "conflicts": 0,
       "connection": "unknown",
-      "enabled": false,
+      "enabled": true,
       "error": null,
       "flaskConnected": false,
       "lastSyncTime": null,
       "pending": 0,
       "progress": null,
+      "rejected": 0,
       "syncStatus": "idle"
     },
     "unfinished": true,
@@ -49,6 +50,7 @@ export const messages = [
         "done": 1,
         "total": 3
       },
+      "rejected": 0,
       "syncStatus": "syncing"
     },
     "unfinished": true,
@@ -74,6 +76,7 @@ export const messages = [
       "lastSyncTime": null,
       "pending": 0,
       "progress": null,
+      "rejected": 2,
       "syncStatus": "error"
     },
     "unfinished": true,
@@ -92,12 +95,13 @@ export const messages = [
       },
       "conflicts": 0,
       "connection": "online",
-      "enabled": false,
+      "enabled": true,
       "error": null,
       "flaskConnected": true,
       "lastSyncTime": null,
       "pending": 0,
       "progress": null,
+      "rejected": 0,
       "syncStatus": "success"
     },
     "unfinished": false,
@@ -207,6 +211,38 @@ export const messages = [
   {
     "kind": "joined",
     "position": 7,
+    "v": 1
+  },
+  {
+    "kind": "rejected",
+    "rejected": [
+      {
+        "at": 1700000000000,
+        "code": "validation_failed",
+        "id": "files/7/a",
+        "itemId": "a",
+        "message": "A name is missing.",
+        "op": "put",
+        "slice": "files",
+        "value": {
+          "id": "a"
+        }
+      },
+      {
+        "at": 1700000000000,
+        "code": "validation_failed",
+        "id": "files/7/a",
+        "itemId": "a",
+        "message": "A name is missing.",
+        "op": "delete",
+        "slice": "files"
+      }
+    ],
+    "request": 9,
+    "v": 1
+  },
+  {
+    "kind": "rejections",
     "v": 1
   },
   {

@@ -69,27 +69,30 @@ export type AutoSyncStatus = {
   syncOnChange: boolean,
   /** When so many items wait to be committed, they are committed and sent at once. */
   maxQueueSize: number,
-  /** Items with a change that the server has not acknowledged. */
+  /** Items with a change that the server has not acknowledged, of slices that go there. */
   changeCounter: number,
   /** When the next sync is due, in epoch ms; nothing while auto-sync is off. */
   nextSyncAt: number | null,
 };
 
-/** The state of the whole, the same in every tab. */
+/** The state of the whole, the same in every tab. Posted when it changes, at most five times a second. */
 export type Status = {
   /** Whether changes of any slice are persisted. */
   enabled: boolean,
   connection: Connection,
+  /** Whether the connection is `online`. */
   flaskConnected: boolean,
   syncStatus: SyncStatus,
   /** What went wrong last and what to do next; nothing once it went right. */
   error: string | null,
   /** When the server last had everything, in epoch ms. */
   lastSyncTime: number | null,
-  /** Items with a change that the server has not acknowledged. */
+  /** Items with a change that the server has not acknowledged, or that is not in its slice's store yet. */
   pending: number,
   /** Items that were changed here and elsewhere; both sides are kept. */
   conflicts: number,
+  /** Changes that the server refused, and that nobody has retried or discarded. */
+  rejected: number,
   /** While changes are being sent. */
   progress: SyncProgress | null,
   autoSync: AutoSyncStatus,
@@ -150,6 +153,26 @@ export type ProgressState = "sending" | "synced" | "local";
 export type ItemProgress = {
   id: string,
   state: ProgressState,
+};
+
+/** What a refused change did to its item. */
+export type RejectedOp = "delete" | "put";
+
+/** A change that the server refused: it was undone, and is kept here with the reason until someone retries or discards it. */
+export type Rejected<T> = {
+  /** Names the refusal, for `retryRejected` and `discardRejected`. */
+  id: string,
+  slice: string,
+  itemId: string,
+  op: RejectedOp,
+  /** What the item was to be; nothing where it was to be deleted. */
+  value?: T,
+  /** For programs. */
+  code: string,
+  /** Why, in the server's words. */
+  message: string,
+  /** When the change was made, in epoch ms. */
+  at: number,
 };
 
 /** Whether all else goes on. */

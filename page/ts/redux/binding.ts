@@ -324,10 +324,10 @@ export class Binding {
 
 /** What an operation is as an action: its verb and payload, and what `send` has beside it. */
 function actionOf(
-  { id, item, fields }: Operation,
+  { id, all, item, fields }: Operation,
   single?: boolean,
 ): [verb: string, payload: unknown, id?: string, whole?: unknown] {
-  if (!id) return ["clearItems", null];
+  if (all) return ["clearItems", null];
   if (fields) return ["updateItem", fields, id, item];
   if (item === undefined) return ["removeItem", id];
   return single ? ["set", item] : ["addItem", item, id];

@@ -75,6 +75,34 @@ test("a slice whose reducer comes later is not deleted everywhere by the first a
   deepStrictEqual(ids(device), ["1", "2"]);
 });
 
+test("f57: an item with an empty id is refused by name, and nothing else changes", async (context) => {
+  const errors = quiet(context);
+  const item = { id: "", name: "none" };
+  const entities = (...items: Item[]) => ({
+    ids: items.map(({ id }) => id),
+    entities: Object.fromEntries(items.map((item) => [item.id, item])),
+  });
+  const byId = (...items: Item[]) => Object.fromEntries(items.map((item) => [item.id, item]));
+  for (const shape of [(...items: Item[]) => items, entities, byId]) {
+    const device = stored({ id: "1" }, { id: "2" });
+    const { store, tab } = open(device, shape());
+    await settle(tab);
+    const kept = [{ id: "1" }, { id: "2" }] as const;
+    store.dispatch(set(shape(...kept, item)));
+    await settle(tab);
+    store.dispatch(set(shape(...kept)));
+    await settle(tab);
+    deepStrictEqual(ids(device), ["1", "2"]);
+    ok(errors.mock.calls.some(({ arguments: [text] }) => String(text).includes("has an empty id")));
+    // Also where the store has it before it is bound.
+    const bound = open(device, shape(item), {});
+    await settle(bound.tab);
+    bound.store.dispatch(set(shape(...kept)));
+    await settle(bound.tab);
+    deepStrictEqual(ids(device), ["1", "2"]);
+  }
+});
+
 test("a slice whose reducer is replaced by none is not deleted everywhere", async (context) => {
   quiet(context);
   const device = stored({ id: 1 });
@@ -429,7 +457,7 @@ function strict(device: Device): Tab {
   const tab = device.tab();
   const send = tab.send.bind(tab);
   tab.send = (action, id, whole) => {
-    actionText(action, id, whole);
+    actionText(action, { id, whole });
     return send(action, id, whole);
   };
   return tab;

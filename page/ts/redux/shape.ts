@@ -64,18 +64,22 @@ export function each(
   visit: (id: string, item: unknown) => void,
   refuse: (place: string, why: string) => void,
 ): void {
+  const visitItem = (place: string | number, id: string, item: unknown) => {
+    if (id === "") refuse(`[${JSON.stringify(place)}]`, "has an empty id");
+    else visit(id, item);
+  };
   if (tracking.single) {
     if (state !== undefined) visit(VALUE, state);
   } else if (Array.isArray(state)) {
     state.forEach((item: unknown, at) => {
       const id = ownId(item, tracking.selectId);
       if (id === undefined) refuse(`[${at}]`, "has no id that is a string or a number");
-      else visit(id, item);
+      else visitItem(at, id, item);
     });
   } else if (isEntities(state)) {
-    for (const id of state.ids) visit(String(id), state.entities[id]);
+    for (const id of state.ids) visitItem(id, String(id), state.entities[id]);
   } else if (isObject(state)) {
-    for (const id in state) visit(id, state[id]);
+    for (const id in state) visitItem(id, id, state[id]);
   }
 }
 

@@ -14,9 +14,11 @@ import {
   type Tracking,
 } from "./shape.js";
 
-/** A change of one item: some of its fields, or else the whole; with neither it is deleted. Without an id, all are. */
+/** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
 export interface Operation {
   id: string;
+  /** It is about all of the slice: all items are deleted. The id is empty. */
+  all?: true;
   /** Beside fields, what the item becomes where there is none. */
   item?: unknown;
   /** Those that are undefined are removed. */
@@ -176,12 +178,12 @@ export class TrackedSlice {
     if (this.#known) return this.look(state);
     this.adopt(state);
     this.#whole.clear();
-    return [{ id: "" }];
+    return [{ id: "", all: true }];
   }
 
   /** An operation was sent in burst `n`. */
   sent(n: number, operation: Operation): void {
-    if (operation.id) this.#own.push({ n, operation });
+    if (!operation.all) this.#own.push({ n, operation });
     else {
       this.#own = [];
       this.#cleared = n;

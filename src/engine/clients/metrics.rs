@@ -1,10 +1,10 @@
 //! Metrics: every operation that ended, by slice and by kind, and how long it took.
 
 use crate::bridge::down;
+use crate::bridge::status::{OperationCount, SliceMetrics, SyncMetrics};
 use crate::engine::clock::Now;
 use crate::json::{read, write};
 use crate::units::{Millis, Tick};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -72,11 +72,11 @@ impl Metrics {
     pub fn save(&mut self, now: Tick) -> Option<String> {
         self.save_at.filter(|at| *at <= now)?;
         self.save_at = None;
-        Some(self.to_json(None))
+        Some(write(&self.shown(None)))
     }
 
     /// As pages get them and as `_meta.metrics` keeps them. `oldest` is when the oldest pending change was made.
-    pub fn to_json(&self, oldest: Option<Millis>) -> String {
+    pub fn shown(&self, oldest: Option<Millis>) -> SyncMetrics {
         let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
         let mut by_slice = BTreeMap::new();
@@ -85,10 +85,10 @@ impl Metrics {
                 succeeded += count[0];
                 failed += count[1];
             }
-            let [put, delete, push] = kinds.map(|[successful, failed]| ShownCount { successful, failed });
-            by_slice.insert(slice.clone(), ByKind { put, delete, push });
+            let [put, delete, push] = kinds.map(|[successful, failed]| OperationCount { successful, failed });
+            by_slice.insert(slice.to_string(), SliceMetrics { put, delete, push });
         }
-        write(&Shown {
+        SyncMetrics {
             total_operations: succeeded + failed,
             successful_operations: succeeded,
             failed_operations: failed,
@@ -97,20 +97,20 @@ impl Metrics {
             operation_times: self.durations.clone(),
             oldest_pending_at: oldest.map(|at| at.0),
             by_slice,
-        })
+        }
     }
 
     /// Takes up what [`Metrics::save`] stored.
     pub fn read(row: &str) -> Option<Metrics> {
-        let shown: Shown = read(row)?;
+        let shown: SyncMetrics = read(row)?;
         let mut metrics = Metrics {
             last: shown.last_operation_time,
             durations: shown.operation_times,
             ..Metrics::default()
         };
-        for (slice, ByKind { put, delete, push }) in shown.by_slice {
+        for (slice, SliceMetrics { put, delete, push }) in shown.by_slice {
             let counts = [put, delete, push].map(|count| [count.successful, count.failed]);
-            metrics.slices.insert(slice, counts);
+            metrics.slices.insert(slice.into(), counts);
         }
         Some(metrics)
     }
@@ -123,34 +123,8 @@ impl Metrics {
     /// The message that tells pages.
     pub fn message(&mut self, oldest: Option<Millis>) -> String {
         self.changed = false;
-        down::metrics(&self.to_json(oldest))
+        down::metrics(self.shown(oldest))
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    total_operations: u64,
-    successful_operations: u64,
-    failed_operations: u64,
-    last_operation_time: u64,
-    average_operation_time: u64,
-    operation_times: Vec<u64>,
-    oldest_pending_at: Option<u64>,
-    by_slice: BTreeMap<Rc<str>, ByKind>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ByKind {
-    put: ShownCount,
-    delete: ShownCount,
-    push: ShownCount,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ShownCount {
-    successful: u64,
-    failed: u64,
 }
 
 #[cfg(test)]
@@ -170,7 +144,7 @@ mod tests {
         }
         assert_eq!((metrics.save(Tick(6)), metrics.poll_timeout()), (None, Some(Tick(5 + SAVE_MS))));
         let row = metrics.save(Tick(5 + SAVE_MS)).unwrap();
-        assert_eq!(Metrics::read(&row).unwrap().to_json(None), row);
+        assert_eq!(write(&Metrics::read(&row).unwrap().shown(None)), row);
         let fields = Fields::parse(&row).unwrap();
         assert_eq!((fields.number("totalOperations"), fields.number("failedOperations")), (Some(2), Some(1)));
         assert_eq!(elements(fields.get("operationTimes").unwrap()).unwrap().len(), 100);

@@ -31,7 +31,7 @@ use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
 use crate::bridge::down::{self, Origin, Progress, To};
-use crate::bridge::status::{Status, SyncStatus};
+use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use crate::store::Key;
 use crate::units::{BurstNo, Position, Tick};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ pub struct Clients {
     notice: Option<String>,
     last_sync_time: Option<u64>,
     /// Changes acknowledged since the outbox was last empty.
-    acknowledged: usize,
+    acknowledged: u64,
     posted: Option<Status>,
     /// Something happened since the last report.
     is_stale: bool,
@@ -234,7 +234,7 @@ impl Clients {
 
     /// The server acknowledged so many changes.
     pub fn count_acknowledged(&mut self, count: usize) {
-        self.acknowledged += count;
+        self.acknowledged += count as u64;
     }
 
     pub fn metrics(&mut self) -> &mut Metrics {
@@ -346,7 +346,7 @@ impl Clients {
         let View { now, journal, replica, uplink, storage, settings } = view;
         let slices = settings.slices();
         let counts = replica.counts(slices);
-        let pending = counts.unfinished;
+        let pending = counts.unfinished as u64;
         let error = storage.error().or(uplink.error()).or(self.notice.as_deref());
         let sync = if uplink.is_pushing() || journal.has_pending_answers() {
             SyncStatus::Syncing
@@ -357,19 +357,27 @@ impl Clients {
         } else {
             SyncStatus::Idle
         };
+        let auto_sync = settings.schedule().config();
         Status {
             connection: uplink.connection(),
-            sync,
+            flask_connected: uplink.connection() == Connection::Online,
+            sync_status: sync,
             error: error.map(str::to_owned),
             last_sync_time: self.last_sync_time,
             pending,
-            conflicts: counts.conflicts,
-            rejected: counts.rejected,
-            progress: (pending > 0).then_some((self.acknowledged, self.acknowledged + pending)),
+            conflicts: counts.conflicts as u64,
+            rejected: counts.rejected as u64,
+            progress: (pending > 0)
+                .then(|| SyncProgress { done: self.acknowledged, total: self.acknowledged + pending }),
             enabled: slices.is_empty() || slices.values().any(|slice| slice.enabled),
-            auto_sync: settings.schedule().config().clone(),
-            next_sync_at: settings.next_sync_at(now),
-            unsent: counts.unsent,
+            auto_sync: AutoSyncStatus {
+                enabled: auto_sync.enabled,
+                interval_ms: auto_sync.interval_ms,
+                sync_on_change: auto_sync.on_change,
+                max_queue_size: auto_sync.max_queue as u64,
+                change_counter: counts.unsent as u64,
+                next_sync_at: settings.next_sync_at(now),
+            },
         }
     }
 

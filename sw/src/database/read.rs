@@ -172,7 +172,7 @@ fn ask_for_items<'a>(
     Ok(places)
 }
 
-/// One row. Not with rexie's `get`, which takes an item that is `null` for none.
+/// Returns a request for one row. Not rexie's `get`: it takes a stored `null`, which an item may be, for no row.
 fn one<'a>(store: &'a Store, key: &JsValue) -> Result<Request<'a, Vec<JsValue>>, StoreError> {
     let key = KeyRange::only(key).map_err(|error| failed(error.into()))?;
     Ok(Box::pin(store.get_all(Some(key), Some(1))))

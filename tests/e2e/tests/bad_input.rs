@@ -219,13 +219,13 @@ async fn show6_unreadable_records() -> Result<()> {
     let rubbish = [
         "{rubbish: true}",
         "7",
-        "{page: 'p', n: 1, at: 1, seen: {}, text: 'no burst'}",
-        "{page: 'p', n: 2, at: 1, seen: {}, text: '[{\"type\": \"files/addItem\", \"payload\": {\"id\": \"half'}",
+        "{page: 'p', n: 1, at: 1, seen: 0, text: 'no burst'}",
+        "{page: 'p', n: 2, at: 1, seen: 0, text: '[{\"type\": \"files/addItem\", \"payload\": {\"id\": \"half'}",
     ];
     for (at, row) in rubbish.iter().enumerate() {
         tab.write_row("_journal", &(position + 1 + at as u64).to_string(), row).await?;
     }
-    let good = "{page: 'q', n: 1, at: 1, seen: {}, text: '[{\"type\": \"files/addItem\", \"payload\": {\"id\": \"behind\"}}]'}";
+    let good = "{page: 'q', n: 1, at: 1, seen: 0, text: '[{\"type\": \"files/addItem\", \"payload\": {\"id\": \"behind\"}}]'}";
     tab.write_row("_journal", &(position + 5).to_string(), good).await?;
     tab.write_row("_outbox", "7000", "{rubbish: true}").await?;
 

@@ -145,14 +145,14 @@ impl Page {
             }
             "folded" => {
                 let position = message["position"].as_u64().unwrap_or(0);
-                for slice in message["slices"].as_array().into_iter().flatten() {
-                    self.session.saw(slice.as_str().unwrap_or_default(), position);
+                for _ in message["slices"].as_array().into_iter().flatten() {
+                    self.session.saw(position);
                 }
                 Vec::new()
             }
             "changed" => {
                 let position = message["position"].as_u64().unwrap_or(0);
-                self.session.saw(message["slice"].as_str().unwrap_or_default(), position);
+                self.session.saw(position);
                 self.mirror.changed(message);
                 Vec::new()
             }
@@ -190,7 +190,7 @@ impl Page {
             }
             ("hydrate", Some("rows")) => {
                 let position = message["position"].as_u64().unwrap_or(0);
-                self.session.saw(&asked.slice, position);
+                self.session.saw(position);
                 self.mirror.rows(&asked.slice, request, message);
                 Vec::new()
             }

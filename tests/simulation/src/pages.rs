@@ -11,7 +11,7 @@ impl Life {
     pub(crate) fn check_pages(&self) {
         let stored = self.world.stored();
         let engine = self.world.engine.as_ref().expect("a page was just opened");
-        let status: Value = serde_json::from_str(&engine.status().to_json()).expect("a status is JSON");
+        let status: Value = serde_json::to_value(engine.status()).expect("a status is JSON");
         for page in self.world.pages.iter().filter(|page| page.open) {
             if page.unanswered() > 0 {
                 violated(Property::Answered, format!("{} never got an answer to {:?}", page.id, page.asked));

@@ -162,7 +162,7 @@ impl World {
             return;
         }
         let status = engine.status();
-        if status.pending > self.stuck() {
+        if status.pending > self.stuck() as u64 {
             violated(Property::Live, format!("{status:?} is pending and nothing is armed"));
         }
     }

@@ -113,6 +113,27 @@ pub fn subscribe_errors(listener: Function) -> JsValue {
     end(nf::subscribe_errors(move |error| call(&listener, &[write(error)])))
 }
 
+#[wasm_bindgen(js_name = getRejected)]
+pub async fn get_rejected() -> Result<JsValue, JsValue> {
+    nf::get_rejected().await.map(|rejected| write(&rejected)).map_err(failure)
+}
+
+#[wasm_bindgen(js_name = retryRejected)]
+pub async fn retry_rejected(id: String, value: JsValue) -> Result<(), JsValue> {
+    let value = if value.is_undefined() { None } else { Some(read::<Value>(&value)?) };
+    nf::retry_rejected(&id, value.as_ref()).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = discardRejected)]
+pub async fn discard_rejected(id: String) -> Result<(), JsValue> {
+    nf::discard_rejected(&id).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = subscribeRejected)]
+pub fn subscribe_rejected(listener: Function) -> JsValue {
+    end(nf::subscribe_rejected(move |rejected| call(&listener, &[write(rejected)])))
+}
+
 #[wasm_bindgen(js_name = flushPersistence)]
 pub async fn flush_persistence() -> Result<(), JsValue> {
     nf::flush_persistence().await.map_err(failure)
