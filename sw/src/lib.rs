@@ -47,7 +47,7 @@ pub async fn hear(data: JsValue) {
 /// Handles a wake by the browser. Rejects while something is left to send, so that the browser tries again later.
 #[wasm_bindgen]
 pub async fn wake() -> Result<(), JsValue> {
-    match worker::handle(Input::Woken).await {
+    match worker::handle(Input::BackgroundSync).await {
         true => Ok(()),
         false => Err(failure("The server does not have everything yet.")),
     }

@@ -4,6 +4,7 @@
 use js_sys::{JSON, JsString, Promise, Reflect, Uint32Array};
 use nightferry::bridge::down::To;
 use nightferry::engine::Moment;
+use nightferry::units::{Millis, Tick};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -14,6 +15,12 @@ use web_sys::BroadcastChannel;
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(into: &Uint32Array) -> Uint32Array;
+    type Performance;
+    #[wasm_bindgen(thread_local_v2, js_name = performance)]
+    static PERFORMANCE: Performance;
+    /// The ms of this worker's life. It only counts forward.
+    #[wasm_bindgen(method)]
+    fn now(this: &Performance) -> f64;
     type Registration;
     #[wasm_bindgen(thread_local_v2, js_name = registration)]
     static REGISTRATION: Registration;
@@ -27,11 +34,11 @@ extern "C" {
 pub fn moment() -> Moment {
     let random = random_values(&Uint32Array::new_with_length(2));
     let entropy = u64::from(random.get_index(0)) << 32 | u64::from(random.get_index(1));
-    Moment { now: js_sys::Date::now() as u64, entropy }
+    Moment { tick: Tick(PERFORMANCE.with(Performance::now) as u64), at: Millis(js_sys::Date::now() as u64), entropy }
 }
 
 /// Asks for a Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
-pub fn ask_to_be_woken() {
+pub fn request_background_sync() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
         spawn_local(async move { drop(JsFuture::from(sync.register("nightferry")).await) });
     }

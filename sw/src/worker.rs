@@ -2,12 +2,12 @@
 
 use crate::database::{self, Database, read};
 use crate::network;
-use crate::platform::{Pages, ask_to_be_woken, moment};
+use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
-use nightferry::store::{SYNC, StoreError, Wanted, Whole, Write};
+use nightferry::store::{ITEMS, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -134,10 +134,10 @@ impl Worker {
             return;
         }
         let timer = deadline.map(|deadline| {
-            let wait = deadline.at.saturating_sub(moment().now).min(u64::from(u32::MAX >> 1)) as u32;
+            let wait = deadline.at.since(moment().tick).min(u64::from(u32::MAX >> 1)) as u32;
             let timer = Timeout::new(wait, || {
                 drop(self.timer.take());
-                self.input(Input::Wake);
+                self.input(Input::Timeout);
             });
             (deadline, timer)
         });
@@ -149,7 +149,7 @@ impl Worker {
             Output::Post { to, message } => self.pages.post(&to, &message),
             Output::Store { txn, writes } => self.store(txn, writes),
             Output::Load { load, wanted, whole } => self.load(load, wanted, whole),
-            Output::AskToBeWoken => ask_to_be_woken(),
+            Output::RequestBackgroundSync => request_background_sync(),
             Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
             Output::Migrate { stores } => self.migrate(stores),
             Output::Request { request, path, body } => self.request(request, path, body),
@@ -182,7 +182,7 @@ impl Worker {
     }
 
     fn load(&'static self, load: u64, wanted: Vec<Wanted>, whole: Vec<Whole>) {
-        let mut stores = vec![SYNC];
+        let mut stores = vec![ITEMS];
         for Wanted { store, .. } in &wanted {
             if !stores.contains(&&**store) {
                 stores.push(store);

@@ -21,26 +21,24 @@ type Answers = std::vec::IntoIter<Vec<JsValue>>;
 impl Database {
     /// Everything that the engine starts from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let names = [JOURNAL, OUTBOX, CONFLICTS, HELD, META];
-        let transaction = self.read(&names)?;
-        let mut stores = Vec::new();
-        for name in names {
-            stores.push(transaction.store(name).map_err(failed)?);
-        }
+        // One readwrite transaction over all system stores: it waits for what a killed worker had begun, and only there old
+        // versions of Chromium hide entries of an index that are not true any more.
+        let transaction = self.read_exclusively(&[META, JOURNAL, ITEMS])?;
+        let [meta, journal, items] = [META, JOURNAL, ITEMS].map(|name| transaction.store(name));
+        let (meta, journal, items) = (meta.map_err(failed)?, journal.map_err(failed)?, items.map_err(failed)?);
+        let open = items.index(OPEN).map_err(failed)?;
         let mut requests = Vec::new();
-        for store in &stores {
-            ask_for_all(store, &mut requests);
-        }
+        ask_for_all(&meta, &mut requests);
+        ask_for_all(&journal, &mut requests);
+        requests.push(Some(Box::pin(open.get_all(None, None)) as Request<'_, Vec<JsValue>>));
         let mut answers = ended(requests).await?;
         let mut snapshot = Snapshot { stores: self.stores(), ..Snapshot::default() };
-        let number = |key: JsValue| key.as_f64().map(|number| number as u64);
-        rows(&mut answers, &mut |key, row| {
-            snapshot.journal.extend(number(key).map(|position| (position, row)));
-        })?;
-        rows(&mut answers, &mut |key, row| snapshot.outbox.extend(number(key).map(|seq| (seq, row))))?;
-        rows(&mut answers, &mut |key, row| snapshot.conflicts.extend(read_key(&key).map(|key| (key, row))))?;
-        rows(&mut answers, &mut |key, row| snapshot.held.extend(read_key(&key).map(|key| (key, row))))?;
         rows(&mut answers, &mut |key, row| snapshot.meta.extend(key.as_string().map(|name| (name, row))))?;
+        rows(&mut answers, &mut |key, row| {
+            let position = key.as_f64().map(|number| Position(number as u64));
+            snapshot.journal.extend(position.map(|position| (position, row)));
+        })?;
+        snapshot.open.extend(next(&mut answers).iter().filter_map(read_key));
         Ok(snapshot)
     }
 }
