@@ -8,8 +8,8 @@ mod value;
 
 use self::value::{key_value, row_value};
 use js_sys::{Promise, Reflect};
-use nightferry::store::{SYSTEM_STORES, StoreError, Write};
-use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
+use nightferry::store::{ITEMS, OPEN, SYSTEM_STORES, StoreError, Write};
+use rexie::{Index, KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -52,7 +52,11 @@ pub fn threw(error: JsValue) -> StoreError {
 fn builder(name: &str, stores: &[&str]) -> rexie::RexieBuilder {
     let mut builder = Rexie::builder(name);
     for store in stores {
-        builder = builder.add_object_store(ObjectStore::new(store));
+        let mut added = ObjectStore::new(store);
+        if *store == ITEMS {
+            added = added.add_index(Index::new(OPEN, OPEN));
+        }
+        builder = builder.add_object_store(added);
     }
     builder
 }
@@ -100,6 +104,11 @@ impl Database {
         self.0.transaction(&names, TransactionMode::ReadWrite).map_err(failed)
     }
 
+    /// Begins a transaction that reads these stores once every transaction on them has ended.
+    fn read_exclusively(&self, stores: &[&str]) -> Result<Transaction, StoreError> {
+        self.0.transaction(stores, TransactionMode::ReadWrite).map_err(failed)
+    }
+
     /// Begins a transaction that reads these stores.
     pub fn read(&self, stores: &[&str]) -> Result<Transaction, StoreError> {
         self.0.transaction(stores, TransactionMode::ReadOnly).map_err(failed)
@@ -117,7 +126,9 @@ async fn add(name: &str, version: u32, wanted: &[&str]) -> Result<(), StoreError
         if let Ok(database) = result(&request) {
             for store in &stores {
                 // One that cannot be made is still missing when the database is opened, and is an error there.
-                let _ = database.create_object_store(store);
+                if let (Ok(added), ITEMS) = (database.create_object_store(store), &**store) {
+                    let _ = added.create_index_with_str(OPEN, OPEN);
+                }
             }
         }
     });

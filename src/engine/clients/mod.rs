@@ -92,7 +92,9 @@ impl View<'_> {
     /// What is in a push that waits for its next attempt is on this device.
     fn shown(&self, progress: Progress) -> Progress {
         match progress {
-            Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => Progress::Local,
+            Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => {
+                Progress::Local
+            }
             progress => progress,
         }
     }
