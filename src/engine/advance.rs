@@ -252,7 +252,7 @@ impl Engine {
             }
             false => Vec::new(),
         };
-        let write = self.settings.marking(keys.into_iter().collect());
+        let write = self.settings.marking(crate::collect::set(keys));
         self.storage.add_standalone(write);
         self.release_slices();
     }

@@ -32,6 +32,7 @@ use super::storage::Storage;
 use super::uplink::Uplink;
 use crate::bridge::down::{self, Origin, Progress, To};
 use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
+use crate::collect;
 use crate::store::Key;
 use crate::units::{BurstNo, Position, Tick};
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,7 +223,7 @@ impl Clients {
         if items.is_empty() {
             return;
         }
-        let slices: BTreeSet<Rc<str>> = items.iter().map(|(key, _)| key.slice.clone()).collect();
+        let slices = collect::set(items.iter().map(|(key, _)| key.slice.clone()));
         let position = journal.visible_position().0;
         let others: Vec<Rc<str>> =
             self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();

@@ -3,6 +3,7 @@
 use super::{Edit, Effect, Entry, Replica};
 use crate::bridge::action::{Change, Operation};
 use crate::bridge::config::{Slice, Slices};
+use crate::collect;
 use crate::engine::clock::Now;
 use crate::json::Json;
 use crate::store::{AnswerRow, AnswerStatus, Key, Whole};
@@ -42,9 +43,9 @@ impl ParsedRecord {
         match &self.effects {
             Effects::Edits(edits) => {
                 let named = edits.operations.iter().filter(|(operation, _)| !operation.is_of_slice());
-                named.map(|(operation, _)| operation.key.clone()).collect()
+                collect::set(named.map(|(operation, _)| operation.key.clone()))
             }
-            Effects::Answers(answers) => answers.iter().map(AnswerRow::key).collect(),
+            Effects::Answers(answers) => collect::set(answers.iter().map(AnswerRow::key)),
         }
     }
 
@@ -53,7 +54,7 @@ impl ParsedRecord {
         match &self.effects {
             Effects::Edits(edits) => {
                 let whole = edits.operations.iter().filter(|(operation, _)| operation.is_of_slice());
-                whole.map(|(operation, _)| operation.key.slice.clone()).collect()
+                collect::set(whole.map(|(operation, _)| operation.key.slice.clone()))
             }
             Effects::Answers(_) => BTreeSet::new(),
         }
@@ -63,9 +64,9 @@ impl ParsedRecord {
     pub fn slices(&self) -> BTreeSet<Rc<str>> {
         match &self.effects {
             Effects::Edits(edits) => {
-                edits.operations.iter().map(|(operation, _)| operation.key.slice.clone()).collect()
+                collect::set(edits.operations.iter().map(|(operation, _)| operation.key.slice.clone()))
             }
-            Effects::Answers(answers) => answers.iter().map(|answer| answer.slice.clone()).collect(),
+            Effects::Answers(answers) => collect::set(answers.iter().map(|answer| answer.slice.clone())),
         }
     }
 }

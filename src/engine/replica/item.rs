@@ -195,6 +195,13 @@ impl Item {
         }
     }
 
+    /// A push may have brought the present value.
+    pub fn may_have_arrived(&mut self) {
+        if !self.maybe.iter().any(|maybe| same(maybe, &self.local)) {
+            self.maybe.push(self.local.clone());
+        }
+    }
+
     /// An edit is in the row already. It may be unanswered all the same, which the row says only where it marks it.
     /// Whether it is.
     pub fn skip_edit(&mut self, position: Position) -> bool {

@@ -33,6 +33,7 @@ use super::replica::{Replica, Room};
 use super::rng::Rng;
 use crate::bridge::config::Slices;
 use crate::bridge::status::Connection;
+use crate::collect;
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS, Sender, mutation_bytes};
 use crate::store::{AnswerRow, AnswerStatus, Key, Operation, PushRow, Side, Write};
@@ -529,7 +530,7 @@ impl Uplink {
     fn read_answers(&self, body: &str, count: usize) -> Result<Vec<AnswerRow>, Failure> {
         let read = protocol::read_push(body).map_err(|error| Failure::new(Class::NotNightferry, error.0))?;
         let mut by_key: BTreeMap<(Rc<str>, Rc<str>), protocol::Verdict> =
-            read.results.into_iter().map(|result| ((result.slice, result.id), result.verdict)).collect();
+            collect::map(read.results.into_iter().map(|result| ((result.slice, result.id), result.verdict)));
         let row = |operation: &Operation| {
             let verdict = by_key.remove(&(operation.slice.clone(), operation.id.clone()))?;
             Some(answered_row(operation, verdict))
