@@ -181,7 +181,7 @@ pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadA
         }
         RecordHead::Answers { at } => (*at, Effects::Answers(Answers::read(&record.text)?.results)),
     };
-    Some((ParsedRecord { position: record.position, at, effects }, bad))
+    Some((ParsedRecord::new(record.position, at, effects), bad))
 }
 
 fn parse_actions(

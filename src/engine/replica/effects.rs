@@ -21,6 +21,10 @@ pub struct ParsedRecord {
     /// When it was appended.
     pub at: Millis,
     pub effects: Effects,
+    /// The items that it names, each once.
+    keys: BTreeSet<Key>,
+    /// The slices of which it changes every item.
+    whole_slices: BTreeSet<Rc<str>>,
 }
 
 #[derive(Debug)]
@@ -38,26 +42,29 @@ pub struct Edits {
 }
 
 impl ParsedRecord {
-    /// The items that it names.
-    pub fn keys(&self) -> BTreeSet<Key> {
-        match &self.effects {
+    pub fn new(position: Position, at: Millis, effects: Effects) -> Self {
+        let (keys, whole_slices) = match &effects {
             Effects::Edits(edits) => {
-                let named = edits.operations.iter().filter(|(operation, _)| !operation.is_of_slice());
-                collect::set(named.map(|(operation, _)| operation.key.clone()))
+                let (whole, named): (Vec<_>, Vec<_>) =
+                    edits.operations.iter().map(|(operation, _)| operation).partition(|one| one.is_of_slice());
+                let keys = collect::set(named.into_iter().map(|operation| operation.key.clone()));
+                (keys, collect::set(whole.into_iter().map(|operation| operation.key.slice.clone())))
             }
-            Effects::Answers(answers) => collect::set(answers.iter().map(AnswerRow::key)),
-        }
+            Effects::Answers(answers) => {
+                (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new())
+            }
+        };
+        ParsedRecord { position, at, effects, keys, whole_slices }
+    }
+
+    /// The items that it names, each once.
+    pub fn keys(&self) -> &BTreeSet<Key> {
+        &self.keys
     }
 
     /// The slices of which it changes every item.
-    pub fn whole_slices(&self) -> BTreeSet<Rc<str>> {
-        match &self.effects {
-            Effects::Edits(edits) => {
-                let whole = edits.operations.iter().filter(|(operation, _)| operation.is_of_slice());
-                collect::set(whole.map(|(operation, _)| operation.key.slice.clone()))
-            }
-            Effects::Answers(_) => BTreeSet::new(),
-        }
+    pub fn whole_slices(&self) -> &BTreeSet<Rc<str>> {
+        &self.whole_slices
     }
 
     /// The slices that it is about.
@@ -98,13 +105,13 @@ pub struct Applied {
 impl Replica {
     /// The items to read before the record can take effect.
     pub fn missing_keys(&self, record: &ParsedRecord) -> Vec<Key> {
-        record.keys().into_iter().filter(|key| !self.entries.contains_key(key)).collect()
+        record.keys().iter().filter(|key| !self.entries.contains_key(key)).cloned().collect()
     }
 
     /// The slices to read fully before the record can take effect.
     pub fn missing_slices(&self, record: &ParsedRecord, slices: &Slices) -> Vec<Whole> {
-        let missing = record.whole_slices().into_iter().filter(|slice| !self.is_fully_loaded(slice));
-        missing.filter_map(|slice| Some(Whole { store: slices.get(&slice)?.store.clone(), slice })).collect()
+        let missing = record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice));
+        missing.filter_map(|slice| Some(Whole { store: slices.get(slice)?.store.clone(), slice: slice.clone() })).collect()
     }
 
     /// Whether all its items are here.
@@ -159,9 +166,10 @@ impl Replica {
             }
         }
         let is_held = |entry: &Entry| entry.holds.last() == Some(&record.position);
-        let mut touched = record.keys();
-        touched.extend(record.whole_slices().iter().flat_map(|slice| self.keys_in(slice)));
-        applied.held_by = touched.iter().filter(|key| self.entries.get(key).is_some_and(is_held)).count();
+        let of_slices = record.whole_slices().iter().flat_map(|slice| self.in_slice(slice));
+        let others = of_slices.filter(|(key, entry)| is_held(entry) && !record.keys().contains(*key)).count();
+        let named = record.keys().iter().filter(|key| self.entries.get(*key).is_some_and(is_held)).count();
+        applied.held_by = named + others;
         applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
     }
 
