@@ -276,7 +276,7 @@ impl Engine {
         if let Some(writes) = self.storage.take_standalone() {
             self.store(Purpose::Standalone(writes.clone()), writes);
         }
-        if let Some(position) = self.journal.overgrown() {
+        if let Some(position) = self.journal.overgrown(self.now.tick) {
             self.replica.mark_open(position, self.now.tick);
         }
         while let Some(writes) =
