@@ -162,13 +162,14 @@ mod tests {
     fn survive_the_store() {
         let mut metrics = Metrics::default();
         let files: Rc<str> = "files".into();
-        metrics.count(5, &files, Kind::Put, true);
-        metrics.count(6, &files, Kind::Push, false);
+        let now = |ms| Now { tick: Tick(ms), at: Millis(1_000 + ms) };
+        metrics.count(now(5), &files, Kind::Put, true);
+        metrics.count(now(6), &files, Kind::Push, false);
         for ms in 0..150 {
             metrics.took(ms);
         }
-        assert_eq!((metrics.save(6), metrics.save_at()), (None, Some(5 + SAVE_MS)));
-        let row = metrics.save(5 + SAVE_MS).unwrap();
+        assert_eq!((metrics.save(Tick(6)), metrics.poll_timeout()), (None, Some(Tick(5 + SAVE_MS))));
+        let row = metrics.save(Tick(5 + SAVE_MS)).unwrap();
         assert_eq!(Metrics::read(&row).unwrap().to_json(None), row);
         let fields = Fields::parse(&row).unwrap();
         assert_eq!((fields.number("totalOperations"), fields.number("failedOperations")), (Some(2), Some(1)));
