@@ -418,3 +418,6 @@ pub fn wanted<'a>(keys: impl IntoIterator<Item = &'a Key>, slices: &Slices) -> V
     wanted.sort_by(|one, other| one.store.cmp(&other.store));
     wanted
 }
+
+#[cfg(test)]
+mod tests;
