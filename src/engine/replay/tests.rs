@@ -9,7 +9,8 @@ fn slices() -> Slices {
 }
 
 fn burst(position: u64, actions: &str) -> Record {
-    let head = RecordHead::Burst { page: "page".into(), n: BurstNo(position), at: Millis(7), seen: Position(0) };
+    let head =
+        RecordHead::Burst { page: "page".into(), n: BurstNo(position), at: Millis(7), seen: Position(0) };
     Record { position: Position(position), head, text: format!("[{actions}]").into() }
 }
 
@@ -108,7 +109,8 @@ fn a_bad_action_stops_no_other_of_its_record() {
 
 #[test]
 fn a3_decisions_on_refusals_are_actions_of_a_record() {
-    let actions = r#"{"type":"@retryRejected","id":"notes/3/a"},{"type":"@discardRejected","id":"notes/4/b"}"#;
+    let actions =
+        r#"{"type":"@retryRejected","id":"notes/3/a"},{"type":"@discardRejected","id":"notes/4/b"}"#;
     let (record, bad) = parse(&burst(1, actions), &slices()).unwrap();
     assert!(bad.is_empty());
     assert_eq!(record.keys(), [Key::new("notes", "a"), Key::new("notes", "b")].into());

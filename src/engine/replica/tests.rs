@@ -95,7 +95,10 @@ impl Device {
     fn load(&mut self, keys: Vec<Key>) {
         for key in keys {
             let value = self.store.item(&key.slice, &key.id).map(Json::from);
-            let row = self.store.rows(crate::store::ITEMS).find(|(row, _)| **row == crate::store::RowKey::Item(key.clone()));
+            let row = self
+                .store
+                .rows(crate::store::ITEMS)
+                .find(|(row, _)| **row == crate::store::RowKey::Item(key.clone()));
             let row = row.map(|(_, row)| row.clone());
             self.replica.load(Loaded { key, value, row });
         }
@@ -117,8 +120,7 @@ impl Device {
     fn begin(&mut self) -> Vec<(u64, Vec<Write>)> {
         let mut open = Vec::new();
         let now = self.now();
-        while let Some(writes) =
-            self.replica.start_checkpoint(self.txn + 1, now, &self.slices, &self.journal)
+        while let Some(writes) = self.replica.start_checkpoint(self.txn + 1, now, &self.slices, &self.journal)
         {
             self.txn += 1;
             open.push((self.txn, writes));
@@ -299,7 +301,10 @@ fn a1_a_replay_of_answers_needs_no_push() {
     let sent = device.choose();
     device.replica.mark_sent(&sent);
     device.put("a", 2);
-    device.answer(vec![AnswerRow { value: Some(r#"{"id":"a","x":1,"by":"hook"}"#.into()), ..applied(&sent[0], 6) }]);
+    device.answer(vec![AnswerRow {
+        value: Some(r#"{"id":"a","x":1,"by":"hook"}"#.into()),
+        ..applied(&sent[0], 6)
+    }]);
     let before = device.visible("a").unwrap().to_owned();
     device.restart();
     assert_eq!(device.visible("a"), Some(&*before));
@@ -496,7 +501,12 @@ fn a_held_value_is_in_the_row_and_goes_to_the_store_when_the_slice_is_enabled() 
     device.checkpoint();
     assert_eq!((device.item("a"), device.records()), (None, 0));
     let slices = config::slices(NOTES);
-    device.replica.configure("notes", device.slices.get("notes"), slices.get("notes").unwrap(), Tick(device.now));
+    device.replica.configure(
+        "notes",
+        device.slices.get("notes"),
+        slices.get("notes").unwrap(),
+        Tick(device.now),
+    );
     device.slices = slices;
     device.checkpoint();
     assert_eq!(device.item("a"), Some(&*value("a", 1)));
@@ -543,7 +553,11 @@ fn an_update_that_made_an_item_is_not_repeated_by_a_replay() {
     assert_eq!(device.item("a"), Some(r#"{"id":"a","y":1}"#));
     device.restart();
     device.checkpoint();
-    assert_eq!(device.item("a"), Some(r#"{"id":"a","y":1}"#), "the update before the one that made it did nothing");
+    assert_eq!(
+        device.item("a"),
+        Some(r#"{"id":"a","y":1}"#),
+        "the update before the one that made it did nothing"
+    );
 }
 
 // Invariants 6 to 8.
@@ -619,7 +633,11 @@ fn b10_an_edit_in_a_slice_that_was_not_sent_is_found_when_it_is_sent_again() {
     device.put("a", 2);
     device.checkpoint();
     assert_eq!((device.in_memory(), device.records()), (0, 0));
-    assert_eq!(device.row("a").unwrap().base, Some(Side::of(Some(value("a", 1).into()))), "it is not at rest");
+    assert_eq!(
+        device.row("a").unwrap().base,
+        Some(Side::of(Some(value("a", 1).into()))),
+        "it is not at rest"
+    );
     device.slices = config::slices(NOTES);
     device.load(vec![Key::new("notes", "a")]);
     device.replica.keep_slice(&"notes".into(), true);
@@ -663,7 +681,8 @@ fn refusals_are_listed_oldest_first_and_told_once() {
         let applied = device.answer(vec![rejected]);
         assert_eq!(applied.rolled_back, [(operation.key(), None)]);
     }
-    let ids: Vec<String> = device.replica.rejections().into_iter().map(|rejection| rejection.item_id).collect();
+    let ids: Vec<String> =
+        device.replica.rejections().into_iter().map(|rejection| rejection.item_id).collect();
     assert_eq!(ids, ["b", "a"]);
     assert_eq!(device.reasons.len(), 2);
     assert!(device.replica.take_refusals_changed() && !device.replica.take_refusals_changed());

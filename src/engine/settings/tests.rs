@@ -138,7 +138,8 @@ fn an_identity_that_could_not_be_stored_goes_with_the_next_registration() {
 
 #[test]
 fn f54_a_database_without_an_epoch_is_a_new_one() {
-    let settings = Settings::recover(stored(Some(r#"{"registered":{},"configured":{}}"#)), "new", Tick(0)).unwrap();
+    let settings =
+        Settings::recover(stored(Some(r#"{"registered":{},"configured":{}}"#)), "new", Tick(0)).unwrap();
     assert!(settings.is_of("old"));
     assert!(!new_database().is_of("old"), "pages of the one that was deleted are told so");
 }

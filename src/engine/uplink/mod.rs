@@ -357,8 +357,10 @@ impl Uplink {
                     && !replica.is_changed_since(key, deferred.position)
             })
         };
-        let room =
-            Room { operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS), bytes: self.line.room() - ENVELOPE_BYTES };
+        let room = Room {
+            operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS),
+            bytes: self.line.room() - ENVELOPE_BYTES,
+        };
         let chosen = replica.choose(now, slices, room, |key| !is_deferred(key));
         if !chosen.is_empty() {
             return chosen;

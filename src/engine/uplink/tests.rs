@@ -49,7 +49,11 @@ fn good(body: &Value) -> Reply {
 }
 
 fn error(status: u16, code: &str) -> Reply {
-    answer(status, "application/json", &json!({"error": {"code": code, "message": "No.", "retryable": false}}))
+    answer(
+        status,
+        "application/json",
+        &json!({"error": {"code": code, "message": "No.", "retryable": false}}),
+    )
 }
 
 fn html(status: u16) -> Reply {
@@ -106,7 +110,11 @@ impl Driver {
         let store = MemoryStore::default();
         Driver {
             now: 1_000,
-            uplink: Uplink::recover(Now { tick: Tick(1_000), at: Millis(1_000_000) }, "client".into(), &|_| None),
+            uplink: Uplink::recover(
+                Now { tick: Tick(1_000), at: Millis(1_000_000) },
+                "client".into(),
+                &|_| None,
+            ),
             replica: Replica::default(),
             slices: config::slices(r#"{"notes":{}}"#),
             rng: Rng(3),
@@ -517,7 +525,8 @@ fn f45_a_session_that_is_over_costs_one_push_and_then_small_requests() {
 
 #[test]
 fn an_answer_that_only_a_person_can_change_takes_no_push_apart() {
-    for reply in [|| error(403, "wrong_principal"), || error(401, "unauthenticated"), || error(409, "other")] {
+    for reply in [|| error(403, "wrong_principal"), || error(401, "unauthenticated"), || error(409, "other")]
+    {
         let mut driver = Driver::with_items(3, no_push(move |_| reply()));
         driver.run_with_wakes(1_800_000);
         assert!(driver.withdrawn().is_empty());
@@ -578,10 +587,13 @@ fn f47_an_edit_of_the_refused_change_is_tried_at_once() {
 
 #[test]
 fn f47_what_was_deleted_leaves_a_push_that_keeps_failing() {
-    let mut driver = Driver::with_items(3, no_push(|sent| match sent.has("1") && sent.bytes > 500 {
-        true => error(503, "unavailable"),
-        false => take(sent),
-    }));
+    let mut driver = Driver::with_items(
+        3,
+        no_push(|sent| match sent.has("1") && sent.bytes > 500 {
+            true => error(503, "unavailable"),
+            false => take(sent),
+        }),
+    );
     driver.run_for(3_000);
     driver.delete("1");
     driver.run_for(60_000);
@@ -618,10 +630,13 @@ fn halving_finds_each_of_several_refused_changes() {
 
 #[test]
 fn a_server_that_fails_at_one_change_is_asked_once_more_before_halving() {
-    let mut driver = Driver::with_items(2, no_push(|sent| match sent.has("1") {
-        true => error(500, "internal"),
-        false => take(sent),
-    }));
+    let mut driver = Driver::with_items(
+        2,
+        no_push(|sent| match sent.has("1") {
+            true => error(500, "internal"),
+            false => take(sent),
+        }),
+    );
     driver.run_for(60_000);
     let sizes: Vec<usize> = driver.pushes().iter().map(|sent| sent.ids().len()).take(3).collect();
     assert_eq!(sizes, [2, 2, 1]);
@@ -687,7 +702,9 @@ fn f50_what_waits_alone_for_a_failing_server_goes_with_the_first_success() {
 /// A line that carries so many bytes a second.
 fn slow(rate: u64) -> Server {
     Box::new(move |sent| match take(sent) {
-        Reply::Answer { response, .. } => Reply::Answer { ms: 50 + sent.bytes as u64 * 1_000 / rate, response },
+        Reply::Answer { response, .. } => {
+            Reply::Answer { ms: 50 + sent.bytes as u64 * 1_000 / rate, response }
+        }
         other => other,
     })
 }
@@ -717,7 +734,11 @@ fn f49_requests_stay_below_a_million_bytes_and_what_413_taught_is_remembered() {
     driver.run_for(60_000);
     assert_eq!(driver.applied().len(), 500);
     assert!(driver.sent.iter().all(|sent| sent.bytes < 1_000_000));
-    assert_eq!(driver.sent.iter().filter(|sent| sent.bytes > 300_000).count(), 2, "1 MB, 0.5 MB, never again");
+    assert_eq!(
+        driver.sent.iter().filter(|sent| sent.bytes > 300_000).count(),
+        2,
+        "1 MB, 0.5 MB, never again"
+    );
     driver.restart();
     for id in 500..700 {
         driver.put(&id.to_string(), 6_000);
@@ -735,7 +756,11 @@ fn f49_a_request_stays_below_the_limit_with_its_envelope() {
     }
     driver.run_for(10_000);
     assert_eq!(driver.applied().len(), 60);
-    assert!(driver.sent.iter().all(|sent| sent.bytes <= 20_000), "{:?}", driver.sent.iter().map(|sent| sent.bytes).max());
+    assert!(
+        driver.sent.iter().all(|sent| sent.bytes <= 20_000),
+        "{:?}",
+        driver.sent.iter().map(|sent| sent.bytes).max()
+    );
 }
 
 #[test]
