@@ -108,6 +108,20 @@ fn a_bad_action_stops_no_other_of_its_record() {
 }
 
 #[test]
+fn f57_an_empty_id_is_refused_by_name_and_deletes_nothing() {
+    let left = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}],"left":["b"]}"#;
+    let all = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}]}"#;
+    for actions in [left, all] {
+        let (record, bad) = parse(&burst(1, actions), &slices()).unwrap();
+        assert_eq!(bad.iter().map(|reason| reason.code).collect::<Vec<_>>(), ["bad_id"]);
+        assert_eq!((record.keys(), record.whole_slices().len()), ([Key::new("notes", "a")].into(), 0));
+    }
+    let (record, bad) =
+        parse(&burst(1, r#"{"type":"notes/removeItem","payload":{"id":""}}"#), &slices()).unwrap();
+    assert_eq!((record.keys().len(), bad.len()), (0, 1));
+}
+
+#[test]
 fn a3_decisions_on_refusals_are_actions_of_a_record() {
     let actions =
         r#"{"type":"@retryRejected","id":"notes/3/a"},{"type":"@discardRejected","id":"notes/4/b"}"#;

@@ -115,54 +115,54 @@ impl Replica {
 
     /// Applies a record. `urgent` makes what it edits quiet at once.
     pub fn apply(&mut self, record: &ParsedRecord, urgent: bool, now: Now, slices: &Slices) -> Applied {
-        let mut applied = Applied::default();
         match &record.effects {
-            Effects::Edits(edits) => self.apply_edits(record, edits, urgent, now, slices, &mut applied),
+            Effects::Edits(edits) => self.apply_edits(record.position, edits, urgent, now, slices),
             Effects::Answers(answers) => {
+                let mut applied = Applied::default();
                 for answer in answers {
                     self.apply_answer(record, answer, now, &mut applied);
                 }
+                applied
             }
         }
-        applied
     }
 
     fn apply_edits(
         &mut self,
-        record: &ParsedRecord,
+        position: Position,
         edits: &Edits,
         urgent: bool,
         now: Now,
         slices: &Slices,
-        applied: &mut Applied,
-    ) {
+    ) -> Applied {
+        let mut applied = Applied::default();
         let mut changed = BTreeSet::new();
         for (Operation { key, change }, at) in &edits.operations {
             let quiet = |slice: Option<&Slice>| slice.filter(|_| !urgent).cloned();
             let slice = quiet(slices.get(&key.slice));
             let Some(edit) = edit_of(change) else {
                 for key in self.keys_in(&key.slice) {
-                    let effect =
-                        self.apply_edit(record.position, &key, (&Edit::Delete, *at), slice.as_ref(), now);
+                    let effect = self.apply_edit(position, &key, (&Edit::Delete, *at), slice.as_ref(), now);
                     if effect == Effect::Changed {
                         changed.insert(key);
                     }
                 }
                 continue;
             };
-            match self.apply_edit(record.position, key, (&edit, *at), slice.as_ref(), now) {
+            match self.apply_edit(position, key, (&edit, *at), slice.as_ref(), now) {
                 Effect::Changed => drop(changed.insert(key.clone())),
                 Effect::Missing => applied.missing.push(key.clone()),
                 Effect::NotRefused => applied.not_refused.push(key.clone()),
                 Effect::Hidden | Effect::Nothing => {}
             }
         }
-        let is_held = |entry: &Entry| entry.holds.last() == Some(&record.position);
+        let is_held = |entry: &Entry| entry.holds.last() == Some(&position);
         let keys: BTreeSet<Key> =
             edits.operations.iter().map(|(operation, _)| operation.key.clone()).collect();
         let touched = keys.union(&changed);
         applied.held_by = touched.filter(|key| self.entries.get(key).is_some_and(is_held)).count();
         applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
+        applied
     }
 
     fn apply_edit(

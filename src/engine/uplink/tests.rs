@@ -534,6 +534,17 @@ fn an_answer_that_only_a_person_can_change_takes_no_push_apart() {
     }
 }
 
+/// The rebuild that a 410 asks for is not there yet: until then nothing is lost, and nothing goes in circles.
+#[test]
+fn b8_a_push_of_a_lost_history_is_kept_and_repeated_seldom() {
+    let mut driver = Driver::with_items(3, no_push(|_| error(410, "history_changed")));
+    driver.run_with_wakes(600_000);
+    assert!(driver.pushes().len() <= 10, "{} pushes", driver.pushes().len());
+    driver.server = Box::new(take);
+    driver.run_with_wakes(400_000);
+    assert_eq!(driver.applied().len(), 3);
+}
+
 // Invariants 4 and 5: a push that fails while the server answers other requests.
 
 #[test]

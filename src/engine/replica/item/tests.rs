@@ -353,6 +353,17 @@ fn an_edit_of_an_item_in_conflict_merges_anew() {
 // Invariant 5.
 
 #[test]
+fn b1_a_change_that_another_device_took_back_is_not_made_again_in_silence() {
+    // The push arrived as version 6, its answer was lost. Another device put the old value back, as version 7.
+    let mut item = at_rest(xy(0, 0));
+    put(&mut item, xy(1, 0), 2);
+    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    take(&mut item, &conflict(xy(1, 0), 3, 7, Some(xy(0, 0))), 4);
+    assert_eq!(item.remote().unwrap().version, Some(Version(7)));
+    assert_eq!(local(&item), Some(&*xy(1, 0)));
+}
+
+#[test]
 fn b2_what_another_device_made_is_not_taken_for_ones_own() {
     // 0 → sent 1, withdrawn → back to 0. Another device writes 1.
     for (own, is_conflict) in [(false, true), (true, false)] {
