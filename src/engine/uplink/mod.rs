@@ -52,6 +52,8 @@ const DEFER_MS: u64 = 60_000;
 const MAX_DEFER_MS: u64 = 3_600_000;
 /// So many requests in a row without an answer, and the device is on its own: once may be chance (f33).
 const DOWN_AFTER: u32 = 2;
+/// What a push has beside its operations takes less than this, in bytes.
+const ENVELOPE_BYTES: usize = 300;
 /// A wait from this on, in ms, outlives the worker.
 const KEPT_WAIT_MS: u64 = 2_000;
 
@@ -164,6 +166,10 @@ pub struct Uplink {
     push_failures: u32,
     /// The server answered another request since the last of those.
     is_probed: bool,
+    /// The last of those may be about what is in the push, so that a part of it may pass.
+    may_narrow: bool,
+    /// The server did not know who this is. That is asked anew, by a small request, before a push goes again.
+    is_signed_out: bool,
     /// How many operations the next push may have, where it may not have all.
     part: Option<usize>,
     line: Line,
@@ -310,14 +316,15 @@ impl Uplink {
         };
         let has_work = !self.operations().is_empty() || !chosen.is_empty();
         let is_doubtful = self.is_down() || (self.push_failures >= 2 && !self.is_probed);
-        match self.principal {
-            None if has_work || self.wants_contact => self.ask(Question::Identity),
-            None => Step::Nothing,
-            Some(_) if is_doubtful && (has_work || self.wants_contact) => self.ask(Question::Health),
-            Some(_) if !self.operations().is_empty() => self.push_again(),
-            Some(_) if !chosen.is_empty() => self.prepare(chosen, rng),
-            Some(_) if self.wants_contact => self.ask(Question::Health),
-            Some(_) => Step::Nothing,
+        let is_known = self.principal.is_some() && !self.is_signed_out;
+        match is_known {
+            false if has_work || self.wants_contact => self.ask(Question::Identity),
+            false => Step::Nothing,
+            true if is_doubtful && (has_work || self.wants_contact) => self.ask(Question::Health),
+            true if !self.operations().is_empty() => self.push_again(),
+            true if !chosen.is_empty() => self.prepare(chosen, rng),
+            true if self.wants_contact => self.ask(Question::Health),
+            true => Step::Nothing,
         }
     }
 
@@ -341,16 +348,20 @@ impl Uplink {
     }
 
     /// The operations to send: what waits alone goes alone, once its time has come and nothing else is to be sent.
-    fn choose(&self, now: Tick, context: Context) -> Vec<Operation> {
+    fn choose(&mut self, now: Tick, context: Context) -> Vec<Operation> {
         let Context { replica, slices, .. } = context;
+        // What was undone meanwhile is nothing to wait for.
+        self.deferred.retain(|key, _| replica.is_in_outbox(key));
         let is_deferred = |key: &Key| {
             self.deferred.get(key).is_some_and(|deferred| {
                 (deferred.is_refused || deferred.until > now)
                     && !replica.is_changed_since(key, deferred.position)
             })
         };
-        let room =
-            Room { operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS), bytes: self.line.room() - 300 };
+        let room = Room {
+            operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS),
+            bytes: self.line.room() - ENVELOPE_BYTES,
+        };
         let chosen = replica.choose(now, slices, room, |key| !is_deferred(key));
         if !chosen.is_empty() {
             return chosen;
@@ -379,7 +390,7 @@ impl Uplink {
         let mut bytes = 0;
         let over = push.operations.iter().take(most).position(|operation| {
             bytes += mutation_bytes(operation);
-            bytes > self.line.room()
+            bytes > self.line.room() - ENVELOPE_BYTES
         });
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
@@ -466,10 +477,10 @@ impl Uplink {
             Ok(principal) => {
                 self.principal = self.principal.take().or(principal);
                 self.unanswered = 0;
-                if self.push_failures == 0 {
+                self.is_signed_out &= question != Question::Identity;
+                if !self.is_push_failing() {
                     self.reached();
-                } else {
-                    self.is_probed = true;
+                } else if !std::mem::replace(&mut self.is_probed, true) {
                     self.narrow();
                 }
                 self.wants_contact = false;
@@ -479,7 +490,13 @@ impl Uplink {
         }
     }
 
+    /// Whether pushes fail, so that the success of another request says nothing about the next push.
+    fn is_push_failing(&self) -> bool {
+        self.push_failures > 0 || self.deferred.values().any(|deferred| !deferred.is_refused)
+    }
+
     fn reached(&mut self) {
+        self.is_signed_out = false;
         self.failures = 0;
         self.wait_until = None;
         self.connection = Connection::Online;
@@ -515,6 +532,9 @@ impl Uplink {
             }
             Err(failure) if failure.class == Class::Forked => {
                 let answers = self.operations().iter().map(withdrawn_row).collect();
+                // A server that knows no name as this device's own is not asked without a pause.
+                self.failures += 1;
+                self.wait_until = Some(now.tick.plus(backoff::delay(self.failures, None, rng)));
                 Outcome::Answers { answers, with: self.fork(rng) }
             }
             Err(failure) => {
@@ -581,6 +601,7 @@ impl Uplink {
     ) -> Failure {
         self.push_failures += 1;
         self.is_probed = false;
+        self.may_narrow = !matches!(failure.class, Class::Authenticate | Class::Stopped);
         let halves = match failure.class {
             Class::TooLarge => {
                 self.line.too_large(bytes);
@@ -591,8 +612,8 @@ impl Uplink {
             _ => false,
         };
         if !halves {
-            self.part =
-                self.part.map(|part| part.min(count)).or(Some(count).filter(|_| self.push_failures >= 2));
+            let is_part = self.push_failures >= 2 && count < self.operations().len();
+            self.part = self.part.map(|part| part.min(count)).or(Some(count).filter(|_| is_part));
             return self.failed(failure, now, rng);
         }
         // It is one of the operations, not the server: the search goes on without growing waits.
@@ -612,6 +633,9 @@ impl Uplink {
 
     /// The push failed before, and the server answers other requests: a part of it is tried.
     fn narrow(&mut self) {
+        if self.push_failures < 2 || !self.may_narrow {
+            return;
+        }
         let last = self.part.unwrap_or(MAX_PUSH_OPERATIONS).min(self.operations().len());
         if last > 1 {
             self.part = Some(last.div_ceil(2));
@@ -660,8 +684,10 @@ impl Uplink {
             _ => (0, 0),
         };
         let wait = backoff::delay(self.failures + further, failure.retry_after, rng).max(least);
-        self.wait_until = Some(now.tick.plus(wait));
+        // A wait that is under way may be one that the server asked for.
+        self.wait_until = self.wait_until.max(Some(now.tick.plus(wait)));
         self.wants_contact = true;
+        self.is_signed_out |= failure.class == Class::Authenticate;
         self.connection = match failure.class.reached() {
             Some(true) => Connection::Online,
             Some(false) if self.is_down() => Connection::LocalOnly,
