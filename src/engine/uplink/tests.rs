@@ -2,6 +2,9 @@
 //! invariants 1 and 2.
 
 use super::*;
+use crate::store::AnswerStatus;
+use crate::units::{Millis, Position};
+use std::collections::BTreeMap;
 use crate::bridge::action::{Change, Operation as PageOperation};
 use crate::bridge::config;
 use crate::engine::input::{NetworkError, Response};
