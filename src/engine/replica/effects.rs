@@ -45,14 +45,15 @@ impl ParsedRecord {
     pub fn new(position: Position, at: Millis, effects: Effects) -> Self {
         let (keys, whole_slices) = match &effects {
             Effects::Edits(edits) => {
-                let (whole, named): (Vec<_>, Vec<_>) =
-                    edits.operations.iter().map(|(operation, _)| operation).partition(|one| one.is_of_slice());
+                let (whole, named): (Vec<_>, Vec<_>) = edits
+                    .operations
+                    .iter()
+                    .map(|(operation, _)| operation)
+                    .partition(|one| one.is_of_slice());
                 let keys = collect::set(named.into_iter().map(|operation| operation.key.clone()));
                 (keys, collect::set(whole.into_iter().map(|operation| operation.key.slice.clone())))
             }
-            Effects::Answers(answers) => {
-                (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new())
-            }
+            Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
         };
         ParsedRecord { position, at, effects, keys, whole_slices }
     }
@@ -111,7 +112,9 @@ impl Replica {
     /// The slices to read fully before the record can take effect.
     pub fn missing_slices(&self, record: &ParsedRecord, slices: &Slices) -> Vec<Whole> {
         let missing = record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice));
-        missing.filter_map(|slice| Some(Whole { store: slices.get(slice)?.store.clone(), slice: slice.clone() })).collect()
+        missing
+            .filter_map(|slice| Some(Whole { store: slices.get(slice)?.store.clone(), slice: slice.clone() }))
+            .collect()
     }
 
     /// Whether all its items are here.

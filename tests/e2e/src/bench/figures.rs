@@ -77,7 +77,9 @@ impl What {
             What::HotWrites => Goal::Count(20.0),
             What::EditBusy => Goal::Ratio(0.6),
             What::ColdStart => Goal::Ratio(1.6),
-            What::StoredUnsent | What::SyncBusy | What::HotBusy | What::ColdOpened | What::ColdRead => Goal::None,
+            What::StoredUnsent | What::SyncBusy | What::HotBusy | What::ColdOpened | What::ColdRead => {
+                Goal::None
+            }
         }
     }
 }
