@@ -228,3 +228,6 @@ pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], Str
         [Write::meta(&name, &write(&Kept { at, row })), Write::delete(JOURNAL, RowKey::Number(position.0))];
     (writes, text)
 }
+
+#[cfg(test)]
+mod tests;
