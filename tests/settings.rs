@@ -464,8 +464,8 @@ fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
         let mut world = World::with(seed, FILES);
         world.kills = if seed % 2 == 0 { 10 } else { 0 };
         for round in 0..40u64 {
-            let id = world.dice.below(6);
-            match world.dice.below(4) {
+            let id = world.rng.below(6);
+            match world.rng.below(4) {
                 0 => drop(world.dispatch(0, "files/removeItem", json!(id))),
                 1 => drop(world.dispatch(0, "files/updateItem", json!({"id": id, "y": round}))),
                 _ => drop(world.dispatch(0, "files/addItem", json!({"id": id, "x": round}))),
@@ -480,9 +480,9 @@ fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
                 json!({"batchSize": 1}),
                 json!({"batchSize": 50}),
             ];
-            let option = options[world.dice.below(options.len() as u64) as usize].clone();
+            let option = options[world.rng.below(options.len() as u64) as usize].clone();
             world.configure(0, Some("files"), &option);
-            let wait = world.dice.below(300);
+            let wait = world.rng.below(300);
             world.run_for(wait);
         }
         world.kills = 0;

@@ -2,7 +2,7 @@
 
 mod report;
 
-use nightferry_sim::life::Life;
+use nightferry_sim::scenario::Scenario;
 use nightferry_sim::trace;
 use report::Summary;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,22 +60,22 @@ fn options() -> Option<Options> {
 }
 
 /// Lives through a seed: what it was, and what did not hold.
-fn live(seed: u64, traced: bool) -> (Life, Option<String>) {
-    let mut life = Life::new(seed);
-    life.world.trace = traced.then(Vec::new);
-    let ended = catch_unwind(AssertUnwindSafe(|| life.run()));
+fn live(seed: u64, traced: bool) -> (Scenario, Option<String>) {
+    let mut scenario = Scenario::new(seed);
+    scenario.world.trace = traced.then(Vec::new);
+    let ended = catch_unwind(AssertUnwindSafe(|| scenario.run()));
     let failure = ended.err().map(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
     });
-    (life, failure)
+    (scenario, failure)
 }
 
 fn one(seed: u64) -> ExitCode {
-    let (life, failure) = live(seed, true);
-    let lines = life.world.trace.as_deref().unwrap_or_default();
+    let (scenario, failure) = live(seed, true);
+    let lines = scenario.world.trace.as_deref().unwrap_or_default();
     lines.iter().for_each(|line| println!("{line}"));
-    println!("seed {seed}, profile \"{}\", trace {:016x}", life.profile.name, trace::hash(lines));
+    println!("seed {seed}, profile \"{}\", trace {:016x}", scenario.plan.profile.name, trace::hash(lines));
     match failure {
         Some(failure) => report::fail(seed, &failure, &[]),
         None => ExitCode::SUCCESS,
@@ -91,8 +91,8 @@ fn many(options: &Options) -> ExitCode {
     println!("{} known seeds, then {} from {}", known.len(), options.seeds, options.from);
     let mut summary = Summary::new(known.len() as u64 + options.seeds);
     for seed in known.into_iter().chain(options.from..options.from + options.seeds) {
-        let (life, failure) = live(seed, false);
-        summary.lived(&life, failure.as_deref());
+        let (scenario, failure) = live(seed, false);
+        summary.lived(&scenario, failure.as_deref());
         if let Some(failure) = failure {
             let (again, _) = live(seed, true);
             report::fail(seed, &failure, again.world.trace.as_deref().unwrap_or_default());

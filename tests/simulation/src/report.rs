@@ -1,7 +1,7 @@
 //! What people read: failures, progress, a summary.
 
 use nightferry_sim::kinds::Tally;
-use nightferry_sim::life::Life;
+use nightferry_sim::scenario::Scenario;
 use nightferry_sim::profile::PROFILES;
 use nightferry_sim::property::PROPERTIES;
 use std::process::ExitCode;
@@ -53,11 +53,11 @@ impl Summary {
         }
     }
 
-    pub fn lived(&mut self, life: &Life, failure: Option<&str>) {
+    pub fn lived(&mut self, scenario: &Scenario, failure: Option<&str>) {
         self.lived += 1;
-        self.steps += life.world.steps;
-        self.tally.add(&life.tally());
-        let profile = PROFILES.iter().position(|profile| profile.name == life.profile.name);
+        self.steps += scenario.world.steps;
+        self.tally.add(&scenario.tally());
+        let profile = PROFILES.iter().position(|profile| profile.name == scenario.plan.profile.name);
         self.profiles[profile.unwrap_or(0)] += 1;
         if let Some(failure) = failure {
             self.failed += 1;

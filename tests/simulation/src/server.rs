@@ -4,6 +4,7 @@ mod push;
 
 use crate::actions::Key;
 use crate::kinds::{Kind, Tally};
+use crate::writes::{Replaced, ids};
 use nightferry::engine::Response;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,9 +66,24 @@ pub struct Server {
     pub stamped: BTreeSet<String>,
     /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
     pub disturbed: BTreeSet<Key>,
-    /// Items of pushes that were sent again under another name: once someone else has deleted the item, the server
-    /// can't tell a creation that is sent again from a new one.
-    pub forked: BTreeSet<Key>,
+    /// Writes of other devices.
+    pub foreign: BTreeSet<u64>,
+    /// Writes of this device that another one replaced.
+    pub taken_back: BTreeSet<(Key, String, u64)>,
+    /// Writes of this device that a push brought.
+    pub arrived: BTreeSet<(Key, String, u64)>,
+    /// What pushes made of items, until someone looks at it.
+    pub replaced: Vec<Replaced>,
+    /// Items of which a change was refused.
+    pub rejected: BTreeSet<Key>,
+    /// Items that another device changed, deleted, or took a change back of.
+    pub changed_elsewhere: BTreeSet<Key>,
+    pub deleted_elsewhere: BTreeSet<Key>,
+    pub restored: BTreeSet<Key>,
+    /// What items were before another device changed them.
+    before: BTreeMap<Key, Value>,
+    /// The device has had to take another name.
+    pub has_forked: bool,
     pub tally: Tally,
     /// Every push that arrived, by client, number and tag.
     sent: BTreeMap<(String, u64, String), BTreeMap<Key, Value>>,
@@ -91,7 +107,16 @@ impl Default for Server {
             hooks: BTreeMap::new(),
             stamped: BTreeSet::new(),
             disturbed: BTreeSet::new(),
-            forked: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
+            arrived: BTreeSet::new(),
+            replaced: Vec::new(),
+            rejected: BTreeSet::new(),
+            changed_elsewhere: BTreeSet::new(),
+            deleted_elsewhere: BTreeSet::new(),
+            restored: BTreeSet::new(),
+            before: BTreeMap::new(),
+            has_forked: false,
             tally: Tally::default(),
             sent: BTreeMap::new(),
             requests: Vec::new(),
@@ -164,6 +189,7 @@ impl Server {
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
         self.version += 1;
+        self.replaced_elsewhere(&(slice.into(), id.into()), value.as_ref());
         self.disturb(
             &(slice.into(), id.into()),
             if value.is_some() { Kind::ForeignEdit } else { Kind::ForeignDelete },
@@ -173,6 +199,35 @@ impl Server {
             Row { version: self.version, value, at: FOREIGN, client: String::new() },
         );
         self.version
+    }
+
+    fn replaced_elsewhere(&mut self, key: &Key, value: Option<&Value>) {
+        self.changed_elsewhere.insert(key.clone());
+        if value.is_none() {
+            self.deleted_elsewhere.insert(key.clone());
+        }
+        let after = value.map(ids).unwrap_or_default();
+        for (field, write) in &after {
+            self.taken_back.remove(&(key.clone(), field.clone(), *write));
+        }
+        let Some(before) = self.items.get(key).and_then(|row| row.value.clone()) else { return };
+        for (field, write) in ids(&before) {
+            if after.get(&field) != Some(&write) {
+                self.taken_back.insert((key.clone(), field, write));
+            }
+        }
+        self.before.insert(key.clone(), before);
+    }
+
+    /// What the item was before another device, or a push, changed it last.
+    pub fn before(&self, slice: &str, id: &str) -> Option<Value> {
+        self.before.get(&(slice.into(), id.into())).cloned()
+    }
+
+    /// Another device takes the last change of an item back.
+    pub fn restore(&mut self, slice: &str, id: &str, value: Value) {
+        self.restored.insert((slice.into(), id.into()));
+        self.write(slice, id, Some(value));
     }
 
     /// Whether another device changed the item last.

@@ -3,6 +3,7 @@
 use super::{Row, Server, answer, error};
 use crate::actions::Key;
 use crate::kinds::Kind;
+use crate::writes::{Replaced, ids};
 use crate::property::{Property, violated};
 use nightferry::engine::Response;
 use serde_json::{Value, json};
@@ -13,10 +14,6 @@ impl Server {
     pub(super) fn fork(&mut self, body: &Value) {
         if let (Some(client), Some(n)) = (body["client"].as_str(), body["n"].as_u64()) {
             self.clients.insert(client.into(), (n, "of the copy".into(), BTreeMap::new()));
-        }
-        for mutation in body["mutations"].as_array().into_iter().flatten() {
-            let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
-            self.forked.insert((part("slice"), part("id")));
         }
     }
 
@@ -49,6 +46,7 @@ impl Server {
         }
         match self.clients.get(&client) {
             Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
+                self.has_forked = true;
                 return error(409, "client_forked");
             }
             Some((last, known, _)) if (n, &tag) == (*last, known) => {}
@@ -101,6 +99,7 @@ impl Server {
         }
         if self.refused.contains(&key.1) {
             self.disturb(key, Kind::Rejected);
+            self.rejected.insert(key.clone());
             let mut refusal = json!({"status": "rejected", "code": "refused", "message": "Not this one."});
             self.add_side(client, key, &mut refusal);
             return refusal;
@@ -114,6 +113,7 @@ impl Server {
         let row = self.items.get(key).filter(|row| kept.is_some() && row.value == value);
         let version = row.map_or(self.version, |row| row.version);
         if row.is_none() {
+            self.replaced(key, value.as_ref());
             self.effects.push((key.clone(), value.clone()));
             self.items.insert(key.clone(), Row { version, value, at, client: client.to_owned() });
         }
@@ -122,6 +122,17 @@ impl Server {
             result["value"] = kept;
         }
         result
+    }
+
+    /// A push changes an item.
+    fn replaced(&mut self, key: &Key, after: Option<&Value>) {
+        let before = self.items.get(key).and_then(|row| row.value.clone());
+        let arrived = after.map(ids).unwrap_or_default();
+        self.arrived.extend(arrived.into_iter().map(|(field, write)| (key.clone(), field, write)));
+        if let Some(before) = &before {
+            self.before.insert(key.clone(), before.clone());
+        }
+        self.replaced.push(Replaced { key: key.clone(), before, after: after.cloned() });
     }
 
     /// What a hook makes of a value, where that is another one.
@@ -140,7 +151,7 @@ impl Server {
     }
 
     pub(super) fn disturb(&mut self, key: &Key, kind: Kind) {
-        self.tally.met(kind);
+        self.tally.record(kind);
         self.disturbed.insert(key.clone());
     }
 

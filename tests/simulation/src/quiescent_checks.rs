@@ -1,6 +1,7 @@
 //! What holds once faults and changes have stopped and all is at rest.
 
-use crate::actions::{Key, tag};
+use crate::actions::Key;
+use crate::writes::ids;
 use crate::property::{Property, violated};
 use crate::world::World;
 use nightferry::store::{JOURNAL, RowKey};
@@ -26,6 +27,7 @@ impl World {
         let local: BTreeSet<&String> = self.model.local().collect();
         self.check_nothing_left();
         self.check_effects();
+        self.check_arrived();
         let stored = self.stored();
         let of_server = self.server.live();
         let keys: BTreeSet<&Key> = self.model.keys().chain(stored.keys()).chain(&of_server).collect();
@@ -38,6 +40,13 @@ impl World {
                         Property::Conflicts,
                         format!("{key:?} is {here:?} in the store, and held: {conflict}"),
                     );
+                }
+                // Under a new name the device cannot tell what it wrote under the old one.
+                let is_elses = self.server.changed_elsewhere.contains(key)
+                    || self.server.rejected.contains(key)
+                    || self.server.has_forked;
+                if !is_elses && here.is_some() {
+                    violated(Property::NoSelfConflict, format!("{key:?} is in conflict: {conflict}"));
                 }
                 continue;
             }
@@ -94,9 +103,7 @@ impl World {
         }
         for (key, there) in effects {
             if self.server.disturbed.contains(key) {
-                if !self.server.forked.contains(key) {
-                    self.check_tags(key, &there);
-                }
+                self.check_writes(key, &there);
                 continue;
             }
             let mut states = self.model.states(key).iter();
@@ -109,15 +116,19 @@ impl World {
         }
     }
 
-    /// What others, hooks and refusals made of an item is no state of the model; each of its changes is newer all the same.
-    fn check_tags(&self, key: &Key, values: &[&Option<Value>]) {
-        let made = values
-            .iter()
-            .filter_map(|value| tag(value.as_ref()?))
-            .filter_map(|tag| Some((tag, self.model.made(key, tag)?)));
-        let made: Vec<(u64, usize)> = made.collect();
-        if let Some(pair) = made.windows(2).find(|pair| pair[0].1 >= pair[1].1) {
-            violated(Property::Once, format!("{key:?}: after {:?}, {:?} took effect", pair[0], pair[1]));
+    /// What others, hooks and refusals made of an item is no state of the model. In each field the writes of this device
+    /// are in their order all the same, unless a refused one was retried or another device went back.
+    fn check_writes(&self, key: &Key, values: &[&Option<Value>]) {
+        if self.model.decided.contains(key) || self.server.restored.contains(key) {
+            return;
+        }
+        let mut last: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        for (field, write) in values.iter().filter_map(|value| value.as_ref()).flat_map(ids) {
+            let Some(made) = self.model.made(key, write) else { continue };
+            let before = last.insert(field.clone(), (write, made));
+            if before.is_some_and(|(_, before)| before > made) {
+                violated(Property::Once, format!("{key:?}, {field}: after {before:?}, {write} took effect"));
+            }
         }
     }
 }
