@@ -25,6 +25,8 @@ struct Options {
     from: u64,
     one: Option<u64>,
     keep_going: bool,
+    /// A failure is shrunk.
+    shrinks: bool,
     /// The known seeds are left out.
     fresh: bool,
 }
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { seeds: 500, from: 0, one: None, keep_going: false, fresh: false };
+    let mut options = Options { seeds: 500, from: 0, one: None, keep_going: false, shrinks: true, fresh: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next()?.parse().ok();
@@ -51,6 +53,7 @@ fn options() -> Option<Options> {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
             "--seed" => options.one = Some(number()?),
+            "--no-shrink" => options.shrinks = false,
             "--fresh" => options.fresh = true,
             "--keep-going" => options.keep_going = true,
             _ => return None,
