@@ -181,7 +181,9 @@ impl Options {
                     let part = options::value(&mut parser);
                     options.mutants = Some(part.context("--mutant takes a part of a mutant's name")?);
                 }
-                Arg::Long("fresh" | "keep-going" | "shrink") => options.simulator.push(options::text(&argument)),
+                Arg::Long("fresh" | "keep-going" | "shrink") => {
+                    options.simulator.push(options::text(&argument))
+                }
                 Arg::Long("seeds" | "from" | "seed") => {
                     let name = options::text(&argument);
                     let number = options::value(&mut parser).filter(|number| number.parse::<u64>().is_ok());
@@ -191,7 +193,8 @@ impl Options {
                     options.simulator.extend([name, number]);
                 }
                 other => {
-                    let takes = "--seeds, --from, --seed, --shrink, --fresh, --keep-going, --mutants and --mutant";
+                    let takes =
+                        "--seeds, --from, --seed, --shrink, --fresh, --keep-going, --mutants and --mutant";
                     return Err(options::unknown("sim", &other, takes));
                 }
             }

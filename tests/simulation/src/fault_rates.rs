@@ -44,6 +44,36 @@ impl FaultRates {
         }
     }
 
+    /// Each rate.
+    pub fn all(&mut self) -> Vec<&mut u64> {
+        let FaultRates {
+            deaths,
+            stops,
+            late_timers,
+            clock_jumps,
+            live_clock_jumps,
+            disk,
+            late_work,
+            messages,
+            network,
+            slow,
+            repeats,
+        } = self;
+        vec![
+            deaths,
+            stops,
+            late_timers,
+            clock_jumps,
+            live_clock_jumps,
+            disk,
+            late_work,
+            messages,
+            network,
+            slow,
+            repeats,
+        ]
+    }
+
     /// What a request meets.
     pub fn request(&self, rng: &mut Rng, tally: &mut Tally) -> Fault {
         if !rng.chance(self.network) {

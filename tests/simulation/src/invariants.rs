@@ -173,7 +173,10 @@ impl World {
     pub(crate) fn check_request(&self, request: u64, body: Option<&str>) {
         let clock = self.worker_clock();
         if let Some(not_before) = self.not_before.filter(|at| clock < *at) {
-            violated(Property::Waits, format!("request {request} at {clock:?}, the server said {not_before:?}"));
+            violated(
+                Property::Waits,
+                format!("request {request} at {clock:?}, the server said {not_before:?}"),
+            );
         }
         if let Some(open) = self.in_flight {
             violated(Property::OneRequest, format!("{request} starts while {open} is in flight"));

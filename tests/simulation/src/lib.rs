@@ -21,6 +21,7 @@ mod quiescent_checks;
 mod rng;
 pub mod scenario;
 pub mod server;
+pub mod shrink;
 pub mod trace;
 mod worker;
 mod workload;

@@ -1,8 +1,8 @@
 //! The reference: what durable bursts come to, worked out in the plainest way, burst by burst as each becomes durable.
 
 use crate::actions::{Change, Key, changes};
-use crate::writes::ids;
 use crate::property::{Property, violated};
+use crate::writes::ids;
 use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

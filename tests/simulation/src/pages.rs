@@ -1,9 +1,9 @@
 //! What pages know once all is at rest.
 
 use crate::actions::Key;
-use crate::scenario::Scenario;
 use crate::page::Page;
 use crate::property::{Property, violated};
+use crate::scenario::Scenario;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -42,7 +42,10 @@ impl Scenario {
         let heard = self.world.pages[page].refused.len();
         let status = self.world.status().rejected as usize;
         if heard != kept || status != kept {
-            violated(Property::Refused, format!("a page heard of {heard}, the status of {status}, kept are {kept}"));
+            violated(
+                Property::Refused,
+                format!("a page heard of {heard}, the status of {status}, kept are {kept}"),
+            );
         }
     }
 

@@ -1,9 +1,9 @@
 //! What holds once faults and changes have stopped and all is at rest.
 
 use crate::actions::Key;
-use crate::writes::ids;
 use crate::property::{Property, violated};
 use crate::world::World;
+use crate::writes::ids;
 use nightferry::store::{JOURNAL, RowKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

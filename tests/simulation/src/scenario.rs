@@ -40,6 +40,11 @@ pub struct Plan {
     /// Pages at the start.
     pub pages: u64,
     pub steps: Vec<Step>,
+    /// The most actions in a burst, and items in an action.
+    pub burst: u64,
+    pub many: u64,
+    /// Another number: the same acts meet other faults.
+    pub roll: u64,
     /// So many ms after the last act the worker dies.
     pub last_death: Option<u64>,
 }
@@ -60,7 +65,8 @@ impl Plan {
             pause: rng.pick(&[0, 0, 1, 10, 50, 100, 400, 3_000, 20_000]),
         };
         let steps = (0..profile.steps).map(|_| step(&mut rng)).collect();
-        Plan { seed, profile, rates, is_apart, merges, pages: profile.pages, steps, last_death }
+        let Profile { pages, burst, many, .. } = *profile;
+        Plan { seed, profile, rates, is_apart, merges, pages, steps, burst, many, roll: 0, last_death }
     }
 }
 
@@ -83,7 +89,7 @@ impl Scenario {
     }
 
     pub fn of(plan: Plan) -> Scenario {
-        let mut world = World::asleep(Rng(plan.seed ^ 0xd1ce).next());
+        let mut world = World::asleep(Rng(plan.seed ^ 0xd1ce).next().wrapping_add(plan.roll));
         world.tells_metrics = false;
         let rng = Rng(plan.seed);
         Scenario { plan, world, rng, slices: first_slices(), writes: FIRST_WRITE, done: Vec::new() }

@@ -45,8 +45,41 @@ pub struct Row {
     /// `None` is a tombstone.
     pub value: Option<Value>,
     pub at: u64,
+    /// The principal that wrote it.
+    pub principal: String,
     /// The client that wrote it; empty where that is another device.
     pub client: String,
+}
+
+/// What an app's own hook does with a change of a slice.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    pub slice: String,
+    /// It is about deletions, not about puts.
+    pub deletes: bool,
+    /// It acts only on objects that have all of these fields; without, always.
+    pub when: Option<Value>,
+    pub does: HookDoes,
+}
+
+#[derive(Debug, Clone)]
+pub enum HookDoes {
+    Refuse {
+        code: String,
+        message: String,
+    },
+    /// Lays these fields over the value.
+    Set(Value),
+}
+
+/// What a client's newest push was answered.
+#[derive(Debug, Default)]
+struct Answered {
+    n: u64,
+    tag: String,
+    results: BTreeMap<Key, Value>,
+    /// Its transactions that had an effect, each with the items of that.
+    transactions: Vec<(u64, BTreeSet<Key>)>,
 }
 
 pub struct Server {
@@ -62,6 +95,10 @@ pub struct Server {
     pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
+    /// What the app's own hooks do, in their order.
+    pub app_hooks: Vec<Hook>,
+    /// A base that was never given ends the run, as no such version can come from this device.
+    pub is_strict: bool,
     /// Ids whose objects a hook stamps.
     pub stamped: BTreeSet<String>,
     /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
@@ -91,7 +128,8 @@ pub struct Server {
     pub requests: Vec<(String, Value)>,
     /// The changes of state that pushes made, in order.
     pub effects: Vec<(Key, Option<Value>)>,
-    clients: BTreeMap<String, (u64, String, BTreeMap<Key, Value>)>,
+    /// By principal and client.
+    clients: BTreeMap<(String, String), Answered>,
     version: u64,
 }
 
@@ -105,6 +143,8 @@ impl Default for Server {
             refused: BTreeSet::new(),
             poisoned: BTreeSet::new(),
             hooks: BTreeMap::new(),
+            app_hooks: Vec::new(),
+            is_strict: true,
             stamped: BTreeSet::new(),
             disturbed: BTreeSet::new(),
             foreign: BTreeSet::new(),
@@ -196,7 +236,13 @@ impl Server {
         );
         self.items.insert(
             (slice.into(), id.into()),
-            Row { version: self.version, value, at: FOREIGN, client: String::new() },
+            Row {
+                version: self.version,
+                value,
+                at: FOREIGN,
+                principal: self.principal.clone(),
+                client: String::new(),
+            },
         );
         self.version
     }

@@ -242,7 +242,9 @@ impl World {
     }
 
     pub(crate) fn finish(&mut self, id: u64) {
-        let Finished::Done { work, result, overtook } = self.disk.finish(id, &mut self.streams.disk) else { return };
+        let Finished::Done { work, result, overtook } = self.disk.finish(id, &mut self.streams.disk) else {
+            return;
+        };
         for id in self.disk.unblocked() {
             self.after(0, Event::Disk { id });
         }

@@ -1,14 +1,14 @@
 //! What a run dispatches and registers. Each write has an id of its own: the number
 //! in `v` or at the beginning of `deep`.
 
-use crate::scenario::Scenario;
 use crate::kinds::Kind;
 use crate::profile::Verb;
+use crate::scenario::Scenario;
 use serde_json::{Value, json};
 
 impl Scenario {
     pub(crate) fn dispatch(&mut self, page: usize) {
-        let count = 1 + self.rng.below(self.plan.profile.burst);
+        let count = 1 + self.rng.below(self.plan.burst);
         let actions = (0..count).map(|_| self.action(page)).collect();
         self.world.dispatch_all(page, actions);
     }
@@ -21,7 +21,7 @@ impl Scenario {
         match verb {
             Verb::Add => action(format!("{slice}/addItem"), self.item(&id)),
             Verb::AddMany => {
-                let count = 1 + self.rng.below(self.plan.profile.many);
+                let count = 1 + self.rng.below(self.plan.many);
                 let items = (0..count).map(|_| self.id_of(page)).collect::<Vec<_>>();
                 action(format!("{slice}/addItems"), items.iter().map(|id| self.item(id)).collect())
             }
@@ -34,7 +34,9 @@ impl Scenario {
             Verb::Local if self.rng.chance(500) => action("secret/addItem".into(), self.item(&id)),
             Verb::Local if self.rng.chance(300) => action("secret/removeItem".into(), id),
             Verb::Local => self.update("secret", &id),
-            Verb::Single if self.plan.is_apart && page > 0 => action(format!("{slice}/addItem"), self.item(&id)),
+            Verb::Single if self.plan.is_apart && page > 0 => {
+                action(format!("{slice}/addItem"), self.item(&id))
+            }
             Verb::Single => action("theme/setTheme".into(), self.new_write().into()),
             Verb::Later => self.later(page, &id),
             Verb::Bad => self.bad(id),
@@ -97,7 +99,11 @@ impl Scenario {
 
     fn id_of(&mut self, page: usize) -> Value {
         let id = self.id();
-        if self.plan.is_apart && page > 0 { json!(format!("{page} {}", id.as_str().unwrap_or("number"))) } else { id }
+        if self.plan.is_apart && page > 0 {
+            json!(format!("{page} {}", id.as_str().unwrap_or("number")))
+        } else {
+            id
+        }
     }
 
     /// Strings, numbers, and characters that would break a path.

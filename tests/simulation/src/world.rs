@@ -7,14 +7,14 @@
 //! worker, `channels.rs` carries messages, `network.rs` requests; `invariants.rs` holds all of it to its properties.
 
 use crate::Rng;
-use crate::rng::Streams;
 use crate::disk::Disk;
+use crate::fault_rates::FaultRates;
 use crate::kinds::Tally;
 use crate::model::Model;
 use crate::page::{Page, action};
 use crate::property::{Property, violated};
+use crate::rng::Streams;
 use crate::server::Server;
-use crate::fault_rates::FaultRates;
 use nightferry::engine::{Deadline, Engine, Input};
 use nightferry::units::Tick;
 use serde_json::Value;
@@ -330,7 +330,9 @@ impl World {
             Event::ToWorker { text } => self.deliver(text),
             Event::ToPage { page, message } => self.hear(page, &message),
             Event::Disk { id } => self.finish(id),
-            Event::Report { worker, input } if worker == self.worker && self.engine.is_some() => self.told(input),
+            Event::Report { worker, input } if worker == self.worker && self.engine.is_some() => {
+                self.told(input)
+            }
             Event::Report { .. } => {}
             Event::Arrive { worker, request, path, body, copy } => {
                 self.arrive(worker, request, path, body.as_deref(), copy);

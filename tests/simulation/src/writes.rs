@@ -56,7 +56,9 @@ impl World {
                 if is_foreign && !is_kept && self.model.touched(&key, &field) < known(&write) {
                     violated(
                         Property::NoSilentLoss,
-                        format!("{key:?}: write {write} of another device in {field} was replaced by {after:?}, which did not know it"),
+                        format!(
+                            "{key:?}: write {write} of another device in {field} was replaced by {after:?}, which did not know it"
+                        ),
                     );
                 }
             }
@@ -64,7 +66,9 @@ impl World {
                 if self.server.taken_back.contains(&(key.clone(), field.clone(), write)) {
                     violated(
                         Property::NoSilentLoss,
-                        format!("{key:?}: write {write} in {field} came back, though another device had replaced it"),
+                        format!(
+                            "{key:?}: write {write} in {field} came back, though another device had replaced it"
+                        ),
                     );
                 }
             }
@@ -84,7 +88,9 @@ impl World {
                 if !self.server.arrived.contains(&(key.clone(), field.clone(), *write)) {
                     violated(
                         Property::NoSilentLoss,
-                        format!("{key:?}: write {write} of {field} never came to the server, and is in no conflict"),
+                        format!(
+                            "{key:?}: write {write} of {field} never came to the server, and is in no conflict"
+                        ),
                     );
                 }
             }
