@@ -493,3 +493,27 @@ fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
         assert_eq!((held, world.disk.meta("requeue")), (0, None), "seed {seed}");
     }
 }
+
+/// The row marks the unanswered edit, and must not go with the records like a row that only guards their replay.
+#[test]
+fn a_change_of_a_slice_that_is_disabled_again_is_sent_when_it_is_enabled_whatever_is_trimmed_before() {
+    let mut world = World::with(1, r#"{"files":{},"notes":{}}"#);
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "other"}));
+    configure(&mut world, Some("notes"), json!({"enabled": false}));
+    world.dispatch(0, "notes/addItem", json!({"id": "a"}));
+    flush(&mut world, 0);
+    configure(&mut world, Some("notes"), json!({"enabled": true}));
+    flush(&mut world, 0);
+    configure(&mut world, Some("notes"), json!({"enabled": false}));
+    world.kill_and_boot();
+    world.server.mode = Fault::Nothing;
+    world.ask(0, "sync");
+    world.settle();
+    assert_eq!((sent_ids(&world), world.disk.count("_journal")), (vec!["other".to_owned()], 0));
+    world.kill_and_boot();
+    configure(&mut world, Some("notes"), json!({"enabled": true}));
+    world.settle();
+    assert_eq!(sent_ids(&world), ["other", "a"]);
+    world.check_converged();
+}
