@@ -21,6 +21,7 @@
 //! notion of a value, [`units`] keeps unlike numbers apart.
 
 pub mod bridge;
+mod collect;
 pub mod engine;
 pub mod json;
 pub mod protocol;

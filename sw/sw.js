@@ -50,7 +50,7 @@ async function instantiate() {
 async function boot() {
   await lock();
   await once("wasm", instantiate);
-  await wasm_bindgen.boot(name, api);
+  await wasm_bindgen.boot(name, api, settings.has("trace"));
 }
 
 function expectPanic() {

@@ -364,7 +364,8 @@ fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
     world.run_until("the first is settled", |world| world.disk.pushing().is_empty());
     world.server.refused.insert("a".into());
     world.run_until("the edit behind it is sent as merged", |world| {
-        world.server.pushes().last().unwrap()["mutations"][0]["value"] == json!({"id": "a", "x": 3, "stamped": true})
+        world.server.pushes().last().unwrap()["mutations"][0]["value"]
+            == json!({"id": "a", "x": 3, "stamped": true})
     });
     world.settle();
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "stamped": true})));
@@ -553,11 +554,7 @@ fn a_newer_format_is_refused_and_left_untouched() {
     let mut world = world_with_a(21);
     world.kill();
     world.disk.store.apply(&[nightferry::store::Write::meta("schema", "99")]).unwrap();
-    let moment = nightferry::engine::Moment {
-        tick: Tick(1),
-        at: Millis(world.now),
-        entropy: 1,
-    };
+    let moment = nightferry::engine::Moment { tick: Tick(1), at: Millis(world.now), entropy: 1 };
     let error = nightferry::engine::Engine::new(moment, world.disk.store.snapshot()).err().unwrap();
     assert_eq!(error.code, "newer_schema");
 }

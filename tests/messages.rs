@@ -4,11 +4,11 @@
 use nightferry::bridge::down::{self, Origin, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
-use std::collections::BTreeSet;
 use nightferry::units::Millis;
 use nightferry_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 const HEAD: &str =
     "// Generated from the Rust messages by `UPDATE=1 cargo test --test messages`. Do not edit.

@@ -194,7 +194,8 @@ fn f18_a_set_of_a_page_that_has_not_read_is_the_new_whole() {
 /// C5: what a set deletes does not depend on what this worker has seen: a replay deletes the same.
 #[test]
 fn c5_a_set_deletes_the_same_after_a_restart() {
-    let mut world = World::with(4, r#"{"local":{"syncToFlask":false},"slow":{"debounceMs":600000,"maxWaitMs":600000}}"#);
+    let mut world =
+        World::with(4, r#"{"local":{"syncToFlask":false},"slow":{"debounceMs":600000,"maxWaitMs":600000}}"#);
     world.dispatch(0, "local/addItems", json!([{"id": "a"}, {"id": "z"}]));
     flush(&mut world, 0);
     // Holds the journal, so that the set is replayed.

@@ -52,7 +52,10 @@ fn the_first_request_is_written_as_in_its_golden() {
 fn every_answer_to_a_push_is_read() {
     let message = golden!("push-response")["message"].clone();
     let read = read_push(&message.to_string()).unwrap();
-    assert_eq!((&*read.principal, read.version.map(|version| version.0)), ("acme/ann", message["version"].as_u64()));
+    assert_eq!(
+        (&*read.principal, read.version.map(|version| version.0)),
+        ("acme/ann", message["version"].as_u64())
+    );
     let expected = message["results"].as_array().unwrap();
     assert_eq!(read.results.len(), expected.len());
     for (read, expected) in read.results.iter().zip(expected) {
@@ -65,7 +68,8 @@ fn every_answer_to_a_push_is_read() {
                 == expected.get("value")
         };
         let says = |remote: &Remote| {
-            let (version, at) = (expected["version"].as_u64().map(Version), expected["at"].as_u64().map(Millis));
+            let (version, at) =
+                (expected["version"].as_u64().map(Version), expected["at"].as_u64().map(Millis));
             assert_eq!((remote.version, remote.at), (version, at));
             assert_eq!((remote.deleted, remote.own), (expected["deleted"] == true, expected["own"] == true));
             assert!(same(&remote.value));

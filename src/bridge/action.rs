@@ -5,7 +5,6 @@ use crate::json::{Json, check_item, elements, read, shared, string};
 use crate::store::Key;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// An action as a page sends it.
@@ -240,7 +239,7 @@ impl Context<'_> {
             operations.insert(0, Ok(all));
             return Ok(operations);
         };
-        let put: BTreeSet<Rc<str>> = operations.iter().flatten().map(|put| put.key.id.clone()).collect();
+        let put = crate::collect::set(operations.iter().flatten().map(|put| put.key.id.clone()));
         let gone = left.iter().filter(|id| !id.is_empty() && !put.contains(id.as_str()));
         operations.extend(gone.map(|id| Ok(Operation { key: self.key(id.clone()), change: Change::Delete })));
         Ok(operations)

@@ -53,13 +53,8 @@ impl Engine {
                 self.change_settings(&request, next);
             }
             Body::Actions { epoch, n, first, seen, actions } => {
-                let arriving = Arriving {
-                    page: &page,
-                    n: BurstNo(n),
-                    first: BurstNo(first),
-                    seen,
-                    text: &actions,
-                };
+                let arriving =
+                    Arriving { page: &page, n: BurstNo(n), first: BurstNo(first), seen, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
             // What is not in this one was in that: it was not deleted.

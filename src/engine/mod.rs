@@ -31,15 +31,18 @@ mod output;
 mod recovery;
 mod replay;
 mod replica;
+mod rescue;
 mod rng;
 mod schedule;
 mod settings;
 mod storage;
+mod trace;
 mod uplink;
 
 pub use input::{Input, Moment, NetworkError, Response};
 pub use output::{Deadline, Output, Reason};
 pub use recovery::BootError;
+pub use rescue::Rescue;
 
 use crate::bridge::status::Status;
 use crate::store::{Key, StoreError, Write};

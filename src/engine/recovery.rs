@@ -10,10 +10,11 @@ use super::storage::Purpose;
 use super::uplink::Uplink;
 use super::{Engine, Moment, Phase};
 use crate::bridge::down::{self, To};
+use crate::collect;
 use crate::json::{number, quoted, read};
 use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Why the engine does not start. The database is left as it is.
@@ -28,7 +29,7 @@ impl Engine {
     pub fn new(moment: Moment, snapshot: Snapshot) -> Result<Engine, BootError> {
         let now = Now { tick: moment.tick, at: moment.at };
         let mut rng = Rng(moment.entropy);
-        let meta: BTreeMap<String, String> = snapshot.meta.into_iter().collect();
+        let meta = collect::map(snapshot.meta);
         let get = |name: &str| meta.get(name).cloned();
         check_schema(get("schema").as_deref())?;
         let text = |name: &str| get(name).and_then(|json| read::<Rc<str>>(&json));
@@ -105,7 +106,7 @@ impl Engine {
     /// Reads what the journal names and what is open; until that is here, inputs wait.
     fn start(&mut self, open: Vec<Key>) {
         self.parse();
-        let mut keys: BTreeSet<Key> = open.into_iter().collect();
+        let mut keys = collect::set(open);
         keys.extend(self.uplink.operations().iter().map(crate::store::Operation::key));
         if keys.is_empty() && self.replay.is_idle() {
             self.end_recovery();

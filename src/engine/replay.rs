@@ -19,6 +19,7 @@ use super::journal::Record;
 use super::replica::{Edits, Effects, ParsedRecord, Replica};
 use crate::bridge::action::{Action, BadAction};
 use crate::bridge::config::Slices;
+use crate::collect;
 use crate::json::{elements, read, well_formed, write};
 use crate::store::{Answers, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
 use crate::units::{Millis, Position};
@@ -138,9 +139,14 @@ impl Replay {
         self.queue.pop_front()
     }
 
+    /// The next record, whether its items are here or not.
+    pub fn take(&mut self) -> Option<ParsedRecord> {
+        self.queue.pop_front()
+    }
+
     /// What the queue lacks.
     pub fn missing(&self, replica: &Replica, slices: &Slices) -> Missing {
-        let keys = self.queue.iter().flat_map(|record| replica.missing_keys(record)).collect();
+        let keys = collect::set(self.queue.iter().flat_map(|record| replica.missing_keys(record)));
         let mut whole: Vec<Whole> = Vec::new();
         for missing in self.queue.iter().flat_map(|record| replica.missing_slices(record, slices)) {
             if !whole.contains(&missing) {
@@ -156,7 +162,7 @@ impl Replay {
     }
 
     pub fn loading(&mut self, slices: impl Iterator<Item = Rc<str>>) {
-        self.loading = slices.collect();
+        self.loading = collect::set(slices);
     }
 
     /// The slices that were being read.
@@ -175,7 +181,7 @@ pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadA
         }
         RecordHead::Answers { at } => (*at, Effects::Answers(Answers::read(&record.text)?.results)),
     };
-    Some((ParsedRecord { position: record.position, at, effects }, bad))
+    Some((ParsedRecord::new(record.position, at, effects), bad))
 }
 
 fn parse_actions(
@@ -222,3 +228,6 @@ pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], Str
         [Write::meta(&name, &write(&Kept { at, row })), Write::delete(JOURNAL, RowKey::Number(position.0))];
     (writes, text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@
 use super::clock::Now;
 use super::schedule::Schedule;
 use crate::bridge::config::{AutoSync, Settings as Layers, Slices};
+use crate::collect;
 use crate::json::{number, quoted, read, write};
 use crate::store::{Key, SCHEMA, Write};
 use crate::units::Tick;
@@ -119,7 +120,7 @@ impl Settings {
             layers,
             slices,
             schedule,
-            stores: stored.stores.into_iter().collect(),
+            stores: collect::set(stored.stores),
             is_new_database: stored.epoch.is_none(),
             epoch: stored.epoch.unwrap_or_else(|| new_epoch.into()),
             requeue: stored.requeue.and_then(read::<Requeue>).unwrap_or_default().slices,
@@ -129,6 +130,11 @@ impl Settings {
 
     pub fn slices(&self) -> &Slices {
         &self.slices
+    }
+
+    /// What `_meta.settings` has.
+    pub fn to_json(&self) -> crate::json::Json {
+        self.layers.to_json()
     }
 
     pub fn schedule(&self) -> &Schedule {

@@ -2,6 +2,7 @@
 
 use super::number::Decimal;
 use super::tree::{Kind, Node, text_of_string};
+use crate::collect;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ impl<'n, 'a> List<'n, 'a> {
     pub fn of(node: &'n Node<'a>) -> Option<Self> {
         let Kind::Array(elements) = &node.kind else { return None };
         let ids = elements.iter().map(id).collect::<Option<Vec<_>>>()?;
-        let distinct: BTreeSet<&str> = ids.iter().map(|id| &**id).collect();
+        let distinct = collect::set(ids.iter().map(|id| &**id));
         let are_unique = distinct.len() == ids.len();
         are_unique.then(|| List { ids, elements: elements.iter().collect() })
     }
@@ -29,7 +30,7 @@ impl<'n, 'a> List<'n, 'a> {
 
     /// The elements by id.
     pub fn index(&self) -> BTreeMap<&str, &'n Node<'a>> {
-        self.ids().into_iter().zip(self.elements.iter().copied()).collect()
+        collect::map(self.ids().into_iter().zip(self.elements.iter().copied()))
     }
 }
 
@@ -61,7 +62,7 @@ pub fn order<'i>(
     kept: &BTreeSet<&'i str>,
 ) -> Order<'i> {
     let (frame, is_contested) = frame(base, local, remote);
-    let gap_behind: BTreeMap<&str, usize> = frame.iter().enumerate().map(|(at, id)| (*id, at + 1)).collect();
+    let gap_behind = collect::map(frame.iter().enumerate().map(|(at, id)| (*id, at + 1)));
     let mut gap_of = gaps(local, &gap_behind, kept);
     for (id, gap) in gaps(remote, &gap_behind, kept) {
         gap_of.entry(id).and_modify(|other| *other = gap.max(*other)).or_insert(gap);
@@ -80,7 +81,7 @@ pub fn order<'i>(
 
 /// The elements that all three lists have, in their merged order, and true if that is contested.
 fn frame<'i>(base: &[&'i str], local: &[&'i str], remote: &[&'i str]) -> (Vec<&'i str>, bool) {
-    let sets = [base, local, remote].map(|ids| ids.iter().copied().collect::<BTreeSet<&str>>());
+    let sets = [base, local, remote].map(|ids| collect::set(ids.iter().copied()));
     let [base, local, remote] = [base, local, remote].map(|ids| {
         let common = ids.iter().copied().filter(|id| sets.iter().all(|set| set.contains(id)));
         common.collect::<Vec<&str>>()
@@ -126,7 +127,7 @@ fn runs<'i>(side: &[&'i str], gap_of: &BTreeMap<&str, usize>) -> BTreeMap<usize,
 /// Appends the runs of both sides. The run whose ids are smaller goes first, so that both devices come to one order.
 fn fill_gap<'i>(ids: &mut Vec<&'i str>, local: Vec<&'i str>, remote: Vec<&'i str>) {
     let (first, second) = if local <= remote { (local, remote) } else { (remote, local) };
-    let in_first: BTreeSet<&str> = first.iter().copied().collect();
+    let in_first = collect::set(first.iter().copied());
     ids.extend(first);
     ids.extend(second.into_iter().filter(|id| !in_first.contains(id)));
 }

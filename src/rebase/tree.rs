@@ -66,7 +66,7 @@ impl<'a> Node<'a> {
 
 /// The fields by key.
 pub fn index<'n, 'a>(fields: &'n [(Cow<'a, str>, Node<'a>)]) -> BTreeMap<&'n str, &'n Node<'a>> {
-    fields.iter().map(|(key, node)| (&**key, node)).collect()
+    crate::collect::map(fields.iter().map(|(key, node)| (&**key, node)))
 }
 
 /// Says whether two values are the same. The order of keys means nothing, and numbers are the same if their values are.

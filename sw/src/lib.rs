@@ -31,10 +31,10 @@ pub fn start() {
     }));
 }
 
-/// Starts the engine on the database `name`, for the server at `api`. Called before anything else, and once for an instance.
+/// Starts the engine on the database `name`, for the server at `api`; with `trace`, prints what it does. Called before anything else, and once for an instance.
 #[wasm_bindgen]
-pub async fn boot(name: String, api: String) -> Result<(), JsValue> {
-    worker::boot(name, api).await.map_err(|error| failure(&error.message))
+pub async fn boot(name: String, api: String, trace: bool) -> Result<(), JsValue> {
+    worker::boot(name, api, trace).await.map_err(|error| failure(&error.message))
 }
 
 /// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.

@@ -8,18 +8,26 @@
 //!   Names of headers are constants here, and there are no query parameters.
 
 use gloo_net::http::Request;
-use nightferry::engine::{Answer, Unreachable};
+use nightferry::engine::{NetworkError, Response};
 use web_sys::{AbortSignal, RequestCache};
 
 /// Sends a request, a `POST` if it has a body, and reads the whole answer. Every HTTP status is an answer.
-pub async fn request(url: &str, body: Option<String>, signal: &AbortSignal) -> Result<Answer, Unreachable> {
+pub async fn request(
+    url: &str,
+    body: Option<String>,
+    signal: &AbortSignal,
+) -> Result<Response, NetworkError> {
     exchange(url, body, signal).await.map_err(|error| match error {
-        gloo_net::Error::JsError(error) => Unreachable(error.message),
-        gloo_net::Error::GlooError(error) => Unreachable(error),
+        gloo_net::Error::JsError(error) => NetworkError(error.message),
+        gloo_net::Error::GlooError(error) => NetworkError(error),
     })
 }
 
-async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Result<Answer, gloo_net::Error> {
+async fn exchange(
+    url: &str,
+    body: Option<String>,
+    signal: &AbortSignal,
+) -> Result<Response, gloo_net::Error> {
     let request = if body.is_some() { Request::post(url) } else { Request::get(url) };
     let request = request.cache(RequestCache::NoStore).abort_signal(Some(signal));
     let request = match body {
@@ -32,7 +40,7 @@ async fn exchange(url: &str, body: Option<String>, signal: &AbortSignal) -> Resu
     let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     let retry_after = headers.get("retry-after").and_then(|after| wait_ms(after.trim_ascii()));
     let body = response.text().await?;
-    Ok(Answer { status: response.status(), content_type: media_type, retry_after, body })
+    Ok(Response { status: response.status(), content_type: media_type, retry_after, body })
 }
 
 /// Returns the ms that a `Retry-After` asks for: it names seconds, or a date.

@@ -34,7 +34,11 @@ extern "C" {
 pub fn moment() -> Moment {
     let random = random_values(&Uint32Array::new_with_length(2));
     let entropy = u64::from(random.get_index(0)) << 32 | u64::from(random.get_index(1));
-    Moment { tick: Tick(PERFORMANCE.with(Performance::now) as u64), at: Millis(js_sys::Date::now() as u64), entropy }
+    Moment {
+        tick: Tick(PERFORMANCE.with(Performance::now) as u64),
+        at: Millis(js_sys::Date::now() as u64),
+        entropy,
+    }
 }
 
 /// Asks for a Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.

@@ -6,9 +6,10 @@ use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::down::{self, To};
-use nightferry::engine::{BootError, Deadline, Engine, Input, Output};
+use nightferry::engine::{BootError, Deadline, Engine, Input, Output, Rescue};
 use nightferry::store::{ITEMS, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local as spawn};
@@ -25,8 +26,8 @@ thread_local! {
 }
 
 /// Opens the database and starts the engine on it. `Err` says why that is impossible; the pages are told, too.
-pub async fn boot(name: String, api: String) -> Result<(), BootError> {
-    match Worker::boot(name.clone(), api).await {
+pub async fn boot(name: String, api: String, trace: bool) -> Result<(), BootError> {
+    match Worker::boot(name.clone(), api, trace).await {
         Ok(worker) => {
             WORKER.set(Some(worker));
             Ok(())
@@ -59,6 +60,12 @@ struct Worker {
     timer: RefCell<Option<(Deadline, Timeout)>>,
     /// The request in flight: there is one at a time.
     in_flight: Cell<Option<(u64, AbortController)>>,
+    /// The database is being opened again.
+    opening: Cell<bool>,
+    /// Counts the engines: what one has begun is not reported to the next.
+    life: Cell<u32>,
+    /// Inputs and outputs are printed to the console.
+    trace: bool,
     /// Whether the engine's outputs are being performed further up the stack.
     pumping: Cell<bool>,
     /// Ends the wait of the events that are held open.
@@ -66,7 +73,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn boot(name: String, api: String) -> Result<&'static Worker, BootError> {
+    async fn boot(name: String, api: String, trace: bool) -> Result<&'static Worker, BootError> {
         let database = Database::open(&name, &[]).await.map_err(cannot_open)?;
         let snapshot = database.snapshot().await.map_err(cannot_open)?;
         let engine = Engine::new(moment(), snapshot)?;
@@ -78,6 +85,9 @@ impl Worker {
             database: RefCell::new(Some(database)),
             timer: RefCell::default(),
             in_flight: Cell::default(),
+            opening: Cell::default(),
+            life: Cell::default(),
+            trace,
             pumping: Cell::default(),
             resting: RefCell::default(),
         }));
@@ -86,8 +96,16 @@ impl Worker {
     }
 
     fn input(&'static self, input: Input) {
+        self.print(&input);
         self.engine.borrow_mut().handle(moment(), input);
         self.pump();
+    }
+
+    /// `?trace` on the worker's URL: each input and output in a line, as the simulator prints them.
+    fn print(&self, what: &dyn Display) {
+        if self.trace {
+            web_sys::console::log_1(&format!("{:>9} {what}", moment().tick.0).into());
+        }
     }
 
     /// Performs outputs until the engine waits.
@@ -97,6 +115,7 @@ impl Worker {
         }
         loop {
             let output = self.engine.borrow_mut().poll();
+            self.print(&output);
             match output {
                 Output::Wait(deadline) => {
                     self.arm(deadline);
@@ -172,12 +191,13 @@ impl Worker {
 
     fn store(&'static self, txn: u64, writes: Vec<Write>) {
         let begun = self.begin(|database| database.write(&writes));
+        let life = self.life.get();
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => database::commit(transaction, writes).await,
                 Err(error) => self.reopen(error).await,
             };
-            self.input(Input::Stored { txn, result });
+            self.report(life, Input::Stored { txn, result });
         });
     }
 
@@ -194,12 +214,13 @@ impl Worker {
             }
         }
         let begun = self.begin(|database| database.read(&stores));
+        let life = self.life.get();
         spawn(async move {
             let result = match begun {
                 Ok(transaction) => read::load(transaction, wanted, whole).await,
                 Err(error) => self.reopen(error).await.map(|()| Vec::new()),
             };
-            self.input(Input::Loaded { load, result });
+            self.report(life, Input::Loaded { load, result });
         });
     }
 
@@ -220,12 +241,13 @@ impl Worker {
 
     fn migrate(&'static self, stores: Vec<Rc<str>>) {
         let closed = self.database.take();
+        let life = self.life.get();
         spawn(async move {
             if let Some(database) = closed {
                 database.close();
             }
             let result = self.open(&stores).await;
-            self.input(Input::Migrated(result));
+            self.report(life, Input::Migrated(result));
         });
     }
 
@@ -235,13 +257,58 @@ impl Worker {
         Ok(())
     }
 
-    /// A connection that was lost never comes back: a new one is opened for the next try. This one has failed.
-    async fn reopen<T>(&self, error: StoreError) -> Result<T, StoreError> {
+    /// A connection that was lost never comes back: a new one is opened for the next try. This one has failed. Where the
+    /// database was deleted meanwhile, the engine begins anew on a new one (f54).
+    async fn reopen<T>(&'static self, error: StoreError) -> Result<T, StoreError> {
+        if self.opening.replace(true) {
+            return Err(error);
+        }
         if let Some(database) = self.database.take() {
             database.close();
         }
-        self.open(&[]).await?;
-        Err(error)
+        let opened = self.open_again().await;
+        self.opening.set(false);
+        opened.and(Err(error))
+    }
+
+    async fn open_again(&'static self) -> Result<(), StoreError> {
+        let known = self.engine.borrow().epoch();
+        let database = Database::open(&self.name, &[]).await?;
+        let snapshot = database.snapshot().await?;
+        if known.is_none() || snapshot.meta.iter().any(|(name, _)| name == "epoch") {
+            self.database.replace(Some(database));
+            return Ok(());
+        }
+        database.close();
+        self.begin_anew().await
+    }
+
+    /// The database is gone. What the engine has in memory begins a new one, and pages learn by its name that it is another.
+    async fn begin_anew(&'static self) -> Result<(), StoreError> {
+        let Rescue { stores, writes } = self.engine.borrow_mut().rescue();
+        let database = Database::open(&self.name, &stores).await?;
+        let transaction = database.write(&writes)?;
+        database::commit(transaction, writes).await?;
+        let snapshot = database.snapshot().await?;
+        let engine = Engine::new(moment(), snapshot)
+            .map_err(|error| StoreError { full: false, message: error.message })?;
+        if let Some((_, controller)) = self.in_flight.take() {
+            controller.abort();
+        }
+        self.database.replace(Some(database));
+        self.engine.replace(engine);
+        self.life.set(self.life.get() + 1);
+        let text = "The browser deleted this site's data while the app was open. What had not reached the server was kept and is sent; the rest is read again.";
+        self.pages.post(&To::All, &down::warning("database_deleted", text));
+        self.pump();
+        Ok(())
+    }
+
+    /// The end of something that an engine wanted, unless there is another engine by now.
+    fn report(&'static self, life: u32, input: Input) {
+        if self.life.get() == life {
+            self.input(input);
+        }
     }
 
     /// Takes the request out, if it is in flight still.
@@ -259,10 +326,11 @@ impl Worker {
         let signal = controller.signal();
         self.in_flight.set(Some((request, controller)));
         let url = format!("{}{path}", self.api);
+        let life = self.life.get();
         spawn(async move {
             let answer = network::request(&url, body, &signal).await;
             if self.ended(request).is_some() {
-                self.input(Input::Answered { request, answer });
+                self.report(life, Input::Answered { request, answer });
             }
         });
     }

@@ -32,6 +32,7 @@ use super::storage::Storage;
 use super::uplink::Uplink;
 use crate::bridge::down::{self, Origin, Progress, To};
 use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
+use crate::collect;
 use crate::store::Key;
 use crate::units::{BurstNo, Position, Tick};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +93,9 @@ impl View<'_> {
     /// What is in a push that waits for its next attempt is on this device.
     fn shown(&self, progress: Progress) -> Progress {
         match progress {
-            Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => Progress::Local,
+            Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => {
+                Progress::Local
+            }
             progress => progress,
         }
     }
@@ -220,7 +223,7 @@ impl Clients {
         if items.is_empty() {
             return;
         }
-        let slices: BTreeSet<Rc<str>> = items.iter().map(|(key, _)| key.slice.clone()).collect();
+        let slices = collect::set(items.iter().map(|(key, _)| key.slice.clone()));
         let position = journal.visible_position().0;
         let others: Vec<Rc<str>> =
             self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();

@@ -3,6 +3,7 @@
 
 use super::{Entry, Replica, RowOnDisk};
 use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
+use crate::collect;
 use crate::engine::clock::Now;
 use crate::engine::journal::Journal;
 use crate::store::{ITEMS, ItemRow, Key, RowKey, Write};
@@ -132,7 +133,7 @@ impl Replica {
                 || self.entries.get(key).is_some_and(|entry| entry.is_in_transaction || entry.is_dirty())
         };
         let over = self.guards.iter().filter(|(key, position)| **position <= through && !is_busy(key));
-        let over: BTreeMap<Key, Position> = over.map(|(key, position)| (key.clone(), *position)).collect();
+        let over = collect::map(over.map(|(key, position)| (key.clone(), *position)));
         for key in over.keys() {
             writes.push(Write::delete(ITEMS, RowKey::Item(key.clone())));
             self.guards.remove(key);
@@ -198,6 +199,21 @@ impl Replica {
             }
         }
         released
+    }
+
+    /// Adds what writes every item in memory to a new database. What was being sent may have arrived.
+    pub fn rescue(&mut self, slices: &Slices, writes: &mut Vec<Write>) {
+        for (key, entry) in &mut self.entries {
+            let Some(slice) = slices.get(&key.slice) else { continue };
+            if entry.is_sent {
+                entry.item.may_have_arrived();
+            }
+            if let Some(local) = entry.item.local().filter(|_| slice.enabled) {
+                writes.push(Write::put(&slice.store, RowKey::Text(key.id.clone()), local.clone()));
+            }
+            let row = entry.item.row(!slice.enabled, true);
+            writes.push(Write::put(ITEMS, RowKey::Item(key.clone()), row.to_json()));
+        }
     }
 
     /// When the next item is to be written. One that is due and not begun waits for a transaction, not for a time.

@@ -5,8 +5,9 @@ use super::{Database, Request, begin, failed};
 use js_sys::{Array, Map, Set};
 use nightferry::json::Json;
 use nightferry::store::{
-    CONFLICTS, HELD, JOURNAL, Key, Loaded, META, OUTBOX, RowKey, SYNC, Snapshot, StoreError, Wanted, Whole,
+    ITEMS, JOURNAL, Key, Loaded, META, OPEN, RowKey, Snapshot, StoreError, Wanted, Whole,
 };
+use nightferry::units::Position;
 use rexie::{KeyRange, Store, Transaction};
 use wasm_bindgen::prelude::*;
 
@@ -25,7 +26,8 @@ impl Database {
         // versions of Chromium hide entries of an index that are not true any more.
         let transaction = self.read_exclusively(&[META, JOURNAL, ITEMS])?;
         let [meta, journal, items] = [META, JOURNAL, ITEMS].map(|name| transaction.store(name));
-        let (meta, journal, items) = (meta.map_err(failed)?, journal.map_err(failed)?, items.map_err(failed)?);
+        let (meta, journal, items) =
+            (meta.map_err(failed)?, journal.map_err(failed)?, items.map_err(failed)?);
         let open = items.index(OPEN).map_err(failed)?;
         let mut requests = Vec::new();
         ask_for_all(&meta, &mut requests);
@@ -43,13 +45,13 @@ impl Database {
     }
 }
 
-/// Reads items and what is known of the server's side of them.
+/// Reads items: values, and rows of what else is known.
 pub async fn load(
     transaction: Transaction,
     wanted: Vec<Wanted>,
     whole: Vec<Whole>,
 ) -> Result<Vec<Loaded>, StoreError> {
-    let sync = transaction.store(SYNC).map_err(failed)?;
+    let items = transaction.store(ITEMS).map_err(failed)?;
     let mut stores = Vec::new();
     for Whole { store, .. } in &whole {
         stores.push(transaction.store(store).map_err(failed)?);
@@ -59,17 +61,17 @@ pub async fn load(
     }
     let (of_whole, of_wanted) = stores.split_at(whole.len());
     let mut requests = Vec::new();
-    ask_for_keys(&sync, of_whole, of_wanted, &wanted, &whole, &mut requests)?;
+    ask_for_keys(&items, of_whole, of_wanted, &wanted, &whole, &mut requests)?;
     let mut answers = ended(requests).await?;
     let mut loaded = Vec::new();
     read_whole(&mut answers, &whole, &mut loaded)?;
     let mut requests = Vec::new();
-    let places = ask_for_items(&sync, of_wanted, &mut answers, &wanted, &mut loaded, &mut requests)?;
+    let places = ask_for_items(&items, of_wanted, &mut answers, &wanted, &mut loaded, &mut requests)?;
     let answers = ended(requests).await?;
-    for (answer, (place, is_sync)) in answers.zip(places) {
+    for (answer, (place, is_row)) in answers.zip(places) {
         let text = text(answer.first().unwrap_or(&JsValue::UNDEFINED))?;
         match loaded.get_mut(place) {
-            Some(loaded) if is_sync => loaded.sync = text,
+            Some(loaded) if is_row => loaded.row = text,
             Some(loaded) => loaded.value = text.map(Json::from),
             None => {}
         }
@@ -79,7 +81,7 @@ pub async fn load(
 
 /// Of whole slices, all there is; of many items of a store, which of them there are.
 fn ask_for_keys<'a>(
-    sync: &'a Store,
+    items: &'a Store,
     of_whole: &'a [Store],
     of_wanted: &'a [Store],
     wanted: &[Wanted],
@@ -87,14 +89,14 @@ fn ask_for_keys<'a>(
     requests: &mut Requests<'a>,
 ) -> Result<(), StoreError> {
     for (whole, store) in whole.iter().zip(of_whole) {
-        requests.push(Some(Box::pin(sync.get_all_keys(Some(rows_of(&whole.slice)?), None))));
-        requests.push(Some(Box::pin(sync.get_all(Some(rows_of(&whole.slice)?), None))));
+        requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&whole.slice)?), None))));
+        requests.push(Some(Box::pin(items.get_all(Some(rows_of(&whole.slice)?), None))));
         ask_for_all(store, requests);
     }
     for (some, store) in by_store(wanted).zip(of_wanted) {
         if some.len() >= MANY {
             requests.push(Some(Box::pin(store.get_all_keys(None, None))));
-            requests.push(Some(Box::pin(sync.get_all_keys(Some(rows_of(&some[0].key.slice)?), None))));
+            requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&some[0].key.slice)?), None))));
         }
     }
     Ok(())
@@ -119,17 +121,23 @@ fn read_whole(answers: &mut Answers, whole: &[Whole], loaded: &mut Vec<Loaded>) 
             let Some(name) = id.as_string() else { continue };
             let key = Key::from_parts(slice.clone(), name.as_str().into());
             let value = text(&value)?.map(Json::from);
-            let sync = text(&by_id.get(id))?;
-            loaded.push(Loaded { key, value, sync });
+            let row = text(&by_id.get(id))?;
+            by_id.delete(id);
+            loaded.push(Loaded { key, value, row });
+        }
+        // What is left has a row and no value: deleted, or held.
+        for (id, row) in by_id.entries().into_iter().flatten().filter_map(|entry| pair(&entry)) {
+            let key = Key::from_parts(slice.clone(), id.as_str().into());
+            loaded.push(Loaded { key, value: None, row: text(&row)? });
         }
     }
     Ok(())
 }
 
 /// Asks for the items that there are, as far as that is known, and makes room for all. What each request is for: the place
-/// of the item, and whether it is its `_sync` row.
+/// of the item, and whether it is its row.
 fn ask_for_items<'a>(
-    sync: &'a Store,
+    items: &'a Store,
     of_wanted: &'a [Store],
     answers: &mut Answers,
     wanted: &[Wanted],
@@ -138,7 +146,7 @@ fn ask_for_items<'a>(
 ) -> Result<Vec<(usize, bool)>, StoreError> {
     let mut places = Vec::new();
     for (some, store) in by_store(wanted).zip(of_wanted) {
-        let (mut present, mut synced) = (None, None);
+        let (mut present, mut with_row) = (None, None);
         if some.len() >= MANY {
             let ids = Set::new(&JsValue::UNDEFINED);
             for id in next(answers) {
@@ -151,7 +159,7 @@ fn ask_for_items<'a>(
                     ids.add(&id_value(&key));
                 }
             }
-            synced = Some(ids);
+            with_row = Some(ids);
         }
         for Wanted { key, .. } in some {
             let id = id_value(key);
@@ -160,11 +168,11 @@ fn ask_for_items<'a>(
                 requests.push(Some(one(store, &id)?));
                 places.push((loaded.len(), false));
             }
-            if is_in(&synced) {
-                requests.push(Some(one(sync, &key_value(&RowKey::Item(key.clone())))?));
+            if is_in(&with_row) {
+                requests.push(Some(one(items, &key_value(&RowKey::Item(key.clone())))?));
                 places.push((loaded.len(), true));
             }
-            loaded.push(Loaded { key: key.clone(), value: None, sync: None });
+            loaded.push(Loaded { key: key.clone(), value: None, row: None });
         }
     }
     Ok(places)
@@ -200,6 +208,12 @@ async fn ended(mut requests: Requests<'_>) -> Result<Answers, StoreError> {
         answers.push(request.await.map_err(failed)?);
     }
     Ok(answers.into_iter())
+}
+
+/// The id and the row of a map's entry.
+fn pair(entry: &JsValue) -> Option<(String, JsValue)> {
+    let entry = entry.dyn_ref::<Array>()?;
+    Some((entry.get(0).as_string()?, entry.get(1)))
 }
 
 fn next(answers: &mut Answers) -> Vec<JsValue> {

@@ -29,6 +29,11 @@ impl World {
         self.drain();
     }
 
+    /// Someone sets the device's clock by so many ms, while the worker lives on.
+    pub fn set_clock(&mut self, by: i64) {
+        self.skew += by;
+    }
+
     /// Someone sets the device's clock.
     fn jump(&mut self) {
         let by = self.streams.clock.pick(&[1_000, 60_000, 3_600_000, 86_400_000]);

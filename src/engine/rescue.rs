@@ -1,0 +1,46 @@
+//! What a living worker keeps of a database that was deleted under it: a new database is begun with it.
+
+use super::Engine;
+use crate::bridge::config::Slices;
+use crate::json::{number, quoted};
+use crate::store::{SCHEMA, Write};
+use std::rc::Rc;
+
+/// The beginning of a new database.
+#[derive(Debug)]
+pub struct Rescue {
+    /// The object stores of its slices.
+    pub stores: Vec<Rc<str>>,
+    /// What is to be written, in one transaction.
+    pub writes: Vec<Write>,
+}
+
+impl Engine {
+    /// Names the database that the engine is about; none before its first registration.
+    pub fn epoch(&self) -> Option<Rc<str>> {
+        let epoch = self.settings.epoch();
+        self.settings.is_of(epoch).then(|| epoch.clone())
+    }
+
+    /// Returns what a new database is begun with: the settings, and every item that is in memory because something is going
+    /// on with it. Items at rest were in the old database alone; of those in slices that are synced the server has a copy.
+    pub fn rescue(&mut self) -> Rescue {
+        let slices: Slices = self.settings.slices().clone();
+        while let Some(record) = self.replay.take() {
+            // What is not in memory is not anywhere any more.
+            self.replica.apply(&record, true, self.now, &slices);
+        }
+        let mut writes = vec![
+            Write::meta("schema", &number(SCHEMA)),
+            Write::meta("epoch", &quoted(&self.rng.id())),
+            Write::meta("client", &quoted(&self.rng.id())),
+            Write::meta("position", &number(self.journal.last().0)),
+            Write::meta("settings", &self.settings.to_json()),
+        ];
+        if let Some(principal) = self.uplink.principal() {
+            writes.push(Write::meta("principal", &quoted(principal)));
+        }
+        self.replica.rescue(&slices, &mut writes);
+        Rescue { stores: slices.values().map(|slice| slice.store.clone()).collect(), writes }
+    }
+}
