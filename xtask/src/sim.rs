@@ -11,7 +11,7 @@ use crate::process::{self, cargo};
 use crate::{options, workspace};
 
 const BUILD: [&str; 5] = ["build", "--release", "--quiet", "--package", "nightferry-sim"];
-/// How many seeds the suite lives through, and how many a broken rule may stay hidden for.
+/// The number of fresh seeds in the suite, and of seeds within which a broken rule must be found.
 const FRESH: &str = "500";
 const WITHIN: &str = "2000";
 
