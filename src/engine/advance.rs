@@ -10,7 +10,6 @@ use super::{Engine, Output, Phase};
 use crate::bridge::down::{self, Origin, To};
 use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
 use crate::units::Position;
-use std::collections::BTreeSet;
 
 impl Engine {
     pub(super) fn advance(&mut self) {
@@ -101,12 +100,12 @@ impl Engine {
             return;
         }
         let is_careful = self.replay.is_careful();
-        let mut keys = BTreeSet::new();
+        let mut keys = Vec::new();
         while let Some(record) = self.replay.next(&self.replica) {
             if self.replay.is_recovering() && !self.replay.is_repeated(record.position) {
                 self.end_recovery();
             }
-            keys.extend(record.keys());
+            keys.extend(record.keys().iter().cloned());
             self.apply(&record);
             if is_careful {
                 self.needs_advance = true;
@@ -277,7 +276,7 @@ impl Engine {
         if let Some(writes) = self.storage.take_standalone() {
             self.store(Purpose::Standalone(writes.clone()), writes);
         }
-        if let Some(position) = self.journal.overgrown() {
+        if let Some(position) = self.journal.overgrown(self.now.tick) {
             self.replica.mark_open(position, self.now.tick);
         }
         while let Some(writes) =

@@ -36,4 +36,12 @@ mod tests {
         assert_eq!(now.tick_at(Millis(400), 1_000), Tick(50));
         assert_eq!(now.tick_at(Millis(9_000_000), 1_000), Tick(50));
     }
+
+    #[test]
+    fn a_tick_ahead_is_as_far_ahead_on_the_wall_clock() {
+        let now = Now { tick: Tick(50), at: Millis(1_000) };
+        assert_eq!(now.at_tick(Tick(80)), Millis(1_030));
+        assert_eq!(now.at_tick(Tick(20)), Millis(1_000), "one that has passed is now");
+        assert_eq!(now.tick_at(now.at_tick(Tick(80)), 1_000), Tick(80));
+    }
 }

@@ -17,7 +17,7 @@
 
 use crate::json::{number, shared};
 use crate::store::{JOURNAL, META, RecordHead, RecordRow, Row, RowKey, Write};
-use crate::units::{BurstNo, Millis, Position};
+use crate::units::{BurstNo, Millis, Position, Tick};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -27,6 +27,11 @@ const MARK_MS: u64 = 30 * 24 * 3_600_000;
 /// A journal beyond this marks what is open in rows, so that its records can go.
 const LARGE_BYTES: usize = 2 * 1024 * 1024;
 const LARGE_RECORDS: usize = 1_000;
+/// So long it has to be large, in ms.
+const LARGE_FOR_MS: u64 = 10_000;
+
+/// A page's burst: its page, and its number there.
+type Burst = (Rc<str>, BurstNo);
 
 /// A record and its place.
 #[derive(Debug, Clone)]
@@ -95,7 +100,7 @@ pub enum Arrival {
 /// A record on disk.
 #[derive(Debug)]
 struct Retained {
-    burst: Option<(Rc<str>, BurstNo)>,
+    burst: Option<Burst>,
     bytes: usize,
     /// How many items it waits for; none before it is in effect.
     left: Option<usize>,
@@ -127,9 +132,10 @@ pub struct Journal {
     /// Durable, not handed out for their effects yet.
     to_replay: VecDeque<Record>,
     /// Durable, not in effect yet: positions, with the page's burst.
-    waiting: VecDeque<(Position, Option<(Rc<str>, BurstNo)>)>,
+    waiting: VecDeque<(Position, Option<Burst>)>,
     retained: BTreeMap<Position, Retained>,
     bytes: usize,
+    large_since: Option<Tick>,
     marks: BTreeMap<Rc<str>, PageProgress>,
 }
 
@@ -344,12 +350,17 @@ impl Journal {
         self.bytes -= gone.values().map(|record| record.bytes).sum::<usize>();
     }
 
-    /// Where the journal has grown large, the records that should go first, up to this position.
-    pub fn overgrown(&self) -> Option<Position> {
+    /// Where the journal has been large for a while, the records that should go first, up to this position. A burst that
+    /// the server is just taking makes it large for a moment, and costs no rows.
+    pub fn overgrown(&mut self, now: Tick) -> Option<Position> {
         if self.bytes <= LARGE_BYTES && self.retained.len() <= LARGE_RECORDS {
+            self.large_since = None;
             return None;
         }
-        self.retained.keys().take(1 + self.retained.len() / 4).last().copied()
+        if now.since(*self.large_since.get_or_insert(now)) < LARGE_FOR_MS {
+            return None;
+        }
+        self.retained.keys().take(1 + self.retained.len() / 4).next_back().copied()
     }
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.

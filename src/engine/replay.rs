@@ -181,7 +181,7 @@ pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadA
         }
         RecordHead::Answers { at } => (*at, Effects::Answers(Answers::read(&record.text)?.results)),
     };
-    Some((ParsedRecord { position: record.position, at, effects }, bad))
+    Some((ParsedRecord::new(record.position, at, effects), bad))
 }
 
 fn parse_actions(
@@ -228,3 +228,6 @@ pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], Str
         [Write::meta(&name, &write(&Kept { at, row })), Write::delete(JOURNAL, RowKey::Number(position.0))];
     (writes, text)
 }
+
+#[cfg(test)]
+mod tests;

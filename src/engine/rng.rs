@@ -24,3 +24,18 @@ impl Rng {
         id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers_and_ids_of_32_digits() {
+        let ids = |seed| (Rng(seed).id(), Rng(seed).id());
+        let (one, other) = ids(7);
+        assert_eq!(one, other);
+        assert_ne!(one, ids(8).0);
+        assert_eq!(one.len(), 32);
+        assert!(one.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    }
+}

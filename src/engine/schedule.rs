@@ -50,3 +50,35 @@ impl Schedule {
         self.config.enabled && self.config.on_change
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every(interval_ms: u64) -> AutoSync {
+        AutoSync { interval_ms, ..AutoSync::default() }
+    }
+
+    #[test]
+    fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
+        let mut schedule = Schedule::default();
+        schedule.set(&every(60_000), Tick(0));
+        schedule.set(&every(5_000), Tick(10_000));
+        assert_eq!(schedule.poll_timeout(), Some(Tick(15_000)));
+        schedule.set(&every(5_000), Tick(14_000));
+        assert_eq!(schedule.poll_timeout(), Some(Tick(15_000)), "the same settings begin no period");
+        assert!(schedule.is_due(Tick(15_000)) && !schedule.is_due(Tick(15_000)));
+        assert_eq!(schedule.poll_timeout(), Some(Tick(20_000)));
+    }
+
+    #[test]
+    fn f32_off_is_off() {
+        let off = AutoSync { enabled: false, on_change: true, max_queue: 1, ..AutoSync::default() };
+        let mut schedule = Schedule::default();
+        schedule.set(&off, Tick(0));
+        assert!(!schedule.is_due(Tick(1_000_000)) && schedule.poll_timeout().is_none());
+        assert!(!schedule.follows_changes() && !schedule.is_full(100));
+        schedule.set(&AutoSync { enabled: true, ..off }, Tick(0));
+        assert!(schedule.follows_changes() && schedule.is_full(1) && !schedule.is_full(0));
+    }
+}

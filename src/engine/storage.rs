@@ -203,6 +203,22 @@ mod tests {
     }
 
     #[test]
+    fn waits_after_failures_grow_to_fifteen_seconds_and_end_with_a_success() {
+        let (mut storage, mut rng) = (Storage::default(), Rng(1));
+        let mut waits = Vec::new();
+        for txn in 0..40 {
+            storage.begin(txn, Purpose::Append);
+            storage.end(txn, &Err(failure(false)), Tick(0), &mut rng);
+            waits.push(storage.poll_timeout(Tick(0)).unwrap().0);
+        }
+        assert!(waits[0] <= 1_000 && waits.iter().all(|wait| *wait <= 15_000), "{waits:?}");
+        assert!(*waits.iter().max().unwrap() > 8_000, "{waits:?}");
+        storage.begin(99, Purpose::Append);
+        storage.end(99, &Ok(()), Tick(0), &mut rng);
+        assert!(storage.may_write(Tick(0)));
+    }
+
+    #[test]
     fn f08_the_failure_is_shown_until_something_succeeds() {
         let (mut storage, mut rng) = (Storage::default(), Rng(1));
         storage.begin(1, Purpose::Append);

@@ -14,6 +14,7 @@ pub use rows::{
 
 use crate::json::{Json, shared};
 use crate::units::Position;
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// The stores beside the slices' own.
@@ -34,10 +35,26 @@ pub const SCHEMA: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Rc<KeyParts>);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct KeyParts {
     pub slice: Rc<str>,
     pub id: Rc<str>,
+}
+
+/// By slice, then by id. Keys of one slice mostly share its name, and then only ids are compared.
+impl Ord for KeyParts {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match Rc::ptr_eq(&self.slice, &other.slice) {
+            true => self.id.cmp(&other.id),
+            false => self.slice.cmp(&other.slice).then_with(|| self.id.cmp(&other.id)),
+        }
+    }
+}
+
+impl PartialOrd for KeyParts {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl std::ops::Deref for Key {

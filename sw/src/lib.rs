@@ -2,6 +2,8 @@
 //! [`wake`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] is what else the
 //! browser provides.
 
+#[cfg(feature = "conformance")]
+mod conformance;
 mod database;
 mod network;
 mod platform;

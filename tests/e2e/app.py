@@ -19,8 +19,11 @@ Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took e
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
+The server refuses an item of ``files`` whose ``name`` is ``forbidden``, and takes the others.
+
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
-as often as ``times`` says (null: until it is removed). The kinds:
+as often as ``times`` says (null: until it is removed); with ``word``, those whose body has it; with ``above``,
+those whose body is of more bytes. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
@@ -98,14 +101,21 @@ def make_app(data: Path) -> Flask:
     sys.path.insert(0, str(ROOT / "examples" / "demo"))
     from app import create_app
     from flask_nightferry import item_applied
+    from flask_nightferry.hooks import Refused
 
     def note(_app: Flask, change: Any) -> None:
         names = ("slice", "id", "version", "value")
         with (data / "applied.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps({name: getattr(change, name) for name in names}) + "\n")
 
+    def refuse(change: Any) -> None:
+        if isinstance(change.value, dict) and change.value.get("name") == "forbidden":
+            raise Refused("No file may have that name.")
+
     item_applied.connect(note, weak=False)
-    return create_app(data)
+    app = create_app(data)
+    app.extensions["nightferry"].hooks.setdefault("files", []).append(refuse)
+    return app
 
 
 class Log:
@@ -144,12 +154,17 @@ class Faults:
         part.write_text(json.dumps(faults), "utf-8")
         part.replace(self.file)
 
-    def take(self, path: str) -> dict[str, Any] | None:
+    def take(self, path: str, body: bytes) -> dict[str, Any] | None:
         """The fault that meets this request, counted down."""
         with self.lock:
             faults = self.read()
             for fault in faults:
-                if path.startswith(fault["path"]) and fault.get("times") != 0:
+                meets = (
+                    path.startswith(fault["path"])
+                    and fault.get("word", "").encode() in body
+                    and len(body) > fault.get("above", -1)
+                )
+                if meets and fault.get("times") != 0:
                     if fault.get("times"):
                         fault["times"] -= 1
                         self.write(faults)
@@ -261,7 +276,7 @@ class Layer:
 
     def serve(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = read_body(environ)
-        fault = self.faults.take(path)
+        fault = self.faults.take(path, body)
         key = uuid.uuid4().hex
         kind = fault["kind"] if fault else None
         self.log.write(
@@ -271,6 +286,7 @@ class Layer:
             path=path,
             query=environ.get("QUERY_STRING", ""),
             body=decoded(body, environ.get("HTTP_CONTENT_ENCODING")),
+            bytes=len(body),
             fault=kind,
         )
         if kind == "silent":

@@ -1,4 +1,4 @@
-//! Pages in Rust that only tests have: the one that end-to-end tests drive, and the example that `lint` looks at.
+//! What only tests have of Rust in the browser: the page and the worker that end-to-end tests drive, and the example that `lint` looks at.
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
@@ -8,7 +8,8 @@ use crate::progress::{Step, step};
 use crate::toolchain::WASM;
 use crate::workspace::{self, prepared, root};
 
-/// Builds `tests/e2e/rust-page`, which the tests' server serves at `/__test__/bundled/rust/`.
+/// Builds `tests/e2e/rust-page`, which the tests' server serves at `/__test__/bundled/rust/`, and a worker with the cases of
+/// the store contract, at `/__test__/bundled/conformance/`.
 pub fn build_for_tests() -> Result<()> {
     step("the tests' page in Rust", || {
         process::show(&mut cargo(["build", "--quiet", "--target", WASM, "-p", "nightferry-e2e-page"]))?;
@@ -22,6 +23,20 @@ pub fn build_for_tests() -> Result<()> {
             .generate(&into)
             .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
         std::fs::copy(root().join("tests/e2e/rust-page/page.js"), into.join("page.js"))?;
+        Ok(Step::Done)
+    })?;
+    step("the tests' worker", || {
+        let build =
+            ["build", "--quiet", "--target", WASM, "-p", "nightferry-sw", "--features", "conformance"];
+        process::show(&mut cargo(build))?;
+        let _lock = workspace::lock()?;
+        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_sw.wasm");
+        let mut bindgen = Bindgen::new();
+        bindgen.input_path(&wasm).out_name("worker").omit_default_module_path(true).typescript(false);
+        bindgen
+            .no_modules(true)?
+            .generate(prepared().join("e2e-pages/conformance"))
+            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
         Ok(Step::Done)
     })
 }

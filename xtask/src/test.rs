@@ -149,7 +149,13 @@ fn lint() -> Result<()> {
     let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
     run("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"])));
     let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
-    clippy_wasm.args(browser_files::CLIENT).args(["--", "-D", "warnings"]);
+    clippy_wasm.args(browser_files::CLIENT).args([
+        "--features",
+        "nightferry-sw/conformance",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     run("cargo clippy (worker and client)", clippy_wasm);
     for (name, command) in rust_pages::lint_example() {
         run(name, command);

@@ -21,6 +21,10 @@ pub struct ParsedRecord {
     /// When it was appended.
     pub at: Millis,
     pub effects: Effects,
+    /// The items that it names, each once.
+    keys: BTreeSet<Key>,
+    /// The slices of which it changes every item.
+    whole_slices: BTreeSet<Rc<str>>,
 }
 
 #[derive(Debug)]
@@ -38,26 +42,30 @@ pub struct Edits {
 }
 
 impl ParsedRecord {
-    /// The items that it names.
-    pub fn keys(&self) -> BTreeSet<Key> {
-        match &self.effects {
+    pub fn new(position: Position, at: Millis, effects: Effects) -> Self {
+        let (keys, whole_slices) = match &effects {
             Effects::Edits(edits) => {
-                let named = edits.operations.iter().filter(|(operation, _)| !operation.is_of_slice());
-                collect::set(named.map(|(operation, _)| operation.key.clone()))
+                let (whole, named): (Vec<_>, Vec<_>) = edits
+                    .operations
+                    .iter()
+                    .map(|(operation, _)| operation)
+                    .partition(|one| one.is_of_slice());
+                let keys = collect::set(named.into_iter().map(|operation| operation.key.clone()));
+                (keys, collect::set(whole.into_iter().map(|operation| operation.key.slice.clone())))
             }
-            Effects::Answers(answers) => collect::set(answers.iter().map(AnswerRow::key)),
-        }
+            Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
+        };
+        ParsedRecord { position, at, effects, keys, whole_slices }
+    }
+
+    /// The items that it names, each once.
+    pub fn keys(&self) -> &BTreeSet<Key> {
+        &self.keys
     }
 
     /// The slices of which it changes every item.
-    pub fn whole_slices(&self) -> BTreeSet<Rc<str>> {
-        match &self.effects {
-            Effects::Edits(edits) => {
-                let whole = edits.operations.iter().filter(|(operation, _)| operation.is_of_slice());
-                collect::set(whole.map(|(operation, _)| operation.key.slice.clone()))
-            }
-            Effects::Answers(_) => BTreeSet::new(),
-        }
+    pub fn whole_slices(&self) -> &BTreeSet<Rc<str>> {
+        &self.whole_slices
     }
 
     /// The slices that it is about.
@@ -98,13 +106,15 @@ pub struct Applied {
 impl Replica {
     /// The items to read before the record can take effect.
     pub fn missing_keys(&self, record: &ParsedRecord) -> Vec<Key> {
-        record.keys().into_iter().filter(|key| !self.entries.contains_key(key)).collect()
+        record.keys().iter().filter(|key| !self.entries.contains_key(key)).cloned().collect()
     }
 
     /// The slices to read fully before the record can take effect.
     pub fn missing_slices(&self, record: &ParsedRecord, slices: &Slices) -> Vec<Whole> {
-        let missing = record.whole_slices().into_iter().filter(|slice| !self.is_fully_loaded(slice));
-        missing.filter_map(|slice| Some(Whole { store: slices.get(&slice)?.store.clone(), slice })).collect()
+        let missing = record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice));
+        missing
+            .filter_map(|slice| Some(Whole { store: slices.get(slice)?.store.clone(), slice: slice.clone() }))
+            .collect()
     }
 
     /// Whether all its items are here.
@@ -116,53 +126,59 @@ impl Replica {
 
     /// Applies a record. `urgent` makes what it edits quiet at once.
     pub fn apply(&mut self, record: &ParsedRecord, urgent: bool, now: Now, slices: &Slices) -> Applied {
-        let mut applied = Applied::default();
-        match &record.effects {
-            Effects::Edits(edits) => self.apply_edits(record, edits, urgent, now, slices, &mut applied),
+        let mut applied = match &record.effects {
+            Effects::Edits(edits) => self.apply_edits(record.position, edits, urgent, now, slices),
             Effects::Answers(answers) => {
+                let mut applied = Applied::default();
                 for answer in answers {
                     self.apply_answer(record, answer, now, &mut applied);
                 }
+                applied
             }
-        }
+        };
+        applied.held_by = self.held_by(record);
         applied
+    }
+
+    /// How many items the record waits for.
+    fn held_by(&self, record: &ParsedRecord) -> usize {
+        let is_held = |entry: &Entry| entry.holds.last() == Some(&record.position);
+        let of_slices = record.whole_slices().iter().flat_map(|slice| self.in_slice(slice));
+        let others = of_slices.filter(|(key, entry)| is_held(entry) && !record.keys().contains(*key)).count();
+        others + record.keys().iter().filter(|key| self.entries.get(*key).is_some_and(is_held)).count()
     }
 
     fn apply_edits(
         &mut self,
-        record: &ParsedRecord,
+        position: Position,
         edits: &Edits,
         urgent: bool,
         now: Now,
         slices: &Slices,
-        applied: &mut Applied,
-    ) {
+    ) -> Applied {
+        let mut applied = Applied::default();
         let mut changed = BTreeSet::new();
         for (Operation { key, change }, at) in &edits.operations {
             let quiet = |slice: Option<&Slice>| slice.filter(|_| !urgent).cloned();
             let slice = quiet(slices.get(&key.slice));
             let Some(edit) = edit_of(change) else {
                 for key in self.keys_in(&key.slice) {
-                    let effect =
-                        self.apply_edit(record.position, &key, (&Edit::Delete, *at), slice.as_ref(), now);
+                    let effect = self.apply_edit(position, &key, (&Edit::Delete, *at), slice.as_ref(), now);
                     if effect == Effect::Changed {
                         changed.insert(key);
                     }
                 }
                 continue;
             };
-            match self.apply_edit(record.position, key, (&edit, *at), slice.as_ref(), now) {
+            match self.apply_edit(position, key, (&edit, *at), slice.as_ref(), now) {
                 Effect::Changed => drop(changed.insert(key.clone())),
                 Effect::Missing => applied.missing.push(key.clone()),
                 Effect::NotRefused => applied.not_refused.push(key.clone()),
                 Effect::Hidden | Effect::Nothing => {}
             }
         }
-        let is_held = |entry: &Entry| entry.holds.last() == Some(&record.position);
-        let mut touched = record.keys();
-        touched.extend(record.whole_slices().iter().flat_map(|slice| self.keys_in(slice)));
-        applied.held_by = touched.iter().filter(|key| self.entries.get(key).is_some_and(is_held)).count();
         applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
+        applied
     }
 
     fn apply_edit(
@@ -205,7 +221,6 @@ impl Replica {
         if record.position <= entry.written {
             if entry.item.skip_answer(answer, record.position) {
                 entry.hold(record.position);
-                applied.held_by += 1;
             }
             return self.index(&key);
         }
@@ -217,7 +232,6 @@ impl Replica {
         let is_new_conflict = !in_conflict && entry.item.remote().is_some();
         self.debounce.set_earlier(&key, now.tick.plus(SERVER_WRITE_MS));
         self.index(&key);
-        applied.held_by += 1;
         applied.acknowledged += usize::from(answer.status != AnswerStatus::Withdrawn);
         let value = || (key.clone(), self.visible(&key).cloned());
         match (answer.status, effect) {

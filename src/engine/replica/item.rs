@@ -118,10 +118,12 @@ impl Item {
         let kept = held || self.remote.is_some() || !self.refused.is_empty();
         let is_marked = marks_open && self.remote.is_none() && self.is_open();
         let open = self.first_edit().filter(|_| is_marked).or(kept.then_some(Position(0)));
+        // Where no version is known, the base is absent, but for a conflict that a retry made.
+        let is_base_implied = if self.version.is_some() { !differs } else { self.base.is_none() };
         ItemRow {
             position: self.position,
             version: self.version,
-            base: (differs && self.version.is_some()).then(|| Side::of(self.base.clone())),
+            base: (!is_base_implied).then(|| Side::of(self.base.clone())),
             local: held.then(|| Side::of(self.local.clone())),
             at: Some(self.at).filter(|_| differs || self.local.is_none()),
             maybe: self.maybe.iter().cloned().map(Side::of).collect(),
@@ -481,3 +483,6 @@ fn merge_fields(value: &Json, fields: &Json, unset: &[String]) -> Json {
     }
     merged.to_json()
 }
+
+#[cfg(test)]
+mod tests;

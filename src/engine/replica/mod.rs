@@ -178,7 +178,8 @@ impl Replica {
             return;
         }
         let (key, entry) = Entry::load(loaded);
-        if entry.row.is_some() && !entry.item.needs_row() && !entry.is_held() {
+        let is_guard = !entry.item.needs_row() && !entry.is_held() && !entry.marks_open;
+        if entry.row.is_some() && is_guard {
             self.guards.insert(key.clone(), entry.item.position());
         }
         self.entries.insert(key.clone(), entry);
@@ -339,7 +340,7 @@ impl Replica {
         };
         for (key, entry) in &self.entries {
             let sent = slices.syncs(&key.slice);
-            let open = self.outbox_has(key) && leaves(&entry.item, &key.slice, slices);
+            let open = self.is_in_outbox(key) && leaves(&entry.item, &key.slice, slices);
             let unwritten = entry.first_changed_at.is_some();
             if unwritten || entry.is_sent || open {
                 counts.unfinished += 1;
@@ -349,7 +350,8 @@ impl Replica {
         counts
     }
 
-    fn outbox_has(&self, key: &Key) -> bool {
+    /// Whether an item has an unanswered edit and is neither sent nor in conflict.
+    pub fn is_in_outbox(&self, key: &Key) -> bool {
         self.places.contains_key(key)
     }
 
@@ -358,7 +360,7 @@ impl Replica {
         let pending = self.entries.iter().filter(|(key, entry)| {
             entry.is_sent
                 || entry.first_changed_at.is_some()
-                || (self.outbox_has(key) && leaves(&entry.item, &key.slice, slices))
+                || (self.is_in_outbox(key) && leaves(&entry.item, &key.slice, slices))
         });
         pending.map(|(_, entry)| entry.item.at()).min()
     }
@@ -418,3 +420,6 @@ pub fn wanted<'a>(keys: impl IntoIterator<Item = &'a Key>, slices: &Slices) -> V
     wanted.sort_by(|one, other| one.store.cmp(&other.store));
     wanted
 }
+
+#[cfg(test)]
+mod tests;

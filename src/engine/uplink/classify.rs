@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | none, 408, 425, 429, 5xx | [`Class::Unreachable`], [`Class::Busy`] | a growing wait, at least `Retry-After` |
 //! | 500 with Nightferry's code | [`Class::Failing`] | once more as it is, then halved |
-//! | 401 | [`Class::Authenticate`] | a long wait; everything is kept |
+//! | 401 | [`Class::Authenticate`] | a long wait, then a small request before a push goes again |
 //! | HTML with 200, 404, a proxy's page | [`Class::NotNightferry`] | a long wait; what came is named |
 //! | 400, 422, 403 without Nightferry's code | [`Class::Refused`] | halved until one operation is found |
 //! | 413 | [`Class::TooLarge`] | halved, and the size is remembered |

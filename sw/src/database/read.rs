@@ -32,7 +32,7 @@ impl Database {
         let mut requests = Vec::new();
         ask_for_all(&meta, &mut requests);
         ask_for_all(&journal, &mut requests);
-        requests.push(Some(Box::pin(open.get_all(None, None)) as Request<'_, Vec<JsValue>>));
+        requests.push(Some(Box::pin(open.get_all_keys(None, None)) as Request<'_, Vec<JsValue>>));
         let mut answers = ended(requests).await?;
         let mut snapshot = Snapshot { stores: self.stores(), ..Snapshot::default() };
         rows(&mut answers, &mut |key, row| snapshot.meta.extend(key.as_string().map(|name| (name, row))))?;

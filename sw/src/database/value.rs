@@ -1,8 +1,8 @@
 //! Keys, rows and items as IndexedDB has them.
 
 use super::{failed, threw};
-use js_sys::{Array, JSON, JsString, Reflect};
-use nightferry::store::{Key, Row, RowKey, StoreError};
+use js_sys::{Array, JSON};
+use nightferry::store::{Key, RowKey, StoreError};
 use rexie::KeyRange;
 use wasm_bindgen::prelude::*;
 
@@ -29,17 +29,6 @@ pub fn key_value(key: &RowKey) -> JsValue {
 pub fn read_key(key: &JsValue) -> Option<Key> {
     let key = key.dyn_ref::<Array>()?;
     Some(Key::new(&key.get(0).as_string()?, &key.get(1).as_string()?))
-}
-
-pub fn row_value(row: &Row) -> Result<JsValue, StoreError> {
-    match row {
-        Row::Json(json) => JSON::parse(json).map_err(threw),
-        Row::WithText { head, text } => {
-            let value = JSON::parse(head).map_err(threw)?;
-            Reflect::set(&value, &JsString::from("text"), &JsValue::from_str(text)).map_err(threw)?;
-            Ok(value)
-        }
-    }
 }
 
 /// The keys of a slice's rows in a store of all slices.

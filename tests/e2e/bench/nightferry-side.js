@@ -28,6 +28,8 @@ export async function open(slice) {
     durable: () => new Promise((done) => waiting.push({ beyond: acknowledged, done })),
     stored: () => nf.flushPersistence(),
     all: async () => (await nf.hydrate(slice)).map(({ value }) => value),
+    /** Nothing is written or sent until it is asked for. */
+    hold: () => nf.configurePersistence(slice, { debounceMs: 600_000, maxWaitMs: 600_000 }),
     /** The server has it all. */
     synced: () => nf.syncNow(),
   };

@@ -77,6 +77,16 @@ async function edit(updates) {
   await side.stored();
 }
 
+/** Changes every item, and says how long it takes from asking for it until the server has all. */
+async function sync() {
+  await side.hold();
+  for (let n = 0; n < items.size; n++) update(n, 1_000_000 + n);
+  await sleep(1_000);
+  const began = performance.now();
+  await side.synced();
+  return performance.now() - began;
+}
+
 /** What the side has stored is what the page holds. */
 async function check() {
   const stored = new Map((await side.all()).map((item) => [item.id, item]));
@@ -88,4 +98,4 @@ async function check() {
   return stored.size;
 }
 
-window.app = { side, opened, loaded, prepare, burst, hotKeys, edit, check };
+window.app = { side, opened, loaded, prepare, burst, sync, hotKeys, edit, check };

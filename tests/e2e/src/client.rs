@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::{Server, Tab};
+use crate::{DEADLINE, Server, Tab, eventually};
 
 /// Opens Nightferry's database as it is: a reader neither makes nor upgrades one.
 const OPEN: &str = "
@@ -84,6 +84,29 @@ impl Tab {
             }";
         let rows: Vec<(String, Value)> = self.eval_with(&store, &format!("{OPEN}{read}")).await?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// The rows of items that have this field, such as `remote` (a conflict) or `local` (held), by their keys as JSON.
+    pub async fn rows_with(&self, field: &str) -> Result<BTreeMap<String, Value>> {
+        let mut rows = self.stored("_items").await?;
+        rows.retain(|_, row| row.get(field).is_some());
+        Ok(rows)
+    }
+
+    /// Waits until the log is empty, then checks that all items are at rest: nothing is open, in conflict or refused.
+    pub async fn wait_for_rest(&self) -> Result<()> {
+        let empty = async || Ok(self.stored("_journal").await?.is_empty().then_some(()));
+        eventually("the log to be empty", DEADLINE, empty).await?;
+        for field in ["open", "remote", "refused", "maybe", "local"] {
+            let rows = self.rows_with(field).await?;
+            ensure!(rows.is_empty(), "items have `{field}`: {rows:#?}");
+        }
+        Ok(())
+    }
+
+    /// Asks for a sync, as a person would, and waits until the server has everything.
+    pub async fn sync_now(&self) -> Result<()> {
+        self.eval("await nf.syncNow();").await
     }
 
     /// Writes a row into a store of Nightferry's database, past Nightferry. `key` and `value` are JavaScript.

@@ -26,6 +26,16 @@ impl Fault {
         self.with("times", json!(times))
     }
 
+    /// Meets requests only whose body has this word.
+    pub fn with_word(self, word: &str) -> Fault {
+        self.with("word", json!(word))
+    }
+
+    /// Meets requests only whose body has more bytes than that.
+    pub fn above(self, bytes: usize) -> Fault {
+        self.with("above", json!(bytes))
+    }
+
     /// Taken and never answered; nothing happens. The connection is closed when the faults are set anew.
     pub fn silent(self) -> Fault {
         self.kind("silent")

@@ -40,6 +40,8 @@ pub struct Request {
     pub query: String,
     /// JSON as such (inflated), anything else as text, no body as null.
     pub body: Value,
+    /// The size of its body.
+    pub bytes: usize,
     /// The kind of the fault that met it.
     pub fault: Option<String>,
     /// When it arrived, in epoch milliseconds.
@@ -190,26 +192,31 @@ impl Server {
         }
     }
 
-    /// Checks that nothing that any client sent took effect twice: a push that was sent again was the same push and got the same
-    /// answers, and no item changed more often than pushes were made of it.
+    /// Checks that nothing that any client sent took effect twice: a push that was sent again was the same push, or a part of it,
+    /// and got the same answers, and no item changed more often than pushes were made of it.
     pub fn check_nothing_applied_twice(&self) -> Result<()> {
-        let mut first: BTreeMap<(String, u64), Request> = BTreeMap::new();
-        let mut answers: BTreeMap<(String, u64), Value> = BTreeMap::new();
+        let mut tags: BTreeMap<(String, u64), Value> = BTreeMap::new();
+        let mut first: BTreeMap<(String, u64, String), Value> = BTreeMap::new();
+        let mut answers: BTreeMap<(String, u64, String), Value> = BTreeMap::new();
         let mut pushed: BTreeMap<(String, String), BTreeSet<(String, u64)>> = BTreeMap::new();
         for push in self.requests("/nightferry/push")? {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
             let number =
                 (text(&push.body["client"]), push.body["n"].as_u64().context("a push has a number")?);
+            let of_item =
+                |row: &Value| (number.0.clone(), number.1, format!("{}/{}", row["slice"], row["id"]));
             for mutation in push.body["mutations"].as_array().into_iter().flatten() {
                 let item = (text(&mutation["slice"]), text(&mutation["id"]));
                 pushed.entry(item).or_default().insert(number.clone());
+                let before = first.entry(of_item(mutation)).or_insert_with(|| mutation.clone());
+                ensure!(before == mutation, "{number:?} was sent with {before} and with {mutation}");
             }
-            if push.status == Some(200) && !push.answer.is_null() {
-                let answer = answers.entry(number.clone()).or_insert_with(|| push.answer.clone());
-                ensure!(*answer == push.answer, "{number:?} was answered {answer} and {}", push.answer);
+            for result in push.answer["results"].as_array().into_iter().flatten() {
+                let before = answers.entry(of_item(result)).or_insert_with(|| result.clone());
+                ensure!(before == result, "{number:?} was answered {before} and {result}");
             }
-            let before = first.entry(number.clone()).or_insert_with(|| push.clone());
-            ensure!(before.body == push.body, "{number:?} was sent as {} and as {}", before.body, push.body);
+            let tag = tags.entry(number.clone()).or_insert_with(|| push.body["tag"].clone());
+            ensure!(*tag == push.body["tag"], "{number:?} was sent as {tag} and as {}", push.body["tag"]);
         }
         let mut versions = BTreeSet::new();
         let mut changes: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -341,6 +348,8 @@ struct LogLine {
     query: String,
     #[serde(default)]
     body: Value,
+    #[serde(default)]
+    bytes: usize,
     fault: Option<String>,
     status: Option<u16>,
     #[serde(default)]
@@ -354,6 +363,7 @@ impl LogLine {
             path: self.path,
             query: self.query,
             body: self.body,
+            bytes: self.bytes,
             fault: self.fault,
             at: self.at,
             status: None,

@@ -66,7 +66,7 @@ async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
     tab.dispatch(&[add(2), json!({"type": "files/removeItem", "payload": 1})]).await?;
     tab.flush().await?;
     assert_eq!(tab.stored("files").await?.len(), 1);
-    assert_eq!(tab.stored("_held").await?.len(), 2);
+    assert_eq!(tab.rows_with("local").await?.len(), 2);
     browser.close().await?;
 
     let browser = Browser::start(&profile).await?;
@@ -77,7 +77,7 @@ async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
     tab.eval::<()>("await nf.enablePersistence('files');").await?;
     server.wait_for_items("files", |files| files.len() == 1 && files.contains_key("2")).await?;
     assert_eq!(tab.stored("files").await?.into_keys().collect::<Vec<_>>(), ["2"]);
-    assert_eq!(tab.stored("_held").await?.len(), 0);
+    assert_eq!(tab.rows_with("local").await?.len(), 0);
     server.check_nothing_applied_twice()
 }
 

@@ -88,7 +88,7 @@ async fn an_update_of_the_worker_loses_nothing() -> Result<()> {
     assert_eq!(most, 1, "one writer at a time");
     tab.eval::<()>("await nf.syncNow();").await?;
     assert_eq!(tab.stored("files").await?, server.items("files").await?);
-    assert_eq!(tab.stored("_conflicts").await?.len(), 0);
+    assert_eq!(tab.rows_with("remote").await?.len(), 0);
 
     let only_the_new = eventually("the old worker and its cache to be gone", DEADLINE, async || {
         let workers = browser.running_workers().await?;

@@ -7,8 +7,8 @@ use anyhow::Result;
 use nightferry_e2e::{Browser, Profile, Server, Tab, eventually, testid};
 use serde_json::Value;
 
-/// Waits between attempts grow to 15 s.
-const AGAIN: Duration = Duration::from_secs(30);
+/// Waits between attempts grow: after so short an outage they are some seconds, half a minute at most.
+const AGAIN: Duration = Duration::from_secs(90);
 
 fn texts(items: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();

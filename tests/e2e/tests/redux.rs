@@ -125,6 +125,33 @@ async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
     Ok(())
 }
 
+/// f57: an item that has no id is not kept, and costs no other item anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn f57_an_empty_id_changes_nothing_else() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    open(&tab, &server).await?;
+    act(&tab, "written", json!({"id": "n", "text": "note"})).await?;
+    act(&tab, "arrived", json!({"id": 1, "name": "a"})).await?;
+    let before = settled(&[&tab], &server).await?;
+    let named =
+        async || Ok(browser.console().iter().any(|line| line.contains("has an empty id")).then_some(()));
+    act(&tab, "written", json!({"id": "", "text": "nameless"})).await?;
+    tab.eval::<()>("await app.nf.flushPersistence(); await app.nf.syncNow();").await?;
+    eventually("it to be named in the console", DEADLINE, named).await?;
+    assert_eq!(json!(server.items("notes").await?), before["notes"]);
+    assert_eq!(json!(tab.stored("notes").await?), before["notes"]);
+    act(&tab, "torn", json!("")).await?;
+    act(&tab, "written", json!({"id": "m", "text": "another"})).await?;
+    assert_eq!(tab.eval::<u64>("return app.clears();").await?, 0);
+    let after = settled(&[&tab], &server).await?;
+    assert_eq!(after["notes"], json!({"n": before["notes"]["n"], "m": {"id": "m", "text": "another"}}));
+    assert_eq!(after["files"], before["files"]);
+    Ok(())
+}
+
 /// The browser may remove the database of an origin that is open: the store has what was in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_eviction_the_stores_items_are_in_the_new_database() -> Result<()> {

@@ -119,22 +119,6 @@ fn same(place: &str, there: &Items, model: &Items) -> Result<()> {
     Ok(())
 }
 
-async fn nothing_left(tab: &Tab) -> Result<()> {
-    eventually("the journal and the outbox to be empty", DEADLINE, async || {
-        for store in ["_journal", "_outbox"] {
-            if !tab.stored(store).await?.is_empty() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(()))
-    })
-    .await?;
-    for store in ["_conflicts", "_rejected"] {
-        ensure!(tab.stored(store).await?.is_empty(), "{store} is empty");
-    }
-    Ok(())
-}
-
 async fn show4_worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
     let mut random = Random::seeded();
     let server = Server::start_for(client).await?;
@@ -164,7 +148,7 @@ async fn show4_worker_stopped_at_random_moments_of_1000_actions(client: Client) 
 
     same("Flask", &server.items("files").await?, &model)?;
     same("IndexedDB", &tab.stored("files").await?, &model)?;
-    nothing_left(&tab).await?;
+    tab.wait_for_rest().await?;
     check_order(&server)
 }
 
@@ -232,7 +216,7 @@ async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Cl
     });
     arrived.await?;
     assert_eq!(tab.stored("files").await?, model);
-    nothing_left(&tab).await?;
+    tab.wait_for_rest().await?;
     // Every life of the page counts its actions anew, so the order of one item's `n` means nothing here.
     server.check_nothing_applied_twice()
 }

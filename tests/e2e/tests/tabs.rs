@@ -104,7 +104,7 @@ async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
     server.wait_for_items("files", |files| !files.contains_key("a")).await?;
     let status = statuses_agree(&[&first, &second]).await?;
     assert_eq!((&status["error"], &status["conflicts"]), (&Value::Null, &json!(0)));
-    assert_eq!(first.stored("_conflicts").await?.len(), 0);
+    assert_eq!(first.rows_with("remote").await?.len(), 0);
     server.check_nothing_applied_twice()
 }
 

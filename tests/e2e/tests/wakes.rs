@@ -16,21 +16,24 @@ async fn show4_the_sync_event_delivers_the_rest_with_all_tabs_closed() -> Result
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
-    // A page of another origin, so that the browser goes on.
+    // A page without Nightferry, so that the browser goes on.
+    let other = browser.tab();
+    other.goto(&server.url("/__test__/blank")).await?;
     let tab = browser.new_tab().await?;
     tab.open_client(&server, json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.stop()?;
     tab.dispatch(&[add(1), add(2)]).await?;
     tab.wait_until("nf.getStatus().connection === 'local-only'").await?;
-    // The worker has asked the browser to be woken.
+    // Once no page is there to wake it, the worker asks the browser to.
     let tags = "const registration = await navigator.serviceWorker.getRegistration('/nightferry/');
                 return registration.sync.getTags();";
+    assert_eq!(tab.eval::<Vec<String>>(tags).await?, [] as [String; 0]);
+    tab.close().await?;
     eventually("a registration for Background Sync", DEADLINE, async || {
-        Ok((tab.eval::<Vec<String>>(tags).await? == ["nightferry"]).then_some(()))
+        Ok((other.eval::<Vec<String>>(tags).await? == ["nightferry"]).then_some(()))
     })
     .await?;
-    tab.close().await?;
     browser.stop_all_workers().await?;
     server.start_again().await?;
     browser.fire_background_sync(&server.url("/nightferry/"), "nightferry", false).await?;

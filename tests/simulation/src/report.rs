@@ -1,15 +1,16 @@
 //! What people read: failures, progress, a summary.
 
 use nightferry_sim::kinds::Tally;
-use nightferry_sim::life::Life;
 use nightferry_sim::profile::PROFILES;
 use nightferry_sim::property::PROPERTIES;
+use nightferry_sim::scenario::{Plan, Scenario};
+use nightferry_sim::shrink;
 use std::process::ExitCode;
 #[expect(clippy::disallowed_types, reason = "how long it takes is for people; no run depends on it")]
 type Clock = std::time::Instant;
 
 /// How many of a failed run's events are shown.
-const LAST: usize = 40;
+pub const LAST: usize = 40;
 
 pub fn fail(seed: u64, failure: &str, trace: &[String]) -> ExitCode {
     let says = PROPERTIES.iter().map(|property| property.text());
@@ -19,10 +20,39 @@ pub fn fail(seed: u64, failure: &str, trace: &[String]) -> ExitCode {
         println!("  {name}: {says}");
     }
     for line in &trace[trace.len().saturating_sub(LAST)..] {
-        println!("  | {}", line.chars().take(400).collect::<String>());
+        println!("  | {}", cut(line));
     }
     println!("  seed {seed}; the same again, with its whole trace: cargo xtask sim --seed {seed}");
     ExitCode::FAILURE
+}
+
+/// Prints a short scenario that fails: its acts, then the last lines of its trace.
+pub fn short(plan: Plan, last: usize) {
+    let (scenario, failure) = shrink::run(plan, true);
+    let trace = scenario.world.trace.as_deref().unwrap_or_default();
+    println!(
+        "\nSHRUNK to {} acts, {} pages, roll {}",
+        scenario.done.len(),
+        scenario.plan.pages,
+        scenario.plan.roll
+    );
+    println!(
+        "  {:?}, the worker dies after the last act: {:?}",
+        scenario.plan.rates, scenario.plan.last_death
+    );
+    for (step, from) in &scenario.done {
+        // What the act itself did is in the lines after its own.
+        let did =
+            trace.get(from + 1).filter(|line| line.contains(" page ") || line.contains("at the server"));
+        let did = did.map_or("", |line| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()));
+        println!("  {:?}, then {} ms:{}", step.act, step.pause, cut(did));
+    }
+    trace[trace.len().saturating_sub(last)..].iter().for_each(|line| println!("  | {}", cut(line)));
+    println!("  {}", failure.as_deref().unwrap_or("it did not fail again"));
+}
+
+fn cut(line: &str) -> String {
+    line.chars().take(400).collect()
 }
 
 pub struct Summary {
@@ -53,11 +83,11 @@ impl Summary {
         }
     }
 
-    pub fn lived(&mut self, life: &Life, failure: Option<&str>) {
+    pub fn lived(&mut self, scenario: &Scenario, failure: Option<&str>) {
         self.lived += 1;
-        self.steps += life.world.steps;
-        self.tally.add(&life.tally());
-        let profile = PROFILES.iter().position(|profile| profile.name == life.profile.name);
+        self.steps += scenario.world.steps;
+        self.tally.add(&scenario.tally());
+        let profile = PROFILES.iter().position(|profile| profile.name == scenario.plan.profile.name);
         self.profiles[profile.unwrap_or(0)] += 1;
         if let Some(failure) = failure {
             self.failed += 1;

@@ -13,6 +13,8 @@ pub enum What {
     Stored,
     StoredUnsent,
     BurstBusy,
+    Synced,
+    SyncBusy,
     HotWrites,
     HotBusy,
     EditBusy,
@@ -33,11 +35,13 @@ pub enum Goal {
 }
 
 impl What {
-    const ALL: [What; 10] = [
+    const ALL: [What; 12] = [
         What::Acknowledged,
         What::Stored,
         What::StoredUnsent,
         What::BurstBusy,
+        What::Synced,
+        What::SyncBusy,
         What::HotWrites,
         What::HotBusy,
         What::EditBusy,
@@ -53,6 +57,8 @@ impl What {
             What::Stored => format!("{items} new items: in their store, ms"),
             What::StoredUnsent => "… with `syncToFlask: false`, ms".into(),
             What::BurstBusy => format!("{items} new items: page's thread, ms"),
+            What::Synced => format!("{items} changed items: from asking until the server has all, ms"),
+            What::SyncBusy => "… page's thread, the changes included, ms".into(),
             What::HotWrites => format!("{hot_updates} updates of {hot_keys} items: writes"),
             What::HotBusy => format!("{hot_updates} updates of {hot_keys} items: page's thread, ms"),
             What::EditBusy => format!("{edits} updates, 60/s: page's thread, ms each"),
@@ -64,12 +70,16 @@ impl What {
 
     pub fn goal(self) -> Goal {
         match self {
-            What::Acknowledged | What::BurstBusy => Goal::Ratio(0.15),
-            What::Stored => Goal::Ratio(1.3),
+            What::Acknowledged => Goal::Ratio(0.15),
+            What::BurstBusy => Goal::Ratio(0.2),
+            What::Stored => Goal::Ratio(1.8),
+            What::Synced => Goal::Ratio(0.5),
             What::HotWrites => Goal::Count(20.0),
             What::EditBusy => Goal::Ratio(0.6),
-            What::ColdStart => Goal::Ratio(1.2),
-            What::StoredUnsent | What::HotBusy | What::ColdOpened | What::ColdRead => Goal::None,
+            What::ColdStart => Goal::Ratio(1.6),
+            What::StoredUnsent | What::SyncBusy | What::HotBusy | What::ColdOpened | What::ColdRead => {
+                Goal::None
+            }
         }
     }
 }

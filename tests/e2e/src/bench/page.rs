@@ -75,8 +75,8 @@ impl Page {
     /// Checks that the side has stored what the page holds, and waits until the server has it, too.
     pub async fn settle(&self) -> Result<()> {
         self.eval::<usize>("return app.check();").await?;
-        if self.side == Side::Nightferry {
-            self.eval::<()>("await app.side.synced();").await?;
+        if self.side != Side::Unsent {
+            self.eval::<()>("await app.side.stored(); await app.side.synced();").await?;
             // The status that says so is the last thing that the worker has to do for now.
             tokio::time::sleep(Duration::from_millis(300)).await;
         }

@@ -27,6 +27,14 @@ pub async fn round(
         burst(browser, server, side, options, figures).await?;
     }
     burst(browser, server, Side::Unsent, options, figures).await?;
+    say("changes of all items, until the server has them");
+    for side in sides {
+        let page = Page::open(browser, server, side).await?;
+        let (took, busy): (f64, f64) = page.busy("return app.sync();").await?;
+        figures.add(What::Synced, side, took);
+        figures.add(What::SyncBusy, side, busy);
+        page.settle().await?;
+    }
     say("cold start");
     for side in sides {
         cold_start(browser, server, side, figures).await?;

@@ -1,0 +1,65 @@
+//! From what the server says of a push to the rows of a record of answers.
+
+use super::classify::{Class, Failure};
+use crate::collect;
+use crate::protocol::{self, Verdict};
+use crate::store::{AnswerRow, AnswerStatus, Operation, Remote, Side};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// One row for each operation that was sent.
+pub fn read_answers(body: &str, sent: &[Operation]) -> Result<Vec<AnswerRow>, Failure> {
+    let read = protocol::read_push(body).map_err(|error| Failure::new(Class::NotNightferry, error.0))?;
+    let mut by_key: BTreeMap<(Rc<str>, Rc<str>), Verdict> =
+        collect::map(read.results.into_iter().map(|result| ((result.slice, result.id), result.verdict)));
+    let row = |operation: &Operation| {
+        let verdict = by_key.remove(&(operation.slice.clone(), operation.id.clone()))?;
+        Some(answered_row(operation, verdict))
+    };
+    let rows: Option<Vec<AnswerRow>> = sent.iter().map(row).collect();
+    rows.ok_or_else(|| {
+        let message = "The answer to a push left out some of its changes. They are kept and sent again; the server's log may say more.";
+        Failure::new(Class::Busy, message.into())
+    })
+}
+
+/// The device takes the operation back.
+pub fn withdrawn_row(operation: &Operation) -> AnswerRow {
+    row(operation, AnswerStatus::Withdrawn)
+}
+
+fn answered_row(operation: &Operation, verdict: Verdict) -> AnswerRow {
+    match verdict {
+        Verdict::Applied { version, value } => {
+            AnswerRow { version: Some(version), value, ..row(operation, AnswerStatus::Applied) }
+        }
+        Verdict::Conflict(remote) => with_remote(row(operation, AnswerStatus::Conflict), remote),
+        Verdict::Rejected { code, message, remote } => AnswerRow {
+            code: Some(code),
+            message: Some(message),
+            ..with_remote(row(operation, AnswerStatus::Rejected), remote)
+        },
+    }
+}
+
+fn row(operation: &Operation, status: AnswerStatus) -> AnswerRow {
+    AnswerRow {
+        slice: operation.slice.clone(),
+        id: operation.id.clone(),
+        status,
+        sent: Side::of(operation.value.clone()),
+        upto: operation.position,
+        version: None,
+        value: None,
+        deleted: false,
+        at: None,
+        own: false,
+        code: None,
+        message: None,
+    }
+}
+
+fn with_remote(row: AnswerRow, remote: Remote) -> AnswerRow {
+    let Remote { version, value, deleted, at, own } = remote;
+    AnswerRow { version, value, deleted, at, own, ..row }
+}

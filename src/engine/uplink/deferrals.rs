@@ -1,0 +1,128 @@
+//! Operations that wait alone, because a push with them fails while others pass.
+
+use super::classify::Class;
+use crate::engine::replica::Replica;
+use crate::store::{Key, Operation};
+use crate::units::{Position, Tick};
+use std::collections::BTreeMap;
+
+/// The first wait of an operation that the server refuses, doubled each time up to the most, in ms.
+const DEFER_MS: u64 = 60_000;
+const MAX_DEFER_MS: u64 = 3_600_000;
+
+#[derive(Debug)]
+struct Deferred {
+    until: Tick,
+    wait: u64,
+    /// The edit that was sent: a newer one is tried at once.
+    position: Position,
+    /// The server refused it; it was not only out of order at the time.
+    is_refused: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Deferrals {
+    by_key: BTreeMap<Key, Deferred>,
+    error: Option<String>,
+    /// An operation of the push under way that is to be taken out of it.
+    culprit: Option<Key>,
+}
+
+impl Deferrals {
+    /// The server refuses this operation alone.
+    pub fn refuse(&mut self, operation: &Operation, class: Class, bytes: usize, now: Tick) {
+        let key = operation.key();
+        let why = match class {
+            Class::TooLarge => format!(
+                "it is {bytes} bytes, more than the server or a proxy before it takes; raise the limit there"
+            ),
+            _ => "its log may say why".into(),
+        };
+        let before =
+            self.by_key.get(&key).filter(|deferred| deferred.is_refused).map(|deferred| deferred.wait);
+        let wait = before.map_or(DEFER_MS, |wait| (wait * 2).min(MAX_DEFER_MS));
+        self.add(
+            operation,
+            Deferred { until: now.plus(wait), wait, position: operation.position, is_refused: true },
+            &why,
+        );
+    }
+
+    /// This operation alone fails while the server answers other requests.
+    pub fn suspect(&mut self, operation: &Operation, now: Tick) {
+        let deferred = Deferred {
+            until: now.plus(DEFER_MS),
+            wait: DEFER_MS,
+            position: operation.position,
+            is_refused: false,
+        };
+        self.add(operation, deferred, "its log may say why");
+    }
+
+    fn add(&mut self, operation: &Operation, deferred: Deferred, why: &str) {
+        let key = operation.key();
+        self.error = Some(format!(
+            "The server cannot take a change of {} \"{}\"; {why}. The change is kept and tried again later, and others go on.",
+            key.slice, key.id
+        ));
+        self.by_key.insert(key.clone(), deferred);
+        self.culprit = Some(key);
+    }
+
+    /// Whether the operation is to be taken out of the push under way.
+    pub fn is_culprit(&self, operation: &Operation) -> bool {
+        self.culprit.as_ref().is_some_and(|culprit| *culprit == operation.key())
+    }
+
+    /// It was taken out.
+    pub fn withdrawn(&mut self) {
+        self.culprit = None;
+    }
+
+    /// Whether the item is not to go with others. What was undone meanwhile is nothing to wait for.
+    pub fn holds_back(&self, key: &Key, replica: &Replica, now: Tick) -> bool {
+        self.by_key.get(key).is_some_and(|deferred| {
+            let waits = deferred.is_refused || deferred.until > now;
+            waits && !replica.is_changed_since(key, deferred.position)
+        })
+    }
+
+    /// Whether the item may go alone.
+    pub fn is_due(&self, key: &Key, now: Tick) -> bool {
+        self.by_key.get(key).is_none_or(|deferred| deferred.until <= now)
+    }
+
+    /// Forgets items that have nothing to send any more.
+    pub fn retain(&mut self, is_unsent: impl Fn(&Key) -> bool) {
+        self.by_key.retain(|key, _| is_unsent(key));
+    }
+
+    /// The server answered these: what waited alone because it was failing goes now.
+    pub fn answered(&mut self, operations: &[Operation], now: Tick) {
+        for operation in operations {
+            self.by_key.remove(&operation.key());
+        }
+        for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_refused) {
+            deferred.until = now;
+        }
+    }
+
+    /// A person asks: everything may go now.
+    pub fn retry_now(&mut self, now: Tick) {
+        self.by_key.values_mut().for_each(|deferred| deferred.until = now);
+    }
+
+    /// Whether something waits because the server was failing.
+    pub fn is_any_suspect(&self) -> bool {
+        self.by_key.values().any(|deferred| !deferred.is_refused)
+    }
+
+    /// What is to be said of them, while there are any.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref().filter(|_| !self.by_key.is_empty())
+    }
+
+    pub fn poll_timeout(&self, now: Tick) -> Option<Tick> {
+        self.by_key.values().map(|deferred| deferred.until).filter(|until| *until > now).min()
+    }
+}
