@@ -25,7 +25,7 @@ fn session() -> Session<String> {
 }
 
 #[test]
-fn what_is_dispatched_before_registration_is_sent_after_it() {
+fn bursts_wait_until_the_page_is_registered() {
     let mut session = Session::new("p");
     assert_eq!(session.burst(0, "[1]".into()), None);
     let (request, _) = session.register(0, "{}", "{}");
@@ -37,25 +37,25 @@ fn what_is_dispatched_before_registration_is_sent_after_it() {
 }
 
 #[test]
-fn unacknowledged_bursts_go_again_to_a_restarted_or_silent_worker() {
+fn unacknowledged_bursts_are_resent_to_a_restarted_or_silent_worker() {
     let mut session = session();
     for n in 1..=3 {
         session.burst(0, format!("[{n}]")).unwrap();
     }
-    session.acknowledged(0, 1);
+    session.acknowledged(0, BurstNo(1));
     assert_eq!(ns(&session.hello(10)), [2, 3]);
-    assert_eq!(ns(&session.expected(10, 3)), [3]);
+    assert_eq!(ns(&session.expected(10, BurstNo(3))), [3]);
     assert_eq!(session.tick(500), []);
     let at = session.deadline().unwrap();
     assert_eq!(ns(&session.tick(at)), [2, 3]);
-    assert!(session.deadline().unwrap() > at + 1_000, "patience grows");
-    session.acknowledged(0, 3);
+    assert!(session.deadline().unwrap() > at + 1_000, "the wait grows");
+    session.acknowledged(0, BurstNo(3));
     session.status(0, false, None);
     assert_eq!((session.deadline(), session.at_rest()), (None, true));
 }
 
 #[test]
-fn a_stale_page_registers_once_and_sends_again() {
+fn a_stale_page_registers_once_and_resends_its_bursts() {
     let mut session = session();
     session.burst(0, "[1]".into());
     session.burst(0, "[2]".into());
@@ -64,9 +64,9 @@ fn a_stale_page_registers_once_and_sends_again() {
     assert_eq!(ns(&session.registered(2, 1, "other")), [1, 2]);
 }
 
-/// What is dispatched after `register` may be of its slices, and a worker that was restarted would hear it first.
+/// A burst that follows `register` may belong to the new slices. A restarted worker must not receive it before them.
 #[test]
-fn what_is_dispatched_while_more_is_registered_waits_for_the_answer() {
+fn bursts_wait_while_more_slices_are_registered() {
     let mut session = session();
     session.burst(0, "[1]".into()).unwrap();
     let (more, _) = session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
@@ -75,7 +75,7 @@ fn what_is_dispatched_while_more_is_registered_waits_for_the_answer() {
     assert_eq!(ns(&again).len(), 0);
     assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
     assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
-    // To another database both are said again, the later one, too.
+    // Both registrations are repeated to another database.
     assert_eq!(session.stale(3).len(), 1);
     let Body::Register { slices, .. } = Up::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
     else {
@@ -84,26 +84,26 @@ fn what_is_dispatched_while_more_is_registered_waits_for_the_answer() {
     assert!(slices.contains("notes"), "{slices}");
 }
 
-/// f10: a page that goes while more is registered takes nothing with it.
+/// f10: a page that is closed while it registers more slices loses no changes.
 #[test]
-fn f10_a_page_that_leaves_while_it_registers_more_sends_what_it_has() {
+fn f10_a_closing_page_sends_its_bursts_without_waiting_for_a_registration() {
     let mut session = session();
     session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
     assert_eq!(session.burst(0, "[1]".into()), None);
-    let left = session.leave(0);
-    assert_eq!(ns(&left), [1]);
-    assert!(matches!(Up::read(&text(left.last().unwrap())).unwrap().body, Body::Hidden));
+    let sent = session.on_page_hide(0);
+    assert_eq!(ns(&sent), [1]);
+    assert!(matches!(Up::read(&text(sent.last().unwrap())).unwrap().body, Body::Hidden));
     assert_eq!(session.burst(0, "[2]".into()), None);
-    // One that is not registered at all has no database to send it to.
-    let mut early = Session::new("p");
-    early.register(0, "{}", "{}");
-    early.burst(0, "[1]".into());
-    assert_eq!(ns(&early.leave(0)).len(), 0);
+    // A page that was never registered has no database to send bursts to.
+    let mut unregistered = Session::new("p");
+    unregistered.register(0, "{}", "{}");
+    unregistered.burst(0, "[1]".into());
+    assert_eq!(ns(&unregistered.on_page_hide(0)).len(), 0);
 }
 
-/// Each says something of its own, also of a slice that another one named: all are said again, in their order.
+/// Each registration has settings of its own, even for a slice that another one named.
 #[test]
-fn another_database_is_told_all_that_was_declared_one_after_the_other() {
+fn registrations_are_repeated_in_order_to_another_database() {
     let mut session = session();
     let (more, _) = session.register(0, r#"{"files":{"debounceMs":5}}"#, "{}");
     session.registered(0, more, "e");
@@ -116,12 +116,12 @@ fn another_database_is_told_all_that_was_declared_one_after_the_other() {
     let next = session.registered(2, 1, "other");
     assert_eq!((next.len(), &*slices(&next)), (1, r#"{"files":{"debounceMs":5}}"#));
     assert_eq!(ns(&session.registered(3, more, "other")), [1]);
-    // And once more, from the beginning.
+    // A further change of the database begins with the first registration again.
     assert_eq!(slices(&session.stale(4)), r#"{"files":{}}"#);
 }
 
 #[test]
-fn what_was_refused_is_not_declared_again_and_holds_nothing_up() {
+fn a_refused_registration_is_not_repeated_and_delays_nothing() {
     let mut session = session();
     let (wrong, _) = session.register(0, r#"{"no spaces":{}}"#, "{}");
     session.burst(0, "[1]".into());
@@ -134,9 +134,9 @@ fn what_was_refused_is_not_declared_again_and_holds_nothing_up() {
     assert_eq!(&*slices, r#"{"files":{}}"#);
 }
 
-/// It was given up because the worker could not start, and tried again with other slices: that counts.
+/// An app gives up on a registration if the worker cannot start, and may then register other slices.
 #[test]
-fn a_registration_that_was_never_answered_is_not_repeated_after_the_next() {
+fn an_unanswered_registration_is_dropped_by_the_next() {
     let mut session = Session::<String>::new("p");
     session.register(0, r#"{"files":{}}"#, "{}");
     let (next, _) = session.register(0, r#"{"notes":{}}"#, "{}");
@@ -145,11 +145,10 @@ fn a_registration_that_was_never_answered_is_not_repeated_after_the_next() {
     assert!(text(&session.stale(2)[0]).contains("notes"));
 }
 
-/// What is known of the former database says nothing about another one.
 #[test]
-fn another_database_has_nothing_that_was_seen() {
+fn positions_are_forgotten_with_another_database() {
     let mut session = session();
-    session.saw(7);
+    session.observe(7);
     assert!(!session.is_another("e"));
     session.burst(0, "[1]".into());
     session.stale(1);
@@ -159,9 +158,8 @@ fn another_database_has_nothing_that_was_seen() {
     assert!(!session.is_another("other"));
 }
 
-/// What the page applied after a burst was made, the burst knew nothing of.
 #[test]
-fn a_burst_that_is_sent_again_says_what_was_seen_when_it_was_made() {
+fn a_resent_burst_keeps_the_position_observed_when_it_was_made() {
     let seen = |messages: &[Message<String>]| -> Vec<_> {
         let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
         bodies
@@ -173,18 +171,18 @@ fn a_burst_that_is_sent_again_says_what_was_seen_when_it_was_made() {
     };
     let mut session = session();
     session.burst(0, "[1]".into());
-    session.saw(7);
-    session.saw(5);
+    session.observe(7);
+    session.observe(5);
     session.burst(0, "[2]".into());
-    session.saw(9);
+    session.observe(9);
     assert_eq!(seen(&session.hello(1)), [0, 7]);
     session.stale(1);
     assert_eq!(seen(&session.registered(2, 1, "other")), [0, 0], "positions of another database");
 }
 
-/// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.
+/// f07: a restarted worker may receive a flush before the bursts that its former instance lost.
 #[test]
-fn f07_a_request_names_the_burst_that_it_comes_after() {
+fn f07_a_request_names_the_burst_before_it() {
     let after = |message: &Message<String>| match Up::read(&text(message)).unwrap().body {
         Body::Flush { after, .. } => after,
         other => panic!("{other:?}"),
@@ -197,21 +195,17 @@ fn f07_a_request_names_the_burst_that_it_comes_after() {
     assert_eq!(after(&flush), 2);
     let again = session.hello(1);
     assert_eq!((ns(&again), after(&again[3])), (vec![1, 2, 3], 2));
-    session.acknowledged(2, 2);
-    assert_eq!(
-        after(&session.hello(3)[1]),
-        0,
-        "what is durable is not waited for, whatever the worker remembers"
-    );
+    session.acknowledged(2, BurstNo(2));
+    assert_eq!(after(&session.hello(3)[1]), 0, "a request does not wait for durable bursts");
     session.answered(request);
 }
 
-/// The worker may die between an acknowledgement and the status that says what it still has to do.
+/// The worker may die between an acknowledgement and the status that reports pending work.
 #[test]
-fn what_is_acknowledged_is_unfinished_until_a_status_says_otherwise() {
+fn an_acknowledgement_starts_heartbeats_until_the_next_status() {
     let mut session = session();
     session.burst(0, "[1]".into());
-    session.acknowledged(5, 1);
+    session.acknowledged(5, BurstNo(1));
     assert_eq!(session.deadline(), Some(10_005));
     assert_eq!(session.tick(10_005).len(), 1);
     session.status(10_006, false, None);
@@ -219,11 +213,11 @@ fn what_is_acknowledged_is_unfinished_until_a_status_says_otherwise() {
 }
 
 #[test]
-fn heartbeats_while_something_is_unfinished_and_for_the_next_sync() {
+fn heartbeats_are_sent_while_work_is_unfinished_and_for_the_next_sync() {
     let mut session = session();
     session.status(0, true, Some(30_000));
     assert_eq!(session.tick(10_000).len(), 1);
-    assert_eq!(session.tick(20_000).len(), 1, "again, until the worker answers");
+    assert_eq!(session.tick(20_000).len(), 1, "repeated until the worker answers");
     session.status(20_001, false, Some(5_000));
     assert_eq!(session.deadline(), Some(25_001));
     session.status(25_001, false, None);
