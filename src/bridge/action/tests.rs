@@ -10,7 +10,7 @@ fn run(action: &str) -> Result<Vec<Operation>, BadAction> {
 }
 
 #[test]
-fn names_of_the_mission_page() {
+fn verbs_map_to_puts_updates_and_deletes() {
     let item = r#"{"id":"a","x":1}"#;
     for verb in ["addItem", "saveFile", "saveModel"] {
         let done = run(&format!(r#"{{"type":"files/{verb}","payload":{item}}}"#)).unwrap();
@@ -28,26 +28,25 @@ fn names_of_the_mission_page() {
     let done = run(r#"{"type":"files/updateItem","payload":{"id":"a","x":null},"unset":["y"]}"#).unwrap();
     assert_eq!(
         done[0].change,
-        Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()], whole: None }
+        Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()], upsert: None }
     );
 }
 
-/// An item may have its id in another field, or nowhere: the page says it beside the item.
+/// An item may have its id in another field, or in none. The page then sends the id beside the item.
 #[test]
-fn an_id_beside_the_payload() {
+fn an_id_beside_the_payload_names_the_item() {
     let item = r#"{"isbn":7,"id":"else"}"#;
     let done = run(&format!(r#"{{"type":"files/addItem","id":"7","payload":{item}}}"#)).unwrap();
     assert_eq!(done, [Operation { key: Key::new("files", "7"), change: Change::Put(item.into()) }]);
     let done = run(r#"{"type":"files/updateItem","id":"7","payload":{"x":1}}"#).unwrap();
     assert_eq!(done[0].key, Key::new("files", "7"));
     let done = run(r#"{"type":"files/addItems","id":"7","payload":[{"id":1}]}"#).unwrap();
-    assert_eq!(done[0].key, Key::new("files", "1"), "it names one item");
+    assert_eq!(done[0].key, Key::new("files", "1"), "an id beside an array names none of its items");
     assert_eq!(run(r#"{"type":"files/addItem","id":"","payload":{}}"#).unwrap_err().code, "bad_id");
 }
 
-/// f14: any string or finite number is an id.
 #[test]
-fn f14_any_id() {
+fn f14_any_string_or_number_is_an_id() {
     for (json, id) in [
         (r#""a:/?#% é\u0000""#, "a:/?#% é\0"),
         ("0", "0"),
@@ -64,7 +63,7 @@ fn f14_any_id() {
 }
 
 #[test]
-fn a_set_deletes_what_its_page_knew_and_left_out_or_else_everything() {
+fn a_set_deletes_the_ids_left_out_or_everything_if_none_are_named() {
     let put = |id: &str| Operation {
         key: Key::new("files", id),
         change: Change::Put(format!("{{\"id\":{id}}}").as_str().into()),
@@ -86,7 +85,7 @@ fn a_set_with_a_bad_item_deletes_nothing() {
     }
 }
 
-/// f57: it was once taken for all of the slice.
+/// f57: an empty id was once read as the entire slice.
 #[test]
 fn f57_an_empty_id_is_refused_and_nothing_else_changes() {
     for (verb, payload) in [
@@ -101,7 +100,7 @@ fn f57_an_empty_id_is_refused_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_refused_change_is_retried_or_discarded_by_its_id() {
+fn rejections_are_retried_or_discarded_by_id() {
     let id = "files/7/a/b";
     let done = run(&format!(r#"{{"type":"@retryRejected","id":"{id}","payload":null}}"#)).unwrap();
     let retry = |value| Change::Retry { rejection: id.into(), value };
@@ -118,14 +117,14 @@ fn a_refused_change_is_retried_or_discarded_by_its_id() {
 }
 
 #[test]
-fn an_action_says_when_it_was_dispatched() {
+fn the_time_of_the_dispatch_is_read() {
     let at = |text: &str| Action::read(text).unwrap().at;
     assert_eq!(at(r#"{"type":"files/removeItem","payload":1,"at":1764150000000}"#), Some(1_764_150_000_000));
     assert_eq!(at(r#"{"type":"files/removeItem","payload":1}"#), None);
 }
 
 #[test]
-fn bad_actions_say_what_to_do() {
+fn invalid_actions_are_refused_with_a_code() {
     for (action, code) in [
         (r#"{"type":"addItem","payload":{"id":1}}"#, "bad_action"),
         (r#"{"type":"nope/addItem","payload":{"id":1}}"#, "unknown_slice"),

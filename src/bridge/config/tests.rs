@@ -5,7 +5,7 @@ fn read(text: &str) -> Result<(Slices, AutoSync), String> {
 }
 
 #[test]
-fn survives_the_store() {
+fn settings_are_read_as_they_were_stored() {
     let given = r#"{"files":{"debounceMs":5},"theme":{"single":true,"storeName":"ui"}}"#;
     let settings = Settings::default().register(given, Some(r#"{"intervalMs":5000}"#)).unwrap();
     let settings = settings.configure(Some("theme"), r#"{"syncToFlask":false}"#).unwrap();
@@ -17,9 +17,9 @@ fn survives_the_store() {
     assert_eq!((&*theme.store, theme.single, theme.sync_to_flask), ("ui", true, false));
 }
 
-/// The types that pages write are what is read here by the names of its fields, for errors that name them.
+/// Settings are read here field by field, so that errors can name the field.
 #[test]
-fn every_setting_of_a_page_is_known_here() {
+fn every_field_of_the_page_s_types_is_read() {
     let slice = SliceConfig {
         store_name: Some("b".into()),
         enabled: Some(false),
@@ -52,7 +52,7 @@ fn every_setting_of_a_page_is_known_here() {
 }
 
 #[test]
-fn what_is_configured_wins_over_every_registration() {
+fn configure_wins_over_every_registration() {
     let settings = Settings::default().register(r#"{"a":{"debounceMs":1,"batchSize":7}}"#, None).unwrap();
     let settings = settings.configure(Some("a"), r#"{"debounceMs":2}"#).unwrap();
     let settings = settings.configure(None, r#"{"enabled":false}"#).unwrap();
@@ -65,7 +65,7 @@ fn what_is_configured_wins_over_every_registration() {
 }
 
 #[test]
-fn bad_values_are_refused_by_name() {
+fn invalid_settings_are_refused_by_name() {
     for (config, part) in [
         (r#"{"9":{}}"#, "slice \"9\""),
         (r#"{"_meta":{}}"#, "_meta"),
