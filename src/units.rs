@@ -67,7 +67,7 @@ impl Millis {
     }
 
     /// The ms from `earlier` to this point; none if `earlier` is later.
-    pub fn since(self, earlier: Millis) -> u64 {
+    pub fn elapsed_since(self, earlier: Millis) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
@@ -84,7 +84,7 @@ impl Tick {
     }
 
     /// The ms from `earlier` to this point; none if `earlier` is later.
-    pub fn since(self, earlier: Tick) -> u64 {
+    pub fn elapsed_since(self, earlier: Tick) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }

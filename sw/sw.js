@@ -113,15 +113,15 @@ self.addEventListener("activate", (event) => {
 
 // A page said something. It hears by itself where that failed, and says it again.
 self.addEventListener("message", (event) => {
-  event.waitUntil(perform(() => wasm_bindgen.hear(event.data)).catch(report));
+  event.waitUntil(perform(() => wasm_bindgen.handle_message(event.data)).catch(report));
 });
 
 // The browser woke the worker (Background Sync). A failure has it wake the worker again later.
 self.addEventListener("sync", (event) => {
-  event.waitUntil(perform(() => wasm_bindgen.wake()));
+  event.waitUntil(perform(() => wasm_bindgen.background_sync()));
 });
 
 // The same, now and then, for installed apps.
 self.addEventListener("periodicsync", (event) => {
-  event.waitUntil(perform(() => wasm_bindgen.wake()));
+  event.waitUntil(perform(() => wasm_bindgen.background_sync()));
 });

@@ -42,7 +42,7 @@ fn run(mut world: World) -> World {
     let flush = world.ask(0, "flush");
     world.run_for(5);
     world.dispatch(1, "files/addItem", json!({"id": "hot", "x": 9}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.pages[0].answer(flush), Some("done"));
     world
 }
@@ -89,7 +89,7 @@ fn killed_before_a_push_is_written_down_and_after_the_next_edit_is_committed() {
     for seed in 0..20 {
         let mut world =
             World::with(seed, r#"{"files":{"debounceMs":50},"cold":{"debounceMs":60000,"maxWaitMs":60000}}"#);
-        world.settle();
+        world.run_until_quiescent();
         // The cold item keeps the journal from being trimmed, so that a commit does not touch `_meta`.
         world
             .burst(0, &[("cold/addItem", json!({"id": "c"})), ("files/addItem", json!({"id": "a", "x": 1}))]);
@@ -104,7 +104,7 @@ fn killed_before_a_push_is_written_down_and_after_the_next_edit_is_committed() {
         world.disk.hold = None;
         met += usize::from(world.disk.meta("push").is_none());
         world.boot();
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
     }
     assert!(met > 0, "the case that this test is about");
@@ -130,7 +130,7 @@ fn marks_go_forward_with_several_transactions_open() {
             let pause = world.rng.below(30);
             world.run_for(pause);
         }
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
     }
 }

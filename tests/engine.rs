@@ -9,7 +9,7 @@ const FILES: &str = r#"{"files":{}}"#;
 fn an_action_travels_from_the_page_to_the_server() {
     let mut world = World::with(1, FILES);
     assert!(world.disk.store.stores.contains_key("files"), "the slice's store was added");
-    world.settle();
+    world.run_until_quiescent();
     let before = world.now;
 
     world.disk.hold = Some("_journal");
@@ -27,7 +27,7 @@ fn an_action_travels_from_the_page_to_the_server() {
     // Until it is answered, the journal alone says that the server lacks it.
     assert_eq!((world.disk.count("_journal"), world.disk.count("_items")), (1, 0));
 
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!((world.disk.count("_journal"), world.disk.count("_items")), (0, 1));
     world.check_converged();
     let paths: Vec<&str> = world.server.requests.iter().map(|(path, _)| &**path).collect();
@@ -48,7 +48,7 @@ fn an_action_travels_from_the_page_to_the_server() {
 #[test]
 fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     let mut world = World::with(2, r#"{"files":{"debounceMs":300,"maxWaitMs":1000}}"#);
-    world.settle();
+    world.run_until_quiescent();
     let start = world.now;
     world.dispatch(0, "files/addItem", json!({"id": "quiet"}));
     let mut commits = Vec::new();
@@ -66,7 +66,7 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     let times: Vec<u64> = commits.iter().map(|commit| commit.0).collect();
     assert_eq!(times.len(), 2, "one commit every second of an item that never falls quiet: {times:?}");
     assert!((1_000..=1_100).contains(&times[0]), "the other's timer is not its own: {times:?}");
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -74,13 +74,13 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
 #[test]
 fn thousand_edits_within_a_second_are_one_write() {
     let mut world = World::with(2, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let (writes, sent) = (world.metrics(0), world.server.pushes().len());
     for x in 0..1_000 {
         world.dispatch(0, "files/addItem", json!({"id": "hot", "x": x}));
         world.run_for(1);
     }
-    world.settle();
+    world.run_until_quiescent();
     let put = |metrics: &Value| metrics["bySlice"]["files"]["put"]["successful"].as_u64().unwrap_or(0);
     assert_eq!(put(&world.metrics(0)) - put(&writes), 1);
     assert_eq!(world.server.pushes().len() - sent, 1);
@@ -92,12 +92,12 @@ fn thousand_edits_within_a_second_are_one_write() {
 #[test]
 fn thousand_items_take_few_transactions_and_two_requests() {
     let mut world = World::with(3, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let before =
         (world.disk.store.transactions, world.server.requests.len(), world.pages[0].heard_of("ack").len());
     let items: Vec<Value> = (0..1000).map(|id| json!({"id": id, "text": "x".repeat(300)})).collect();
     world.dispatch(0, "files/addItems", items.into());
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
     assert_eq!(world.pages[0].heard_of("ack").len() - before.2, 1);
     assert_eq!(world.server.requests.len() - before.1, 2, "500 changes a request");
@@ -109,10 +109,10 @@ fn thousand_items_take_few_transactions_and_two_requests() {
 
     // An explicit batchSize holds.
     let mut world = World::with(3, r#"{"files":{"batchSize":100}}"#);
-    world.settle();
+    world.run_until_quiescent();
     let before = world.disk.store.transactions;
     world.dispatch(0, "files/addItems", (0..1000).map(|id| json!({"id": id})).collect());
-    world.settle();
+    world.run_until_quiescent();
     assert!(world.disk.store.transactions - before > 10);
 }
 
@@ -154,7 +154,7 @@ fn f07_flush_rejects_if_the_commit_failed_and_the_data_is_kept() {
     );
     world.run_for(60_000);
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -173,7 +173,7 @@ fn sync_resolves_when_the_server_has_everything_and_rejects_when_it_is_away() {
     world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
     assert_eq!(world.pages[0].answers[&sync]["code"], "unreachable");
     world.server.mode = nightferry_sim::server::Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -182,7 +182,7 @@ fn sync_resolves_when_the_server_has_everything_and_rejects_when_it_is_away() {
 fn sync_does_not_resolve_while_a_row_waits_for_a_transaction() {
     for pause in 0..40 {
         let mut world = World::with(pause, r#"{"files":{"debounceMs":20}}"#);
-        world.settle();
+        world.run_until_quiescent();
         world.fault_rates.late_work = 500;
         world.dispatch(0, "files/addItem", json!({"id": "a", "x": 1}));
         let sync = world.ask(0, "sync");
@@ -191,7 +191,7 @@ fn sync_does_not_resolve_while_a_row_waits_for_a_transaction() {
         world.ask(0, "flush");
         // The world holds every answer to a sync against what the server has.
         world.run_until("the sync is answered", |world| world.pages[0].answer(sync).is_some());
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
     }
 }
@@ -201,7 +201,7 @@ fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     let mut world = World::with(7, FILES);
     world.open_page(FILES);
     world.dispatch(0, "files/addItem", json!({"id": "old", "x": 0}));
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/addItem", json!({"id": "new", "x": 1}));
     world.dispatch(1, "files/removeItem", json!("old"));
     world.run_for(20);
@@ -225,7 +225,7 @@ fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     let hydrate = world.ask(1, "hydrate");
     world.run_until("the rows are there", |world| world.pages[1].answer(hydrate).is_some());
     assert_eq!(world.pages[1].answers[&hydrate]["rows"], json!([["new", {"id": "new", "x": 1}]]));
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -240,11 +240,11 @@ fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
     };
     let page = world.pages[0].id.clone();
     world.tell(burst(&page, &epoch, 1, 1));
-    world.settle();
+    world.run_until_quiescent();
     world.tell(burst(&page, &epoch, 1, 99));
     world.tell(burst(&page, &epoch, 3, 99));
     world.tell(burst(&page, "another database", 2, 99));
-    world.settle();
+    world.run_until_quiescent();
     let kinds: Vec<_> = world.pages[0]
         .heard
         .iter()
@@ -259,7 +259,7 @@ fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
     assert_eq!(world.disk.count("_journal"), 0);
     world.kill_and_boot();
     world.tell(burst(&page, &epoch, 1, 99));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("files", "a").unwrap()["x"], 1);
 }
 
@@ -272,7 +272,7 @@ fn a_slice_added_later_migrates_while_work_goes_on() {
     world.open_page(both);
     world.dispatch(1, "models/addItem", json!({"id": "m"}));
     world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 1}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("my-models", "m"), Some(json!({"id": "m"})));
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 1})));
     assert_eq!(world.server.value("models", "m"), Some(json!({"id": "m"})));
@@ -281,21 +281,21 @@ fn a_slice_added_later_migrates_while_work_goes_on() {
 #[test]
 fn a_registration_that_failed_has_no_effect_and_can_be_repeated() {
     let mut world = World::with(10, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.disk.refuse = Some("_meta");
     let both = r#"{"files":{"debounceMs":5},"models":{}}"#;
     world.register_others(0, both);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.pages[0].last("failed")["code"], "storage");
     world.dispatch(0, "models/addItem", json!({"id": "m"}));
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.pages[0].last("warning")["code"], "unknown_slice");
     world.register_others(0, both);
-    world.settle();
+    world.run_until_quiescent();
     world.kill_and_boot();
     world.dispatch(0, "models/addItem", json!({"id": "m"}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("models", "m"), Some(json!({"id": "m"})));
 }
 
@@ -309,7 +309,7 @@ fn null_values_and_any_id_travel_whole() {
     }
     world.dispatch(0, "files/addItem", json!({"id": 0.5, "x": 1}));
     world.dispatch(0, "files/updateItem", json!({"id": "0.5", "x": null}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("theme", "value"), Some(json!(null)));
     assert_eq!(world.server.value("theme", "value"), Some(json!(null)));
     for id in ids {
@@ -323,7 +323,7 @@ fn null_values_and_any_id_travel_whole() {
     );
     world.dispatch(0, "theme/setTheme", json!("dark"));
     world.dispatch(0, "files/removeItem", json!(0.5));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("theme", "value"), Some(json!("dark")));
     assert_eq!(world.server.value("files", "0.5"), None);
 }
@@ -335,7 +335,7 @@ fn f38_a_local_slice_never_leaves() {
         0,
         &[("secret/addItem", json!({"id": "a", "x": "hush"})), ("files/addItem", json!({"id": "a"}))],
     );
-    world.settle();
+    world.run_until_quiescent();
     world.burst(
         0,
         &[
@@ -345,9 +345,9 @@ fn f38_a_local_slice_never_leaves() {
     );
     world.ask(0, "sync");
     world.kill_and_boot();
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "secret/removeItem", json!("a"));
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
     let sent = format!("{:?}", world.server.requests);
     assert!(!sent.contains("hush") && !sent.contains("secret"), "{sent}");
@@ -356,7 +356,7 @@ fn f38_a_local_slice_never_leaves() {
 #[test]
 fn f38_a_slice_that_is_switched_off_sends_nothing_that_waits() {
     let mut world = World::with(13, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.server.mode = nightferry_sim::server::Fault::Refused;
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": "hush"}));
     world.run_for(30);
@@ -380,7 +380,7 @@ fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
         "files/addItems",
         json!([{"id": "a", "x": 1, "y": "newer", "gone": 1}, {"id": "deleted"}]),
     );
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/removeItem", json!("deleted"));
     for id in ["a", "b", "deleted"] {
         world.dispatch_all(0, vec![update(id, json!({"id": id, "x": 2, "y": "older"}))]);
@@ -388,7 +388,7 @@ fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
     // The later one finds it.
     world.dispatch_all(0, vec![update("b", json!({"id": "b", "x": 2, "y": "other"}))]);
     world.dispatch_all(0, vec![update("bad", json!("no item")), update("bad", json!(null))]);
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "y": "newer"})));
     for id in ["b", "deleted"] {
@@ -404,7 +404,7 @@ fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
 fn a_page_of_another_database_reads_nothing_before_it_is_registered() {
     let mut world = World::with(1, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
-    world.settle();
+    world.run_until_quiescent();
     let page = world.pages[0].id.clone();
     let ask = |epoch: Value| {
         json!({"v": 1, "kind": "hydrate", "page": page, "request": 99, "slice": "files", "epoch": epoch})

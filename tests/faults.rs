@@ -12,7 +12,7 @@ const FILES: &str = r#"{"files":{}}"#;
 fn world_with_a(seed: u64) -> World {
     let mut world = World::with(seed, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
-    world.settle();
+    world.run_until_quiescent();
     world
 }
 
@@ -51,7 +51,7 @@ fn f06_silent_server_does_not_block_local_commits() {
         world.run_for(3_000);
     }
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -76,7 +76,7 @@ fn f09_a_request_is_given_up_in_time_and_tried_again_for_ever() {
     assert!(*waits[10..].iter().max().unwrap() > 100_000, "{waits:?}");
     assert_eq!(world.pages[0].last("status")["status"]["connection"], "local-only");
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -93,7 +93,7 @@ fn a_lost_answer_is_asked_for_with_the_same_push() {
         if fault == Fault::AnswerLost {
             world.kill_and_boot();
         }
-        world.settle();
+        world.run_until_quiescent();
         let pushes = world.server.pushes();
         assert_eq!(pushes[1], pushes[2], "{fault:?}");
         assert_eq!(pushes.last().unwrap()["mutations"][0]["value"]["x"], 2);
@@ -112,7 +112,7 @@ fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
         world.run_for(400);
     }
     assert_eq!(world.disk.pushing().len(), 1, "one in flight, the others are one item behind it");
-    world.settle();
+    world.run_until_quiescent();
     let pushes = world.server.pushes();
     let (answered, newest) = (pushes[pushes.len() - 2], pushes[pushes.len() - 1]);
     assert_eq!(
@@ -127,12 +127,12 @@ fn f05_a_newer_edit_waits_behind_the_one_in_flight_and_takes_its_version() {
 #[test]
 fn f04_a_failed_put_then_a_delete_stays_deleted() {
     let mut world = World::with(5, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.server.faults.extend([Fault::Internal, Fault::AnswerLost]);
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": 1}));
     until_pushes(&mut world, 1);
     world.dispatch(0, "files/removeItem", json!("a"));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a"), None);
     world.check_converged();
 
@@ -144,7 +144,7 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     world.dispatch(0, "files/removeItem", json!("b"));
     world.run_for(5_000);
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.requests.len(), before);
     assert_eq!((world.disk.count("_items"), world.disk.count("_journal")), (1, 0), "a alone is known");
 }
@@ -166,7 +166,7 @@ fn a_push_that_cannot_be_written_down_is_written_later_as_it_was() {
     edit(&mut world, 3);
     world.run_for(3_000);
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -191,7 +191,7 @@ fn a_conflict_keeps_both_sides_and_stops_nothing_else() {
     let version = world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
     edit(&mut world, 1);
     world.dispatch(0, "files/addItem", json!({"id": "other"}));
-    world.settle();
+    world.run_until_quiescent();
     assert!(world.server.value("files", "other").is_some());
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
     assert_eq!(
@@ -211,14 +211,14 @@ fn a_conflict_keeps_both_sides_and_stops_nothing_else() {
     // A later edit is the local side, and is not sent; over a restart too.
     for x in [2, 3] {
         edit(&mut world, x);
-        world.settle();
+        world.run_until_quiescent();
         let renewed = conflict(&world);
         assert_eq!(world.disk.item("files", "a").unwrap()["x"], x);
         assert_eq!((&renewed["base"], &renewed["remote"]), (&first["base"], &first["remote"]));
         world.kill_and_boot();
     }
     world.dispatch(0, "files/addItem", json!({"id": "third"}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
     assert!(world.server.value("files", "third").is_some());
 }
@@ -235,7 +235,7 @@ fn an_edit_made_while_the_conflict_comes_is_its_local_side() {
         world.server.faults.push_back(Fault::AnswerLost);
         world.run_for(pause);
         world.ask(0, "flush");
-        world.settle();
+        world.run_until_quiescent();
         assert_eq!(conflict(&world)["remote"]["value"]["x"], "theirs", "after {pause} ms");
         assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2})));
         assert_eq!(world.server.value("files", "a").unwrap()["x"], "theirs");
@@ -247,14 +247,14 @@ fn f25_an_edit_of_what_was_deleted_elsewhere_is_a_conflict() {
     let mut world = world_with_a(10);
     world.server.write("files", "a", None);
     edit(&mut world, 1);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(conflict(&world)["remote"]["deleted"], true);
     assert_eq!(world.disk.item("files", "a").unwrap()["x"], 1);
     // And the other way round.
     let mut world = world_with_a(10);
     world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
     world.dispatch(0, "files/removeItem", json!("a"));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(conflict(&world)["remote"]["value"]["x"], "theirs");
     assert_eq!(world.disk.item("files", "a"), None);
 }
@@ -264,10 +264,10 @@ fn the_same_change_on_both_sides_is_no_conflict() {
     let mut world = world_with_a(11);
     world.server.write("files", "a", Some(json!({"x": 1, "id": "a"})));
     edit(&mut world, 1);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!((world.disk.conflicts(), world.disk.pushing().len()), (0, 0));
     edit(&mut world, 2);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a").unwrap()["x"], 2);
 }
 
@@ -283,7 +283,7 @@ fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
             ("files/addItem", json!({"id": "fine"})),
         ],
     );
-    world.settle();
+    world.run_until_quiescent();
     assert!(world.server.value("files", "fine").is_some());
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})), "the change is undone");
     assert_eq!(world.disk.item("files", "new"), None, "the creation is undone");
@@ -307,7 +307,7 @@ fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
     world.server.refused.clear();
     edit(&mut world, 2);
     world.dispatch(0, "files/addItem", json!({"id": "new", "again": true}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a").unwrap()["x"], 2);
     assert_eq!(world.server.value("files", "new").unwrap()["again"], true);
     assert_eq!(world.pages[0].last("status")["status"]["error"], Value::Null);
@@ -320,7 +320,7 @@ fn a_refused_change_is_not_made_again_by_a_restart() {
         r#"{"files":{"debounceMs":100,"maxWaitMs":100000},"cold":{"debounceMs":60000,"maxWaitMs":60000}}"#,
     );
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
-    world.settle();
+    world.run_until_quiescent();
     world.server.refused.extend(["a".into(), "new".into()]);
     // The cold item keeps the record in the journal.
     world.burst(
@@ -340,7 +340,7 @@ fn a_refused_change_is_not_made_again_by_a_restart() {
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})));
     assert_eq!(world.disk.item("files", "new"), None);
     assert_eq!(world.server.pushes().len(), pushes, "it was refused once, that is enough");
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!((world.disk.count("_journal"), world.disk.pushing().len()), (0, 0));
     assert_eq!(rejected(&mut world).len(), 2, "until someone decides");
     assert_eq!(world.disk.count("_items"), 3);
@@ -351,7 +351,7 @@ fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
     let mut world = world_with_a(14);
     world.server.hooks.insert("a".into(), json!({"id": "a", "x": "by the server"}));
     edit(&mut world, 1);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
     assert_eq!(world.pages[0].last("changed")["origin"], "server");
     // What a hook makes of a change is merged with an edit behind it; refused, that goes back to the server's value.
@@ -367,7 +367,7 @@ fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
         world.server.pushes().last().unwrap()["mutations"][0]["value"]
             == json!({"id": "a", "x": 3, "stamped": true})
     });
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 2, "stamped": true})));
 }
 
@@ -381,7 +381,7 @@ fn a_forked_client_takes_a_new_name_and_sends_the_same_again() {
     world.run_for(50);
     world.server.faults.push_back(Fault::Forked);
     let sync = world.ask(0, "sync");
-    world.settle();
+    world.run_until_quiescent();
     assert_ne!(world.disk.meta("client").unwrap(), before);
     let pushes = world.server.pushes();
     let (first, last) = (pushes[1], pushes[pushes.len() - 1]);
@@ -395,7 +395,7 @@ fn a_forked_client_takes_a_new_name_and_sends_the_same_again() {
 #[test]
 fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
     let mut world = World::with(16, FILES);
-    world.settle();
+    world.run_until_quiescent();
     (world.disk.refuse, world.disk.full) = (Some("_journal"), true);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
@@ -409,7 +409,7 @@ fn f08_a_full_disk_acknowledges_nothing_and_loses_nothing() {
     let error = world.pages[0].last("status")["status"]["error"].as_str().unwrap();
     assert!(error.contains("no room"), "{error}");
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.pages[0].acknowledged, 2);
     assert_eq!(world.pages[0].last("status")["status"]["error"], Value::Null);
     world.check_converged();
@@ -430,7 +430,7 @@ fn a_failing_database_is_tried_again_at_a_pace() {
         assert!(world.boundary - steps < 1_500, "{store}: {} in a minute", world.boundary - steps);
         world.disk.refuse = None;
         world.server.mode = Fault::Nothing;
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
     }
 }
@@ -452,11 +452,11 @@ fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_
         });
         world.disk.refuse = None;
         world.server.mode = Fault::Nothing;
-        let due = world.deadline.unwrap().at.since(world.worker_clock());
+        let due = world.deadline.unwrap().at.elapsed_since(world.worker_clock());
         world.run_for(due);
         let page = world.pages[0].id.clone();
         world.tell(json!({"v": 1, "kind": "ping", "page": page}).to_string());
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
     }
 }
@@ -464,7 +464,7 @@ fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_
 #[test]
 fn bad_input_is_told_and_stops_nothing() {
     let mut world = World::with(18, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let page = world.pages[0].id.clone();
     for (text, code) in [
         ("no JSON".into(), "bad_message"),
@@ -475,7 +475,7 @@ fn bad_input_is_told_and_stops_nothing() {
         (json!({"v": 1, "kind": "actions", "page": page, "epoch": world.pages[0].epoch, "n": 1, "actions": "x"}).to_string(), "bad_message"),
     ] {
         world.tell(text);
-        world.settle();
+        world.run_until_quiescent();
         assert_eq!(world.pages[0].last("failed")["code"], code);
     }
     let warned = |world: &World| -> Vec<String> {
@@ -496,7 +496,7 @@ fn bad_input_is_told_and_stops_nothing() {
             ("files/addItems", json!([{"id": "b"}, {"id": ""}, {"id": "c"}])),
         ],
     );
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(warned(&world), ["bad_action", "unknown_slice", "missing_id", "bad_id", "missing_item"]);
     for id in ["a", "b", "c"] {
         assert!(world.server.value("files", id).is_some(), "{id}");
@@ -507,7 +507,7 @@ fn bad_input_is_told_and_stops_nothing() {
 #[test]
 fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
     let mut world = World::with(19, FILES);
-    world.settle();
+    world.run_until_quiescent();
     for id in ["a", "b", "c"] {
         world.dispatch(0, "files/addItem", json!({"id": id}));
         world.run_for(20);
@@ -520,7 +520,7 @@ fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
     world.boot();
     world.run_for(3_000);
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     let aside = world
         .disk
         .store
@@ -536,7 +536,7 @@ fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
 #[test]
 fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
     let mut world = World::with(20, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.run_until("it is acknowledged", |world| world.pages[0].acknowledged == 1);
     world.kill();
@@ -545,7 +545,7 @@ fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
     }
     world.boot();
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
-    world.settle();
+    world.run_until_quiescent();
     assert!(world.server.value("files", "b").is_some());
 }
 
@@ -599,7 +599,7 @@ fn an_item_is_shown_on_the_server_only_when_it_is_there() {
 
     world.server.write("files", "a", Some(json!({"id": "a", "x": "theirs"})));
     edit(&mut world, 1);
-    world.settle();
+    world.run_until_quiescent();
     world.run_for(150);
     assert_eq!(
         (shown(&world, "late"), shown(&world, "a")),
@@ -611,7 +611,7 @@ fn an_item_is_shown_on_the_server_only_when_it_is_there() {
 #[test]
 fn f02_a_change_made_offline_is_here_at_once_and_there_after_reconnecting() {
     let mut world = World::with(30, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.server.mode = Fault::Refused;
     world.dispatch(0, "files/addItem", json!({"id": "offline", "x": 1}));
     let hydrate = world.ask(0, "hydrate");
@@ -622,7 +622,7 @@ fn f02_a_change_made_offline_is_here_at_once_and_there_after_reconnecting() {
     world.run_for(3_600_000);
     world.server.mode = Fault::Nothing;
     // No one does anything.
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "offline"), Some(json!({"id": "offline", "x": 1})));
     world.check_converged();
 }
@@ -632,14 +632,14 @@ fn f17_an_update_merges_into_what_is_stored_pending_and_on_its_way() {
     let mut world = World::with(31, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": {"deep": 1}, "y": 1}));
     world.dispatch(0, "files/updateItem", json!({"id": "a", "y": 2}));
-    world.settle();
+    world.run_until_quiescent();
     world.kill_and_boot();
     world.dispatch(0, "files/updateItem", json!({"id": "a", "z": null}));
     world.server.mode = Fault::AnswerSwallowed;
     world.run_for(1_000);
     world.dispatch(0, "files/updateItem", json!({"id": "a", "x": {"other": 2}}));
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     let whole = json!({"id": "a", "x": {"other": 2}, "y": 2, "z": null});
     assert_eq!(
         (world.disk.item("files", "a"), world.server.value("files", "a")),
@@ -651,7 +651,7 @@ fn f17_an_update_merges_into_what_is_stored_pending_and_on_its_way() {
 #[test]
 fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
     let mut world = World::with(32, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let counter = |world: &World| world.status().auto_sync.change_counter;
     for fault in [Fault::Refused, Fault::Internal, Fault::Html, Fault::AnswerLost, Fault::Swallowed] {
         world.server.mode = fault;
@@ -661,7 +661,7 @@ fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
         world.run_for(50);
         assert_eq!(counter(&world), 2, "{fault:?}");
         world.server.mode = Fault::Nothing;
-        world.settle();
+        world.run_until_quiescent();
         assert_eq!(counter(&world), 0, "{fault:?}");
     }
     world.check_converged();
@@ -670,10 +670,10 @@ fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
 #[test]
 fn f35_requests_grow_with_batches_and_one_change_sends_one() {
     let mut world = World::with(33, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let before = world.server.pushes().len();
     world.dispatch(0, "files/addItems", (0..1_000).map(|id| json!({"id": id, "x": 0})).collect());
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.pushes().len() - before, 2);
     // 50 edits of one item while it is quiet for no moment, and of another one, once.
     for x in 0..50 {
@@ -681,7 +681,7 @@ fn f35_requests_grow_with_batches_and_one_change_sends_one() {
         world.run_for(5);
     }
     world.dispatch(0, "files/updateItem", json!({"id": 8, "x": 1}));
-    world.settle();
+    world.run_until_quiescent();
     let pushes = world.server.pushes();
     let sent: usize =
         pushes[before + 2..].iter().map(|push| push["mutations"].as_array().unwrap().len()).sum();
@@ -692,7 +692,7 @@ fn f35_requests_grow_with_batches_and_one_change_sends_one() {
 #[test]
 fn a_change_that_the_server_cannot_take_stops_no_other() {
     let mut world = World::with(34, FILES);
-    world.settle();
+    world.run_until_quiescent();
     world.server.poisoned.insert("17".into());
     world.dispatch(0, "files/addItems", (0..100).map(|id| json!({"id": id})).collect());
     world.run_until("all others are there", |world| world.server.live().len() == 99);
@@ -715,6 +715,6 @@ fn a_change_that_the_server_cannot_take_stops_no_other() {
     world.dispatch(0, "files/updateItem", json!({"id": 17, "x": 1}));
     world.run_for(2_000);
     assert_eq!(world.server.value("files", "17"), Some(json!({"id": 17, "x": 1})));
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }

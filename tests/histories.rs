@@ -10,7 +10,7 @@ const FILES: &str = r#"{"files":{}}"#;
 fn world_with_a(seed: u64) -> World {
     let mut world = World::with(seed, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
-    world.settle();
+    world.run_until_quiescent();
     world
 }
 
@@ -33,7 +33,7 @@ fn a4_answers_whose_record_is_refused_do_not_lose_the_edit_behind_the_push() {
     world.run_for(5_000);
     world.disk.refuse = None;
     world.kill_and_boot();
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 2})));
     world.check_converged();
 }
@@ -45,7 +45,7 @@ fn a6_a_device_that_restarts_with_everything_answered_is_no_fork() {
     for x in 1..4 {
         world.kill_and_boot();
         edit(&mut world, x);
-        world.settle();
+        world.run_until_quiescent();
     }
     let numbers: Vec<u64> = world.server.pushes().iter().map(|push| push["n"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
@@ -57,15 +57,15 @@ fn b7_a_retry_after_a_restart_sends_what_was_refused() {
     let mut world = world_with_a(3);
     world.server.refused.insert("a".into());
     edit(&mut world, 1);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 0})));
     world.kill_and_boot();
     let request = world.ask(0, "rejected");
-    world.settle();
+    world.run_until_quiescent();
     let rejected = world.pages[0].answers[&request]["rejected"][0]["id"].as_str().unwrap().to_owned();
     world.server.refused.clear();
     world.dispatch_all(0, vec![json!({"type": "@retryRejected", "id": rejected})]);
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 1})));
 }
 

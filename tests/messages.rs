@@ -42,7 +42,7 @@ fn sorted(value: Value) -> Value {
 fn metrics() -> Value {
     let mut world = World::with(1, r#"{"files":{}}"#);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
-    world.settle();
+    world.run_until_quiescent();
     sorted(world.pages[0].last("metrics").clone())
 }
 

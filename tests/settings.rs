@@ -31,7 +31,7 @@ fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
     for kill in [false, true] {
         let mut world = World::with(1, FILES);
         world.dispatch(0, "files/addItems", json!([{"id": "a", "x": 0}, {"id": "b"}]));
-        world.settle();
+        world.run_until_quiescent();
         assert_eq!(configure(&mut world, Some("files"), json!({"enabled": false})), "done");
         world.dispatch(0, "files/updateItem", json!({"id": "a", "y": 1}));
         world.dispatch(0, "files/removeItem", json!("b"));
@@ -58,7 +58,7 @@ fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
         assert_eq!(rows["deletes"], json!(["b"]));
 
         assert_eq!(configure(&mut world, Some("files"), json!({"enabled": true})), "done");
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
         assert_eq!(world.server.value("files", "a"), Some(json!({"id": "a", "x": 0, "y": 1, "z": 2})));
         assert_eq!(held(&world), 0);
@@ -68,7 +68,7 @@ fn f19_what_a_disabled_slice_is_told_takes_effect_when_it_is_enabled() {
 #[test]
 fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_again() {
     let mut world = World::with(2, r#"{"files":{},"notes":{}}"#);
-    world.settle();
+    world.run_until_quiescent();
     world.server.mode = Fault::Internal;
     world.dispatch(0, "files/addItem", json!({"id": "secret"}));
     world.dispatch(0, "notes/addItem", json!({"id": "open"}));
@@ -76,7 +76,7 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
     assert_eq!(configure(&mut world, Some("files"), json!({"syncToFlask": false})), "done");
     let before = world.server.pushes().len();
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     assert!(!sent_ids(&world)[..].iter().skip(2 * before).any(|id| id == "secret"), "{:?}", sent_ids(&world));
     assert_eq!(world.server.value("files", "secret"), None);
     assert!(world.server.value("notes", "open").is_some());
@@ -84,7 +84,7 @@ fn f38_what_was_switched_off_meanwhile_is_taken_out_of_a_push_that_is_tried_agai
 
     // Switched on again, it goes.
     assert_eq!(configure(&mut world, Some("files"), json!({"syncToFlask": true})), "done");
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
 }
 
@@ -133,7 +133,7 @@ fn f38_what_was_taken_out_of_a_push_and_edited_is_not_part_of_it_after_a_restart
     flush(&mut world, 0);
     world.kill_and_boot();
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     world.check_rest();
     assert_eq!(world.server.value("files", "x"), Some(json!({"id": "x", "v": 2})));
 }
@@ -142,18 +142,18 @@ fn f38_what_was_taken_out_of_a_push_and_edited_is_not_part_of_it_after_a_restart
 fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
     let mut world = World::with(3, FILES);
     world.dispatch(0, "files/addItems", json!([{"id": "same"}, {"id": "edited"}, {"id": "gone"}]));
-    world.settle();
+    world.run_until_quiescent();
     configure(&mut world, Some("files"), json!({"syncToFlask": false}));
     let before = sent_ids(&world).len();
     world.dispatch(0, "files/updateItem", json!({"id": "edited", "x": 1}));
     world.dispatch(0, "files/addItem", json!({"id": "new"}));
     world.dispatch(0, "files/removeItem", json!("gone"));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(sent_ids(&world)[before..], ["gone"], "only that it is gone, which the server had");
     world.kill_and_boot();
     let before = sent_ids(&world).len();
     configure(&mut world, Some("files"), json!({"syncToFlask": true}));
-    world.settle();
+    world.run_until_quiescent();
     let mut sent = sent_ids(&world)[before..].to_vec();
     sent.sort();
     assert_eq!(sent, ["edited", "new"]);
@@ -165,13 +165,13 @@ fn f38_on_again_what_the_server_lacks_is_sent_and_nothing_else() {
 fn f18_a_set_of_a_page_that_has_read_deletes_what_it_names() {
     let mut world = World::with(4, FILES);
     world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
-    world.settle();
+    world.run_until_quiescent();
     world.open_page(FILES);
     // Another tab's item comes while the set is on its way: the set does not name it.
     world.dispatch(1, "files/addItem", json!({"id": "d"}));
     let set = json!({"type": "files/setFiles", "payload": [{"id": "a", "x": 1}], "left": ["b"]});
     world.dispatch_all(0, vec![set]);
-    world.settle();
+    world.run_until_quiescent();
     let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
     assert_eq!(left, ["a", "d"]);
     assert_eq!(world.disk.item("files", "a"), Some(json!({"id": "a", "x": 1})));
@@ -182,10 +182,10 @@ fn f18_a_set_of_a_page_that_has_read_deletes_what_it_names() {
 fn f18_a_set_of_a_page_that_has_not_read_is_the_new_whole() {
     let mut world = World::with(4, FILES);
     world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
-    world.settle();
+    world.run_until_quiescent();
     world.open_page(FILES);
     world.dispatch(1, "files/setFiles", json!([{"id": "c"}]));
-    world.settle();
+    world.run_until_quiescent();
     let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
     assert_eq!(left, ["c"]);
     assert_eq!(world.disk.count("files"), 1);
@@ -215,7 +215,7 @@ fn f18_a_clear_deletes_what_was_there_before_it_seen_or_not() {
     let mut world = World::with(4, r#"{"files":{},"notes":{},"theme":{"single":true}}"#);
     world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
     world.dispatch(0, "notes/addItem", json!({"id": "n"}));
-    world.settle();
+    world.run_until_quiescent();
     // The second page has seen nothing yet.
     world.open_page(FILES);
     world.dispatch(0, "files/addItem", json!({"id": "c"}));
@@ -229,7 +229,7 @@ fn f18_a_clear_deletes_what_was_there_before_it_seen_or_not() {
         ],
     );
     world.dispatch(0, "files/addItem", json!({"id": "f"}));
-    world.settle();
+    world.run_until_quiescent();
     world.check_converged();
     let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
     assert_eq!(left, ["e", "f", "n"]);
@@ -246,12 +246,12 @@ fn f18_killed_at_every_boundary_a_set_takes_effect_once() {
     let run = |kill_at: Option<usize>| {
         let mut world = World::with(5, FILES);
         world.dispatch(0, "files/addItems", json!([{"id": "a"}, {"id": "b"}]));
-        world.settle();
+        world.run_until_quiescent();
         let start = world.boundary;
         world.kill_at = kill_at.map(|at| start + at);
         world.burst(0, &[("files/addItem", json!({"id": "c"})), ("files/setFiles", json!([{"id": "b"}]))]);
         world.dispatch(0, "files/addItem", json!({"id": "after"}));
-        world.settle();
+        world.run_until_quiescent();
         let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
         assert_eq!(left, ["after", "b"], "killed at {kill_at:?}");
         assert_eq!((world.disk.count("files"), world.disk.count("_journal")), (2, 0));
@@ -267,10 +267,10 @@ fn f16_a_single_value_is_kept_and_replaced_whole() {
     let mut world = World::with(6, r#"{"theme":{"single":true},"settings":{"single":true}}"#);
     world.dispatch(0, "theme/setTheme", json!({"dark": true, "size": 3}));
     world.dispatch(0, "settings/saveSettings", json!("plain"));
-    world.settle();
+    world.run_until_quiescent();
     world.kill_and_boot();
     world.dispatch(0, "theme/setTheme", json!({"dark": false}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.disk.item("theme", "value"), Some(json!({"dark": false})));
     assert_eq!(world.server.value("settings", "value"), Some(json!("plain")));
     world.check_converged();
@@ -279,7 +279,7 @@ fn f16_a_single_value_is_kept_and_replaced_whole() {
 #[test]
 fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
     let mut world = World::with(7, r#"{"files":{"debounceMs":600000,"maxWaitMs":600000}}"#);
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.run_for(5_000);
     assert_eq!(world.disk.item("files", "a"), None);
@@ -301,7 +301,7 @@ fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
 #[test]
 fn f31_the_period_is_what_is_configured_from_the_moment_it_is_configured() {
     let mut world = World::with(8, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let asked = |world: &World| world.server.requests.len();
     let before = asked(&world);
     world.run_for(91_000);
@@ -324,7 +324,7 @@ fn f32_the_threshold_commits_and_sends_at_once_and_off_is_off() {
     for enabled in [true, false] {
         let mut world = World::with(9, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
         configure(&mut world, None, json!({"enabled": enabled, "maxQueueSize": 20, "syncOnChange": enabled}));
-        world.settle();
+        world.run_until_quiescent();
         world.dispatch(0, "files/addItems", (0..19).map(|id| json!({"id": id})).collect());
         world.run_for(5_000);
         assert_eq!(world.disk.count("files"), 0);
@@ -338,11 +338,11 @@ fn f32_the_threshold_commits_and_sends_at_once_and_off_is_off() {
 #[test]
 fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
     let mut world = World::with(11, FILES);
-    world.settle();
+    world.run_until_quiescent();
     let connection = |world: &World| world.pages[0].last("status")["status"]["connection"].clone();
     world.server.faults.push_back(Fault::Refused);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
-    world.settle();
+    world.run_until_quiescent();
     let heard = world.pages[0].heard_of("status");
     assert!(heard.iter().all(|message| message["status"]["connection"] != "local-only"), "{heard:?}");
     assert_eq!(connection(&world), "online");
@@ -361,7 +361,7 @@ fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
     let probes = world.server.requests.iter().filter(|request| request.0 == "/health").count();
     assert!((3..=15).contains(&probes), "{probes} probes: they go on, and grow apart");
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(connection(&world), "online");
     world.check_converged();
 }
@@ -369,7 +369,7 @@ fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
 #[test]
 fn whether_the_server_is_there_is_answered_at_once() {
     let mut world = World::with(11, FILES);
-    world.settle();
+    world.run_until_quiescent();
     for (mode, connected) in [(Fault::Nothing, true), (Fault::Refused, false), (Fault::Internal, false)] {
         world.server.mode = mode;
         let request = world.ask(0, "check");
@@ -381,7 +381,7 @@ fn whether_the_server_is_there_is_answered_at_once() {
 #[test]
 fn f34_every_operation_is_counted_also_in_an_outage() {
     let mut world = World::with(12, r#"{"files":{},"notes":{"syncToFlask":false}}"#);
-    world.settle();
+    world.run_until_quiescent();
     world.server.mode = Fault::Refused;
     world.dispatch(0, "files/addItems", json!([{"id": 1}, {"id": 2}, {"id": 3}]));
     world.dispatch(0, "notes/addItem", json!({"id": 1}));
@@ -391,14 +391,14 @@ fn f34_every_operation_is_counted_also_in_an_outage() {
     assert!(metrics["failedOperations"].as_u64().unwrap() >= 3, "{metrics}");
     assert!(metrics["oldestPendingAt"].is_u64(), "{metrics}");
     world.server.mode = Fault::Nothing;
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/removeItem", json!(2));
     world.dispatch(0, "notes/addItem", json!({"id": 2}));
     world.run_for(100);
     world.disk.refuse = Some("notes");
     world.run_for(1_000);
     world.disk.refuse = None;
-    world.settle();
+    world.run_until_quiescent();
     let metrics = world.metrics(0);
     let of = |slice: &str, kind: &str| {
         let count = &metrics["bySlice"][slice][kind];
@@ -410,19 +410,19 @@ fn f34_every_operation_is_counted_also_in_an_outage() {
     assert!(metrics["oldestPendingAt"].is_null(), "{metrics}");
     // They outlive the worker, and begin anew when asked to.
     world.kill_and_boot();
-    world.settle();
+    world.run_until_quiescent();
     world.signal(0, "ping");
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.metrics(0), metrics);
     world.signal(0, "resetMetrics");
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(world.metrics(0)["totalOperations"], 0);
 }
 
 #[test]
 fn f10_a_page_that_is_hidden_has_its_changes_committed_and_sent_at_once() {
     let mut world = World::with(13, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
-    world.settle();
+    world.run_until_quiescent();
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.signal(0, "hidden");
     world.run_for(1_000);
@@ -434,7 +434,7 @@ fn f10_a_page_that_is_hidden_has_its_changes_committed_and_sent_at_once() {
 fn f45_the_browser_is_asked_to_wake_the_worker_when_nobody_else_will() {
     let mut world = World::with(14, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
-    world.settle();
+    world.run_until_quiescent();
     assert!(!world.asked_to_be_woken, "there was no need");
     world.server.mode = Fault::Refused;
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
@@ -453,7 +453,7 @@ fn f45_the_browser_is_asked_to_wake_the_worker_when_nobody_else_will() {
     assert!(world.engine.as_ref().unwrap().is_unsent());
     world.server.mode = Fault::Nothing;
     world.background_sync();
-    world.settle();
+    world.run_until_quiescent();
     assert!(!world.engine.as_ref().unwrap().is_unsent());
     world.check_converged();
 }
@@ -488,7 +488,7 @@ fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
         }
         world.kills = 0;
         world.configure(0, Some("files"), &json!({"enabled": true, "syncToFlask": true}));
-        world.settle();
+        world.run_until_quiescent();
         world.check_converged();
         let held = world.disk.rows_of("_items").iter().filter(|row| row.get("local").is_some()).count();
         assert_eq!((held, world.disk.meta("requeue")), (0, None), "seed {seed}");
@@ -510,11 +510,11 @@ fn a_change_of_a_slice_that_is_disabled_again_is_sent_when_it_is_enabled_whateve
     world.kill_and_boot();
     world.server.mode = Fault::Nothing;
     world.ask(0, "sync");
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!((sent_ids(&world), world.disk.count("_journal")), (vec!["other".to_owned()], 0));
     world.kill_and_boot();
     configure(&mut world, Some("notes"), json!({"enabled": true}));
-    world.settle();
+    world.run_until_quiescent();
     assert_eq!(sent_ids(&world), ["other", "a"]);
     world.check_converged();
 }

@@ -4,7 +4,7 @@ use nightferry::engine::Input;
 use nightferry::store::MemoryStore;
 use nightferry::store::conformance::{Step, cases, compare_loaded, compare_snapshots};
 use nightferry_sim::Rng;
-use nightferry_sim::disk::{Disk, Finished, Told, Work, report};
+use nightferry_sim::disk::{Completion, Disk, Finished, Work, report};
 
 #[test]
 fn the_store_in_memory_keeps_the_contract() {
@@ -22,7 +22,7 @@ fn the_store_in_memory_keeps_the_contract() {
                     Err(_) => Ok(()),
                 },
                 Step::Start(expected) => compare_snapshots(expected, store.snapshot()),
-                Step::Load { wanted, whole, loaded } => compare_loaded(loaded, store.load(wanted, whole)),
+                Step::Load { wanted, slices, loaded } => compare_loaded(loaded, store.load(wanted, slices)),
             };
             assert_eq!(result, Ok(()), "{}, step {at}", case.name);
         }
@@ -36,8 +36,8 @@ fn perform(disk: &mut Disk, work: Work) -> Input {
         panic!("nothing is open before it")
     };
     match report(work, result, disk) {
-        Told::Engine(input) => input,
-        Told::Pages(..) => panic!("no page asked"),
+        Completion::Engine(input) => input,
+        Completion::Pages(..) => panic!("no page asked"),
     }
 }
 
@@ -60,8 +60,8 @@ fn the_simulated_disk_keeps_the_contract() {
                     input => Err(input.to_string()),
                 },
                 Step::Start(expected) => compare_snapshots(&expected, disk.store.snapshot()),
-                Step::Load { wanted, whole, loaded } => {
-                    match perform(&mut disk, Work::Load { load: 1, wanted, whole }) {
+                Step::Load { wanted, slices, loaded } => {
+                    match perform(&mut disk, Work::Load { load: 1, wanted, slices }) {
                         Input::Loaded { result: Ok(rows), .. } => compare_loaded(&loaded, rows),
                         input => Err(input.to_string()),
                     }

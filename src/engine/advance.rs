@@ -5,7 +5,7 @@ use super::messages::view;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
-use super::uplink::{Answer, Context, Failure, Outcome, PushEnded, Step};
+use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::down::{self, Origin, To};
 use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
@@ -113,7 +113,7 @@ impl Engine {
             }
         }
         if self.settings.schedule().is_full(self.replica.waiting()) {
-            self.replica.hurry(self.now.tick);
+            self.replica.retry_now(self.now.tick);
         }
         if self.replay.is_recovering() && self.replay.is_recovered() {
             self.end_recovery();
@@ -191,12 +191,12 @@ impl Engine {
     pub(super) fn load(&mut self, missing: Missing) {
         let load = self.next_id();
         self.storage.begin_load(load);
-        for whole in &missing.slices {
-            self.replica.keep_slice(&whole.slice, false);
+        for wanted in &missing.slices {
+            self.replica.keep_slice(&wanted.slice, false);
         }
-        self.replay.loading(missing.slices.iter().map(|whole| whole.slice.clone()));
+        self.replay.loading(missing.slices.iter().map(|wanted| wanted.slice.clone()));
         let wanted = wanted(&missing.keys, self.settings.slices());
-        self.outputs.push_back(Output::Load { load, wanted, whole: missing.slices });
+        self.outputs.push_back(Output::Load { load, wanted, slices: missing.slices });
     }
 
     pub(super) fn loaded(&mut self, load: u64, result: Result<Vec<Loaded>, StoreError>) {
@@ -261,9 +261,9 @@ impl Engine {
         let slices = self.settings.slices();
         let Some(name) = self.settings.slice_to_requeue().filter(|name| slices.syncs(name)) else { return };
         if let Some(slice) = slices.get(name).filter(|_| !self.replica.is_fully_loaded(name)) {
-            let whole = crate::store::Whole { slice: name.clone(), store: slice.store.clone() };
-            if !missing.slices.contains(&whole) {
-                missing.slices.push(whole);
+            let wanted = crate::store::Whole { slice: name.clone(), store: slice.store.clone() };
+            if !missing.slices.contains(&wanted) {
+                missing.slices.push(wanted);
             }
         }
     }
@@ -293,7 +293,7 @@ impl Engine {
         let (now, slices) = (self.now, self.settings.slices());
         let Some(ended) = self.replica.end_checkpoint(txn, result.is_ok(), now.tick, slices) else { return };
         if ended.items.iter().any(|(_, value)| value.is_some()) {
-            self.clients.metrics().took(now.tick.since(ended.begun_at));
+            self.clients.metrics().took(now.tick.elapsed_since(ended.begun_at));
         }
         for (key, value) in &ended.items {
             let kind = match value {
@@ -322,7 +322,7 @@ impl Engine {
     fn send(&mut self) {
         if let Some(request) = self.uplink.overdue(self.now.tick) {
             self.outputs.push_back(Output::Cancel { request });
-            self.answered(request, Answer::None);
+            self.answered(request, Reception::None);
         }
         loop {
             let may_choose = !self.replay.is_recovering()
@@ -368,7 +368,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn answered(&mut self, request: u64, answer: Answer) {
+    pub(super) fn answered(&mut self, request: u64, answer: Reception) {
         let knew_principal = self.uplink.principal().is_some();
         let Some(outcome) = self.uplink.answered(request, answer, self.now, &mut self.rng) else { return };
         if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {

@@ -12,13 +12,13 @@ pub struct Now {
 impl Now {
     /// The wall clock's time at a tick that lies ahead.
     pub fn at_tick(self, tick: Tick) -> Millis {
-        self.at.plus(tick.since(self.tick))
+        self.at.plus(tick.elapsed_since(self.tick))
     }
 
     /// The tick of a time that the wall clock had when it was written down, perhaps in another life. One that lies more
     /// than `most` ms ahead is due now: the wall clock was set since.
     pub fn tick_at(self, at: Millis, most: u64) -> Tick {
-        match at.since(self.at) {
+        match at.elapsed_since(self.at) {
             ahead if ahead <= most => self.tick.plus(ahead),
             _ => self.tick,
         }

@@ -69,7 +69,7 @@ struct PageProgress {
 
 /// `_meta.page:<id>`.
 #[derive(Serialize, Deserialize)]
-struct Mark {
+struct StoredProgress {
     n: BurstNo,
     at: Millis,
 }
@@ -94,7 +94,7 @@ pub enum Arrival {
     /// It is on its way already.
     Known,
     /// Bursts before it are missing, from this one on.
-    Gap(BurstNo),
+    OutOfOrder(BurstNo),
 }
 
 /// A record on disk.
@@ -155,7 +155,7 @@ impl Journal {
 
     /// Takes up a page's mark that was on disk at start.
     pub fn recover_mark(&mut self, page: &str, row: &str) {
-        let Some(Mark { n, at }) = crate::json::read(row) else { return };
+        let Some(StoredProgress { n, at }) = crate::json::read(row) else { return };
         let mark = self.marks.entry(page.into()).or_default();
         let n = n.max(mark.durable);
         *mark = PageProgress { durable: n, accepted: n, at: at.max(mark.at) };
@@ -217,7 +217,7 @@ impl Journal {
             return Arrival::Known;
         }
         if n != mark.accepted.next() {
-            return Arrival::Gap(mark.accepted.next());
+            return Arrival::OutOfOrder(mark.accepted.next());
         }
         mark.accepted = n;
         let head = RecordHead::Burst { page: page.clone(), n, at: now, seen };
@@ -339,7 +339,10 @@ impl Journal {
             marks.insert(page, *n);
         }
         for (page, n) in marks {
-            writes.push(Write::meta(&format!("page:{page}"), &crate::json::write(&Mark { n, at: now })));
+            writes.push(Write::meta(
+                &format!("page:{page}"),
+                &crate::json::write(&StoredProgress { n, at: now }),
+            ));
         }
     }
 
@@ -357,7 +360,7 @@ impl Journal {
             self.large_since = None;
             return None;
         }
-        if now.since(*self.large_since.get_or_insert(now)) < LARGE_FOR_MS {
+        if now.elapsed_since(*self.large_since.get_or_insert(now)) < LARGE_FOR_MS {
             return None;
         }
         self.retained.keys().take(1 + self.retained.len() / 4).next_back().copied()
@@ -365,7 +368,7 @@ impl Journal {
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.
     pub fn expire_marks(&mut self, now: Millis) -> Vec<Write> {
-        let is_expired = |mark: &PageProgress| now.since(mark.at) > MARK_MS;
+        let is_expired = |mark: &PageProgress| now.elapsed_since(mark.at) > MARK_MS;
         let expired: Vec<Rc<str>> =
             self.marks.iter().filter(|(_, mark)| is_expired(mark)).map(|(page, _)| page.clone()).collect();
         let delete = |page: &Rc<str>| Write::delete(META, RowKey::Text(format!("page:{page}").into()));

@@ -84,7 +84,7 @@ impl Engine {
             Body::Online => self.uplink.contact(),
             Body::Hidden => {
                 // The page may be gone the next moment, and this worker soon after it.
-                self.hurry();
+                self.retry_now();
                 self.request_background_sync();
             }
             Body::ResetMetrics => self.clients.metrics().reset(self.now.tick),
@@ -103,7 +103,7 @@ impl Engine {
                 let durable = self.journal.durable(page);
                 self.clients.post(To::page(page), down::ack(durable.0));
             }
-            Arrival::Gap(from) => self.clients.post(To::page(page), down::expected(from.0)),
+            Arrival::OutOfOrder(from) => self.clients.post(To::page(page), down::expected(from.0)),
         }
     }
 
@@ -124,15 +124,15 @@ impl Engine {
     }
 
     fn wait_for(&mut self, page: Rc<str>, request: u64, wants: Wants) {
-        self.hurry();
+        self.retry_now();
         self.clients.wait(Waiter { page, request, position: self.journal.last(), wants });
     }
 
     /// Nothing that has arrived waits for quiet any longer.
-    fn hurry(&mut self) {
+    fn retry_now(&mut self) {
         self.urgent_through = self.journal.last();
         self.storage.retry_now();
-        self.replica.hurry(self.now.tick);
+        self.replica.retry_now(self.now.tick);
     }
 
     /// Has the browser wake the worker, where there is something to send and no page will.

@@ -215,7 +215,7 @@ impl Engine {
             Input::Stored { txn, result } => self.stored(txn, result),
             Input::Loaded { load, result } => self.loaded(load, result),
             Input::Migrated(result) => self.migrated(result),
-            Input::Answered { request, answer } => self.answered(request, uplink::Answer::Some(answer)),
+            Input::Answered { request, answer } => self.answered(request, uplink::Reception::Some(answer)),
             Input::BackgroundSync => self.background_sync(),
         }
     }

@@ -13,7 +13,7 @@ pub enum Output {
     /// Apply the writes in one transaction, or none of them.
     Store { txn: u64, writes: Vec<Write> },
     /// Read items, and all items of slices, in one transaction.
-    Load { load: u64, wanted: Vec<Wanted>, whole: Vec<Whole> },
+    Load { load: u64, wanted: Vec<Wanted>, slices: Vec<Whole> },
     /// Read all items of an object store and post them to a page, merged under `message` (see `bridge::down::rows`).
     Rows { to: To, request: u64, message: String, store: Rc<str> },
     /// Add these object stores to the database.

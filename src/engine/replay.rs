@@ -140,25 +140,25 @@ impl Replay {
     }
 
     /// The next record, whether its items are here or not.
-    pub fn take(&mut self) -> Option<ParsedRecord> {
+    pub fn next_record(&mut self) -> Option<ParsedRecord> {
         self.queue.pop_front()
     }
 
     /// What the queue lacks.
     pub fn missing(&self, replica: &Replica, slices: &Slices) -> Missing {
         let keys = collect::set(self.queue.iter().flat_map(|record| replica.missing_keys(record)));
-        let mut whole: Vec<Whole> = Vec::new();
+        let mut missing_slices: Vec<Whole> = Vec::new();
         for missing in self.queue.iter().flat_map(|record| replica.missing_slices(record, slices)) {
-            if !whole.contains(&missing) {
-                whole.push(missing);
+            if !missing_slices.contains(&missing) {
+                missing_slices.push(missing);
             }
         }
-        Missing { keys, slices: whole }
+        Missing { keys, slices: missing_slices }
     }
 
     /// Whether a record in the queue is about every item of the slice.
     pub fn needs_slice(&self, slice: &str) -> bool {
-        self.queue.iter().any(|record| record.whole_slices().iter().any(|whole| **whole == *slice))
+        self.queue.iter().any(|record| record.whole_slices().iter().any(|name| **name == *slice))
     }
 
     pub fn loading(&mut self, slices: impl Iterator<Item = Rc<str>>) {

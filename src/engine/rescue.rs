@@ -26,7 +26,7 @@ impl Engine {
     /// on with it. Items at rest were in the old database alone; of those in slices that are synced the server has a copy.
     pub fn rescue(&mut self) -> Rescue {
         let slices: Slices = self.settings.slices().clone();
-        while let Some(record) = self.replay.take() {
+        while let Some(record) = self.replay.next_record() {
             // What is not in memory is not anywhere any more.
             self.replica.apply(&record, true, self.now, &slices);
         }

@@ -52,12 +52,12 @@ impl Display for Output {
                 write!(f, "transaction {txn}:")?;
                 writes.iter().try_for_each(|write| write!(f, " {write}"))
             }
-            Output::Load { load, wanted, whole } => {
+            Output::Load { load, wanted, slices } => {
                 write!(f, "read {load}:")?;
                 for wanted in wanted {
                     write!(f, " {}", RowKey::Item(wanted.key.clone()))?;
                 }
-                whole.iter().try_for_each(|whole| write!(f, " all of {}", whole.slice))
+                slices.iter().try_for_each(|wanted| write!(f, " all of {}", wanted.slice))
             }
             Output::Rows { request, store, .. } => write!(f, "reads {store} for request {request} of a page"),
             Output::Migrate { stores } => write!(f, "adds the object stores {}", stores.join(", ")),

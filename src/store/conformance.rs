@@ -21,7 +21,7 @@ pub enum Step {
     /// What a start reads. Of the stores, those of slices count; the order is free but for the journal's.
     Start(Snapshot),
     /// What a read comes to, in any order.
-    Load { wanted: Vec<Wanted>, whole: Vec<Whole>, loaded: Vec<Loaded> },
+    Load { wanted: Vec<Wanted>, slices: Vec<Whole>, loaded: Vec<Loaded> },
 }
 
 /// Says where a snapshot is not the expected one.
@@ -108,13 +108,13 @@ fn loaded(id: &str, value: Option<&str>, row: Option<&str>) -> Loaded {
 /// Reads these items by their names.
 fn reads(items: Vec<Loaded>) -> Step {
     let wanted = items.iter().map(|loaded| Wanted { key: loaded.key.clone(), store: FILES.into() });
-    Step::Load { wanted: wanted.collect(), whole: Vec::new(), loaded: items }
+    Step::Load { wanted: wanted.collect(), slices: Vec::new(), loaded: items }
 }
 
 /// Reads the whole slice.
 fn has(items: Vec<Loaded>) -> Step {
-    let whole = vec![Whole { slice: FILES.into(), store: FILES.into() }];
-    Step::Load { wanted: Vec::new(), whole, loaded: items }
+    let slices = vec![Whole { slice: FILES.into(), store: FILES.into() }];
+    Step::Load { wanted: Vec::new(), slices, loaded: items }
 }
 
 fn starts(journal: &[(u64, &str)], open: &[&str], meta: &[(&str, &str)]) -> Step {
@@ -359,7 +359,7 @@ fn a_read_names_items_and_slices() -> Case {
     let note = Loaded { key: of_notes.clone(), value: Some("true".into()), row: Some(row.into()) };
     let both = Step::Load {
         wanted: vec![Wanted { key: of_notes.clone(), store: notes.clone() }],
-        whole: vec![Whole { slice: FILES.into(), store: FILES.into() }],
+        slices: vec![Whole { slice: FILES.into(), store: FILES.into() }],
         loaded: vec![
             loaded("both", Some("1"), Some(row)),
             loaded("row", None, Some(row)),
@@ -371,7 +371,7 @@ fn a_read_names_items_and_slices() -> Case {
         .map(|id| Wanted { key: Key::new(FILES, id), store: FILES.into() });
     let some = Step::Load {
         wanted: wanted.into_iter().chain([Wanted { key: of_notes.clone(), store: notes.clone() }]).collect(),
-        whole: Vec::new(),
+        slices: Vec::new(),
         loaded: vec![
             loaded("both", Some("1"), Some(row)),
             loaded("nothing", None, None),

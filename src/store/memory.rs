@@ -74,10 +74,10 @@ impl MemoryStore {
         snapshot
     }
 
-    pub fn load(&self, wanted: &[Wanted], whole: &[Whole]) -> Vec<Loaded> {
+    pub fn load(&self, wanted: &[Wanted], slices: &[Whole]) -> Vec<Loaded> {
         let mut loaded: Vec<Loaded> =
             wanted.iter().map(|wanted| self.one(&wanted.key, &wanted.store)).collect();
-        for Whole { slice, store } in whole {
+        for Whole { slice, store } in slices {
             let with_value = self.rows(store).filter_map(|(key, _)| match key {
                 RowKey::Text(id) => Some(Key::from_parts(slice.clone(), id.clone())),
                 _ => None,

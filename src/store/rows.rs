@@ -245,7 +245,8 @@ impl Operation {
 pub struct PushRow {
     pub client: Rc<str>,
     pub n: PushNo,
-    pub tag: Rc<str>,
+    #[serde(rename = "tag")]
+    pub push_id: Rc<str>,
     /// Kept as one text beside the numbers.
     #[serde(skip)]
     pub operations: Vec<Operation>,
@@ -266,10 +267,11 @@ impl PushRow {
         struct Stored {
             client: Rc<str>,
             n: PushNo,
-            tag: Rc<str>,
+            #[serde(rename = "tag")]
+            push_id: Rc<str>,
             text: Rc<str>,
         }
-        let Stored { client, n, tag, text } = read(row)?;
-        Some(PushRow { client, n, tag, operations: read(&text)? })
+        let Stored { client, n, push_id, text } = read(row)?;
+        Some(PushRow { client, n, push_id, operations: read(&text)? })
     }
 }

@@ -43,13 +43,13 @@ async fn play(name: &str, case: Case) -> Result<(), String> {
             Step::Start(expected) => {
                 database.snapshot().await.map_err(said).and_then(|there| compare_snapshots(&expected, there))
             }
-            Step::Load { wanted, whole, loaded } => {
+            Step::Load { wanted, slices, loaded } => {
                 let mut stores: Vec<Rc<str>> = vec![nightferry::store::ITEMS.into()];
                 stores.extend(wanted.iter().map(|wanted| wanted.store.clone()));
-                stores.extend(whole.iter().map(|whole| whole.store.clone()));
+                stores.extend(slices.iter().map(|slice| slice.store.clone()));
                 let names: Vec<&str> = stores.iter().map(|store| &**store).collect();
                 match database.read(&names) {
-                    Ok(transaction) => read::load(transaction, wanted, whole)
+                    Ok(transaction) => read::load(transaction, wanted, slices)
                         .await
                         .map_err(said)
                         .and_then(|there| compare_loaded(&loaded, there)),

@@ -236,10 +236,10 @@ fn issue<'a>(
                         .into()
                 }
             };
-            requests.extend(puts.take(store)?);
+            requests.extend(puts.put_all(store)?);
             requests.push(Some(Box::pin(store.delete(key))));
         }
-        requests.extend(puts.take(store)?);
+        requests.extend(puts.put_all(store)?);
     }
     Ok(())
 }
@@ -272,7 +272,7 @@ impl Puts {
     }
 
     /// The request that they are; none where there are none.
-    fn take<'a>(&mut self, store: &'a Store) -> Result<Option<Option<Request<'a, ()>>>, StoreError> {
+    fn put_all<'a>(&mut self, store: &'a Store) -> Result<Option<Option<Request<'a, ()>>>, StoreError> {
         let Puts { keys, rows, texts } = std::mem::take(self);
         if keys.is_empty() {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`hear`] and
-//! [`wake`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] is what else the
+//! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`handle_message`] and
+//! [`background_sync`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] is what else the
 //! browser provides.
 
 #[cfg(feature = "conformance")]
@@ -41,14 +41,14 @@ pub async fn boot(name: String, api: String, trace: bool) -> Result<(), JsValue>
 
 /// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.
 #[wasm_bindgen]
-pub async fn hear(data: JsValue) {
+pub async fn handle_message(data: JsValue) {
     // Anything other than text is no message of ours: the engine answers it like one that cannot be read.
     worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
 }
 
 /// Handles a wake by the browser. Rejects while something is left to send, so that the browser tries again later.
 #[wasm_bindgen]
-pub async fn wake() -> Result<(), JsValue> {
+pub async fn background_sync() -> Result<(), JsValue> {
     match worker::handle(Input::BackgroundSync).await {
         true => Ok(()),
         false => Err(failure("The server does not have everything yet.")),

@@ -16,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local as spawn};
 use web_sys::AbortController;
 
 /// Work that is due within this is waited for; what is due later is begun by another event.
-const SOON_MS: u64 = 20_000;
+const KEEP_ALIVE_MS: u64 = 20_000;
 /// The longest that one event is held open for.
 const HOLD_MS: u32 = 25_000;
 
@@ -125,7 +125,7 @@ impl Worker {
             }
         }
         self.pumping.set(false);
-        if !self.engine.borrow().busy(SOON_MS) {
+        if !self.engine.borrow().busy(KEEP_ALIVE_MS) {
             for resting in self.resting.take() {
                 let _ = resting.call0(&JsValue::UNDEFINED);
             }
@@ -134,7 +134,7 @@ impl Worker {
 
     /// Until there is no work left, or this event has been held for long enough.
     async fn rest(&self) {
-        if self.engine.borrow().busy(SOON_MS) {
+        if self.engine.borrow().busy(KEEP_ALIVE_MS) {
             // A promise's own function: it may be called twice.
             let mut held = None;
             let rested = Promise::new(&mut |rested, _| {
@@ -153,7 +153,7 @@ impl Worker {
             return;
         }
         let timer = deadline.map(|deadline| {
-            let wait = deadline.at.since(moment().tick).min(u64::from(u32::MAX >> 1)) as u32;
+            let wait = deadline.at.elapsed_since(moment().tick).min(u64::from(u32::MAX >> 1)) as u32;
             let timer = Timeout::new(wait, || {
                 drop(self.timer.take());
                 self.input(Input::Timeout);
@@ -167,7 +167,7 @@ impl Worker {
         match output {
             Output::Post { to, message } => self.pages.post(&to, &message),
             Output::Store { txn, writes } => self.store(txn, writes),
-            Output::Load { load, wanted, whole } => self.load(load, wanted, whole),
+            Output::Load { load, wanted, slices } => self.load(load, wanted, slices),
             Output::RequestBackgroundSync => request_background_sync(),
             Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
             Output::Migrate { stores } => self.migrate(stores),
@@ -201,14 +201,14 @@ impl Worker {
         });
     }
 
-    fn load(&'static self, load: u64, wanted: Vec<Wanted>, whole: Vec<Whole>) {
+    fn load(&'static self, load: u64, wanted: Vec<Wanted>, slices: Vec<Whole>) {
         let mut stores = vec![ITEMS];
         for Wanted { store, .. } in &wanted {
             if !stores.contains(&&**store) {
                 stores.push(store);
             }
         }
-        for Whole { store, .. } in &whole {
+        for Whole { store, .. } in &slices {
             if !stores.contains(&&**store) {
                 stores.push(store);
             }
@@ -217,7 +217,7 @@ impl Worker {
         let life = self.life.get();
         spawn(async move {
             let result = match begun {
-                Ok(transaction) => read::load(transaction, wanted, whole).await,
+                Ok(transaction) => read::load(transaction, wanted, slices).await,
                 Err(error) => self.reopen(error).await.map(|()| Vec::new()),
             };
             self.report(life, Input::Loaded { load, result });

@@ -54,13 +54,13 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a replay applies edits twice",
         file: "src/engine/replica/effects.rs",
-        rule: "        if position <= entry.written {",
+        rule: "        if position <= entry.durable_position {",
         broken: "        if false {",
     },
     Mutant {
         name: "a replay applies answers twice",
         file: "src/engine/replica/effects.rs",
-        rule: "        if record.position <= entry.written {",
+        rule: "        if record.position <= entry.durable_position {",
         broken: "        if false {",
     },
     Mutant {

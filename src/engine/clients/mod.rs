@@ -262,7 +262,7 @@ impl Clients {
         let View { journal, replica, settings, .. } = view;
         for waiter in std::mem::take(&mut self.waiters) {
             let in_effect = journal.is_visible_through(waiter.position);
-            let written = || in_effect && replica.is_written_through(waiter.position);
+            let is_durable = || in_effect && replica.is_written_through(waiter.position);
             match &waiter.wants {
                 Wants::Rows(slice) if in_effect => {
                     let Some(config) = settings.slices().get(slice) else { continue };
@@ -280,8 +280,8 @@ impl Clients {
                 Wants::Rejections if in_effect => {
                     self.post_to(&waiter.page, down::rejected(waiter.request, &replica.rejections()));
                 }
-                Wants::Flush if written() => self.post_to(&waiter.page, down::done(waiter.request)),
-                Wants::Sync if written() && view.is_synced() => {
+                Wants::Flush if is_durable() => self.post_to(&waiter.page, down::done(waiter.request)),
+                Wants::Sync if is_durable() && view.is_synced() => {
                     self.post_to(&waiter.page, down::done(waiter.request));
                 }
                 _ => self.waiters.push(waiter),

@@ -130,9 +130,9 @@ fn a_repeated_burst_is_acknowledged_again_and_appended_once() {
 #[test]
 fn a_burst_that_comes_too_early_is_refused_with_the_number_that_is_missing() {
     let mut journal = Journal::default();
-    assert_eq!(arrive(&mut journal, "a", 3), Arrival::Gap(BurstNo(1)));
+    assert_eq!(arrive(&mut journal, "a", 3), Arrival::OutOfOrder(BurstNo(1)));
     arrive(&mut journal, "a", 1);
-    assert_eq!(arrive(&mut journal, "a", 3), Arrival::Gap(BurstNo(2)));
+    assert_eq!(arrive(&mut journal, "a", 3), Arrival::OutOfOrder(BurstNo(2)));
     assert_eq!(arrive(&mut journal, "b", 1), Arrival::Accepted, "pages count for themselves");
 }
 
@@ -140,7 +140,7 @@ fn a_burst_that_comes_too_early_is_refused_with_the_number_that_is_missing() {
 fn c8_no_burst_before_the_first_that_a_page_still_holds_is_waited_for() {
     let mut journal = Journal::default();
     assert_eq!(arrive_from(&mut journal, "a", 58, 58), Arrival::Accepted);
-    assert_eq!(arrive_from(&mut journal, "a", 60, 59), Arrival::Gap(BurstNo(59)));
+    assert_eq!(arrive_from(&mut journal, "a", 60, 59), Arrival::OutOfOrder(BurstNo(59)));
     make_durable(&mut journal);
     assert_eq!(journal.durable("a"), BurstNo(58));
 }
@@ -252,7 +252,7 @@ fn bursts_that_cannot_be_appended_are_taken_again_from_their_pages() {
     arrive(&mut journal, "a", 2);
     arrive(&mut journal, "b", 1);
     assert_eq!(journal.append_failed(), [page("a"), page("b")].into());
-    assert_eq!(arrive(&mut journal, "a", 2), Arrival::Gap(BurstNo(1)), "in their order");
+    assert_eq!(arrive(&mut journal, "a", 2), Arrival::OutOfOrder(BurstNo(1)), "in their order");
     assert_eq!(arrive(&mut journal, "a", 1), Arrival::Accepted);
     assert!(journal.is_visible_through(Position(3)), "nobody waits for the positions that were lost");
 }

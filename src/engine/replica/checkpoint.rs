@@ -24,7 +24,7 @@ const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 pub struct Batch {
     items: Vec<Written>,
     /// The guards that go, with their positions.
-    guards: BTreeMap<Key, Position>,
+    replay_guards: BTreeMap<Key, Position>,
     /// The journal is trimmed up to here.
     through: Option<Position>,
     begun_at: Tick,
@@ -79,18 +79,18 @@ impl Replica {
         let slice = slices.get(&keys.first()?.slice)?;
         let through = self.trimmed_with(&keys, slices, journal);
         let mut writes = Vec::new();
-        let (mut items, mut guards) = (Vec::new(), BTreeMap::new());
+        let (mut items, mut replay_guards) = (Vec::new(), BTreeMap::new());
         for key in keys {
             self.debounce.remove(&key);
-            let is_guarded = self.guards.contains_key(&key);
+            let is_guarded = self.replay_guards.contains_key(&key);
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             items.push(entry.write(key, slice, slices, (through, is_guarded), &mut writes));
         }
         if let Some(through) = through {
             journal.write_trim(through, now.at, &mut writes);
-            guards = self.drop_guards(through, &items, &mut writes);
+            replay_guards = self.drop_guards(through, &items, &mut writes);
         }
-        self.batches.insert(txn, Batch { items, guards, through, begun_at: now.tick });
+        self.batches.insert(txn, Batch { items, replay_guards, through, begun_at: now.tick });
         Some(writes)
     }
 
@@ -99,8 +99,8 @@ impl Replica {
         let through = journal.trimmable(&BTreeMap::new()).filter(|_| self.batches.is_empty())?;
         let mut writes = Vec::new();
         journal.write_trim(through, now.at, &mut writes);
-        let guards = self.drop_guards(through, &[], &mut writes);
-        let batch = Batch { items: Vec::new(), guards, through: Some(through), begun_at: now.tick };
+        let replay_guards = self.drop_guards(through, &[], &mut writes);
+        let batch = Batch { items: Vec::new(), replay_guards, through: Some(through), begun_at: now.tick };
         self.batches.insert(txn, batch);
         Some(writes)
     }
@@ -132,22 +132,22 @@ impl Replica {
             items.iter().any(|written| written.key == *key)
                 || self.entries.get(key).is_some_and(|entry| entry.is_in_transaction || entry.is_dirty())
         };
-        let over = self.guards.iter().filter(|(key, position)| **position <= through && !is_busy(key));
+        let over = self.replay_guards.iter().filter(|(key, position)| **position <= through && !is_busy(key));
         let over = collect::map(over.map(|(key, position)| (key.clone(), *position)));
         for key in over.keys() {
             writes.push(Write::delete(ITEMS, RowKey::Item(key.clone())));
-            self.guards.remove(key);
+            self.replay_guards.remove(key);
         }
         over
     }
 
     /// The guards of a transaction that ended are gone, or are there still.
-    fn end_guards(&mut self, guards: BTreeMap<Key, Position>, succeeded: bool) {
+    fn end_guards(&mut self, replay_guards: BTreeMap<Key, Position>, succeeded: bool) {
         if !succeeded {
-            self.guards.extend(guards);
+            self.replay_guards.extend(replay_guards);
             return;
         }
-        for key in guards.keys() {
+        for key in replay_guards.keys() {
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.row = None;
             }
@@ -163,13 +163,13 @@ impl Replica {
         slices: &Slices,
     ) -> Option<Checkpointed> {
         let batch = self.batches.remove(&txn)?;
-        self.end_guards(batch.guards, succeeded);
+        self.end_guards(batch.replay_guards, succeeded);
         let mut ended = Checkpointed { begun_at: batch.begun_at, ..Checkpointed::default() };
         for written in batch.items {
             if let Some(entry) = self.entries.get_mut(&written.key) {
                 entry.is_in_transaction = false;
                 if succeeded {
-                    ended.released.extend(entry.written(&written));
+                    ended.released.extend(entry.stored(&written));
                 } else {
                     entry.write_again(&written);
                     self.debounce.set(&written.key, now);
@@ -177,11 +177,11 @@ impl Replica {
             }
             if succeeded {
                 match written.is_guard && written.row.is_some() {
-                    true => drop(self.guards.insert(written.key.clone(), written.position)),
-                    false => drop(self.guards.remove(&written.key)),
+                    true => drop(self.replay_guards.insert(written.key.clone(), written.position)),
+                    false => drop(self.replay_guards.remove(&written.key)),
                 }
             }
-            self.settle(&written.key, slices);
+            self.reindex_or_evict(&written.key, slices);
             ended.items.push((written.key, written.value));
         }
         ended.through = batch.through.filter(|_| succeeded);
@@ -194,7 +194,7 @@ impl Replica {
         let mut released = Vec::new();
         for (key, entry) in &mut self.entries {
             if slice.is_none_or(|slice| *key.slice == *slice) {
-                let through = entry.releases(&key.slice, slices).min(entry.written);
+                let through = entry.releases(&key.slice, slices).min(entry.durable_position);
                 released.extend(entry.release(through));
             }
         }
@@ -224,7 +224,7 @@ impl Replica {
     /// Whether every edit up to `position` is in its store or, for a disabled slice, its row.
     pub fn is_written_through(&self, position: Position) -> bool {
         let waits = |entry: &Entry| {
-            let unwritten = |held: &Position| *held > entry.written && *held <= position;
+            let unwritten = |held: &Position| *held > entry.durable_position && *held <= position;
             (entry.value_is_dirty || entry.is_in_transaction) && entry.holds.iter().any(unwritten)
         };
         !self.entries.values().any(waits)
@@ -233,7 +233,8 @@ impl Replica {
     /// Items of one slice that are due, at most as many as a transaction takes: either edited ones, or ones that the
     /// server changed.
     fn next_batch(&self, now: Tick, slices: &Slices) -> Vec<Key> {
-        let loses_guard = |key: &Key| self.batches.values().any(|batch| batch.guards.contains_key(key));
+        let loses_guard =
+            |key: &Key| self.batches.values().any(|batch| batch.replay_guards.contains_key(key));
         let free = |key: &&Key| {
             let entry = self.entries.get(*key);
             entry.is_some_and(|entry| !entry.is_in_transaction && entry.is_dirty()) && !loses_guard(key)
@@ -326,10 +327,10 @@ impl Entry {
     }
 
     /// The transaction is durable; the records that need not wait for the item any longer.
-    fn written(&mut self, written: &Written) -> Vec<Position> {
-        self.written = written.position;
-        self.row = written.row;
-        self.release(written.releases)
+    fn stored(&mut self, stored: &Written) -> Vec<Position> {
+        self.durable_position = stored.position;
+        self.row = stored.row;
+        self.release(stored.releases)
     }
 
     fn release(&mut self, through: Position) -> Vec<Position> {

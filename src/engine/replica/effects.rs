@@ -45,13 +45,13 @@ impl ParsedRecord {
     pub fn new(position: Position, at: Millis, effects: Effects) -> Self {
         let (keys, whole_slices) = match &effects {
             Effects::Edits(edits) => {
-                let (whole, named): (Vec<_>, Vec<_>) = edits
+                let (slices, named): (Vec<_>, Vec<_>) = edits
                     .operations
                     .iter()
                     .map(|(operation, _)| operation)
                     .partition(|one| one.is_of_slice());
                 let keys = collect::set(named.into_iter().map(|operation| operation.key.clone()));
-                (keys, collect::set(whole.into_iter().map(|operation| operation.key.slice.clone())))
+                (keys, collect::set(slices.into_iter().map(|operation| operation.key.slice.clone())))
             }
             Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
         };
@@ -119,9 +119,9 @@ impl Replica {
 
     /// Whether all its items are here.
     pub fn is_ready(&self, record: &ParsedRecord) -> bool {
-        let whole = |slice: &Rc<str>| self.is_fully_loaded(slice);
+        let is_loaded = |slice: &Rc<str>| self.is_fully_loaded(slice);
         record.keys().iter().all(|key| self.entries.contains_key(key))
-            && record.whole_slices().iter().all(whole)
+            && record.whole_slices().iter().all(is_loaded)
     }
 
     /// Applies a record. `urgent` makes what it edits quiet at once.
@@ -190,7 +190,7 @@ impl Replica {
         now: Now,
     ) -> Effect {
         let entry = self.entries.entry(key.clone()).or_default();
-        if position <= entry.written {
+        if position <= entry.durable_position {
             if entry.item.skip_edit(position) {
                 entry.hold(position);
                 self.index(key);
@@ -205,9 +205,9 @@ impl Replica {
         }
         entry.change(position);
         entry.value_is_dirty |= effect == Effect::Changed;
-        let since = *entry.first_changed_at.get_or_insert(now.tick);
+        let first_changed_at = *entry.first_changed_at.get_or_insert(now.tick);
         entry.quiet_at = match slice {
-            Some(slice) => now.tick.plus(slice.debounce_ms).min(since.plus(slice.max_wait_ms)),
+            Some(slice) => now.tick.plus(slice.debounce_ms).min(first_changed_at.plus(slice.max_wait_ms)),
             None => now.tick,
         };
         self.debounce.set(key, entry.quiet_at);
@@ -218,7 +218,7 @@ impl Replica {
     fn apply_answer(&mut self, record: &ParsedRecord, answer: &AnswerRow, now: Now, applied: &mut Applied) {
         let key = answer.key();
         let entry = self.entries.entry(key.clone()).or_default();
-        if record.position <= entry.written {
+        if record.position <= entry.durable_position {
             if entry.item.skip_answer(answer, record.position) {
                 entry.hold(record.position);
             }
@@ -274,8 +274,8 @@ impl Entry {
 fn edit_of(change: &Change) -> Option<Edit> {
     Some(match change {
         Change::Put(value) => Edit::Put(value.clone()),
-        Change::Update { fields, unset, upsert: whole } => {
-            Edit::Update { fields: fields.clone(), unset: unset.clone(), whole: whole.clone() }
+        Change::Update { fields, unset, upsert } => {
+            Edit::Update { fields: fields.clone(), unset: unset.clone(), upsert: upsert.clone() }
         }
         Change::Delete => Edit::Delete,
         Change::Retry { rejection, value } => {

@@ -35,11 +35,11 @@ const MAX_REFUSALS: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     Put(Json),
-    /// Merges these top-level fields into the item and removes those of `unset`. Where there is no item, `whole` is put.
+    /// Merges these top-level fields into the item and removes those of `unset`. Where there is no item, `upsert` is put.
     Update {
         fields: Json,
         unset: Vec<String>,
-        whole: Option<Json>,
+        upsert: Option<Json>,
     },
     Delete,
     /// Makes the change again that was refused at this position, with another value where one is given.
@@ -245,14 +245,14 @@ impl Item {
             Edit::Put(value) => Some(value.clone()),
             Edit::Delete if self.local.is_none() && self.refused.is_empty() => return self.passed(position),
             Edit::Delete => None,
-            Edit::Update { fields, unset, whole } => match (&self.local, whole) {
+            Edit::Update { fields, unset, upsert } => match (&self.local, upsert) {
                 (Some(value), _) => {
                     refusals = std::mem::take(&mut self.refused);
                     Some(merge_fields(value, fields, unset))
                 }
-                (None, Some(whole)) => {
+                (None, Some(upsert)) => {
                     self.created_by_update = true;
-                    Some(whole.clone())
+                    Some(upsert.clone())
                 }
                 (None, None) => {
                     self.passed(position);

@@ -60,7 +60,7 @@ struct Entry {
     /// The records that wait for the item, ascending.
     holds: Vec<Position>,
     /// The newest position that is in the store and the row.
-    written: Position,
+    durable_position: Position,
 }
 
 /// What matters of a row on disk.
@@ -80,7 +80,7 @@ impl Entry {
         });
         let item = Item::load(loaded.value, row);
         let entry = Entry {
-            written: item.position(),
+            durable_position: item.position(),
             marks_open: on_disk.is_some_and(|row| row.marks_open),
             row: on_disk,
             item,
@@ -149,9 +149,9 @@ pub struct Replica {
     conflicts: BTreeSet<Key>,
     refusals: BTreeSet<Key>,
     /// Rows on disk that only keep a replay from repeating what is done, up to their position.
-    guards: BTreeMap<Key, Position>,
+    replay_guards: BTreeMap<Key, Position>,
     /// Slices of which every item is to stay in memory, and whether all are here yet.
-    whole: BTreeMap<Rc<str>, bool>,
+    fully_loaded: BTreeMap<Rc<str>, bool>,
     batches: BTreeMap<u64, Batch>,
     /// Items whose progress pages have not been told.
     touched: BTreeSet<Key>,
@@ -180,7 +180,7 @@ impl Replica {
         let (key, entry) = Entry::load(loaded);
         let is_guard = !entry.item.needs_row() && !entry.is_held() && !entry.marks_open;
         if entry.row.is_some() && is_guard {
-            self.guards.insert(key.clone(), entry.item.position());
+            self.replay_guards.insert(key.clone(), entry.item.position());
         }
         self.entries.insert(key.clone(), entry);
         self.index(&key);
@@ -192,7 +192,7 @@ impl Replica {
     }
 
     /// Looks through an item after any change of it, and forgets it at rest.
-    fn settle(&mut self, key: &Key, slices: &Slices) {
+    fn reindex_or_evict(&mut self, key: &Key, slices: &Slices) {
         self.index(key);
         self.evict_if_idle(key, slices);
     }
@@ -249,7 +249,7 @@ impl Replica {
 
     fn evict_if_idle(&mut self, key: &Key, slices: &Slices) {
         let idle = self.entries.get(key).is_some_and(|entry| entry.is_at_rest(key, slices));
-        if idle && !self.whole.contains_key(&key.slice) {
+        if idle && !self.fully_loaded.contains_key(&key.slice) {
             self.entries.remove(key);
             if let Some(place) = self.places.remove(key) {
                 self.outbox.remove(&(place, key.clone()));
@@ -259,15 +259,15 @@ impl Replica {
 
     /// Keeps every item of the slice from now on, until [`Replica::release_slice`]; with `all`, every one is here.
     pub fn keep_slice(&mut self, slice: &Rc<str>, all: bool) {
-        self.whole.insert(slice.clone(), all);
+        self.fully_loaded.insert(slice.clone(), all);
     }
 
     pub fn is_fully_loaded(&self, slice: &str) -> bool {
-        self.whole.get(slice) == Some(&true)
+        self.fully_loaded.get(slice) == Some(&true)
     }
 
     pub fn release_slice(&mut self, slice: &str, slices: &Slices) {
-        if self.whole.remove(slice).is_some() {
+        if self.fully_loaded.remove(slice).is_some() {
             for key in self.keys_in(slice) {
                 self.evict_if_idle(&key, slices);
             }
@@ -276,7 +276,7 @@ impl Replica {
 
     /// The slices that are fully loaded.
     pub fn loaded_slices(&self) -> Vec<Rc<str>> {
-        self.whole.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
+        self.fully_loaded.iter().filter(|(_, all)| **all).map(|(slice, _)| slice.clone()).collect()
     }
 
     fn in_slice(&self, slice: &str) -> impl Iterator<Item = (&Key, &Entry)> {
@@ -300,11 +300,12 @@ impl Replica {
         for key in self.keys_in(name) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             if entry.quiet_at > now
-                && let Some(since) = entry.first_changed_at
+                && let Some(first_changed_at) = entry.first_changed_at
             {
                 let edited =
                     before.map_or(now, |before| Tick(entry.quiet_at.0.saturating_sub(before.debounce_ms)));
-                entry.quiet_at = edited.plus(slice.debounce_ms).min(since.plus(slice.max_wait_ms)).max(now);
+                entry.quiet_at =
+                    edited.plus(slice.debounce_ms).min(first_changed_at.plus(slice.max_wait_ms)).max(now);
                 self.debounce.set(&key, entry.quiet_at);
             }
             if slice.enabled && entry.is_held() {
@@ -317,7 +318,7 @@ impl Replica {
     }
 
     /// Nothing waits for quiet any longer.
-    pub fn hurry(&mut self, now: Tick) {
+    pub fn retry_now(&mut self, now: Tick) {
         let waiting: Vec<Key> = self.debounce.keys().cloned().collect();
         for key in waiting {
             if let Some(entry) = self.entries.get_mut(&key) {

@@ -81,9 +81,9 @@ impl Device {
         for record in self.journal.take_durable() {
             let (parsed, _) = replay::parse(&record, &self.slices).unwrap();
             self.load(self.replica.missing_keys(&parsed));
-            for whole in self.replica.missing_slices(&parsed, &self.slices) {
-                self.load(self.keys_in_store(&whole.slice));
-                self.replica.keep_slice(&whole.slice, true);
+            for wanted in self.replica.missing_slices(&parsed, &self.slices) {
+                self.load(self.keys_in_store(&wanted.slice));
+                self.replica.keep_slice(&wanted.slice, true);
             }
             last = self.replica.apply(&parsed, false, self.now(), &self.slices);
             self.reasons.append(&mut last.reasons);
@@ -377,8 +377,8 @@ fn each_edit_restarts_its_items_debounce_and_no_others() {
         device.put("a", device.now);
     }
     device.wait(20);
-    let written: Vec<Vec<Write>> = device.begin().into_iter().map(|(_, writes)| writes).collect();
-    let text = format!("{written:?}");
+    let batches: Vec<Vec<Write>> = device.begin().into_iter().map(|(_, writes)| writes).collect();
+    let text = format!("{batches:?}");
     assert!(text.contains("\"b\"") && !text.contains("\"a\""), "{text}");
 }
 
@@ -399,7 +399,7 @@ fn hurry_ends_every_wait() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     assert!(device.begin().is_empty() && device.choose().is_empty());
-    device.replica.hurry(Tick(device.now));
+    device.replica.retry_now(Tick(device.now));
     assert_eq!((device.begin().len(), device.choose().len()), (1, 1));
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | answer | class | what follows |
 //! |---|---|---|
-//! | none, 408, 425, 429, 5xx | [`Class::Unreachable`], [`Class::Busy`] | a growing wait, at least `Retry-After` |
+//! | none, 408, 425, 429, 5xx | [`Class::NetworkError`], [`Class::Busy`] | a growing wait, at least `Retry-After` |
 //! | 500 with Nightferry's code | [`Class::Failing`] | once more as it is, then halved |
 //! | 401 | [`Class::Authenticate`] | a long wait, then a small request before a push goes again |
 //! | HTML with 200, 404, a proxy's page | [`Class::NotNightferry`] | a long wait; what came is named |
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    Unreachable,
+    NetworkError,
     /// No answer in the request's time.
     TimedOut,
     Busy,
@@ -36,7 +36,7 @@ impl Class {
     /// Whether something answered that speaks for the server; none where it was not asked.
     pub fn reached(self) -> Option<bool> {
         match self {
-            Class::Unreachable | Class::TimedOut | Class::Busy | Class::Failing | Class::NotNightferry => {
+            Class::NetworkError | Class::TimedOut | Class::Busy | Class::Failing | Class::NotNightferry => {
                 Some(false)
             }
             Class::Storage => None,
@@ -85,7 +85,7 @@ pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<St
             "The server cannot be reached ({}). Changes are kept on this device and are sent when it is back.",
             error.0
         );
-        Failure::new(Class::Unreachable, message)
+        Failure::new(Class::NetworkError, message)
     })?;
     let is_json = response.content_type == "application/json";
     if response.status == 200 && is_json {
@@ -182,6 +182,6 @@ mod tests {
     #[test]
     fn silence_says_that_it_is_silence() {
         let failure = classify(Err(NetworkError("refused".into())), "/push").unwrap_err();
-        assert_eq!((failure.class, failure.class.reached()), (Class::Unreachable, Some(false)));
+        assert_eq!((failure.class, failure.class.reached()), (Class::NetworkError, Some(false)));
     }
 }

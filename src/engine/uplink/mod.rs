@@ -321,7 +321,7 @@ impl Uplink {
 
     fn prepare(&mut self, operations: Vec<Operation>, rng: &mut Rng) -> Step {
         let n = self.push.as_ref().map_or(PushNo(1), |push| push.n.next());
-        let push = PushRow { client: self.client.clone(), n, tag: rng.id().into(), operations };
+        let push = PushRow { client: self.client.clone(), n, push_id: rng.id().into(), operations };
         self.push = Some(push.clone());
         self.is_written = false;
         self.push_failures = 0;
@@ -344,7 +344,7 @@ impl Uplink {
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal };
-        let body = protocol::push_request(sender, push.n, &push.tag, &push.operations[..count]);
+        let body = protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count]);
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }
@@ -393,9 +393,9 @@ impl Uplink {
     }
 
     /// A request was answered, or is given up; nothing if it is not the one in flight.
-    pub fn answered(&mut self, request: u64, answer: Answer, now: Now, rng: &mut Rng) -> Option<Outcome> {
+    pub fn answered(&mut self, request: u64, answer: Reception, now: Now, rng: &mut Rng) -> Option<Outcome> {
         let flight = self.flight().filter(|flight| flight.request == request).copied()?;
-        let ms = now.tick.since(flight.sent_at);
+        let ms = now.tick.elapsed_since(flight.sent_at);
         match std::mem::take(&mut self.state) {
             State::Asking { question, .. } => Some(self.heard_of(question, answer, now, rng)),
             State::Pushing { count, .. } => {
@@ -405,7 +405,7 @@ impl Uplink {
         }
     }
 
-    fn heard_of(&mut self, question: Question, answer: Answer, now: Now, rng: &mut Rng) -> Outcome {
+    fn heard_of(&mut self, question: Question, answer: Reception, now: Now, rng: &mut Rng) -> Outcome {
         let read = match question {
             Question::Health => answer.body("/health").map(|_| None),
             Question::Identity => answer.body("/pull").and_then(|body| {
@@ -447,13 +447,13 @@ impl Uplink {
         &mut self,
         count: usize,
         (bytes, ms): (usize, u64),
-        answer: Answer,
+        answer: Reception,
         now: Now,
         rng: &mut Rng,
     ) -> Outcome {
-        let timed_out = matches!(answer, Answer::None);
+        let timed_out = matches!(answer, Reception::None);
         let read = match &answer {
-            Answer::None => Err(Failure::timed_out(bytes, ms)),
+            Reception::None => Err(Failure::timed_out(bytes, ms)),
             _ => answer.body("/push").and_then(|body| read_answers(&body, self.sent_operations(count))),
         };
         let sent = self.sent_operations(count);
@@ -602,17 +602,17 @@ impl Uplink {
 
 /// What came of a request.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Reception {
     Some(Result<crate::engine::input::Response, crate::engine::input::NetworkError>),
     /// Nothing, in the request's time.
     None,
 }
 
-impl Answer {
+impl Reception {
     fn body(&self, path: &str) -> Result<String, Failure> {
         match self {
-            Answer::Some(answer) => classify(answer.clone(), path),
-            Answer::None => Err(Failure::timed_out(0, 0)),
+            Reception::Some(answer) => classify(answer.clone(), path),
+            Reception::None => Err(Failure::timed_out(0, 0)),
         }
     }
 }

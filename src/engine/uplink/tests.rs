@@ -69,7 +69,7 @@ fn unavailable(seconds: u64) -> Reply {
 }
 
 /// Takes whatever is sent.
-fn take(sent: &Sent) -> Reply {
+fn accept(sent: &Sent) -> Reply {
     let applied = |id: &str| json!({"slice": "notes", "id": id, "status": "applied", "version": 7});
     match sent.path {
         "/push" => {
@@ -83,7 +83,7 @@ fn take(sent: &Sent) -> Reply {
 
 /// Takes everything but pushes, which get this.
 fn no_push(mut reply: impl FnMut(&Sent) -> Reply + 'static) -> Server {
-    Box::new(move |sent| if sent.path == "/push" { reply(sent) } else { take(sent) })
+    Box::new(move |sent| if sent.path == "/push" { reply(sent) } else { accept(sent) })
 }
 
 struct Driver {
@@ -95,7 +95,7 @@ struct Driver {
     server: Server,
     store: MemoryStore,
     /// The number of the request in flight, when its answer comes, and the answer.
-    in_flight: Option<(u64, Option<u64>, Answer)>,
+    in_flight: Option<(u64, Option<u64>, Reception)>,
     sent: Vec<Sent>,
     /// Every connection that was shown, without repeats.
     connections: Vec<Connection>,
@@ -137,7 +137,7 @@ impl Driver {
 
     /// A driver whose device knows its principal, with these items to send.
     fn with_items(count: usize, server: impl FnMut(&Sent) -> Reply + 'static) -> Self {
-        let mut driver = Driver::new(take);
+        let mut driver = Driver::new(accept);
         driver.uplink.contact();
         driver.run_for(100);
         driver.server = Box::new(server);
@@ -193,7 +193,7 @@ impl Driver {
     fn advance(&mut self) {
         if let Some(request) = self.uplink.overdue(Tick(self.now)) {
             self.in_flight = None;
-            self.answered(request, Answer::None);
+            self.answered(request, Reception::None);
         }
         if self.in_flight.as_ref().is_some_and(|(_, due, _)| due.is_some_and(|due| due <= self.now))
             && let Some((request, _, answer)) = self.in_flight.take()
@@ -239,9 +239,9 @@ impl Driver {
         self.last_request += 1;
         self.uplink.sent(self.last_request, Tick(self.now));
         let (due, answer) = match (self.server)(&sent) {
-            Reply::Answer { ms, response } => (Some(self.now + ms), Answer::Some(Ok(response))),
-            Reply::Broken => (Some(self.now + 5), Answer::Some(Err(NetworkError("refused".into())))),
-            Reply::Silence => (None, Answer::None),
+            Reply::Answer { ms, response } => (Some(self.now + ms), Reception::Some(Ok(response))),
+            Reply::Broken => (Some(self.now + 5), Reception::Some(Err(NetworkError("refused".into())))),
+            Reply::Silence => (None, Reception::None),
         };
         self.in_flight = Some((self.last_request, due, answer));
         self.sent.push(sent);
@@ -263,7 +263,7 @@ impl Driver {
         }
     }
 
-    fn answered(&mut self, request: u64, answer: Answer) {
+    fn answered(&mut self, request: u64, answer: Reception) {
         let now = self.now();
         match self.uplink.answered(request, answer, now, &mut self.rng) {
             Some(Outcome::Answers { answers, with }) => self.record(answers, &with),
@@ -338,7 +338,7 @@ fn an_answer_to_a_request_that_was_given_up_changes_nothing() {
     let mut driver = Driver::with_items(1, |_| Reply::Silence);
     driver.run_for(20_000);
     let now = driver.now();
-    let late = Answer::Some(Ok(Response {
+    let late = Reception::Some(Ok(Response {
         status: 200,
         content_type: "application/json".into(),
         retry_after: None,
@@ -352,7 +352,7 @@ fn an_answer_to_a_request_that_was_given_up_changes_nothing() {
 
 #[test]
 fn a_push_that_cannot_be_written_down_is_not_sent_and_goes_later_as_it_was() {
-    let mut driver = Driver::with_items(1, take);
+    let mut driver = Driver::with_items(1, accept);
     driver.fails_to_prepare = true;
     driver.run_for(5_000);
     assert!(driver.sent.is_empty());
@@ -367,7 +367,7 @@ fn a_push_that_cannot_be_written_down_is_not_sent_and_goes_later_as_it_was() {
 fn a_push_goes_again_after_a_restart_under_its_numbers() {
     let mut driver = Driver::with_items(3, |_| Reply::Silence);
     driver.run_for(100);
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.restart();
     driver.run_for(1_000);
     let pushes = driver.pushes();
@@ -381,7 +381,7 @@ fn an_answer_that_leaves_a_change_out_is_no_answer() {
     let mut is_first = true;
     let mut driver = Driver::with_items(2, move |sent| match std::mem::take(&mut is_first) {
         true => good(&json!({"principal": "ann", "results": []})),
-        false => take(sent),
+        false => accept(sent),
     });
     driver.run_for(5_000);
     let pushes = driver.pushes();
@@ -391,7 +391,7 @@ fn an_answer_that_leaves_a_change_out_is_no_answer() {
 
 #[test]
 fn a6_the_numbers_of_pushes_go_on_after_all_are_answered_and_after_a_restart() {
-    let mut driver = Driver::with_items(1, take);
+    let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.restart();
     driver.put("1", 10);
@@ -405,7 +405,7 @@ fn a_forked_device_withdraws_everything_and_takes_a_new_name() {
     let mut is_first = true;
     let mut driver = Driver::with_items(2, move |sent| match std::mem::take(&mut is_first) {
         true => error(409, "client_forked"),
-        false => take(sent),
+        false => accept(sent),
     });
     driver.run_for(5_000);
     assert_eq!(driver.withdrawn(), ["0", "1"]);
@@ -427,7 +427,7 @@ fn what_a_switch_forbids_is_withdrawn_before_the_next_send() {
     let mut driver = Driver::with_items(2, |_| Reply::Broken);
     driver.run_for(10);
     driver.slices = config::slices(r#"{"notes":{"syncToFlask":false}}"#);
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_for(10_000);
     assert_eq!(driver.withdrawn(), ["0", "1"]);
     assert_eq!(driver.pushes().len(), 1, "only the one before the switch");
@@ -476,7 +476,7 @@ fn waits_grow_until_a_push_succeeds() {
     driver.run_for(600_000);
     let gaps: Vec<u64> = driver.sent.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
     assert!(gaps[0] <= 1_100 && *gaps.iter().max().unwrap() > 60_000, "{gaps:?}");
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_for(300_000);
     driver.server = Box::new(|_| Reply::Broken);
     driver.put("new", 10);
@@ -492,7 +492,7 @@ fn a_wait_that_the_server_asked_for_outlives_the_worker() {
     driver.restart();
     driver.run_with_wakes(110_000);
     assert_eq!(driver.pushes().len(), 1);
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_for(20_000);
     assert_eq!(driver.applied(), ["0"]);
 }
@@ -512,7 +512,7 @@ fn f45_a_server_that_asks_for_two_minutes_gets_one_request_in_a_minute() {
 #[test]
 fn f45_a_session_that_is_over_costs_one_push_and_then_small_requests() {
     let mut driver = Driver::with_items(500, |sent| match sent.path {
-        "/health" => take(sent),
+        "/health" => accept(sent),
         _ => error(401, "unauthenticated"),
     });
     driver.run_with_wakes(60_000);
@@ -521,7 +521,7 @@ fn f45_a_session_that_is_over_costs_one_push_and_then_small_requests() {
     driver.run_with_wakes(1_800_000);
     assert!(driver.sent.len() < 20 && driver.bytes() < first + 5_000, "{} bytes", driver.bytes());
     assert!(driver.withdrawn().is_empty(), "nobody's change is at fault");
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_with_wakes(400_000);
     assert_eq!(driver.applied().len(), 500);
 }
@@ -543,7 +543,7 @@ fn b8_a_push_of_a_lost_history_is_kept_and_repeated_seldom() {
     let mut driver = Driver::with_items(3, no_push(|_| error(410, "history_changed")));
     driver.run_with_wakes(600_000);
     assert!(driver.pushes().len() <= 10, "{} pushes", driver.pushes().len());
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_with_wakes(400_000);
     assert_eq!(driver.applied().len(), 3);
 }
@@ -573,7 +573,7 @@ fn f46_the_connection_is_steady_though_one_item_is_all_there_is() {
 }
 
 fn without(id: &'static str) -> Server {
-    no_push(move |sent| if sent.has(id) { html(403) } else { take(sent) })
+    no_push(move |sent| if sent.has(id) { html(403) } else { accept(sent) })
 }
 
 #[test]
@@ -592,7 +592,7 @@ fn f47_a_change_that_a_firewall_refuses_waits_alone_and_all_others_arrive() {
 fn f47_an_edit_of_the_refused_change_is_tried_at_once() {
     let mut driver = Driver::with_items(21, without("7"));
     driver.run_for(30_000);
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.put("7", 20);
     driver.run_for(100);
     assert!(driver.applied().contains(&"7"));
@@ -605,7 +605,7 @@ fn f47_what_was_deleted_leaves_a_push_that_keeps_failing() {
         3,
         no_push(|sent| match sent.has("1") && sent.bytes > 500 {
             true => error(503, "unavailable"),
-            false => take(sent),
+            false => accept(sent),
         }),
     );
     driver.run_for(3_000);
@@ -618,7 +618,7 @@ fn f47_what_was_deleted_leaves_a_push_that_keeps_failing() {
 
 #[test]
 fn a_refused_change_that_is_undone_is_not_named_any_more() {
-    let mut driver = Driver::with_items(1, take);
+    let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.server = without("0");
     let before = driver.replica.visible(&Key::new("notes", "0")).unwrap().clone();
@@ -636,7 +636,7 @@ fn a_refused_change_that_is_undone_is_not_named_any_more() {
 fn halving_finds_each_of_several_refused_changes() {
     let refuses = |sent: &Sent| ["3", "4", "19"].iter().any(|id| sent.has(id));
     let mut driver =
-        Driver::with_items(20, no_push(move |sent| if refuses(sent) { html(403) } else { take(sent) }));
+        Driver::with_items(20, no_push(move |sent| if refuses(sent) { html(403) } else { accept(sent) }));
     driver.run_for(60_000);
     assert_eq!(driver.applied().len(), 17);
     assert_eq!(driver.withdrawn(), ["3", "4", "19"]);
@@ -648,7 +648,7 @@ fn a_server_that_fails_at_one_change_is_asked_once_more_before_halving() {
         2,
         no_push(|sent| match sent.has("1") {
             true => error(500, "internal"),
-            false => take(sent),
+            false => accept(sent),
         }),
     );
     driver.run_for(60_000);
@@ -688,7 +688,7 @@ fn f50_after_an_outage_the_first_success_lets_all_others_go() {
         driver.put(&id.to_string(), 10);
     }
     driver.run_for(15_000);
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     let healed = driver.sent.len();
     let healed_at = driver.now;
     driver.run_for(300_000);
@@ -703,7 +703,7 @@ fn f50_what_waits_alone_for_a_failing_server_goes_with_the_first_success() {
     let mut driver = Driver::with_items(3, no_push(|_| error(503, "unavailable")));
     driver.run_for(300_000);
     assert!(!driver.withdrawn().is_empty());
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     let healed = driver.pushes().len();
     driver.run_for(300_000);
     assert_eq!(driver.applied().len(), 3);
@@ -715,7 +715,7 @@ fn f50_what_waits_alone_for_a_failing_server_goes_with_the_first_success() {
 
 /// A line that carries so many bytes a second.
 fn slow(rate: u64) -> Server {
-    Box::new(move |sent| match take(sent) {
+    Box::new(move |sent| match accept(sent) {
         Reply::Answer { response, .. } => {
             Reply::Answer { ms: 50 + sent.bytes as u64 * 1_000 / rate, response }
         }
@@ -740,7 +740,7 @@ fn f48_on_a_slow_line_everything_arrives_in_smaller_parts() {
 
 #[test]
 fn f49_requests_stay_below_a_million_bytes_and_what_413_taught_is_remembered() {
-    let too_large = |sent: &Sent| if sent.bytes > 300_000 { html(413) } else { take(sent) };
+    let too_large = |sent: &Sent| if sent.bytes > 300_000 { html(413) } else { accept(sent) };
     let mut driver = Driver::with_items(0, no_push(too_large));
     for id in 0..500 {
         driver.put(&id.to_string(), 6_000);
@@ -763,7 +763,7 @@ fn f49_requests_stay_below_a_million_bytes_and_what_413_taught_is_remembered() {
 
 #[test]
 fn f49_a_request_stays_below_the_limit_with_its_envelope() {
-    let mut driver = Driver::with_items(0, take);
+    let mut driver = Driver::with_items(0, accept);
     driver.uplink.line = Line::with_limit(20_000);
     for id in 0..60 {
         driver.put(&format!("\u{1}{id}"), 700);
@@ -779,7 +779,7 @@ fn f49_a_request_stays_below_the_limit_with_its_envelope() {
 
 #[test]
 fn f49_one_item_that_is_too_large_is_named_with_its_size() {
-    let too_large = |sent: &Sent| if sent.bytes > 1_048_576 { html(413) } else { take(sent) };
+    let too_large = |sent: &Sent| if sent.bytes > 1_048_576 { html(413) } else { accept(sent) };
     let mut driver = Driver::with_items(3, no_push(too_large));
     driver.put("big", 2_000_000);
     driver.run_for(10_000);
@@ -795,9 +795,10 @@ fn a4_answers_are_never_merged_with_the_next_push() {
     let mut driver = Driver::with_items(1, |_| Reply::Silence);
     driver.run_for(1);
     driver.put("0", 20);
-    let Reply::Answer { response, .. } = take(&driver.sent[0].clone()) else { unreachable!() };
+    let Reply::Answer { response, .. } = accept(&driver.sent[0].clone()) else { unreachable!() };
     let now = driver.now();
-    let outcome = driver.uplink.answered(driver.last_request, Answer::Some(Ok(response)), now, &mut Rng(1));
+    let outcome =
+        driver.uplink.answered(driver.last_request, Reception::Some(Ok(response)), now, &mut Rng(1));
     let Some(Outcome::Answers { with, .. }) = outcome else { panic!("{outcome:?}") };
     let [write] = &with[..] else { panic!("{with:?}") };
     let mut store = MemoryStore::default();
@@ -809,7 +810,7 @@ fn a4_answers_are_never_merged_with_the_next_push() {
 
 #[test]
 fn nothing_is_chosen_before_the_last_answers_are_in_effect() {
-    let mut driver = Driver::with_items(1, take);
+    let mut driver = Driver::with_items(1, accept);
     driver.may_choose = false;
     driver.run_for(1_000);
     assert!(driver.sent.is_empty());
@@ -823,14 +824,14 @@ fn a_push_under_way_goes_on_though_nothing_may_be_chosen() {
     let mut driver = Driver::with_items(1, |_| Reply::Broken);
     driver.run_for(10);
     driver.may_choose = false;
-    driver.server = Box::new(take);
+    driver.server = Box::new(accept);
     driver.run_for(2_000);
     assert_eq!(driver.applied(), ["0"]);
 }
 
 #[test]
 fn the_first_request_of_a_device_asks_whose_it_is() {
-    let mut driver = Driver::new(take);
+    let mut driver = Driver::new(accept);
     driver.put("0", 10);
     driver.run_for(1_000);
     let paths: Vec<_> = driver.sent.iter().map(|sent| sent.path).collect();

@@ -83,7 +83,7 @@ impl Wait {
 
     /// What is to outlive the worker, where that is not what was written last.
     pub fn take_kept(&mut self, line: &Line, now: Now) -> Option<Write> {
-        let until = self.until.filter(|until| until.since(now.tick) >= KEPT_WAIT_MS);
+        let until = self.until.filter(|until| until.elapsed_since(now.tick) >= KEPT_WAIT_MS);
         let until = until.map(|until| now.at_tick(until));
         let failures = if until.is_some() { self.failures } else { 0 };
         let kept = Kept { failures, until, max_bytes: line.learnt_limit() };

@@ -49,22 +49,22 @@ impl Database {
 pub async fn load(
     transaction: Transaction,
     wanted: Vec<Wanted>,
-    whole: Vec<Whole>,
+    slices: Vec<Whole>,
 ) -> Result<Vec<Loaded>, StoreError> {
     let items = transaction.store(ITEMS).map_err(failed)?;
     let mut stores = Vec::new();
-    for Whole { store, .. } in &whole {
+    for Whole { store, .. } in &slices {
         stores.push(transaction.store(store).map_err(failed)?);
     }
     for some in by_store(&wanted) {
         stores.push(transaction.store(&some[0].store).map_err(failed)?);
     }
-    let (of_whole, of_wanted) = stores.split_at(whole.len());
+    let (of_whole, of_wanted) = stores.split_at(slices.len());
     let mut requests = Vec::new();
-    ask_for_keys(&items, of_whole, of_wanted, &wanted, &whole, &mut requests)?;
+    ask_for_keys(&items, of_whole, of_wanted, &wanted, &slices, &mut requests)?;
     let mut answers = ended(requests).await?;
     let mut loaded = Vec::new();
-    read_whole(&mut answers, &whole, &mut loaded)?;
+    read_whole(&mut answers, &slices, &mut loaded)?;
     let mut requests = Vec::new();
     let places = ask_for_items(&items, of_wanted, &mut answers, &wanted, &mut loaded, &mut requests)?;
     let answers = ended(requests).await?;
@@ -85,12 +85,12 @@ fn ask_for_keys<'a>(
     of_whole: &'a [Store],
     of_wanted: &'a [Store],
     wanted: &[Wanted],
-    whole: &[Whole],
+    slices: &[Whole],
     requests: &mut Requests<'a>,
 ) -> Result<(), StoreError> {
-    for (whole, store) in whole.iter().zip(of_whole) {
-        requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&whole.slice)?), None))));
-        requests.push(Some(Box::pin(items.get_all(Some(rows_of(&whole.slice)?), None))));
+    for (wanted, store) in slices.iter().zip(of_whole) {
+        requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&wanted.slice)?), None))));
+        requests.push(Some(Box::pin(items.get_all(Some(rows_of(&wanted.slice)?), None))));
         ask_for_all(store, requests);
     }
     for (some, store) in by_store(wanted).zip(of_wanted) {
@@ -107,8 +107,8 @@ fn by_store(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
     wanted.chunk_by(|one, other| one.store == other.store)
 }
 
-fn read_whole(answers: &mut Answers, whole: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
-    for Whole { slice, .. } in whole {
+fn read_whole(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
+    for Whole { slice, .. } in slices {
         let by_id = Map::new();
         let (keys, rows) = (next(answers), next(answers));
         for (key, row) in keys.iter().zip(rows) {

@@ -12,7 +12,7 @@ pub enum Change<'a> {
         fields: &'a Value,
         unset: Vec<&'a str>,
         /// The item as it is to be where there is none.
-        whole: Option<&'a Value>,
+        full_value: Option<&'a Value>,
     },
     Delete,
     /// All of the slice's items go; the key's id is empty.
@@ -43,8 +43,8 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
         }
         "updateItem" => {
             let unset = action["unset"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let whole = action.get("whole").filter(|whole| whole.is_object());
-            vec![(key(&payload["id"]), Change::Update { fields: payload, unset, whole })]
+            let full_value = action.get("whole").filter(|value| value.is_object());
+            vec![(key(&payload["id"]), Change::Update { fields: payload, unset, full_value })]
         }
         "clearItems" => vec![((slice.to_owned(), String::new()), Change::All)],
         verb if verb.starts_with("set") && payload.is_array() => {
@@ -81,7 +81,9 @@ impl Change<'_> {
         match self {
             Change::Put(value) => Some(Some((*value).clone())),
             Change::Delete | Change::All => before.map(|_| None),
-            Change::Update { whole: Some(whole), .. } if before.is_none() => Some(Some((*whole).clone())),
+            Change::Update { full_value: Some(full_value), .. } if before.is_none() => {
+                Some(Some((*full_value).clone()))
+            }
             Change::Update { fields, unset, .. } => {
                 let mut after = before?.clone();
                 if let (Some(item), Some(fields)) = (after.as_object_mut(), fields.as_object()) {

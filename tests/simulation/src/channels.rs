@@ -54,13 +54,13 @@ impl World {
         }
     }
 
-    pub(crate) fn hear(&mut self, page: usize, message: &Rc<Value>) {
+    pub(crate) fn handle_message(&mut self, page: usize, message: &Rc<Value>) {
         if !self.pages[page].open {
             return;
         }
         let now = self.now;
         self.note(|_| format!("page {page} hears {}", message["kind"]));
-        for text in self.pages[page].hear(now, message) {
+        for text in self.pages[page].handle_message(now, message) {
             self.say(page, text);
         }
     }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// What the engine asked the database for.
 pub enum Work {
     Store { txn: u64, writes: Vec<Write> },
-    Load { load: u64, wanted: Vec<Wanted>, whole: Vec<Whole> },
+    Load { load: u64, wanted: Vec<Wanted>, slices: Vec<Whole> },
     Migrate { stores: Vec<Rc<str>> },
     Rows { to: To, request: u64, message: String, store: Rc<str> },
 }
@@ -206,25 +206,25 @@ impl Disk {
 }
 
 /// What the engine, or a page, is told of how work ended.
-pub enum Told {
+pub enum Completion {
     Engine(Input),
     Pages(To, Value),
 }
 
-pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Told {
-    Told::Engine(match work {
+pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Completion {
+    Completion::Engine(match work {
         Work::Store { txn, .. } => Input::Stored { txn, result },
-        Work::Load { load, wanted, whole } => {
-            let rows: Vec<Loaded> = disk.store.load(&wanted, &whole);
+        Work::Load { load, wanted, slices } => {
+            let rows: Vec<Loaded> = disk.store.load(&wanted, &slices);
             Input::Loaded { load, result: result.map(|()| rows) }
         }
         Work::Migrate { .. } => Input::Migrated(result),
         Work::Rows { to, request, message, store } => {
             let text = match result {
-                Ok(()) => return Told::Pages(to, disk.rows(&message, &store)),
+                Ok(()) => return Completion::Pages(to, disk.rows(&message, &store)),
                 Err(error) => down::failed(Some(request), "storage", &error.message),
             };
-            return Told::Pages(to, serde_json::from_str(&text).expect("a message is JSON"));
+            return Completion::Pages(to, serde_json::from_str(&text).expect("a message is JSON"));
         }
     })
 }
@@ -232,9 +232,9 @@ pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Told {
 fn scope(work: &Work) -> BTreeSet<String> {
     match work {
         Work::Store { writes, .. } => writes.iter().map(|write| write.store().to_owned()).collect(),
-        Work::Load { wanted, whole, .. } => {
+        Work::Load { wanted, slices, .. } => {
             let stores =
-                wanted.iter().map(|wanted| &wanted.store).chain(whole.iter().map(|whole| &whole.store));
+                wanted.iter().map(|wanted| &wanted.store).chain(slices.iter().map(|slice| &slice.store));
             stores.map(|store| store.to_string()).chain(["_items".into()]).collect()
         }
         Work::Migrate { stores } => stores.iter().map(|store| store.to_string()).collect(),

@@ -110,12 +110,12 @@ impl World {
         let left: Vec<bool> =
             self.model.bursts[self.model.trimmed..].iter().map(|burst| journal(burst.position)).collect();
         let gone = left.iter().take_while(|left| !**left).count();
-        let aside = self.model.bursts[self.model.trimmed..].iter().map(|burst| burst.aside);
-        if left.iter().zip(aside).skip(gone).any(|(left, aside)| !left && !aside) {
+        let quarantined = self.model.bursts[self.model.trimmed..].iter().map(|burst| burst.quarantined);
+        if left.iter().zip(quarantined).skip(gone).any(|(left, quarantined)| !left && !quarantined) {
             violated(Property::Front, "a record is gone that has others before it");
         }
         for burst in &self.model.bursts[self.model.trimmed..self.model.trimmed + gone] {
-            for (key, place) in burst.states.iter().filter(|_| !burst.aside) {
+            for (key, place) in burst.states.iter().filter(|_| !burst.quarantined) {
                 let value = self.committed(key);
                 if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref()) {
                     violated(

@@ -17,8 +17,8 @@ pub struct Burst {
     pub page: String,
     pub n: u64,
     pub position: u64,
-    /// Its record could not be read and was put aside.
-    pub aside: bool,
+    /// Its record could not be read and was put quarantined.
+    pub quarantined: bool,
     /// The states that its changes led to: items, and the place of the state in the item's history.
     pub states: Vec<(Key, usize)>,
 }
@@ -60,11 +60,11 @@ impl Model {
                 Write::Put { store, key: RowKey::Number(position), row: Row::WithText { head, text } }
                     if &**store == JOURNAL && read(head)["kind"] == "burst" =>
                 {
-                    self.take(*position, &read(head), &read(text));
+                    self.apply(*position, &read(head), &read(text));
                 }
                 Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
-                    let aside = self.bursts.iter_mut().filter(|burst| burst.position == *position);
-                    aside.for_each(|burst| burst.aside = true);
+                    let quarantined = self.bursts.iter_mut().filter(|burst| burst.position == *position);
+                    quarantined.for_each(|burst| burst.quarantined = true);
                 }
                 Write::Put { store, key: RowKey::Text(name), row: Row::Json(json) }
                     if &**store == META && &**name == "settings" =>
@@ -142,7 +142,7 @@ impl Model {
         names.filter(|name| !self.sent.contains(*name))
     }
 
-    fn take(&mut self, position: u64, head: &Value, actions: &Value) {
+    fn apply(&mut self, position: u64, head: &Value, actions: &Value) {
         let page = head["page"].as_str().expect("a page").to_owned();
         let n = head["n"].as_u64().expect("n");
         let last = self.durable.entry(page.clone()).or_default();
@@ -181,7 +181,7 @@ impl Model {
             led_to.push((key.clone(), states.len()));
             states.push(after);
         }
-        self.bursts.push(Burst { page, n, position, aside: false, states: led_to });
+        self.bursts.push(Burst { page, n, position, quarantined: false, states: led_to });
     }
 
     /// A refused change is decided on: `<slice>/<position>/<item id>`.

@@ -101,7 +101,7 @@ impl Page {
         (request, text(message))
     }
 
-    pub fn watch(&mut self, slice: &str) -> String {
+    pub fn subscribe(&mut self, slice: &str) -> String {
         text(self.session.watch(slice))
     }
 
@@ -124,7 +124,7 @@ impl Page {
     }
 
     /// Takes a message as the page's connection does; what it says in return.
-    pub fn hear(&mut self, now: u64, message: &Rc<Value>) -> Vec<String> {
+    pub fn handle_message(&mut self, now: u64, message: &Rc<Value>) -> Vec<String> {
         self.heard.push(message.clone());
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);

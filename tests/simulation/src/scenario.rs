@@ -129,8 +129,8 @@ impl Scenario {
         let slices = self.slices.to_string();
         let page = self.world.add_page(&slices);
         self.world.pages[page].follows = true;
-        let watch = self.world.pages[page].watch("files");
-        self.world.say(page, watch);
+        let message = self.world.pages[page].subscribe("files");
+        self.world.say(page, message);
         page
     }
 
@@ -239,17 +239,17 @@ impl Scenario {
             self.world.run_for(moment);
             self.world.kill();
         }
-        self.settle();
+        self.run_until_quiescent();
         self.check_woken();
         // One more page: a worker is there to ask, and a reading to compare.
         let page = self.open_page();
-        self.settle();
+        self.run_until_quiescent();
         for slice in ["files", "notes"] {
             self.world.configure(page, Some(slice), &json!({"enabled": true, "syncToFlask": true}));
         }
-        self.settle();
+        self.run_until_quiescent();
         self.world.ask(page, "rejected");
-        self.settle();
+        self.run_until_quiescent();
         self.check_refused(page);
     }
 
@@ -268,9 +268,9 @@ impl Scenario {
         }
     }
 
-    fn settle(&mut self) {
+    fn run_until_quiescent(&mut self) {
         for _ in 0..ROUNDS {
-            self.world.settle();
+            self.world.run_until_quiescent();
             if !self.register_again() {
                 return;
             }
@@ -284,7 +284,7 @@ impl Scenario {
         let before = self.everything();
         self.world.note(|_| "once more, with a new worker".into());
         self.world.kill_and_boot();
-        self.settle();
+        self.run_until_quiescent();
         let after = self.everything();
         if before != after {
             violated(Property::Restart, format!("before {before:?}, after {after:?}"));

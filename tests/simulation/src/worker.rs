@@ -1,7 +1,7 @@
 //! The worker: started, fed, killed; what the engine wants is begun here. A new output of the engine has its arm in
 //! [`World::drain`].
 
-use crate::disk::{self, Finished, Told, Work};
+use crate::disk::{self, Completion, Finished, Work};
 use crate::kinds::Kind;
 use crate::property::{Property, violated};
 use crate::world::{Event, World};
@@ -9,7 +9,7 @@ use nightferry::engine::{Engine, Input, Moment, Output};
 use nightferry::units::{Millis, Tick};
 
 /// What is due within this keeps the worker alive, as in the real one.
-const SOON_MS: u64 = 20_000;
+const KEEP_ALIVE_MS: u64 = 20_000;
 
 /// A worker that dies sooner than it can answer gets nowhere; after so many, they live on.
 const MOST_WORKERS: u64 = 25;
@@ -116,7 +116,7 @@ impl World {
             }
         } else if self.worker < MOST_WORKERS
             && self.streams.worker.chance(self.fault_rates.stops)
-            && self.engine.as_ref().is_some_and(|engine| !engine.busy(SOON_MS))
+            && self.engine.as_ref().is_some_and(|engine| !engine.busy(KEEP_ALIVE_MS))
             && !self.events.values().any(|event| matches!(event, Event::ToWorker { .. }))
         {
             self.engine = None;
@@ -145,7 +145,7 @@ impl World {
     }
 
     /// The engine is told how something ended.
-    pub(crate) fn told(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         if let Input::Answered { request, .. } = &input {
             if self.cancelled.contains(request) {
                 self.tally.record(Kind::AnswerTooLate);
@@ -207,7 +207,7 @@ impl World {
                     self.work(Work::Store { txn, writes });
                 }
                 Output::RequestBackgroundSync => self.asked_to_be_woken = true,
-                Output::Load { load, wanted, whole } => self.work(Work::Load { load, wanted, whole }),
+                Output::Load { load, wanted, slices } => self.work(Work::Load { load, wanted, slices }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),
                 Output::Rows { to, request, message, store } => {
                     self.work(Work::Rows { to, request, message, store });
@@ -271,8 +271,8 @@ impl World {
             self.note(|_| format!("transaction {txn} is durable"));
         }
         match disk::report(work, result, &self.disk) {
-            Told::Pages(to, message) => self.post(&to, message),
-            Told::Engine(input) => {
+            Completion::Pages(to, message) => self.post(&to, message),
+            Completion::Engine(input) => {
                 let worker = self.worker;
                 self.boundary();
                 if worker == self.worker && self.engine.is_some() {

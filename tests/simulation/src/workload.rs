@@ -89,10 +89,10 @@ impl Scenario {
         }
         if self.rng.chance(200) {
             // As a page has it after the update.
-            let mut whole = action["payload"].clone();
+            let mut full_value = action["payload"].clone();
             let other = if field == "a" { "b" } else { "a" };
-            whole[other] = json!(self.rng.below(3));
-            action["whole"] = whole;
+            full_value[other] = json!(self.rng.below(3));
+            action["whole"] = full_value;
         }
         action
     }

@@ -270,7 +270,7 @@ impl World {
     }
 
     /// Runs until nothing is left to do but heartbeats of pages and auto-sync, which go on for ever.
-    pub fn settle(&mut self) {
+    pub fn run_until_quiescent(&mut self) {
         while !self.quiet() && self.step() {}
     }
 
@@ -328,10 +328,10 @@ impl World {
     fn perform(&mut self, event: Event) {
         match event {
             Event::ToWorker { text } => self.deliver(text),
-            Event::ToPage { page, message } => self.hear(page, &message),
+            Event::ToPage { page, message } => self.handle_message(page, &message),
             Event::Disk { id } => self.finish(id),
             Event::Report { worker, input } if worker == self.worker && self.engine.is_some() => {
-                self.told(input)
+                self.input(input)
             }
             Event::Report { .. } => {}
             Event::Arrive { worker, request, path, body, copy } => {

@@ -24,8 +24,8 @@ fn delete(item: &mut Item, position: u64) -> Effect {
     item.edit(&Edit::Delete, Position(position), Millis(position))
 }
 
-fn update(item: &mut Item, fields: &str, whole: Option<Json>, position: u64) -> Effect {
-    let edit = Edit::Update { fields: fields.into(), unset: Vec::new(), whole };
+fn update(item: &mut Item, fields: &str, upsert: Option<Json>, position: u64) -> Effect {
+    let edit = Edit::Update { fields: fields.into(), unset: Vec::new(), upsert };
     item.edit(&edit, Position(position), Millis(position))
 }
 
@@ -77,7 +77,7 @@ fn withdrawn(sent: Option<Json>, upto: u64) -> AnswerRow {
     answer(AnswerStatus::Withdrawn, sent, upto)
 }
 
-fn take(item: &mut Item, answer: &AnswerRow, position: u64) -> Effect {
+fn apply_answer(item: &mut Item, answer: &AnswerRow, position: u64) -> Effect {
     item.answer(answer, Position(position), Millis(position))
 }
 
@@ -101,7 +101,7 @@ fn an_edit_opens_an_item_and_the_answer_to_it_brings_it_to_rest() {
     let mut item = at_rest(xy(0, 0));
     assert_eq!(put(&mut item, xy(1, 0), 2), Effect::Changed);
     assert!(item.is_open());
-    assert_eq!(take(&mut item, &applied(Some(xy(1, 0)), 2, 6), 3), Effect::Hidden);
+    assert_eq!(apply_answer(&mut item, &applied(Some(xy(1, 0)), 2, 6), 3), Effect::Hidden);
     assert!(!item.is_open());
     assert_eq!((item.version(), item.first_edit()), (Some(Version(6)), None));
 }
@@ -126,7 +126,7 @@ fn what_the_server_never_heard_of_and_is_deleted_is_not_told_to_it() {
 fn f04_what_the_server_may_have_got_and_is_deleted_is_told_to_it() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     delete(&mut item, 4);
     assert!(item.is_open());
 }
@@ -134,7 +134,8 @@ fn f04_what_the_server_may_have_got_and_is_deleted_is_told_to_it() {
 #[test]
 fn f17_an_update_sets_fields_and_keeps_the_rest_and_the_id() {
     let mut item = at_rest(json(r#"{"id":"a","x":1,"y":1,"z":1}"#));
-    let edit = Edit::Update { fields: json(r#"{"id":"other","x":2}"#), unset: vec!["z".into()], whole: None };
+    let edit =
+        Edit::Update { fields: json(r#"{"id":"other","x":2}"#), unset: vec!["z".into()], upsert: None };
     item.edit(&edit, Position(2), Millis(2));
     assert_eq!(local(&item), Some(r#"{"id":"a","x":2,"y":1}"#));
 }
@@ -169,7 +170,7 @@ fn a1_answers_bring_what_was_sent() {
     let mut replayed = reloaded(&live);
     let hooked = AnswerRow { value: Some(xy(1, 9)), ..applied(Some(xy(1, 0)), 1, 6) };
     for item in [&mut live, &mut replayed] {
-        take(item, &hooked, 3);
+        apply_answer(item, &hooked, 3);
         assert_eq!(local(item), Some(&*xy(2, 9)), "the hook's change meets the newer edit, not an older one");
         assert!(item.remote().is_none() && item.is_open());
     }
@@ -179,7 +180,7 @@ fn a1_answers_bring_what_was_sent() {
 fn a2_a_conflict_is_named_by_what_records_say() {
     let history = |item: &mut Item| {
         put(item, xy(1, 0), 2);
-        take(item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
+        apply_answer(item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
         put(item, xy(4, 0), 5);
     };
     let (mut one, mut other) = (at_rest(xy(0, 0)), at_rest(xy(0, 0)));
@@ -206,7 +207,7 @@ fn random_record(item: &mut Item, sent: &mut Option<(Option<Json>, u64)>, positi
             _ => applied(was, upto, version),
         };
         let own = rng.next().is_multiple_of(2);
-        take(item, &AnswerRow { own, ..answer }, position);
+        apply_answer(item, &AnswerRow { own, ..answer }, position);
         return;
     }
     let refused_at = item.refused().first().map(|refusal| refusal.position.0);
@@ -229,10 +230,10 @@ fn a_row_and_a_value_say_all_that_an_item_is() {
         let (mut item, mut sent) = (at_rest(xy(0, 0)), None);
         for position in 2..30 {
             random_record(&mut item, &mut sent, position, &mut rng);
-            let again = reloaded(&item);
-            assert_eq!(all_of(&again), all_of(&item), "seed {seed}, position {position}");
-            assert_eq!(again.base, item.base, "seed {seed}, position {position}");
-            assert_eq!(again.is_unknown_to_server(), item.is_unknown_to_server(), "seed {seed}");
+            let reloaded_item = reloaded(&item);
+            assert_eq!(all_of(&reloaded_item), all_of(&item), "seed {seed}, position {position}");
+            assert_eq!(reloaded_item.base, item.base, "seed {seed}, position {position}");
+            assert_eq!(reloaded_item.is_unknown_to_server(), item.is_unknown_to_server(), "seed {seed}");
         }
     }
 }
@@ -269,7 +270,7 @@ fn an_older_side_of_the_server_changes_nothing() {
     ] {
         let mut item = at_rest(xy(0, 0));
         put(&mut item, xy(1, 0), 2);
-        take(&mut item, &late, 3);
+        apply_answer(&mut item, &late, 3);
         assert_eq!((item.version(), local(&item)), (Some(Version(5)), Some(&*xy(1, 0))), "{late:?}");
         assert!(item.remote().is_none() && item.is_open(), "{late:?}");
     }
@@ -282,7 +283,7 @@ fn f05_what_was_sent_and_answered_is_the_base_of_edits_behind_it() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     put(&mut item, xy(2, 0), 3);
-    take(&mut item, &applied(Some(xy(1, 0)), 2, 6), 4);
+    apply_answer(&mut item, &applied(Some(xy(1, 0)), 2, 6), 4);
     assert_eq!((local(&item), item.first_edit()), (Some(&*xy(2, 0)), Some(Position(3))));
     assert_eq!(item.row(false, true).base, Some(Side::of(Some(xy(1, 0)))));
 }
@@ -291,7 +292,7 @@ fn f05_what_was_sent_and_answered_is_the_base_of_edits_behind_it() {
 fn a_conflict_with_what_was_sent_is_as_good_as_applied() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &conflict(xy(1, 0), 2, 6, Some(json(r#"{"y":0,"x":1}"#))), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(json(r#"{"y":0,"x":1}"#))), 3);
     assert!(item.remote().is_none() && !item.is_open());
     assert_eq!(item.version(), Some(Version(6)));
 }
@@ -301,7 +302,7 @@ fn a_hooks_value_is_taken_where_nothing_was_edited_behind_it() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     let hooked = AnswerRow { value: Some(xy(1, 9)), ..applied(Some(xy(1, 0)), 2, 6) };
-    assert_eq!(take(&mut item, &hooked, 3), Effect::Changed);
+    assert_eq!(apply_answer(&mut item, &hooked, 3), Effect::Changed);
     assert_eq!(local(&item), Some(&*xy(1, 9)));
     assert!(!item.is_open());
 }
@@ -312,7 +313,7 @@ fn a_hooks_value_is_taken_where_nothing_was_edited_behind_it() {
 fn changes_of_different_fields_are_merged_and_sent_on_the_new_version() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    assert_eq!(take(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(0, 7))), 3), Effect::Changed);
+    assert_eq!(apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(0, 7))), 3), Effect::Changed);
     assert_eq!((local(&item), item.version()), (Some(&*xy(1, 7)), Some(Version(6))));
     assert!(item.is_open() && item.remote().is_none());
 }
@@ -321,7 +322,7 @@ fn changes_of_different_fields_are_merged_and_sent_on_the_new_version() {
 fn what_cannot_be_merged_is_kept_and_base_and_local_stay() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    assert_eq!(take(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3), Effect::Hidden);
+    assert_eq!(apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3), Effect::Hidden);
     let row = all_of(&item);
     assert_eq!((row.version, row.base), (Some(Version(5)), Some(Side::of(Some(xy(0, 0))))));
     assert_eq!(local(&item), Some(&*xy(1, 0)));
@@ -332,11 +333,11 @@ fn what_cannot_be_merged_is_kept_and_base_and_local_stay() {
 fn f25_delete_against_edit_is_a_conflict_either_way() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &conflict(xy(1, 0), 2, 6, None), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, None), 3);
     assert!(item.remote().unwrap().deleted);
     let mut item = at_rest(xy(0, 0));
     delete(&mut item, 2);
-    take(&mut item, &with_side(answer(AnswerStatus::Conflict, None, 2), 6, Some(xy(3, 0))), 3);
+    apply_answer(&mut item, &with_side(answer(AnswerStatus::Conflict, None, 2), 6, Some(xy(3, 0))), 3);
     assert_eq!((local(&item), &item.remote().unwrap().value), (None, &Some(xy(3, 0))));
 }
 
@@ -344,7 +345,7 @@ fn f25_delete_against_edit_is_a_conflict_either_way() {
 fn an_edit_of_an_item_in_conflict_merges_anew() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
     put(&mut item, xy(0, 4), 4);
     assert_eq!((local(&item), item.version()), (Some(&*xy(3, 4)), Some(Version(6))));
     assert!(item.remote().is_none() && item.is_open());
@@ -357,8 +358,8 @@ fn b1_a_change_that_another_device_took_back_is_not_made_again_in_silence() {
     // The push arrived as version 6, its answer was lost. Another device put the old value back, as version 7.
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
-    take(&mut item, &conflict(xy(1, 0), 3, 7, Some(xy(0, 0))), 4);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 3, 7, Some(xy(0, 0))), 4);
     assert_eq!(item.remote().unwrap().version, Some(Version(7)));
     assert_eq!(local(&item), Some(&*xy(1, 0)));
 }
@@ -369,11 +370,11 @@ fn b2_what_another_device_made_is_not_taken_for_ones_own() {
     for (own, is_conflict) in [(false, true), (true, false)] {
         let mut item = at_rest(xy(0, 0));
         put(&mut item, xy(1, 0), 2);
-        take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+        apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
         put(&mut item, xy(0, 0), 4);
         let sent = answer(AnswerStatus::Conflict, Some(xy(2, 0)), 4);
         put(&mut item, xy(2, 0), 5);
-        take(&mut item, &AnswerRow { own, ..with_side(sent, 6, Some(xy(1, 0))) }, 6);
+        apply_answer(&mut item, &AnswerRow { own, ..with_side(sent, 6, Some(xy(1, 0))) }, 6);
         assert_eq!(item.remote().is_some(), is_conflict, "own: {own}");
         assert_eq!(local(&item), Some(&*xy(2, 0)));
     }
@@ -383,8 +384,8 @@ fn b2_what_another_device_made_is_not_taken_for_ones_own() {
 fn b2_sides_that_every_possible_base_merges_alike_are_merged() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
-    take(&mut item, &conflict(xy(1, 0), 3, 6, Some(xy(1, 7))), 4);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 3, 6, Some(xy(1, 7))), 4);
     assert_eq!(local(&item), Some(&*xy(1, 7)));
     assert!(item.remote().is_none() && item.row(false, true).maybe.is_empty());
 }
@@ -393,8 +394,8 @@ fn b2_sides_that_every_possible_base_merges_alike_are_merged() {
 fn a_value_that_was_withdrawn_twice_is_kept_once() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
-    take(&mut item, &withdrawn(Some(json(r#"{"y":0,"x":1}"#)), 2), 4);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &withdrawn(Some(json(r#"{"y":0,"x":1}"#)), 2), 4);
     assert_eq!(item.row(false, true).maybe.len(), 1);
     assert!(item.is_open(), "it goes again");
 }
@@ -403,8 +404,8 @@ fn a_value_that_was_withdrawn_twice_is_kept_once() {
 fn b3_a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
-    take(&mut item, &conflict(xy(1, 0), 3, 9, None), 4);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 3, 9, None), 4);
     assert!(item.remote().unwrap().deleted, "the deletion is not undone in silence");
     assert_eq!(local(&item), Some(&*xy(1, 0)));
 }
@@ -413,7 +414,7 @@ fn b3_a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict()
 fn b3_a_true_recreation_is_told_of_the_tombstone_and_goes_again_on_its_version() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &conflict(xy(1, 0), 2, 9, None), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 2, 9, None), 3);
     assert!(item.remote().is_none() && item.is_open());
     assert_eq!((local(&item), item.version()), (Some(&*xy(1, 0)), Some(Version(9))));
 }
@@ -423,9 +424,9 @@ fn b4_own_with_a_value_that_was_never_withdrawn_is_anyones_change() {
     // A copy of the profile has written under this device's name.
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     put(&mut item, xy(2, 0), 4);
-    take(&mut item, &AnswerRow { own: true, ..conflict(xy(2, 0), 4, 20, Some(xy(8, 0))) }, 5);
+    apply_answer(&mut item, &AnswerRow { own: true, ..conflict(xy(2, 0), 4, 20, Some(xy(8, 0))) }, 5);
     assert_eq!(item.remote().unwrap().value, Some(xy(8, 0)));
     assert_eq!(item.version(), Some(Version(5)));
 }
@@ -436,10 +437,14 @@ fn b4_own_says_which_of_two_withdrawn_values_arrived() {
         let mut item = at_rest(xy(0, 0));
         for (x, position) in [(other, 2), (arrived, 4)] {
             put(&mut item, xy(x, 0), position);
-            take(&mut item, &withdrawn(Some(xy(x, 0)), position), position + 1);
+            apply_answer(&mut item, &withdrawn(Some(xy(x, 0)), position), position + 1);
         }
         put(&mut item, xy(7, 0), 6);
-        take(&mut item, &AnswerRow { own: true, ..conflict(xy(7, 0), 6, 20, Some(xy(arrived, 0))) }, 7);
+        apply_answer(
+            &mut item,
+            &AnswerRow { own: true, ..conflict(xy(7, 0), 6, 20, Some(xy(arrived, 0))) },
+            7,
+        );
         assert!(item.remote().is_none() && item.is_open());
         assert_eq!(all_of(&item).base, Some(Side::of(Some(xy(arrived, 0)))));
     }
@@ -451,7 +456,7 @@ fn b4_own_says_which_of_two_withdrawn_values_arrived() {
 fn a_refused_change_is_rolled_back_to_what_the_server_has_and_is_kept() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    assert_eq!(take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 8))), 3), Effect::Changed);
+    assert_eq!(apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 8))), 3), Effect::Changed);
     assert_eq!(local(&item), Some(&*xy(0, 8)));
     assert!(!item.is_open());
     assert_eq!(item.refused()[0].value, Some(xy(1, 0)));
@@ -461,9 +466,9 @@ fn a_refused_change_is_rolled_back_to_what_the_server_has_and_is_kept() {
 fn b5_a_refused_deletion_of_what_may_have_arrived_brings_back_what_the_server_has() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     delete(&mut item, 4);
-    take(&mut item, &rejected(None, 4, 6, Some(xy(1, 0))), 5);
+    apply_answer(&mut item, &rejected(None, 4, 6, Some(xy(1, 0))), 5);
     assert_eq!((local(&item), item.version()), (Some(&*xy(1, 0)), Some(Version(6))));
     assert!(!item.is_open(), "it is not sent again");
 }
@@ -473,7 +478,7 @@ fn b6_a_newer_edit_of_the_refused_field_is_no_conflict_with_ones_own_past() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 5), 2);
     put(&mut item, xy(2, 5), 3);
-    take(&mut item, &rejected(Some(xy(1, 5)), 2, 5, Some(xy(0, 0))), 4);
+    apply_answer(&mut item, &rejected(Some(xy(1, 5)), 2, 5, Some(xy(0, 0))), 4);
     assert!(item.remote().is_none() && item.is_open());
     assert_eq!(local(&item), Some(&*xy(2, 0)), "the newer edit stays, the refused one is undone");
 }
@@ -483,7 +488,7 @@ fn b6_a_refused_creation_with_an_edit_behind_it_stays_whole() {
     let mut item = Item::default();
     put(&mut item, xy(1, 5), 2);
     put(&mut item, xy(2, 5), 3);
-    take(&mut item, &rejected(Some(xy(1, 5)), 2, 6, None), 4);
+    apply_answer(&mut item, &rejected(Some(xy(1, 5)), 2, 6, None), 4);
     assert_eq!(local(&item), Some(&*xy(2, 5)));
     assert!(item.remote().is_none() && item.is_open());
 }
@@ -492,12 +497,12 @@ fn b6_a_refused_creation_with_an_edit_behind_it_stays_whole() {
 fn b7_a_retry_changes_what_the_refused_change_changed_and_nothing_else() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
     // An update is sent, and meets another device's change of y.
     update(&mut item, r#"{"z":3}"#, None, 4);
     let theirs = json(r#"{"x":0,"y":7}"#);
     let sent = item.local().cloned().unwrap();
-    take(&mut item, &conflict(sent, 4, 7, Some(theirs)), 5);
+    apply_answer(&mut item, &conflict(sent, 4, 7, Some(theirs)), 5);
     assert_eq!(retry(&mut item, 3, None, 6), Effect::Changed);
     assert_eq!(local(&item), Some(r#"{"x":1,"y":7,"z":3}"#));
     assert!(item.refused().is_empty() && item.is_open());
@@ -507,7 +512,7 @@ fn b7_a_retry_changes_what_the_refused_change_changed_and_nothing_else() {
 fn b7_a_retry_of_what_was_changed_since_is_a_conflict() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(4, 0))), 3);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(4, 0))), 3);
     retry(&mut item, 3, None, 4);
     assert_eq!((local(&item), &item.remote().unwrap().value), (Some(&*xy(1, 0)), &Some(xy(4, 0))));
 }
@@ -516,7 +521,7 @@ fn b7_a_retry_of_what_was_changed_since_is_a_conflict() {
 fn a_retry_can_bring_another_value() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
     retry(&mut item, 3, Some(xy(2, 0)), 4);
     assert_eq!(local(&item), Some(&*xy(2, 0)));
 }
@@ -527,7 +532,7 @@ fn b7_the_newest_ten_refusals_are_kept() {
     for n in 1..=12 {
         // An update is no decision about what was refused before.
         update(&mut item, &format!(r#"{{"x":{n}}}"#), None, 2 * n);
-        take(&mut item, &rejected(Some(xy(n, 0)), 2 * n, 5 + n, Some(xy(0, 0))), 2 * n + 1);
+        apply_answer(&mut item, &rejected(Some(xy(n, 0)), 2 * n, 5 + n, Some(xy(0, 0))), 2 * n + 1);
     }
     assert_eq!(item.refused().len(), 10);
     assert_eq!(item.refused()[0].value, Some(xy(3, 0)), "the oldest went");
@@ -546,7 +551,7 @@ fn a_put_a_deletion_a_retry_and_a_discard_end_refusals_and_an_update_does_not() 
     for (number, (decide, ends)) in decisions.into_iter().enumerate() {
         let mut item = at_rest(xy(0, 0));
         put(&mut item, xy(1, 0), 2);
-        take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
+        apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
         decide(&mut item);
         assert_eq!(item.refused().is_empty(), ends, "decision {number}");
     }
@@ -556,7 +561,7 @@ fn a_put_a_deletion_a_retry_and_a_discard_end_refusals_and_an_update_does_not() 
 fn a3_a_decision_that_is_repeated_changes_nothing() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
     retry(&mut item, 3, None, 4);
     let before = item.clone();
     assert_eq!(retry(&mut item, 3, None, 5), Effect::NotRefused);
@@ -570,7 +575,7 @@ fn a3_a_decision_that_is_repeated_changes_nothing() {
 fn a_merge_that_differs_from_the_servers_side_is_sent_though_its_edit_was_answered() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
-    take(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(0, 7))), 3);
+    apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(0, 7))), 3);
     assert_eq!(item.first_edit(), Some(Position(3)), "the record that merged it");
     assert!(item.is_open());
 }
@@ -603,7 +608,7 @@ fn an_edit_that_a_row_has_already_is_unanswered_all_the_same() {
 fn b11_a_row_is_marked_with_the_first_unanswered_edit_or_zero() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 20);
-    take(&mut item, &rejected(Some(xy(1, 0)), 20, 6, Some(xy(0, 0))), 25);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 20, 6, Some(xy(0, 0))), 25);
     assert_eq!(item.row(false, true).open, Some(Position(0)), "nothing but a refusal");
     update(&mut item, r#"{"y":1}"#, None, 30);
     assert_eq!(item.row(false, true).open, Some(Position(30)), "its place in the queue");

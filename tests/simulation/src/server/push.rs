@@ -90,8 +90,9 @@ impl Server {
         if !changed.is_empty() {
             answered.transactions.push((self.version, changed));
         }
-        let whole = answered.transactions.iter().rev().find(|(_, changed)| changed.is_subset(&items));
-        let version = whole.map(|(version, _)| *version);
+        let answered_fully =
+            answered.transactions.iter().rev().find(|(_, changed)| changed.is_subset(&items));
+        let version = answered_fully.map(|(version, _)| *version);
         self.clients.insert(name, answered);
         answer(
             200,
