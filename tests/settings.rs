@@ -337,7 +337,7 @@ fn f32_the_threshold_commits_and_sends_at_once_and_off_is_off() {
 
 #[test]
 fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
-    let mut world = World::with(10, FILES);
+    let mut world = World::with(11, FILES);
     world.settle();
     let connection = |world: &World| world.pages[0].last("status")["status"]["connection"].clone();
     world.server.faults.push_back(Fault::Refused);

@@ -4,6 +4,7 @@
 
 use js_sys::{Function, JsString};
 use nightferry::bridge::session::{Message, Session};
+use nightferry::units::BurstNo;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 use web_sys::ServiceWorkerRegistration;
@@ -89,7 +90,7 @@ impl Connection {
     /// Tells the worker something that needs no answer.
     pub fn tell(&self, kind: &str) {
         let leaves = kind == "hidden";
-        self.say(|session, now| if leaves { session.leave(now) } else { vec![session.tell(kind)] });
+        self.say(|session, now| if leaves { session.on_page_hide(now) } else { vec![session.tell(kind)] });
     }
 
     /// Posts what `say` comes to.
@@ -148,8 +149,8 @@ impl Connection {
                 "hello" => messages = session.hello(now),
                 "joined" => is_news = session.missed(number(down.position())),
                 "stale" => messages = session.stale(now),
-                "ack" => session.acknowledged(now, number(down.n())),
-                "expected" => messages = session.expected(now, number(down.n())),
+                "ack" => session.acknowledged(now, BurstNo(number(down.n()))),
+                "expected" => messages = session.expected(now, BurstNo(number(down.n()))),
                 "registered" => {
                     let epoch = down.epoch().unwrap_or_default();
                     is_news = session.is_another(&epoch);
@@ -159,7 +160,7 @@ impl Connection {
                     let wake_in = down.wake_in().map(|wait| wait as u64);
                     session.status(now, down.unfinished() == Some(true), wake_in);
                 }
-                "changed" | "folded" | "rows" => session.saw(number(down.position())),
+                "changed" | "folded" | "rows" => session.observe(number(down.position())),
                 _ => {}
             }
             if let Some(request) = request {

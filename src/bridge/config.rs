@@ -1,5 +1,5 @@
-//! What can be set: for each slice, and for auto-sync. `register` says it, `configure…` says it over that, and
-//! `_meta.settings` keeps both.
+//! The settings of each slice and of auto-sync. `register` gives them, `configure…` overrides them, and
+//! `_meta.settings` stores both.
 
 use crate::json::{Fields, Json, number, read, shared, string, write};
 use serde::{Deserialize, Serialize};
@@ -58,17 +58,18 @@ pub struct AutoSyncConfig {
 pub struct Slice {
     /// The object store, by default named as the slice.
     pub store: Rc<str>,
-    /// Whether its changes go to its store; those of a slice that is not are held beside it until it is.
+    /// True if changes go to the store of the slice. Changes of a disabled slice are held outside the store until it is
+    /// enabled.
     pub enabled: bool,
-    /// Whether its changes go to the server (P7).
+    /// True if changes go to the server (P7).
     pub sync_to_flask: bool,
-    /// How long an item must be quiet before it is committed, in ms.
+    /// The time without changes after which an item is committed, in ms.
     pub debounce_ms: u64,
-    /// The longest that an item that never falls quiet waits, in ms.
+    /// The longest time that an item with continual changes waits for its commit, in ms.
     pub max_wait_ms: u64,
-    /// The most operations in a transaction; `None` stands for 10, and lets a long backlog take more.
+    /// The maximum of operations in a transaction. `None` stands for 10, and for more while a backlog is long.
     pub batch_size: Option<usize>,
-    /// Whether the slice is one value, under the id `value`.
+    /// True if the slice is a single value, under the id `value`.
     pub single: bool,
 }
 
@@ -83,7 +84,7 @@ impl Slices {
         self.0.get(name)
     }
 
-    /// A slice with its name, to share.
+    /// Returns a slice and its name, which callers share.
     pub fn entry(&self, name: &str) -> Option<(&Rc<str>, &Slice)> {
         self.0.get_key_value(name)
     }
@@ -104,20 +105,20 @@ impl Slices {
         self.0.is_empty()
     }
 
-    /// Whether a slice goes to the server.
+    /// Returns true if changes of the slice go to the server.
     pub fn syncs(&self, slice: &str) -> bool {
         self.get(slice).is_some_and(|slice| slice.sync_to_flask)
     }
 }
 
-/// When the device syncs on its own, beyond the push that follows every commit.
+/// The settings in force for automatic syncs, which come on top of the push after every commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoSync {
     pub enabled: bool,
     pub interval_ms: u64,
-    /// After every commit.
+    /// Sync after every commit.
     pub on_change: bool,
-    /// As soon as so many items wait to be committed.
+    /// Commit and sync as soon as so many items wait for their commit.
     pub max_queue: usize,
 }
 
@@ -127,13 +128,13 @@ impl Default for AutoSync {
     }
 }
 
-/// The name that auto-sync's settings have among those of slices. No slice has such a name.
+/// The key of the auto-sync settings among those of slices. No slice can have this name.
 const AUTO_SYNC: &str = "@autoSync";
 
-/// Settings by slice, each a JSON object with the fields that were given.
+/// Settings by slice. Each is a JSON object with the fields that were given.
 type Layer = BTreeMap<Rc<str>, Json>;
 
-/// Everything that was set: by `register`, and by `configure…` over it.
+/// All given settings: those of `register`, and those of `configure…`, which override them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     registered: Layer,
@@ -141,8 +142,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// With slices registered, a JSON object of slices' settings, and auto-sync, where that is given. A field left out
-    /// keeps its value.
+    /// Returns the settings after a registration. `slices` is a JSON object with the settings of each slice, `auto_sync` one
+    /// with those of auto-sync. A field that is left out keeps its value.
     pub fn register(&self, slices: &str, auto_sync: Option<&str>) -> Result<Settings, String> {
         let mut settings = self.clone();
         let Some(slices) = Fields::parse(slices) else {
@@ -150,15 +151,15 @@ impl Settings {
         };
         for (name, given) in slices.0 {
             check_name("slice", &name)?;
-            give(&mut settings.registered, &name, given)?;
+            merge_layer(&mut settings.registered, &name, given)?;
         }
         if let Some(given) = auto_sync {
-            give(&mut settings.registered, AUTO_SYNC, given)?;
+            merge_layer(&mut settings.registered, AUTO_SYNC, given)?;
         }
         Ok(settings)
     }
 
-    /// With a registered slice configured, or auto-sync where no slice is named.
+    /// Returns the settings after a registered slice (or, without a name, auto-sync) was configured.
     pub fn configure(&self, slice: Option<&str>, given: &str) -> Result<Settings, String> {
         let name = slice.unwrap_or(AUTO_SYNC);
         if slice.is_some() && !self.registered.contains_key(name) {
@@ -167,11 +168,12 @@ impl Settings {
             ));
         }
         let mut settings = self.clone();
-        give(&mut settings.configured, name, given)?;
+        merge_layer(&mut settings.configured, name, given)?;
         Ok(settings)
     }
 
-    /// What is in force. What is wrong is refused by name; so is a store that is not the one of a slice in `before`.
+    /// Returns the settings in force. Refuses an invalid setting by its name, and a change of the store that a slice had in
+    /// `before`.
     pub fn in_force(&self, before: &Slices) -> Result<(Slices, AutoSync), String> {
         let mut slices = Slices::default();
         let mut auto_sync = AutoSync::default();
@@ -188,7 +190,7 @@ impl Settings {
         for (name, slice) in slices.iter() {
             let store = &slice.store;
             if slices.iter().any(|(other, config)| other != name && config.store == *store) {
-                return Err(format!("two slices have the storeName \"{store}\"; give each its own"));
+                return Err(format!("two slices have the storeName \"{store}\"; merge_layer each its own"));
             }
             if let Some(known) = before.get(name).filter(|known| known.store != *store) {
                 return Err(format!(
@@ -200,7 +202,7 @@ impl Settings {
         Ok((slices, auto_sync))
     }
 
-    /// The text kept as `_meta.settings`.
+    /// Returns the text to store as `_meta.settings`.
     pub fn to_json(&self) -> Json {
         fn fields(layer: &Layer) -> Fields<'_> {
             Fields(layer.iter().map(|(name, given)| ((&**name).into(), &**given)).collect())
@@ -231,8 +233,8 @@ struct Record<'a> {
     configured: Fields<'a>,
 }
 
-/// Adds what was given to what was given before.
-fn give(layer: &mut Layer, name: &str, given: &str) -> Result<(), String> {
+/// Merges given settings into the layer, field by field.
+fn merge_layer(layer: &mut Layer, name: &str, given: &str) -> Result<(), String> {
     let before = layer.get(name).cloned();
     let mut fields = before.as_deref().and_then(Fields::parse).unwrap_or_default();
     let Some(given) = Fields::parse(given) else {
@@ -260,7 +262,7 @@ impl Slice {
 
     fn apply(&mut self, name: &str, given: &Fields) -> Result<(), String> {
         for (field, value) in &given.0 {
-            let setting = Given { of: "slices.", name, field, value };
+            let setting = Setting { of: "slices.", name, field, value };
             match &**field {
                 "storeName" => {
                     let store = string(value).unwrap_or_default();
@@ -270,9 +272,9 @@ impl Slice {
                 "enabled" => self.enabled = setting.flag()?,
                 "syncToFlask" => self.sync_to_flask = setting.flag()?,
                 "single" => self.single = setting.flag()?,
-                "debounceMs" => self.debounce_ms = setting.whole(0, 600_000)?,
-                "maxWaitMs" => self.max_wait_ms = setting.whole(0, 600_000)?,
-                "batchSize" => self.batch_size = Some(setting.whole(1, 500)? as usize),
+                "debounceMs" => self.debounce_ms = setting.integer(0, 600_000)?,
+                "maxWaitMs" => self.max_wait_ms = setting.integer(0, 600_000)?,
+                "batchSize" => self.batch_size = Some(setting.integer(1, 500)? as usize),
                 _ => {
                     return setting.unknown(
                         "storeName, enabled, syncToFlask, debounceMs, maxWaitMs, batchSize and single",
@@ -287,12 +289,12 @@ impl Slice {
 impl AutoSync {
     fn apply(&mut self, given: &Fields) -> Result<(), String> {
         for (field, value) in &given.0 {
-            let setting = Given { of: "", name: "autoSync", field, value };
+            let setting = Setting { of: "", name: "autoSync", field, value };
             match &**field {
                 "enabled" => self.enabled = setting.flag()?,
-                "intervalMs" => self.interval_ms = setting.whole(1_000, 86_400_000)?,
+                "intervalMs" => self.interval_ms = setting.integer(1_000, 86_400_000)?,
                 "syncOnChange" => self.on_change = setting.flag()?,
-                "maxQueueSize" => self.max_queue = setting.whole(1, 1_000_000)? as usize,
+                "maxQueueSize" => self.max_queue = setting.integer(1, 1_000_000)? as usize,
                 _ => return setting.unknown("enabled, intervalMs, syncOnChange and maxQueueSize"),
             }
         }
@@ -300,20 +302,20 @@ impl AutoSync {
     }
 }
 
-/// One setting, as it was given.
-struct Given<'a> {
+/// A setting as given by the app.
+struct Setting<'a> {
     of: &'a str,
     name: &'a str,
     field: &'a str,
     value: &'a str,
 }
 
-impl Given<'_> {
+impl Setting<'_> {
     fn flag(&self) -> Result<bool, String> {
         self.value.parse().or_else(|_| self.wrong("true or false"))
     }
 
-    fn whole(&self, from: u64, to: u64) -> Result<u64, String> {
+    fn integer(&self, from: u64, to: u64) -> Result<u64, String> {
         match self.value.parse() {
             Ok(value) if (from..=to).contains(&value) => Ok(value),
             _ => self.wrong(&format!("a whole number from {} to {}", number(from), number(to))),
@@ -321,17 +323,17 @@ impl Given<'_> {
     }
 
     fn wrong<T>(&self, what: &str) -> Result<T, String> {
-        let Given { of, name, field, value } = self;
+        let Setting { of, name, field, value } = self;
         Err(format!("{of}{name}.{field} is {value}; it must be {what}"))
     }
 
     fn unknown(&self, known: &str) -> Result<(), String> {
-        let Given { of, name, field, .. } = self;
+        let Setting { of, name, field, .. } = self;
         Err(format!("{of}{name}.{field} is no setting; there are {known}"))
     }
 }
 
-/// Slices and stores match `[A-Za-z][A-Za-z0-9_-]*`.
+/// Checks the name of a slice or a store against `[A-Za-z][A-Za-z0-9_-]*`.
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let mut bytes = name.bytes();
     let good = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -342,101 +344,11 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     Err(format!("the {what} \"{name}\" must start with a letter and have only letters, digits, _ and -"))
 }
 
-/// The slices that a registration brings into force. For tests.
+/// Returns the slices in force after a registration. For tests.
 #[cfg(test)]
 pub fn slices(registered: &str) -> Slices {
     Settings::default().register(registered, None).unwrap().in_force(&Slices::default()).unwrap().0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<(Slices, AutoSync), String> {
-        Settings::default().register(text, None)?.in_force(&Slices::default())
-    }
-
-    #[test]
-    fn survives_the_store() {
-        let given = r#"{"files":{"debounceMs":5},"theme":{"single":true,"storeName":"ui"}}"#;
-        let settings = Settings::default().register(given, Some(r#"{"intervalMs":5000}"#)).unwrap();
-        let settings = settings.configure(Some("theme"), r#"{"syncToFlask":false}"#).unwrap();
-        let kept = Settings::read(&settings.to_json()).unwrap();
-        assert_eq!(kept, settings);
-        let (slices, auto_sync) = kept.in_force(&Slices::default()).unwrap();
-        assert_eq!((slices.get("files").unwrap().debounce_ms, auto_sync.interval_ms), (5, 5000));
-        let theme = slices.get("theme").unwrap();
-        assert_eq!((&*theme.store, theme.single, theme.sync_to_flask), ("ui", true, false));
-    }
-
-    /// The types that pages write are what is read here by the names of its fields, for errors that name them.
-    #[test]
-    fn every_setting_of_a_page_is_known_here() {
-        let slice = SliceConfig {
-            store_name: Some("b".into()),
-            enabled: Some(false),
-            sync_to_flask: Some(false),
-            debounce_ms: Some(1),
-            max_wait_ms: Some(2),
-            batch_size: Some(3),
-            single: Some(true),
-        };
-        let auto_sync = AutoSyncConfig {
-            enabled: Some(false),
-            interval_ms: Some(1_000),
-            sync_on_change: Some(true),
-            max_queue_size: Some(4),
-        };
-        let given = format!("{{\"a\":{}}}", write(&slice));
-        let settings = Settings::default().register(&given, Some(&write(&auto_sync))).unwrap();
-        let (slices, in_force) = settings.in_force(&Slices::default()).unwrap();
-        let expected = Slice {
-            store: "b".into(),
-            enabled: false,
-            sync_to_flask: false,
-            debounce_ms: 1,
-            max_wait_ms: 2,
-            batch_size: Some(3),
-            single: true,
-        };
-        assert_eq!(slices.get("a"), Some(&expected));
-        assert_eq!(in_force, AutoSync { enabled: false, interval_ms: 1_000, on_change: true, max_queue: 4 });
-    }
-
-    #[test]
-    fn what_is_configured_wins_over_every_registration() {
-        let settings = Settings::default().register(r#"{"a":{"debounceMs":1,"batchSize":7}}"#, None).unwrap();
-        let settings = settings.configure(Some("a"), r#"{"debounceMs":2}"#).unwrap();
-        let settings = settings.configure(None, r#"{"enabled":false}"#).unwrap();
-        let settings =
-            settings.register(r#"{"a":{"debounceMs":3},"b":{}}"#, Some(r#"{"enabled":true}"#)).unwrap();
-        let (slices, auto_sync) = settings.in_force(&Slices::default()).unwrap();
-        let a = slices.get("a").unwrap();
-        assert_eq!((a.debounce_ms, a.batch_size, slices.len()), (2, Some(7), 2));
-        assert!(!auto_sync.enabled);
-    }
-
-    #[test]
-    fn bad_values_are_refused_by_name() {
-        for (config, part) in [
-            (r#"{"9":{}}"#, "slice \"9\""),
-            (r#"{"_meta":{}}"#, "_meta"),
-            (r#"{"a":{"storeName":"x y"}}"#, "storeName"),
-            (r#"{"a":{"debounceMs":-1}}"#, "slices.a.debounceMs"),
-            (r#"{"a":{"batchSize":0.5}}"#, "slices.a.batchSize"),
-            (r#"{"a":{"enabled":"no"}}"#, "slices.a.enabled"),
-            (r#"{"a":{"colour":1}}"#, "slices.a.colour"),
-            (r#"{"a":[]}"#, "settings of a"),
-            (r#"{"a":{"storeName":"b"},"b":{}}"#, "two slices"),
-        ] {
-            assert!(read(config).unwrap_err().contains(part), "{config}");
-        }
-        let settings = Settings::default().register(r#"{"a":{}}"#, None).unwrap();
-        assert!(settings.configure(Some("b"), "{}").unwrap_err().contains("no slice \"b\""));
-        let wrong = settings.configure(None, r#"{"intervalMs":0}"#).unwrap();
-        assert!(wrong.in_force(&Slices::default()).unwrap_err().contains("autoSync.intervalMs"));
-        let (slices, _) = settings.in_force(&Slices::default()).unwrap();
-        let moved = settings.register(r#"{"a":{"storeName":"c"}}"#, None).unwrap();
-        assert!(moved.in_force(&slices).unwrap_err().contains("moving"));
-    }
-}
+mod tests;

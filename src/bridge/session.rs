@@ -1,16 +1,17 @@
-//! The page's side of the conversation: what was sent and not acknowledged is kept, and sent again to a worker that
-//! was restarted or does not answer. No I/O: the page crate posts what comes out and reports what it hears.
+//! The page's side of the conversation with the worker. It keeps what was sent until the worker has answered, and sends
+//! that again to a worker that was restarted or is silent. It performs no I/O: the page crate posts the messages that it
+//! returns, and reports the messages of the worker to it.
 //!
-//! Bursts are opaque here (`P`), so that a page never copies them.
+//! The actions of a burst are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
 use super::up::Envelope;
-use crate::units::Position;
+use crate::units::{BurstNo, Position};
 
-/// How long the page waits for an answer before it sends again, in ms; doubled each time up to the most.
-const PATIENCE_MS: u64 = 1_000;
-const MOST_PATIENCE_MS: u64 = 10_000;
-/// How often the page wakes the worker while something is unfinished, in ms.
+/// The time that the page waits for an answer before it sends again, in ms. It doubles with each try, up to the maximum.
+const RETRY_MS: u64 = 1_000;
+const MAX_RETRY_MS: u64 = 10_000;
+/// The interval at which the page pings the worker while something is unfinished, in ms.
 const HEARTBEAT_MS: u64 = 10_000;
 
 /// A message to post to the worker.
@@ -24,119 +25,129 @@ pub enum Message<P> {
     },
 }
 
-/// A request, and its number. Written as it is posted: `after` is the last burst before it.
+/// A request: its number, and its message as first posted. `after` is the last burst before the request.
 type Request = (u64, Envelope<'static>);
 
 #[derive(Debug, Clone)]
 struct Burst<P> {
-    n: u64,
-    /// What the page had applied when the burst was made. Sent again, it says the same: what came since, its actions knew
-    /// nothing of.
-    seen: Position,
+    n: BurstNo,
+    /// The position up to which the page had applied all records when the burst was made. A repeated burst keeps it,
+    /// because its actions were dispatched without knowledge of later records.
+    observed: Position,
     actions: P,
 }
 
+/// The state of the conversation.
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
-    /// The requests that declared slices and were granted. Each changes what those before it said of the same.
+    /// Confirmed registrations, oldest first. A later one overrides settings that an earlier one gave to the same slice.
     declared: Vec<Request>,
-    /// How many of them are still to be repeated to another database.
-    repeating: usize,
-    /// The database that the page's changes are for; `None` until registered.
+    /// The number of registrations that have yet to be repeated to a new database.
+    to_redeclare: usize,
+    /// The database that the page's changes are for; `None` until the page is registered.
     epoch: Option<String>,
-    /// The request that declares slices. Until it is answered no burst is posted: it may be of them.
+    /// The unanswered request that declares slices. No burst is posted until it is answered, because the burst may belong
+    /// to these slices.
     registering: Option<u64>,
     last_request: u64,
-    last_n: u64,
-    /// Bursts that are not acknowledged, in the order of their numbers.
+    last_burst: BurstNo,
+    /// Bursts without an acknowledgement, in the order of their numbers.
     bursts: Vec<Burst<P>>,
-    /// Requests that are not answered.
+    /// Requests without an answer.
     requests: Vec<Request>,
-    /// Slices whose items' progress the page wants to hear.
+    /// Slices whose items' progress the page subscribes to.
     watched: Vec<String>,
-    /// The newest position up to which the worker has told of all records; `None` before it told of any. Positions are told
-    /// in their order, of all slices, so one number says it for all.
-    seen: Option<Position>,
-    /// The last status left something to do, or was before the last acknowledgement.
+    /// The newest position up to which the page has applied all records; `None` before the first one. Records of all
+    /// slices arrive in the order of their positions, so one number covers all slices.
+    observed: Option<Position>,
+    /// True if the last status left something to do, or if no status has followed the last acknowledgement.
     unfinished: bool,
-    /// When to send again, and after how long then.
-    again_at: Option<u64>,
-    patience: u64,
+    /// The time to send again, in epoch ms, and the wait that leads to the next try.
+    retry_at: Option<u64>,
+    retry_ms: u64,
     heartbeat_at: Option<u64>,
 }
 
 impl<P: Clone> Session<P> {
-    /// A session of the page `page`, a random id of its life.
+    /// Creates the session of the page `page`, a random id for the page's lifetime.
     pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
             declared: Vec::new(),
-            repeating: 0,
+            to_redeclare: 0,
             epoch: None,
             registering: None,
             last_request: 0,
-            last_n: 0,
+            last_burst: BurstNo::default(),
             bursts: Vec::new(),
             requests: Vec::new(),
             watched: Vec::new(),
-            seen: None,
+            observed: None,
             unfinished: false,
-            again_at: None,
-            patience: PATIENCE_MS,
+            retry_at: None,
+            retry_ms: RETRY_MS,
             heartbeat_at: None,
         }
     }
 
-    fn message<'a>(&self, kind: &'a str) -> Envelope<'a> {
+    fn envelope<'a>(&self, kind: &'a str) -> Envelope<'a> {
         let page = Some(self.page.clone().into());
         Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, ..Envelope::default() }
     }
 
     fn arm(&mut self, now: u64) {
-        self.again_at.get_or_insert(now + self.patience);
+        self.retry_at.get_or_insert(now + self.retry_ms);
     }
 
-    /// Declares slices and auto-sync, JSON objects; the number of the request that `registered` or `failed` will answer.
+    fn disarm_if_at_rest(&mut self) {
+        if self.at_rest() {
+            self.retry_at = None;
+        }
+    }
+
+    /// Declares slices and auto-sync, given as JSON objects. Returns the number of the request, which `registered` or
+    /// `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
         let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
-        let message = Envelope { request: Some(request), slices, auto_sync, ..self.message("register") };
+        let message = Envelope { request: Some(request), slices, auto_sync, ..self.envelope("register") };
         (request, self.declare(now, (request, message)))
     }
 
     fn declare(&mut self, now: u64, request: Request) -> Message<P> {
         let text = request.1.to_text();
-        // One that was never answered was given up: asked again after this one, it would be the one that counts.
+        // An earlier registration without an answer was given up. Repeated after this one, it would override this one.
         if let Some(before) = self.registering.replace(request.0) {
-            self.take(before);
+            self.finish(before);
         }
         self.requests.push(request);
         self.arm(now);
         Message::Text(text)
     }
 
-    /// Takes a burst: JSON text of an array of actions. Nothing is posted before the page is registered.
+    /// Adds a burst, the JSON text of an array of actions. Returns nothing to post while the page is not registered.
     pub fn burst(&mut self, now: u64, actions: P) -> Option<Message<P>> {
-        self.last_n += 1;
-        let burst = Burst { n: self.last_n, seen: self.seen.unwrap_or_default(), actions };
+        self.last_burst = self.last_burst.next();
+        let burst = Burst { n: self.last_burst, observed: self.observed.unwrap_or_default(), actions };
         self.bursts.push(burst.clone());
         self.arm(now);
-        self.stamped(burst)
+        self.burst_message(burst)
     }
 
-    /// Nothing where the page is not registered, or is registering more: the burst may be of that.
-    fn stamped(&self, Burst { n, seen, actions }: Burst<P>) -> Option<Message<P>> {
+    /// Returns the message of a burst. `None` while the page is not registered, or is registering more slices: the burst
+    /// may belong to those.
+    fn burst_message(&self, Burst { n, observed, actions }: Burst<P>) -> Option<Message<P>> {
         if self.registering.is_some() {
             return None;
         }
         let head = Envelope {
             epoch: Some(self.epoch.as_deref()?.into()),
-            n: Some(n),
-            first: Some(self.bursts.first().map_or(n, |burst| burst.n)),
-            seen: Some(seen),
-            ..self.message("actions")
+            n: Some(n.0),
+            first: Some(self.bursts.first().map_or(n, |burst| burst.n).0),
+            seen: Some(observed),
+            ..self.envelope("actions")
         };
         let mut before = head.to_text();
         before.pop();
@@ -144,8 +155,8 @@ impl<P: Clone> Session<P> {
         Some(Message::Burst { before, burst: actions })
     }
 
-    /// Asks something of the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with settings (a JSON
-    /// object) of a slice or, without one, of auto-sync.
+    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with
+    /// settings. The settings are a JSON object, of a slice or (without one) of auto-sync.
     pub fn request(
         &mut self,
         now: u64,
@@ -154,445 +165,210 @@ impl<P: Clone> Session<P> {
         settings: Option<&str>,
     ) -> (u64, Message<P>) {
         self.last_request += 1;
-        let message = Envelope {
+        let envelope = Envelope {
             kind: Some(String::from(kind).into()),
             request: Some(self.last_request),
-            after: Some(self.last_n),
+            after: Some(self.last_burst.0),
             slice: slice.map(|slice| String::from(slice).into()),
             settings: settings.map(Into::into),
-            ..self.message("")
+            ..self.envelope("")
         };
-        let request = (self.last_request, message);
-        let asked = self.asked(&request);
+        let request = (self.last_request, envelope);
+        let message = self.request_message(&request);
         self.requests.push(request);
         self.arm(now);
-        (self.last_request, asked)
+        (self.last_request, message)
     }
 
-    /// A request, with the database that it is about, and the burst that has to be taken before it while the page still
-    /// holds that one.
-    fn asked(&self, (_, message): &Request) -> Message<P> {
-        let mut message = message.clone();
-        let held = self.bursts.first().map(|burst| burst.n);
-        message.after = message.after.filter(|after| held.is_some_and(|held| held <= *after));
-        message.epoch = self.epoch.as_deref().map(Into::into);
-        Message::Text(message.to_text())
+    /// Returns the message of a request, with the present database. It names the burst that must precede the request only
+    /// while that burst is not acknowledged.
+    fn request_message(&self, (_, envelope): &Request) -> Message<P> {
+        let mut envelope = envelope.clone();
+        let oldest = self.bursts.first().map(|burst| burst.n.0);
+        envelope.after = envelope.after.filter(|after| oldest.is_some_and(|oldest| oldest <= *after));
+        envelope.epoch = self.epoch.as_deref().map(Into::into);
+        Message::Text(envelope.to_text())
     }
 
-    /// Tells the worker something that needs no answer: `ping`, `online`, `resetMetrics`.
+    /// Returns a message that needs no answer: `ping`, `online`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
-        Message::Text(self.message(kind).to_text())
+        Message::Text(self.envelope(kind).to_text())
     }
 
-    /// The page may be gone the next moment: what waits for an answer to `register` goes all the same.
-    pub fn leave(&mut self, now: u64) -> Vec<Message<P>> {
+    /// Returns the messages to post when the page is hidden or closed, because it may never run again. Bursts that wait
+    /// for the answer to a registration are among them.
+    pub fn on_page_hide(&mut self, now: u64) -> Vec<Message<P>> {
         let mut messages = Vec::new();
         if let Some(registering) = self.registering.take() {
-            messages = self.everything(now, 0);
+            messages = self.resend_from(now, BurstNo::default());
             self.registering = Some(registering);
         }
         messages.push(self.tell("hidden"));
         messages
     }
 
-    /// Asks for the progress of a slice's items, from now on.
+    /// Subscribes to the progress of a slice's items.
     pub fn watch(&mut self, slice: &str) -> Message<P> {
         if !self.watched.iter().any(|watched| watched == slice) {
             self.watched.push(slice.into());
         }
-        self.watching(slice)
+        self.watch_message(slice)
     }
 
-    fn watching(&self, slice: &str) -> Message<P> {
-        let message = Envelope { slice: Some(slice.into()), ..self.message("pending") };
+    fn watch_message(&self, slice: &str) -> Message<P> {
+        let message = Envelope { slice: Some(slice.into()), ..self.envelope("pending") };
         Message::Text(message.to_text())
     }
 
-    /// Whether `epoch` is another database than the page was registered for: it has nothing of what the page knows.
+    /// Returns true if the page was registered for another database than `epoch`. Nothing that the page knows is in this
+    /// one.
     pub fn is_another(&self, epoch: &str) -> bool {
         self.epoch.as_ref().is_some_and(|known| known != epoch)
     }
 
-    /// The worker registered the page for the database `epoch`: what waits is sent.
+    /// Handles `registered`: the worker granted `request` for the database `epoch`. Returns the next registration to
+    /// repeat, or else all bursts and requests that wait.
     pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
-        if let Some(granted) = self.take(request)
+        if let Some(granted) = self.finish(request)
             && self.declared.iter().all(|declared| declared.0 != request)
         {
             self.declared.push(granted);
         }
         if self.is_another(epoch) {
-            self.seen = None;
+            self.observed = None;
             for burst in &mut self.bursts {
-                burst.seen = Position::default();
+                burst.observed = Position::default();
             }
         }
         self.epoch = Some(epoch.into());
-        let next = self.repeat(now);
-        if next.is_empty() { self.everything(now, 0) } else { next }
+        let next = self.redeclare_next(now);
+        if next.is_empty() { self.resend_from(now, BurstNo::default()) } else { next }
     }
 
-    /// The next of the requests that are repeated to another database, one after the other.
-    fn repeat(&mut self, now: u64) -> Vec<Message<P>> {
-        let at = self.declared.len().wrapping_sub(self.repeating);
-        self.repeating = self.repeating.saturating_sub(1);
+    /// Repeats the next registration to a new database. Each waits for the answer to the one before it.
+    fn redeclare_next(&mut self, now: u64) -> Vec<Message<P>> {
+        let at = self.declared.len().wrapping_sub(self.to_redeclare);
+        self.to_redeclare = self.to_redeclare.saturating_sub(1);
         self.declared.get(at).cloned().into_iter().map(|request| self.declare(now, request)).collect()
     }
 
-    /// A request is answered, one way or the other.
+    /// Handles the answer to a request, whether it was granted or refused.
     pub fn answered(&mut self, request: u64) {
-        self.take(request);
+        self.finish(request);
     }
 
-    fn take(&mut self, request: u64) -> Option<Request> {
-        // What was refused is not declared, and all else goes on with the next tick.
+    fn finish(&mut self, request: u64) -> Option<Request> {
+        // A refused registration declares nothing. The next tick sends what waited for it.
         if self.registering == Some(request) {
             self.registering = None;
         }
-        let at = self.requests.iter().position(|asked| asked.0 == request);
-        let taken = at.map(|at| self.requests.remove(at));
-        self.patience = PATIENCE_MS;
-        self.rest();
-        taken
+        let at = self.requests.iter().position(|waiting| waiting.0 == request);
+        let finished = at.map(|at| self.requests.remove(at));
+        self.retry_ms = RETRY_MS;
+        self.disarm_if_at_rest();
+        finished
     }
 
-    /// Everything up to `n` is durable, and not at the server yet: until a status says otherwise, this page wakes the
-    /// worker, which may have died right after it said so.
-    pub fn acknowledged(&mut self, now: u64, n: u64) {
+    /// Handles `ack`: all bursts up to `n` are durable, though not at the server yet. The worker may have died right after
+    /// this message, so the page sends heartbeats until a status says that nothing is left to do.
+    pub fn acknowledged(&mut self, now: u64, n: BurstNo) {
         self.heartbeat_at.get_or_insert(now + HEARTBEAT_MS);
         self.unfinished = true;
         self.bursts.retain(|burst| burst.n > n);
-        self.patience = PATIENCE_MS;
-        self.again_at = Some(now + self.patience);
-        self.rest();
+        self.retry_ms = RETRY_MS;
+        self.retry_at = Some(now + self.retry_ms);
+        self.disarm_if_at_rest();
     }
 
-    fn rest(&mut self) {
-        if self.bursts.is_empty() && self.requests.is_empty() {
-            self.again_at = None;
-        }
+    /// Handles `expected`: the worker lacks bursts from `n` on. Returns them.
+    pub fn expected(&mut self, now: u64, n: BurstNo) -> Vec<Message<P>> {
+        self.resend_from(now, n)
     }
 
-    /// The worker lacks what comes before: send from `n` on.
-    pub fn expected(&mut self, now: u64, n: u64) -> Vec<Message<P>> {
-        self.everything(now, n)
-    }
-
-    /// The worker was restarted: it knows nothing of the page, and may not have got what was sent last.
+    /// Handles `hello`: the worker was restarted. It knows nothing of the page, and may have missed the last messages.
     pub fn hello(&mut self, now: u64) -> Vec<Message<P>> {
-        let mut messages = self.everything(now, 0);
+        let mut messages = self.resend_from(now, BurstNo::default());
         for slice in &self.watched {
-            messages.push(self.watching(slice));
+            messages.push(self.watch_message(slice));
         }
         messages.push(self.tell("ping"));
         messages
     }
 
-    /// Whether something may have happened of which the page was not told, up to `position`, from which on it is: another
-    /// page's change, or what became of one at the server.
+    /// Returns true if the page may have missed changes up to `position`. After that position the worker informs the page
+    /// of every change.
     pub fn missed(&self, position: u64) -> bool {
-        // A page that was not told of anything can't have missed anything.
-        self.seen.is_some_and(|seen| self.unfinished || seen.0 < position)
+        // A page that has applied nothing yet can have missed nothing.
+        self.observed.is_some_and(|observed| self.unfinished || observed.0 < position)
     }
 
-    /// The database is another than the page knew: register anew, then what is unacknowledged is sent again.
+    /// Handles `stale`: the database is another than the page knew. Returns the first registration to repeat; bursts and
+    /// requests follow once all registrations are confirmed.
     pub fn stale(&mut self, now: u64) -> Vec<Message<P>> {
         if self.registering.is_some() {
             return Vec::new();
         }
-        self.repeating = self.declared.len();
-        self.repeat(now)
+        self.to_redeclare = self.declared.len();
+        self.redeclare_next(now)
     }
 
-    /// The worker posted its status; `unfinished` if changes are pending or the server is out of reach. It wants to be woken
-    /// in `wake_in` ms, for the next sync.
+    /// Handles `status`. `unfinished` is true if changes are pending or the server is out of reach. With `wake_in`, the
+    /// worker asks for a ping after so many ms, for its next sync.
     pub fn status(&mut self, now: u64, unfinished: bool, wake_in: Option<u64>) {
         self.unfinished = unfinished;
         let heartbeat = unfinished.then_some(HEARTBEAT_MS);
         self.heartbeat_at = heartbeat.into_iter().chain(wake_in).min().map(|wait| now + wait);
     }
 
-    /// The page has applied everything up to `position`.
-    pub fn saw(&mut self, position: u64) {
-        self.seen = self.seen.max(Some(Position(position)));
+    /// Notes that the page has applied all records up to `position`.
+    pub fn observe(&mut self, position: u64) {
+        self.observed = self.observed.max(Some(Position(position)));
     }
 
-    fn everything(&mut self, now: u64, from: u64) -> Vec<Message<P>> {
+    fn resend_from(&mut self, now: u64, from: BurstNo) -> Vec<Message<P>> {
         let mut messages = Vec::new();
-        // Bursts first: a flush that waits is for what was dispatched before it.
+        // Bursts precede requests: a flush that waits covers what was dispatched before it.
         for burst in self.bursts.iter().filter(|burst| burst.n >= from) {
-            messages.extend(self.stamped(burst.clone()));
+            messages.extend(self.burst_message(burst.clone()));
         }
         for request in &self.requests {
-            // Before it is registered, a page has nothing else to ask.
+            // While a registration waits for its answer, no other request is sent.
             if self.registering.is_none_or(|registering| registering == request.0) {
-                messages.push(self.asked(request));
+                messages.push(self.request_message(request));
             }
         }
-        self.again_at = None;
+        self.retry_at = None;
         if !messages.is_empty() || !self.bursts.is_empty() {
             self.arm(now);
         }
         messages
     }
 
-    /// When to call [`Session::tick`].
+    /// Returns the time at which to call [`Session::tick`], in epoch ms.
     pub fn deadline(&self) -> Option<u64> {
-        self.again_at.into_iter().chain(self.heartbeat_at).min()
+        self.retry_at.into_iter().chain(self.heartbeat_at).min()
     }
 
-    /// What is to be sent again by now.
+    /// Returns the messages that are due for another try, and the heartbeat if that is due.
     pub fn tick(&mut self, now: u64) -> Vec<Message<P>> {
         let mut messages = Vec::new();
-        if self.again_at.is_some_and(|at| at <= now) {
-            self.patience = (self.patience * 2).min(MOST_PATIENCE_MS);
-            messages = self.everything(now, 0);
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_ms = (self.retry_ms * 2).min(MAX_RETRY_MS);
+            messages = self.resend_from(now, BurstNo::default());
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
-            // Until it answers with a status.
+            // Heartbeats go on until the worker answers with a status.
             self.heartbeat_at = Some(now + HEARTBEAT_MS);
             messages.push(self.tell("ping"));
         }
         messages
     }
 
-    /// Whether everything that was sent is acknowledged and answered.
+    /// Returns true if every burst is acknowledged and every request is answered.
     pub fn at_rest(&self) -> bool {
         self.bursts.is_empty() && self.requests.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bridge::up::{Body, Up};
-
-    fn text(message: &Message<String>) -> String {
-        match message {
-            Message::Text(text) => text.clone(),
-            Message::Burst { before, burst } => format!("{before}{burst}}}"),
-        }
-    }
-
-    fn ns(messages: &[Message<String>]) -> Vec<u64> {
-        let n = |message| match Up::read(&text(message)).unwrap().body {
-            Body::Actions { n, .. } => Some(n),
-            _ => None,
-        };
-        messages.iter().filter_map(n).collect()
-    }
-
-    fn session() -> Session<String> {
-        let mut session = Session::new("p");
-        let (request, message) = session.register(0, r#"{"files":{}}"#, "{}");
-        assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
-        session.registered(0, request, "e");
-        session
-    }
-
-    #[test]
-    fn what_is_dispatched_before_registration_is_sent_after_it() {
-        let mut session = Session::new("p");
-        assert_eq!(session.burst(0, "[1]".into()), None);
-        let (request, _) = session.register(0, "{}", "{}");
-        assert_eq!(session.burst(0, "[2]".into()), None);
-        let sent = session.registered(5, request, "e");
-        assert_eq!(ns(&sent), [1, 2]);
-        let Body::Actions { epoch, actions, .. } = Up::read(&text(&sent[1])).unwrap().body else { panic!() };
-        assert_eq!((&*epoch, &*actions), ("e", "[2]"));
-    }
-
-    #[test]
-    fn unacknowledged_bursts_go_again_to_a_restarted_or_silent_worker() {
-        let mut session = session();
-        for n in 1..=3 {
-            session.burst(0, format!("[{n}]")).unwrap();
-        }
-        session.acknowledged(0, 1);
-        assert_eq!(ns(&session.hello(10)), [2, 3]);
-        assert_eq!(ns(&session.expected(10, 3)), [3]);
-        assert_eq!(session.tick(500), []);
-        let at = session.deadline().unwrap();
-        assert_eq!(ns(&session.tick(at)), [2, 3]);
-        assert!(session.deadline().unwrap() > at + 1_000, "patience grows");
-        session.acknowledged(0, 3);
-        session.status(0, false, None);
-        assert_eq!((session.deadline(), session.at_rest()), (None, true));
-    }
-
-    #[test]
-    fn a_stale_page_registers_once_and_sends_again() {
-        let mut session = session();
-        session.burst(0, "[1]".into());
-        session.burst(0, "[2]".into());
-        let messages = session.stale(1);
-        assert_eq!((messages.len(), session.stale(1).len()), (1, 0));
-        assert_eq!(ns(&session.registered(2, 1, "other")), [1, 2]);
-    }
-
-    /// What is dispatched after `register` may be of its slices, and a worker that was restarted would hear it first.
-    #[test]
-    fn what_is_dispatched_while_more_is_registered_waits_for_the_answer() {
-        let mut session = session();
-        session.burst(0, "[1]".into()).unwrap();
-        let (more, _) = session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
-        assert_eq!(session.burst(0, "[2]".into()), None);
-        let again = session.hello(1);
-        assert_eq!(ns(&again).len(), 0);
-        assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
-        assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
-        // To another database both are said again, the later one, too.
-        assert_eq!(session.stale(3).len(), 1);
-        let Body::Register { slices, .. } =
-            Up::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
-        else {
-            panic!()
-        };
-        assert!(slices.contains("notes"), "{slices}");
-    }
-
-    /// f10: a page that goes while more is registered takes nothing with it.
-    #[test]
-    fn f10_a_page_that_leaves_while_it_registers_more_sends_what_it_has() {
-        let mut session = session();
-        session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
-        assert_eq!(session.burst(0, "[1]".into()), None);
-        let left = session.leave(0);
-        assert_eq!(ns(&left), [1]);
-        assert!(matches!(Up::read(&text(left.last().unwrap())).unwrap().body, Body::Hidden));
-        assert_eq!(session.burst(0, "[2]".into()), None);
-        // One that is not registered at all has no database to send it to.
-        let mut early = Session::new("p");
-        early.register(0, "{}", "{}");
-        early.burst(0, "[1]".into());
-        assert_eq!(ns(&early.leave(0)).len(), 0);
-    }
-
-    /// Each says something of its own, also of a slice that another one named: all are said again, in their order.
-    #[test]
-    fn another_database_is_told_all_that_was_declared_one_after_the_other() {
-        let mut session = session();
-        let (more, _) = session.register(0, r#"{"files":{"debounceMs":5}}"#, "{}");
-        session.registered(0, more, "e");
-        session.burst(0, "[1]".into());
-        let slices = |messages: &[Message<String>]| match Up::read(&text(&messages[0])).unwrap().body {
-            Body::Register { slices, .. } => slices.to_string(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(slices(&session.stale(1)), r#"{"files":{}}"#);
-        let next = session.registered(2, 1, "other");
-        assert_eq!((next.len(), &*slices(&next)), (1, r#"{"files":{"debounceMs":5}}"#));
-        assert_eq!(ns(&session.registered(3, more, "other")), [1]);
-        // And once more, from the beginning.
-        assert_eq!(slices(&session.stale(4)), r#"{"files":{}}"#);
-    }
-
-    #[test]
-    fn what_was_refused_is_not_declared_again_and_holds_nothing_up() {
-        let mut session = session();
-        let (wrong, _) = session.register(0, r#"{"no spaces":{}}"#, "{}");
-        session.burst(0, "[1]".into());
-        session.answered(wrong);
-        let at = session.deadline().unwrap();
-        assert_eq!(ns(&session.tick(at)), [1]);
-        let Body::Register { slices, .. } = Up::read(&text(&session.stale(at)[0])).unwrap().body else {
-            panic!()
-        };
-        assert_eq!(&*slices, r#"{"files":{}}"#);
-    }
-
-    /// It was given up because the worker could not start, and tried again with other slices: that counts.
-    #[test]
-    fn a_registration_that_was_never_answered_is_not_repeated_after_the_next() {
-        let mut session = Session::<String>::new("p");
-        session.register(0, r#"{"files":{}}"#, "{}");
-        let (next, _) = session.register(0, r#"{"notes":{}}"#, "{}");
-        assert_eq!(session.registered(1, next, "e"), []);
-        assert!(session.at_rest());
-        assert!(text(&session.stale(2)[0]).contains("notes"));
-    }
-
-    /// What is known of the former database says nothing about another one.
-    #[test]
-    fn another_database_has_nothing_that_was_seen() {
-        let mut session = session();
-        session.saw(7);
-        assert!(!session.is_another("e"));
-        session.burst(0, "[1]".into());
-        session.stale(1);
-        assert!(session.is_another("other"));
-        let again = session.registered(2, 1, "other");
-        assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0,"#));
-        assert!(!session.is_another("other"));
-    }
-
-    /// What the page applied after a burst was made, the burst knew nothing of.
-    #[test]
-    fn a_burst_that_is_sent_again_says_what_was_seen_when_it_was_made() {
-        let seen = |messages: &[Message<String>]| -> Vec<_> {
-            let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
-            bodies
-                .filter_map(|body| match body {
-                    Body::Actions { seen, .. } => Some(seen.0),
-                    _ => None,
-                })
-                .collect()
-        };
-        let mut session = session();
-        session.burst(0, "[1]".into());
-        session.saw(7);
-        session.saw(5);
-        session.burst(0, "[2]".into());
-        session.saw(9);
-        assert_eq!(seen(&session.hello(1)), [0, 7]);
-        session.stale(1);
-        assert_eq!(seen(&session.registered(2, 1, "other")), [0, 0], "positions of another database");
-    }
-
-    /// f07: a worker that was restarted may hear a flush before the bursts that were lost with the one before.
-    #[test]
-    fn f07_a_request_names_the_burst_that_it_comes_after() {
-        let after = |message: &Message<String>| match Up::read(&text(message)).unwrap().body {
-            Body::Flush { after, .. } => after,
-            other => panic!("{other:?}"),
-        };
-        let mut session = session();
-        session.burst(0, "[1]".into());
-        session.burst(0, "[2]".into());
-        let (request, flush) = session.request(0, "flush", None, None);
-        session.burst(0, "[3]".into());
-        assert_eq!(after(&flush), 2);
-        let again = session.hello(1);
-        assert_eq!((ns(&again), after(&again[3])), (vec![1, 2, 3], 2));
-        session.acknowledged(2, 2);
-        assert_eq!(
-            after(&session.hello(3)[1]),
-            0,
-            "what is durable is not waited for, whatever the worker remembers"
-        );
-        session.answered(request);
-    }
-
-    /// The worker may die between an acknowledgement and the status that says what it still has to do.
-    #[test]
-    fn what_is_acknowledged_is_unfinished_until_a_status_says_otherwise() {
-        let mut session = session();
-        session.burst(0, "[1]".into());
-        session.acknowledged(5, 1);
-        assert_eq!(session.deadline(), Some(10_005));
-        assert_eq!(session.tick(10_005).len(), 1);
-        session.status(10_006, false, None);
-        assert_eq!(session.deadline(), None);
-    }
-
-    #[test]
-    fn heartbeats_while_something_is_unfinished_and_for_the_next_sync() {
-        let mut session = session();
-        session.status(0, true, Some(30_000));
-        assert_eq!(session.tick(10_000).len(), 1);
-        assert_eq!(session.tick(20_000).len(), 1, "again, until the worker answers");
-        session.status(20_001, false, Some(5_000));
-        assert_eq!(session.deadline(), Some(25_001));
-        session.status(25_001, false, None);
-        assert_eq!(session.deadline(), None);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Which JSON texts are values. The page and the server refuse the same ones; `tests/wire/values.json` holds them to it.
+//! Checks which JSON texts are valid values. The page and the server refuse the same ones, as `tests/wire/values.json` ensures.
 
 use super::decimal::Decimal;
 use super::{MAX_DEPTH, MAX_ITEM_BYTES, read, string};
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a text is not a value that Nightferry keeps. It reads as a sentence without its full stop.
+/// The reason why a text is not a valid value. It reads as a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// A JSON Pointer to what is refused; `None` where the text is no JSON.
@@ -45,10 +45,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// An array or object around the place that is looked at.
+/// An array or object that is open at the current place.
 struct Open<'t> {
     is_object: bool,
-    /// How many commas stood in it so far: the index of the element, or of the name, at the place.
+    /// The number of commas in it so far, which is the index of the current element or name.
     index: usize,
     names: Vec<Cow<'t, str>>,
 }
@@ -58,7 +58,7 @@ struct Open<'t> {
 /// Its time is linear in the text's length, up to the sorting of an object's names. A path is made for a refusal alone: a
 /// value may have as many elements as it has bytes.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    // Whether it is JSON at all is serde_json's to say; what follows relies on it.
+    // serde_json decides if the text is JSON. The scan below relies on that.
     if read::<&RawValue>(text).is_none() {
         return Err(Refusal { path: None, problem: Problem::Syntax });
     }
@@ -73,7 +73,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
         };
         let token = text.get(start..at).unwrap_or_default();
         match byte {
-            b'{' | b'[' if open.len() == MAX_DEPTH => return refuse(&open, Problem::TooDeep),
+            b'{' | b'[' if open.len() == MAX_DEPTH => return refusal(&open, Problem::TooDeep),
             b'{' | b'[' => open.push(Open { is_object: *byte == b'{', index: 0, names: Vec::new() }),
             b'}' | b']' => {
                 let mut names = open.pop().map(|closed| closed.names).unwrap_or_default();
@@ -81,7 +81,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
                 if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
                     let twice = Open { is_object: true, index: 0, names: vec![pair[0].clone()] };
                     open.push(twice);
-                    return refuse(&open, Problem::DuplicateKey);
+                    return refusal(&open, Problem::DuplicateKey);
                 }
             }
             b',' => {
@@ -95,19 +95,19 @@ pub fn check(text: &str) -> Result<(), Refusal> {
                 {
                     object.names.push(name(token));
                     if object.names.last().is_some_and(|name| name == "__proto__") {
-                        return refuse(&open, Problem::ProtoKey);
+                        return refusal(&open, Problem::ProtoKey);
                     }
                 }
             }
-            // Most are so short that they need no look.
+            // A short number without an exponent is always safe.
             b'-' | b'0'..=b'9' if token.len() <= 15 && !token.contains(['e', 'E']) => {}
             b'-' | b'0'..=b'9' => {
                 let number = Decimal::read(token).unwrap_or_default();
                 if number.is_infinite() {
-                    return refuse(&open, Problem::NotFinite);
+                    return refusal(&open, Problem::NotFinite);
                 }
                 if number.is_unsafe() {
-                    return refuse(&open, Problem::Unsafe);
+                    return refusal(&open, Problem::Unsafe);
                 }
             }
             // Spaces, colons, and the letters of true, false and null.
@@ -117,7 +117,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refuse(open: &[Open], problem: Problem) -> Result<(), Refusal> {
+fn refusal(open: &[Open], problem: Problem) -> Result<(), Refusal> {
     let mut path = String::new();
     for open in open {
         path.push('/');
@@ -129,7 +129,7 @@ fn refuse(open: &[Open], problem: Problem) -> Result<(), Refusal> {
     Err(Refusal { path: Some(path), problem })
 }
 
-/// The name that a string of JSON text is.
+/// Returns the name that a JSON string spells.
 fn name(token: &str) -> Cow<'_, str> {
     match token.contains('\\') {
         true => string(token).unwrap_or_default().into(),
@@ -137,7 +137,7 @@ fn name(token: &str) -> Cow<'_, str> {
     }
 }
 
-/// The length of the string that the text begins with, quotes included.
+/// Returns the length of the string at the beginning of the text, with its quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     while let Some(byte) = text.get(at) {
@@ -150,13 +150,13 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// The length of the number that the text begins with.
+/// Returns the length of the number at the beginning of the text.
 fn number_length(text: &[u8]) -> usize {
     let ends = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
     text.iter().position(ends).unwrap_or(text.len())
 }
 
-/// As [`check`], and that the text is small enough to be an item.
+/// Does the same as [`check`], and checks that the text is not too large for an item.
 pub fn check_item(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_ITEM_BYTES {
         return Err(Refusal { path: Some(String::new()), problem: Problem::TooLarge(text.len()) });

@@ -1,5 +1,5 @@
-//! A number's exact value in decimal. (serde_json reads a number into a double, exactly only with tables that are 8 KB of the
-//! worker after brotli; all that is asked here can be told from the digits.)
+//! The exact decimal value of a number. (To read doubles exactly, serde_json needs tables that are 8 KB of the worker after
+//! brotli. The digits are enough for the comparisons here.)
 
 /// The value `0.DIGITS × 10^point`, without zeros at either end of the digits; zero has no digits.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,13 +24,13 @@ impl Decimal {
             return None;
         }
         let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        // One of more digits than that is as good as any that is out of range.
+        let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        // An exponent that does not fit into 64 bits is out of range in any case.
         let exponent: i64 =
             exponent.parse().unwrap_or(if exponent.starts_with('-') { -1 << 40 } else { 1 << 40 });
-        let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+        let digits: Vec<u8> = integer.bytes().chain(fraction.bytes()).collect();
         let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-        let point = whole.len() as i64 - zeros as i64 + exponent;
+        let point = integer.len() as i64 - zeros as i64 + exponent;
         let length = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
         if length == 0 || point <= SMALLEST {
             return Some(Decimal::default());
@@ -42,12 +42,12 @@ impl Decimal {
         })
     }
 
-    /// Whether no browser reads it as a finite number.
+    /// Returns true if browsers read the number as infinite.
     pub fn is_infinite(&self) -> bool {
         self.point > LARGEST
     }
 
-    /// Whether a browser reads it as a number beyond 2^53-1.
+    /// Returns true if browsers read the number as one beyond 2^53-1.
     pub fn is_unsafe(&self) -> bool {
         (self.point, &*self.digits) >= UNSAFE
     }

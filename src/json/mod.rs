@@ -21,7 +21,7 @@ use std::rc::Rc;
 /// The text of one JSON value.
 pub type Json = Rc<str>;
 
-/// Text to keep and to share. Out of line, because it would be written out at a hundred places otherwise.
+/// Copies a text into one that is shared. It is never inlined, because it is used in a hundred places.
 #[inline(never)]
 pub fn shared(text: &str) -> Rc<str> {
     text.into()

@@ -3,7 +3,7 @@
 use super::decimal::Decimal;
 use super::{Fields, elements, string};
 
-/// Whether two JSON texts are the same value. Text that is not JSON equals nothing but itself.
+/// Returns true if two JSON texts are the same value. A text that is not JSON equals only itself.
 pub fn equal(a: &str, b: &str) -> bool {
     if a == b {
         return true;
@@ -17,8 +17,8 @@ pub fn equal(a: &str, b: &str) -> bool {
     if let (Some(a), Some(b)) = (string(a), string(b)) {
         return a == b;
     }
-    // Of a number with more digits than any side writes, two texts may be one double. Taken for a difference, it asks a
-    // person, and loses nothing.
+    // Two texts with more digits than any side writes may be the same double. They count as different: that causes a
+    // conflict at most, and loses nothing.
     if let (Some(a), Some(b)) = (Decimal::read(a), Decimal::read(b)) {
         return a == b;
     }

@@ -1,9 +1,9 @@
-//! `{error: {code, message, retryable}}`, the body of every refusal.
+//! The body of every refusal: `{error: {code, message, retryable}}`.
 
 use crate::json::read;
 use serde::Deserialize;
 
-/// Why the server refused a whole request.
+/// The reason why the server refused a request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServerError {
     /// Machine-readable, such as `client_forked`.
@@ -14,7 +14,7 @@ pub struct ServerError {
     pub retryable: bool,
 }
 
-/// Reads a refusal; `None` where the body is something else, such as a proxy's page.
+/// Reads a refusal; `None` if the body is something else, such as the page of a proxy.
 pub fn read_error(body: &str) -> Option<ServerError> {
     #[derive(Deserialize)]
     struct Body {

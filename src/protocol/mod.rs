@@ -1,4 +1,4 @@
-//! What worker and server say to each other: JSON over HTTP, protocol 1. Every message has a golden example in
+//! The messages between worker and server: JSON over HTTP, protocol 1. Every message has a golden example in
 //! `tests/wire/`, which the server's tests read too.
 
 mod error;
@@ -10,14 +10,14 @@ pub use error::{ServerError, read_error};
 pub use pull::{PullAnswer, identify_request, read_pull};
 pub use push::{PushAnswer, PushResult, Sender, Verdict, mutation_bytes, push_request, read_push};
 
-/// The wire's version. A server that speaks another answers `unsupported_protocol`.
+/// The version of the protocol. A server of another version answers `unsupported_protocol`.
 pub const PROTOCOL: u64 = 1;
-/// The most operations in one push.
+/// The maximum of operations in one push.
 pub const MAX_PUSH_OPERATIONS: usize = 500;
-/// The most bytes of a push, everything included. One larger item still goes, alone.
+/// The maximum size of a push, in bytes. A larger item is sent in a push of its own.
 pub const MAX_PUSH_BYTES: usize = 1_000_000;
 
-/// An answer that was not what the protocol says. It reads as a sentence.
+/// An answer that does not follow the protocol. It reads as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable(pub String);
 

@@ -1,4 +1,4 @@
-//! `POST /pull`. For now only the pull that asks for no slice, by which a device learns whose it is.
+//! `POST /pull`. So far only the pull without slices exists, by which a device learns its principal.
 
 use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{read, write};

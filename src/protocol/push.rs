@@ -7,15 +7,16 @@ use crate::units::{Millis, PushNo, Version};
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
-/// Who sends a request, and for whom.
+/// The client and the principal of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     pub client: &'a str,
     pub principal: &'a str,
 }
 
-/// The body of a push. `n` counts the client's pushes, `tag` is random and tells a copy of the client from the client.
-pub fn push_request(sender: Sender, n: PushNo, tag: &str, operations: &[Operation]) -> String {
+/// Returns the body of a push. `n` counts the client's pushes; the random `push_id` distinguishes a copied client from the
+/// original.
+pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Operation]) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         protocol: u64,
@@ -44,13 +45,13 @@ pub fn push_request(sender: Sender, n: PushNo, tag: &str, operations: &[Operatio
         at: operation.at,
     });
     let Sender { client, principal } = sender;
-    write(&Body { protocol: PROTOCOL, client, principal, n, tag, mutations: mutations.collect() })
+    write(&Body { protocol: PROTOCOL, client, principal, n, tag: push_id, mutations: mutations.collect() })
 }
 
-/// About how many bytes an operation takes in the body of a push.
+/// Estimates the bytes of an operation in the body of a push.
 pub fn mutation_bytes(operation: &Operation) -> usize {
     let value = operation.value.as_ref().map_or(0, |value| value.len());
-    // An id may be escaped; the rest are names, braces and numbers.
+    // Escapes may double the length of an id. The constant covers names, braces and numbers.
     150 + operation.slice.len() + 2 * operation.id.len() + value
 }
 
@@ -58,7 +59,7 @@ pub fn mutation_bytes(operation: &Operation) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushAnswer {
     pub principal: String,
-    /// The transaction of the push; none if it had no effect.
+    /// The server's version with the effects of the push; `None` if it had none.
     pub version: Option<Version>,
     pub results: Vec<PushResult>,
 }
@@ -70,14 +71,14 @@ pub struct PushResult {
     pub verdict: Verdict,
 }
 
-/// What became of one mutation.
+/// The server's decision on one mutation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It took effect as `version`; `value` is there where the server made something else of it.
+    /// The mutation took effect as `version`. If the server changed the value, `value` is the stored one.
     Applied { version: Version, value: Option<Json> },
-    /// The server's item is not the base any more.
+    /// The server's item has changed since the base of the mutation.
     Conflict(Remote),
-    /// The server refuses it for good, for a reason that the user is shown, and has what `remote` says.
+    /// The server refuses the mutation for good, for a reason that the user is shown. `remote` is the server's item.
     Rejected { code: String, message: String, remote: Remote },
 }
 
@@ -87,18 +88,18 @@ pub fn read_push(body: &str) -> Result<PushAnswer, Unreadable> {
         principal: String,
         #[serde(default)]
         version: Option<Version>,
-        results: Vec<Stored>,
+        results: Vec<WireResult>,
     }
     let Some(Body { principal, version, results }) = read::<Body>(body) else { return unreadable("push") };
-    match results.into_iter().map(Stored::verdict).collect() {
+    match results.into_iter().map(WireResult::verdict).collect() {
         Some(results) => Ok(PushAnswer { principal, version, results }),
         None => unreadable("push"),
     }
 }
 
-/// A result as it comes: one struct of optional fields, because serde buffers what is tagged, and no text survives that.
+/// A result as received. It is one struct with optional fields, because serde parses the values of a tagged enum.
 #[derive(Deserialize)]
-struct Stored {
+struct WireResult {
     slice: Rc<str>,
     id: Rc<str>,
     status: Rc<str>,
@@ -118,19 +119,14 @@ struct Stored {
     message: Option<String>,
 }
 
-impl Stored {
+impl WireResult {
     fn verdict(self) -> Option<PushResult> {
-        let Stored { slice, id, status, version, value, at, own, deleted, code, message } = self;
+        let WireResult { slice, id, status, version, value, at, own, deleted, code, message } = self;
         let remote = |value| Remote { version, value, deleted, at, own };
         let verdict = match &*status {
             "applied" => Verdict::Applied { version: version?, value },
             "conflict" => Verdict::Conflict(Remote { deleted: value.is_none(), ..remote(value) }),
-            "rejected" => Verdict::Rejected {
-                code: code?,
-                message: message?,
-                // What the server can't read itself, it does not say.
-                remote: remote(value),
-            },
+            "rejected" => Verdict::Rejected { code: code?, message: message?, remote: remote(value) },
             _ => return None,
         };
         Some(PushResult { slice, id, verdict })

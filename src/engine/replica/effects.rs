@@ -274,7 +274,7 @@ impl Entry {
 fn edit_of(change: &Change) -> Option<Edit> {
     Some(match change {
         Change::Put(value) => Edit::Put(value.clone()),
-        Change::Update { fields, unset, whole } => {
+        Change::Update { fields, unset, upsert: whole } => {
             Edit::Update { fields: fields.clone(), unset: unset.clone(), whole: whole.clone() }
         }
         Change::Delete => Edit::Delete,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Client, DEADLINE, Profile, Server, Tab, eventually, with_each_client};
+use nightferry_e2e::{Browser, Client, Profile, Server, eventually, with_each_client};
 use serde_json::{Value, json};
 
 with_each_client! {

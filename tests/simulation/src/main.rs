@@ -17,7 +17,7 @@ nightferry-sim --seed S --shrink prints instead the shortest scenario found that
 const KNOWN: &str = include_str!("../seeds.txt");
 /// From so many seeds on, every kind of fault has to have happened.
 const ENOUGH: u64 = 500;
-/// One seed in so many is lived twice, to see that it goes the same way.
+/// One seed in so many is run twice more, and both traces must be equal.
 const TWICE: u64 = 50;
 
 struct Options {
@@ -101,7 +101,7 @@ fn many(options: &Options) -> ExitCode {
     let mut summary = Summary::new(known.len() as u64 + options.seeds);
     for seed in known.into_iter().chain(options.from..options.from + options.seeds) {
         let (scenario, failure) = shrink::run(Plan::draw(seed), false);
-        summary.lived(&scenario, failure.as_deref());
+        summary.add(&scenario, failure.as_deref());
         if let Some(failure) = failure {
             let (again, _) = shrink::run(scenario.plan.clone(), true);
             report::fail(seed, &failure, again.world.trace.as_deref().unwrap_or_default());
@@ -114,7 +114,7 @@ fn many(options: &Options) -> ExitCode {
             }
         } else if seed % TWICE == 0 && hash(seed) != hash(seed) {
             summary.failed += 1;
-            println!("FAILED: seed {seed} goes another way each time it is lived");
+            println!("FAILED: seed {seed} takes another course each time it is run");
         }
     }
     summary.print(options.seeds >= ENOUGH)

@@ -2,6 +2,7 @@
 
 use crate::page_view::PageView;
 use nightferry::bridge::session::{Message, Session};
+use nightferry::units::BurstNo;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -133,11 +134,11 @@ impl Page {
             "stale" => self.session.stale(now),
             "ack" => {
                 self.acknowledged = self.acknowledged.max(n);
-                self.session.acknowledged(now, n);
+                self.session.acknowledged(now, BurstNo(n));
                 self.view.acknowledged(n);
                 Vec::new()
             }
-            "expected" => self.session.expected(now, n),
+            "expected" => self.session.expected(now, BurstNo(n)),
             "registered" => {
                 self.epoch = message["epoch"].as_str().map(str::to_owned);
                 self.session.registered(now, request.unwrap_or(0), self.epoch.as_deref().unwrap_or_default())
@@ -149,13 +150,13 @@ impl Page {
             "folded" => {
                 let position = message["position"].as_u64().unwrap_or(0);
                 for _ in message["slices"].as_array().into_iter().flatten() {
-                    self.session.saw(position);
+                    self.session.observe(position);
                 }
                 Vec::new()
             }
             "changed" => {
                 let position = message["position"].as_u64().unwrap_or(0);
-                self.session.saw(position);
+                self.session.observe(position);
                 self.view.changed(message);
                 Vec::new()
             }
@@ -193,7 +194,7 @@ impl Page {
             }
             ("hydrate", Some("rows")) => {
                 let position = message["position"].as_u64().unwrap_or(0);
-                self.session.saw(position);
+                self.session.observe(position);
                 self.view.rows(&asked.slice, request, message);
                 Vec::new()
             }

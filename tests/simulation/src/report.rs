@@ -59,7 +59,7 @@ pub struct Summary {
     began: Clock,
     shown: u64,
     seeds: u64,
-    lived: u64,
+    finished: u64,
     pub failed: u64,
     steps: usize,
     tally: Tally,
@@ -74,7 +74,7 @@ impl Summary {
             began: Clock::now(),
             shown: 0,
             seeds,
-            lived: 0,
+            finished: 0,
             failed: 0,
             steps: 0,
             tally: Tally::default(),
@@ -83,8 +83,8 @@ impl Summary {
         }
     }
 
-    pub fn lived(&mut self, scenario: &Scenario, failure: Option<&str>) {
-        self.lived += 1;
+    pub fn add(&mut self, scenario: &Scenario, failure: Option<&str>) {
+        self.finished += 1;
         self.steps += scenario.world.steps;
         self.tally.add(&scenario.tally());
         let profile = PROFILES.iter().position(|profile| profile.name == scenario.plan.profile.name);
@@ -100,12 +100,12 @@ impl Summary {
         let seconds = self.began.elapsed().as_secs();
         if seconds >= self.shown + 2 {
             self.shown = seconds;
-            println!("  {} of {} seeds, {:.1} ms a seed", self.lived, self.seeds, self.ms());
+            println!("  {} of {} seeds, {:.1} ms a seed", self.finished, self.seeds, self.ms());
         }
     }
 
     fn ms(&self) -> f64 {
-        self.began.elapsed().as_secs_f64() * 1000.0 / self.lived.max(1) as f64
+        self.began.elapsed().as_secs_f64() * 1000.0 / self.finished.max(1) as f64
     }
 
     pub fn print(&self, all_faults: bool) -> ExitCode {
@@ -119,8 +119,8 @@ impl Summary {
             println!("broken  {count:>4}  {name}");
         }
         let seconds = self.began.elapsed().as_secs_f64();
-        let (lived, failed, ms, steps) = (self.lived, self.failed, self.ms(), self.steps);
-        println!("{lived} seeds in {seconds:.1} s, {ms:.2} ms a seed, {steps} events; {failed} failed");
+        let (finished, failed, ms, steps) = (self.finished, self.failed, self.ms(), self.steps);
+        println!("{finished} seeds in {seconds:.1} s, {ms:.2} ms a seed, {steps} events; {failed} failed");
         let missing: Vec<&str> =
             self.tally.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
         if failed == 0 && all_faults && !missing.is_empty() {

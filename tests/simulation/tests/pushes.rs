@@ -91,6 +91,12 @@ fn send(server: &mut Server, push: &Value, symbols: &Symbols) -> (u16, Value) {
     (answer.status, serde_json::from_str(&answer.body).expect("JSON"))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the files are the test's data")]
+fn golden_error(code: &str) -> Value {
+    let file = format!("{}/../wire/error-{}.json", env!("CARGO_MANIFEST_DIR"), code.replace('_', "-"));
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
 fn check_answer(
     case: &str,
     expected: &Value,
@@ -100,9 +106,7 @@ fn check_answer(
 ) {
     if let Some(code) = expected.get("error") {
         assert_eq!(&body["error"]["code"], code, "{case}: {body}");
-        let file =
-            format!("{}/../wire/error-{}.json", env!("CARGO_MANIFEST_DIR"), text(code).replace('_', "-"));
-        let golden: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let golden = golden_error(&text(code));
         assert_eq!(golden["status"], status, "{case}");
         return;
     }
@@ -142,8 +146,7 @@ fn rows(server: &Server) -> Vec<Value> {
 
 #[test]
 fn the_model_server_answers_pushes_as_the_conformance_suite_says() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../wire/pushes.json");
-    let suite: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let suite: Value = serde_json::from_str(include_str!("../../wire/pushes.json")).unwrap();
     let mut run = 0;
     for case in suite["cases"].as_array().unwrap() {
         let patches = case["pushes"].to_string().contains(r#""op":"patch""#);

@@ -1,0 +1,225 @@
+use super::*;
+use crate::bridge::up::{Body, Up};
+
+fn text(message: &Message<String>) -> String {
+    match message {
+        Message::Text(text) => text.clone(),
+        Message::Burst { before, burst } => format!("{before}{burst}}}"),
+    }
+}
+
+fn ns(messages: &[Message<String>]) -> Vec<u64> {
+    let n = |message| match Up::read(&text(message)).unwrap().body {
+        Body::Actions { n, .. } => Some(n),
+        _ => None,
+    };
+    messages.iter().filter_map(n).collect()
+}
+
+fn session() -> Session<String> {
+    let mut session = Session::new("p");
+    let (request, message) = session.register(0, r#"{"files":{}}"#, "{}");
+    assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
+    session.registered(0, request, "e");
+    session
+}
+
+#[test]
+fn bursts_wait_until_the_page_is_registered() {
+    let mut session = Session::new("p");
+    assert_eq!(session.burst(0, "[1]".into()), None);
+    let (request, _) = session.register(0, "{}", "{}");
+    assert_eq!(session.burst(0, "[2]".into()), None);
+    let sent = session.registered(5, request, "e");
+    assert_eq!(ns(&sent), [1, 2]);
+    let Body::Actions { epoch, actions, .. } = Up::read(&text(&sent[1])).unwrap().body else { panic!() };
+    assert_eq!((&*epoch, &*actions), ("e", "[2]"));
+}
+
+#[test]
+fn unacknowledged_bursts_are_resent_to_a_restarted_or_silent_worker() {
+    let mut session = session();
+    for n in 1..=3 {
+        session.burst(0, format!("[{n}]")).unwrap();
+    }
+    session.acknowledged(0, BurstNo(1));
+    assert_eq!(ns(&session.hello(10)), [2, 3]);
+    assert_eq!(ns(&session.expected(10, BurstNo(3))), [3]);
+    assert_eq!(session.tick(500), []);
+    let at = session.deadline().unwrap();
+    assert_eq!(ns(&session.tick(at)), [2, 3]);
+    assert!(session.deadline().unwrap() > at + 1_000, "the wait grows");
+    session.acknowledged(0, BurstNo(3));
+    session.status(0, false, None);
+    assert_eq!((session.deadline(), session.at_rest()), (None, true));
+}
+
+#[test]
+fn a_stale_page_registers_once_and_resends_its_bursts() {
+    let mut session = session();
+    session.burst(0, "[1]".into());
+    session.burst(0, "[2]".into());
+    let messages = session.stale(1);
+    assert_eq!((messages.len(), session.stale(1).len()), (1, 0));
+    assert_eq!(ns(&session.registered(2, 1, "other")), [1, 2]);
+}
+
+/// A burst that follows `register` may belong to the new slices. A restarted worker must not receive it before them.
+#[test]
+fn bursts_wait_while_more_slices_are_registered() {
+    let mut session = session();
+    session.burst(0, "[1]".into()).unwrap();
+    let (more, _) = session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
+    assert_eq!(session.burst(0, "[2]".into()), None);
+    let again = session.hello(1);
+    assert_eq!(ns(&again).len(), 0);
+    assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
+    assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
+    // Both registrations are repeated to another database.
+    assert_eq!(session.stale(3).len(), 1);
+    let Body::Register { slices, .. } = Up::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
+    else {
+        panic!()
+    };
+    assert!(slices.contains("notes"), "{slices}");
+}
+
+/// f10: a page that is closed while it registers more slices loses no changes.
+#[test]
+fn f10_a_closing_page_sends_its_bursts_without_waiting_for_a_registration() {
+    let mut session = session();
+    session.register(0, r#"{"files":{},"notes":{}}"#, "{}");
+    assert_eq!(session.burst(0, "[1]".into()), None);
+    let sent = session.on_page_hide(0);
+    assert_eq!(ns(&sent), [1]);
+    assert!(matches!(Up::read(&text(sent.last().unwrap())).unwrap().body, Body::Hidden));
+    assert_eq!(session.burst(0, "[2]".into()), None);
+    // A page that was never registered has no database to send bursts to.
+    let mut unregistered = Session::new("p");
+    unregistered.register(0, "{}", "{}");
+    unregistered.burst(0, "[1]".into());
+    assert_eq!(ns(&unregistered.on_page_hide(0)).len(), 0);
+}
+
+/// Each registration has settings of its own, even for a slice that another one named.
+#[test]
+fn registrations_are_repeated_in_order_to_another_database() {
+    let mut session = session();
+    let (more, _) = session.register(0, r#"{"files":{"debounceMs":5}}"#, "{}");
+    session.registered(0, more, "e");
+    session.burst(0, "[1]".into());
+    let slices = |messages: &[Message<String>]| match Up::read(&text(&messages[0])).unwrap().body {
+        Body::Register { slices, .. } => slices.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(slices(&session.stale(1)), r#"{"files":{}}"#);
+    let next = session.registered(2, 1, "other");
+    assert_eq!((next.len(), &*slices(&next)), (1, r#"{"files":{"debounceMs":5}}"#));
+    assert_eq!(ns(&session.registered(3, more, "other")), [1]);
+    // A further change of the database begins with the first registration again.
+    assert_eq!(slices(&session.stale(4)), r#"{"files":{}}"#);
+}
+
+#[test]
+fn a_refused_registration_is_not_repeated_and_delays_nothing() {
+    let mut session = session();
+    let (wrong, _) = session.register(0, r#"{"no spaces":{}}"#, "{}");
+    session.burst(0, "[1]".into());
+    session.answered(wrong);
+    let at = session.deadline().unwrap();
+    assert_eq!(ns(&session.tick(at)), [1]);
+    let Body::Register { slices, .. } = Up::read(&text(&session.stale(at)[0])).unwrap().body else {
+        panic!()
+    };
+    assert_eq!(&*slices, r#"{"files":{}}"#);
+}
+
+/// An app gives up on a registration if the worker cannot start, and may then register other slices.
+#[test]
+fn an_unanswered_registration_is_dropped_by_the_next() {
+    let mut session = Session::<String>::new("p");
+    session.register(0, r#"{"files":{}}"#, "{}");
+    let (next, _) = session.register(0, r#"{"notes":{}}"#, "{}");
+    assert_eq!(session.registered(1, next, "e"), []);
+    assert!(session.at_rest());
+    assert!(text(&session.stale(2)[0]).contains("notes"));
+}
+
+#[test]
+fn positions_are_forgotten_with_another_database() {
+    let mut session = session();
+    session.observe(7);
+    assert!(!session.is_another("e"));
+    session.burst(0, "[1]".into());
+    session.stale(1);
+    assert!(session.is_another("other"));
+    let again = session.registered(2, 1, "other");
+    assert!(text(&again[0]).contains(r#""epoch":"other""#) && text(&again[0]).contains(r#""seen":0,"#));
+    assert!(!session.is_another("other"));
+}
+
+#[test]
+fn a_resent_burst_keeps_the_position_observed_when_it_was_made() {
+    let seen = |messages: &[Message<String>]| -> Vec<_> {
+        let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
+        bodies
+            .filter_map(|body| match body {
+                Body::Actions { seen, .. } => Some(seen.0),
+                _ => None,
+            })
+            .collect()
+    };
+    let mut session = session();
+    session.burst(0, "[1]".into());
+    session.observe(7);
+    session.observe(5);
+    session.burst(0, "[2]".into());
+    session.observe(9);
+    assert_eq!(seen(&session.hello(1)), [0, 7]);
+    session.stale(1);
+    assert_eq!(seen(&session.registered(2, 1, "other")), [0, 0], "positions of another database");
+}
+
+/// f07: a restarted worker may receive a flush before the bursts that its former instance lost.
+#[test]
+fn f07_a_request_names_the_burst_before_it() {
+    let after = |message: &Message<String>| match Up::read(&text(message)).unwrap().body {
+        Body::Flush { after, .. } => after,
+        other => panic!("{other:?}"),
+    };
+    let mut session = session();
+    session.burst(0, "[1]".into());
+    session.burst(0, "[2]".into());
+    let (request, flush) = session.request(0, "flush", None, None);
+    session.burst(0, "[3]".into());
+    assert_eq!(after(&flush), 2);
+    let again = session.hello(1);
+    assert_eq!((ns(&again), after(&again[3])), (vec![1, 2, 3], 2));
+    session.acknowledged(2, BurstNo(2));
+    assert_eq!(after(&session.hello(3)[1]), 0, "a request does not wait for durable bursts");
+    session.answered(request);
+}
+
+/// The worker may die between an acknowledgement and the status that reports pending work.
+#[test]
+fn an_acknowledgement_starts_heartbeats_until_the_next_status() {
+    let mut session = session();
+    session.burst(0, "[1]".into());
+    session.acknowledged(5, BurstNo(1));
+    assert_eq!(session.deadline(), Some(10_005));
+    assert_eq!(session.tick(10_005).len(), 1);
+    session.status(10_006, false, None);
+    assert_eq!(session.deadline(), None);
+}
+
+#[test]
+fn heartbeats_are_sent_while_work_is_unfinished_and_for_the_next_sync() {
+    let mut session = session();
+    session.status(0, true, Some(30_000));
+    assert_eq!(session.tick(10_000).len(), 1);
+    assert_eq!(session.tick(20_000).len(), 1, "repeated until the worker answers");
+    session.status(20_001, false, Some(5_000));
+    assert_eq!(session.deadline(), Some(25_001));
+    session.status(25_001, false, None);
+    assert_eq!(session.deadline(), None);
+}
