@@ -2,15 +2,15 @@
 //! invariants 1 and 2.
 
 use super::*;
-use crate::store::AnswerStatus;
-use crate::units::{Millis, Position};
-use std::collections::BTreeMap;
 use crate::bridge::action::{Change, Operation as PageOperation};
 use crate::bridge::config;
 use crate::engine::input::{NetworkError, Response};
 use crate::engine::replica::{Edits, Effects, ParsedRecord};
+use crate::store::AnswerStatus;
 use crate::store::MemoryStore;
+use crate::units::{Millis, Position};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The answer of the fake server to one request.
 enum Reply {
