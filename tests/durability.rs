@@ -117,9 +117,9 @@ fn marks_go_forward_with_several_transactions_open() {
     for seed in 0..30 {
         let slices = r#"{"files":{"debounceMs":0,"batchSize":1},"notes":{"debounceMs":5,"batchSize":1}}"#;
         let mut world = World::with(seed, slices);
-        world.weather.late_work = 200;
+        world.fault_rates.late_work = 200;
         for x in 0..30 {
-            let id = world.dice.below(3);
+            let id = world.rng.below(3);
             world.burst(
                 0,
                 &[
@@ -127,7 +127,7 @@ fn marks_go_forward_with_several_transactions_open() {
                     ("notes/addItem", json!({"id": x % 4, "x": x})),
                 ],
             );
-            let pause = world.dice.below(30);
+            let pause = world.rng.below(30);
             world.run_for(pause);
         }
         world.settle();

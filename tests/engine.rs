@@ -183,7 +183,7 @@ fn sync_does_not_resolve_while_a_row_waits_for_a_transaction() {
     for pause in 0..40 {
         let mut world = World::with(pause, r#"{"files":{"debounceMs":20}}"#);
         world.settle();
-        world.weather.late_work = 500;
+        world.fault_rates.late_work = 500;
         world.dispatch(0, "files/addItem", json!({"id": "a", "x": 1}));
         let sync = world.ask(0, "sync");
         world.run_for(pause);

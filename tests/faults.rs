@@ -445,7 +445,7 @@ fn a_read_that_failed_at_start_is_tried_again_though_a_message_comes_before_the_
         world.run_for(2_000);
         world.kill();
         world.disk.refuse = Some("_items");
-        world.weather.late_timers = 1000;
+        world.fault_rates.late_timers = 1000;
         world.boot();
         world.run_until("the read failed", |world| {
             world.deadline.is_some_and(|deadline| deadline.reason == Reason::StorageRetry)

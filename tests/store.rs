@@ -3,7 +3,7 @@
 use nightferry::engine::Input;
 use nightferry::store::MemoryStore;
 use nightferry::store::conformance::{Step, cases, compare_loaded, compare_snapshots};
-use nightferry_sim::Dice;
+use nightferry_sim::Rng;
 use nightferry_sim::disk::{Disk, Finished, Told, Work, report};
 
 #[test]
@@ -32,7 +32,7 @@ fn the_store_in_memory_keeps_the_contract() {
 /// Starts a piece of work, ends it, and says what the engine is told.
 fn perform(disk: &mut Disk, work: Work) -> Input {
     let id = disk.start(work);
-    let Finished::Done { work, result, .. } = disk.finish(id, &mut Dice(1)) else {
+    let Finished::Done { work, result, .. } = disk.finish(id, &mut Rng(1)) else {
         panic!("nothing is open before it")
     };
     match report(work, result, disk) {

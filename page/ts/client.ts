@@ -531,7 +531,7 @@ export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): 
   };
 }
 
-/** What nightferry/redux needs beyond the API. No part of it. */
+/** What nightferry/redux needs beyond the API. @internal */
 export const link = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */

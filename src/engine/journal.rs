@@ -30,6 +30,9 @@ const LARGE_RECORDS: usize = 1_000;
 /// So long it has to be large, in ms.
 const LARGE_FOR_MS: u64 = 10_000;
 
+/// A page's burst: its page, and its number there.
+type Burst = (Rc<str>, BurstNo);
+
 /// A record and its place.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -97,7 +100,7 @@ pub enum Arrival {
 /// A record on disk.
 #[derive(Debug)]
 struct Retained {
-    burst: Option<(Rc<str>, BurstNo)>,
+    burst: Option<Burst>,
     bytes: usize,
     /// How many items it waits for; none before it is in effect.
     left: Option<usize>,
@@ -129,7 +132,7 @@ pub struct Journal {
     /// Durable, not handed out for their effects yet.
     to_replay: VecDeque<Record>,
     /// Durable, not in effect yet: positions, with the page's burst.
-    waiting: VecDeque<(Position, Option<(Rc<str>, BurstNo)>)>,
+    waiting: VecDeque<(Position, Option<Burst>)>,
     retained: BTreeMap<Position, Retained>,
     bytes: usize,
     large_since: Option<Tick>,
@@ -357,7 +360,7 @@ impl Journal {
         if now.since(*self.large_since.get_or_insert(now)) < LARGE_FOR_MS {
             return None;
         }
-        self.retained.keys().take(1 + self.retained.len() / 4).last().copied()
+        self.retained.keys().take(1 + self.retained.len() / 4).next_back().copied()
     }
 
     /// The `_meta` rows of pages not heard of for so long that they are gone.

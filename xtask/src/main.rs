@@ -37,8 +37,8 @@ cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those na
                                                    lint core purity sim page server build e2e
 cargo xtask test e2e -- --test api f19             of the end-to-end tests those, as `cargo test` takes them
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
-cargo xtask sim [--seeds 500] [--from FIRST]       lives of a device from fresh seeds, with faults everywhere
-cargo xtask sim --seed S | --mutants               one life with its whole trace | rules broken on purpose are found
+cargo xtask sim [--seeds 500] [--from FIRST]       scenarios of a device from fresh seeds, with faults everywhere
+cargo xtask sim --seed S [--shrink] | --mutants    one scenario with its whole trace | rules broken on purpose are found
 cargo xtask tidy                                   checks words, names and links that no compiler checks
 cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
 

@@ -110,7 +110,7 @@ export const messages = [
   {
     "kind": "metrics",
     "metrics": {
-      "averageOperationTime": 11,
+      "averageOperationTime": 6,
       "bySlice": {
         "files": {
           "delete": {
@@ -128,11 +128,11 @@ export const messages = [
         }
       },
       "failedOperations": 0,
-      "lastOperationTime": 1765000000336,
+      "lastOperationTime": 1765000000323,
       "oldestPendingAt": null,
       "operationTimes": [
-        1,
-        21
+        3,
+        10
       ],
       "successfulOperations": 2,
       "totalOperations": 2

@@ -178,7 +178,8 @@ impl Replica {
             return;
         }
         let (key, entry) = Entry::load(loaded);
-        if entry.row.is_some() && !entry.item.needs_row() && !entry.is_held() {
+        let is_guard = !entry.item.needs_row() && !entry.is_held() && !entry.marks_open;
+        if entry.row.is_some() && is_guard {
             self.guards.insert(key.clone(), entry.item.position());
         }
         self.entries.insert(key.clone(), entry);

@@ -25,7 +25,7 @@ export class Sender {
         (request) => new Promise((done) => (request.onsuccess = () => done(request.result))),
       ),
     );
-    keys.forEach((key, at) => sender.#versions.set(key, values[at]));
+    sender.#versions = new Map(keys.map((key, at) => [key, values[at]]));
     return sender;
   }
 

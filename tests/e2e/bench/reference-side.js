@@ -1,7 +1,7 @@
 // The reference, behind the calls that the page makes of either side.
 
-import { Sender } from "./reference-sender.js";
 import { WriteBehind } from "./reference.js";
+import { Sender } from "./reference-sender.js";
 
 export async function open(slice) {
   const [items, sender] = await Promise.all([WriteBehind.open("reference", slice), Sender.open(slice)]);

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::root;
 
-/// The code block that follows the line `<!-- tested: NAME -->` in README.md.
+/// The code block that follows the line `<!-- tested: NAME -->` in docs/getting-started.md.
 pub fn readme_block(name: &str) -> Result<String> {
-    document_block("README.md", name)
+    document_block("docs/getting-started.md", name)
 }
 
 /// The same of another document.

@@ -11,7 +11,7 @@ use crate::server::{client, free_port};
 use crate::wait::{DEADLINE, eventually};
 use crate::{readme_block, root};
 
-/// What `npm create vite -- --template react-ts` makes (tests/e2e/vite-app), with `dist/npm/` installed and the README's
+/// What `npm create vite -- --template react-ts` makes (tests/e2e/vite-app), with `dist/npm/` installed and the documents'
 /// `vite.config.ts` and `src/store.ts`.
 pub struct ViteApp {
     folder: TempDir,
@@ -68,7 +68,7 @@ impl ViteApp {
     pub fn use_flask(&self, origin: &str) -> Result<()> {
         let config = readme_block("vite.config.ts")?;
         let readmes = "http://127.0.0.1:5000";
-        ensure!(config.contains(readmes), "the README's vite.config.ts names {readmes}");
+        ensure!(config.contains(readmes), "the documents' vite.config.ts names {readmes}");
         self.write("vite.config.ts", &config.replace(readmes, origin))
     }
 

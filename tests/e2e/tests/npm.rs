@@ -1,4 +1,4 @@
-//! The npm package in a Vite app outside the repository, set up as the README says.
+//! The npm package in a Vite app outside the repository, set up as docs/getting-started.md says.
 
 use anyhow::Result;
 use nightferry_e2e::{Browser, Install, Profile, Server, Tab, Vite, ViteApp, root};

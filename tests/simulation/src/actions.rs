@@ -94,8 +94,3 @@ impl Change<'_> {
         }
     }
 }
-
-/// The number that tells an item's value from every other: workloads write a new one with each change.
-pub fn tag(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value["v"].as_u64())
-}

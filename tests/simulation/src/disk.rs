@@ -1,6 +1,6 @@
 //! The worker's database: a [`MemoryStore`] whose transactions take time, run in IndexedDB's order, and fail on demand.
 
-use crate::Dice;
+use crate::Rng;
 use nightferry::bridge::down::{self, To};
 use nightferry::engine::Input;
 use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Whole, Write};
@@ -78,7 +78,7 @@ impl Disk {
     }
 
     /// Work takes effect, or fails, unless it has to wait.
-    pub fn finish(&mut self, id: u64, dice: &mut Dice) -> Finished {
+    pub fn finish(&mut self, id: u64, rng: &mut Rng) -> Finished {
         let Some(open) = self.open.get(&id) else { return Finished::Waits };
         let migrates = |open: &Open| matches!(open.work, Work::Migrate { .. });
         let blocks =
@@ -92,7 +92,7 @@ impl Disk {
         }
         let Some(Open { work, scope, .. }) = self.open.remove(&id) else { return Finished::Waits };
         let refused = self.refuse.is_some_and(|store| store.is_empty() || scope.contains(store));
-        let result = if refused || dice.chance(self.failures) {
+        let result = if refused || rng.chance(self.failures) {
             Err(StoreError { full: self.full, message: "the test refused it".into() })
         } else {
             self.apply(&work)

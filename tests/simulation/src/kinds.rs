@@ -57,6 +57,7 @@ kinds! {
     ForeignDelete "deletion by another device",
     Conflict "change in conflict",
     Rejected "change refused by validation",
+    RefusalDecided "refused change retried or discarded",
     Hooked "value changed by a hook",
 }
 
@@ -71,7 +72,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    pub fn met(&mut self, kind: Kind) {
+    pub fn record(&mut self, kind: Kind) {
         self.0[kind as usize] += 1;
     }
 

@@ -2,29 +2,31 @@
 //! between them, and a reference model beside. See README.md.
 //!
 //! The same world serves the core's own tests in `tests/`, which set up one situation and look at it, and
-//! [`Life`](life::Life), which makes a whole life of a device from a seed.
+//! [`Scenario`](scenario::Scenario), which draws everything that a device goes through from a seed.
 
 pub mod actions;
-mod converged;
-mod dice;
+mod channels;
 pub mod disk;
+pub mod fault_rates;
+mod invariants;
 pub mod kinds;
-pub mod life;
-mod mirror;
 pub mod model;
 mod network;
 pub mod page;
+mod page_view;
 mod pages;
-mod post;
 pub mod profile;
 pub mod property;
+mod quiescent_checks;
+mod rng;
+pub mod scenario;
 pub mod server;
+pub mod shrink;
 pub mod trace;
-mod watch;
-pub mod weather;
 mod worker;
 mod workload;
 mod world;
+pub mod writes;
 
-pub use dice::Dice;
+pub use rng::Rng;
 pub use world::World;

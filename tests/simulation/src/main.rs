@@ -1,23 +1,23 @@
-//! `cargo xtask sim`: lives through seeds, one after the other, and says what happened.
+//! `cargo xtask sim`: runs seeds, one after the other, and reports what happened.
 
 mod report;
 
-use nightferry_sim::life::Life;
-use nightferry_sim::trace;
+use nightferry_sim::scenario::Plan;
+use nightferry_sim::{shrink, trace};
 use report::Summary;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-nightferry-sim [--seeds 500] [--from 0] [--keep-going] [--fresh]
-                                 lives through so many seeds; the known ones first, unless --fresh
-nightferry-sim --seed S          lives through one and prints its whole trace";
+nightferry-sim [--seeds 500] [--from 0] [--keep-going] [--fresh] [--no-shrink]
+                                 runs so many seeds; the known ones first, unless --fresh
+nightferry-sim --seed S          runs one seed and prints its whole trace
+nightferry-sim --seed S --shrink prints instead the shortest scenario found that fails in the same way";
 
 /// Seeds that failed once, one a line; what follows a # says why.
 const KNOWN: &str = include_str!("../seeds.txt");
 /// From so many seeds on, every kind of fault has to have happened.
 const ENOUGH: u64 = 500;
-/// One seed in so many is lived twice, to see that it goes the same way.
+/// One seed in so many is run twice more, and both traces must be equal.
 const TWICE: u64 = 50;
 
 struct Options {
@@ -25,6 +25,10 @@ struct Options {
     from: u64,
     one: Option<u64>,
     keep_going: bool,
+    /// A failure in a run of many seeds is shrunk.
+    shrinks: bool,
+    /// The failure of one seed is shrunk.
+    shrinks_one: bool,
     /// The known seeds are left out.
     fresh: bool,
 }
@@ -37,13 +41,21 @@ fn main() -> ExitCode {
     // A violated property is a panic; it is reported once, with the run's end.
     std::panic::set_hook(Box::new(|_| {}));
     match options.one {
-        Some(seed) => one(seed),
+        Some(seed) => one(seed, options.shrinks_one),
         None => many(&options),
     }
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { seeds: 500, from: 0, one: None, keep_going: false, fresh: false };
+    let mut options = Options {
+        seeds: 500,
+        from: 0,
+        one: None,
+        keep_going: false,
+        shrinks: true,
+        shrinks_one: false,
+        fresh: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next()?.parse().ok();
@@ -51,6 +63,8 @@ fn options() -> Option<Options> {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
             "--seed" => options.one = Some(number()?),
+            "--shrink" => options.shrinks_one = true,
+            "--no-shrink" => options.shrinks = false,
             "--fresh" => options.fresh = true,
             "--keep-going" => options.keep_going = true,
             _ => return None,
@@ -59,24 +73,19 @@ fn options() -> Option<Options> {
     Some(options)
 }
 
-/// Lives through a seed: what it was, and what did not hold.
-fn live(seed: u64, traced: bool) -> (Life, Option<String>) {
-    let mut life = Life::new(seed);
-    life.world.trace = traced.then(Vec::new);
-    let ended = catch_unwind(AssertUnwindSafe(|| life.run()));
-    let failure = ended.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
-    });
-    (life, failure)
-}
-
-fn one(seed: u64) -> ExitCode {
-    let (life, failure) = live(seed, true);
-    let lines = life.world.trace.as_deref().unwrap_or_default();
-    lines.iter().for_each(|line| println!("{line}"));
-    println!("seed {seed}, profile \"{}\", trace {:016x}", life.profile.name, trace::hash(lines));
+/// Runs one seed, prints its trace and, where it fails, the short scenario that fails in the same way.
+fn one(seed: u64, shrinks: bool) -> ExitCode {
+    let (scenario, failure) = shrink::run(Plan::draw(seed), true);
+    let lines = scenario.world.trace.as_deref().unwrap_or_default();
+    if !shrinks {
+        lines.iter().for_each(|line| println!("{line}"));
+    }
+    println!("seed {seed}, profile \"{}\", trace {:016x}", scenario.plan.profile.name, trace::hash(lines));
     match failure {
+        Some(failure) if shrinks => {
+            report::short(shrink::shrink(scenario.plan, &failure), usize::MAX);
+            report::fail(seed, &failure, &[])
+        }
         Some(failure) => report::fail(seed, &failure, &[]),
         None => ExitCode::SUCCESS,
     }
@@ -91,22 +100,26 @@ fn many(options: &Options) -> ExitCode {
     println!("{} known seeds, then {} from {}", known.len(), options.seeds, options.from);
     let mut summary = Summary::new(known.len() as u64 + options.seeds);
     for seed in known.into_iter().chain(options.from..options.from + options.seeds) {
-        let (life, failure) = live(seed, false);
-        summary.lived(&life, failure.as_deref());
+        let (scenario, failure) = shrink::run(Plan::draw(seed), false);
+        summary.add(&scenario, failure.as_deref());
         if let Some(failure) = failure {
-            let (again, _) = live(seed, true);
+            let (again, _) = shrink::run(scenario.plan.clone(), true);
             report::fail(seed, &failure, again.world.trace.as_deref().unwrap_or_default());
+            // Where a run goes on after failures, there are many of them.
+            if options.shrinks && !options.keep_going {
+                report::short(shrink::shrink(scenario.plan, &failure), report::LAST);
+            }
             if !options.keep_going {
                 break;
             }
         } else if seed % TWICE == 0 && hash(seed) != hash(seed) {
             summary.failed += 1;
-            println!("FAILED: seed {seed} goes another way each time it is lived");
+            println!("FAILED: seed {seed} takes another course each time it is run");
         }
     }
     summary.print(options.seeds >= ENOUGH)
 }
 
 fn hash(seed: u64) -> u64 {
-    trace::hash(live(seed, true).0.world.trace.as_deref().unwrap_or_default())
+    trace::hash(shrink::run(Plan::draw(seed), true).0.world.trace.as_deref().unwrap_or_default())
 }

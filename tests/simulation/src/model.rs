@@ -1,11 +1,15 @@
 //! The reference: what durable bursts come to, worked out in the plainest way, burst by burst as each becomes durable.
 
-use crate::actions::{Change, Key, changes, tag};
+use crate::actions::{Change, Key, changes};
 use crate::property::{Property, violated};
+use crate::writes::ids;
 use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+
+/// At least the times that a slice has that names none.
+const DEFAULT_QUIET_MS: u64 = 5_000;
 
 /// A burst as it became durable.
 #[derive(Debug, Clone)]
@@ -30,12 +34,21 @@ pub struct Model {
     /// When each tagged change of an item was made, in the order of all.
     order: BTreeMap<(Key, u64), usize>,
     changes: usize,
+    /// Set by the world: the step under way.
+    pub step: usize,
+    /// When each field of an item was written here last; the field "" is the whole item.
+    touched: BTreeMap<(Key, String), usize>,
+    /// The last write of each field.
+    pub last_writes: BTreeMap<Key, BTreeMap<String, u64>>,
+    /// Items of which a refused change was retried or discarded.
+    pub decided: BTreeSet<Key>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
     marks: BTreeMap<String, u64>,
     /// The slices as they are registered, and those that were ever registered to be sent.
     slices: Value,
     sent: BTreeSet<String>,
+    longest_quiet: u64,
 }
 
 impl Model {
@@ -87,6 +100,10 @@ impl Model {
         }
         slices.as_object_mut().expect("slices").retain(|name, _| !name.starts_with('@'));
         self.slices = slices;
+        let times = self.slices.as_object().expect("slices").values();
+        let times = times.flat_map(|slice| [&slice["debounceMs"], &slice["maxWaitMs"]]);
+        let longest = times.filter_map(Value::as_u64).max().unwrap_or(0);
+        self.longest_quiet = self.longest_quiet.max(longest);
         let names = self.slices.as_object().expect("slices").keys();
         let sent: Vec<String> =
             names.filter(|name| self.slices[*name]["syncToFlask"] != false).cloned().collect();
@@ -114,6 +131,11 @@ impl Model {
         ["files", "notes"].iter().any(|slice| !self.is_sent(slice))
     }
 
+    /// The longest time that any slice waits for quiet, in ms. A time that was shortened may be running still.
+    pub fn longest_quiet(&self) -> u64 {
+        self.longest_quiet.max(DEFAULT_QUIET_MS)
+    }
+
     /// The slices of which nothing may ever have left.
     pub fn local(&self) -> impl Iterator<Item = &String> {
         let names = self.slices.as_object().into_iter().flatten().map(|(name, _)| name);
@@ -131,6 +153,7 @@ impl Model {
         if self.bursts.last().is_some_and(|burst| burst.position >= position) {
             violated(Property::Gapless, format!("the position {position} was taken before"));
         }
+        self.note_decisions(actions);
         let mut led_to = Vec::new();
         let changes: Vec<_> = actions.as_array().into_iter().flatten().flat_map(changes).collect();
         let mut changes: std::collections::VecDeque<_> = changes.into();
@@ -148,16 +171,57 @@ impl Model {
                 }
                 continue;
             }
+            let Some(after) = change.over(self.value(&key)) else {
+                // Another device may have made the item.
+                self.touched.insert((key.clone(), String::new()), self.step);
+                continue;
+            };
+            self.note_writes(&key, &change, after.as_ref());
             let states = self.items.entry(key.clone()).or_default();
-            let before = states.last().and_then(Option::as_ref);
-            let Some(after) = change.over(before) else { continue };
-            if let Some(tag) = after.as_ref().and_then(tag) {
-                self.order.entry((key.clone(), tag)).or_insert(self.changes);
-            }
             led_to.push((key.clone(), states.len()));
             states.push(after);
         }
         self.bursts.push(Burst { page, n, position, aside: false, states: led_to });
+    }
+
+    /// A refused change is decided on: `<slice>/<position>/<item id>`.
+    fn note_decisions(&mut self, actions: &Value) {
+        for action in actions.as_array().into_iter().flatten() {
+            if action["type"].as_str().is_some_and(|kind| kind.starts_with('@'))
+                && let Some((slice, rest)) = action["id"].as_str().and_then(|id| id.split_once('/'))
+                && let Some((_, id)) = rest.split_once('/')
+            {
+                self.decided.insert((slice.into(), id.into()));
+            }
+        }
+    }
+
+    fn note_writes(&mut self, key: &Key, change: &Change, after: Option<&Value>) {
+        let is_update = matches!(change, Change::Update { .. });
+        let last = self.last_writes.entry(key.clone()).or_default();
+        let after = after.map(ids).unwrap_or_default();
+        for (field, write) in &after {
+            self.order.entry((key.clone(), *write)).or_insert(self.changes);
+            if last.get(field) != Some(write) {
+                self.touched.insert((key.clone(), field.clone()), self.step);
+            }
+        }
+        if let Change::Update { fields, unset, .. } = change {
+            let named = fields.as_object().into_iter().flatten().map(|(name, _)| &**name);
+            for field in named.chain(unset.iter().copied()) {
+                self.touched.insert((key.clone(), field.to_owned()), self.step);
+            }
+        }
+        if !is_update {
+            self.touched.insert((key.clone(), String::new()), self.step);
+        }
+        *last = after;
+    }
+
+    /// The step in which a field of the item was written here last; 0 if it never was.
+    pub fn touched(&self, key: &Key, field: &str) -> usize {
+        let of = |field: &str| self.touched.get(&(key.clone(), field.to_owned())).copied().unwrap_or(0);
+        of(field).max(of(""))
     }
 
     /// How far a page's bursts are durable.

@@ -11,28 +11,28 @@ impl World {
         self.check_request(request, body.as_deref());
         self.in_flight = Some(request);
         self.requested += 1;
-        let life = self.life;
+        let worker = self.worker;
         let latency = self.latency();
-        if self.dice.chance(self.weather.repeats) {
-            self.tally.met(Kind::RequestRepeated);
-            let later = latency + self.dice.below(30_000);
-            self.after(later, Event::Arrive { life, request, path, body: body.clone(), copy: true });
+        if self.streams.network.chance(self.fault_rates.repeats) {
+            self.tally.record(Kind::RequestRepeated);
+            let later = latency + self.streams.network.below(30_000);
+            self.after(later, Event::Arrive { worker, request, path, body: body.clone(), copy: true });
         }
-        self.after(latency, Event::Arrive { life, request, path, body, copy: false });
+        self.after(latency, Event::Arrive { worker, request, path, body, copy: false });
     }
 
     fn latency(&mut self) -> u64 {
-        let mut latency = 1 + self.dice.below(20);
-        if self.dice.chance(self.weather.slow) {
-            self.tally.met(Kind::ServerSlow);
-            latency += self.dice.below(15_000);
+        let mut latency = 1 + self.streams.network.below(20);
+        if self.streams.network.chance(self.fault_rates.slow) {
+            self.tally.record(Kind::ServerSlow);
+            latency += self.streams.network.below(15_000);
         }
         latency
     }
 
     pub(crate) fn arrive(
         &mut self,
-        life: u64,
+        worker: u64,
         request: u64,
         path: &'static str,
         body: Option<&str>,
@@ -41,10 +41,11 @@ impl World {
         let fault = match self.server.next_fault() {
             Some(fault) => fault,
             None if copy => Fault::Nothing,
-            None => self.weather.request(&mut self.dice, &mut self.tally),
+            None => self.fault_rates.request(&mut self.streams.network, &mut self.tally),
         };
         let answer = self.server.receive(self.now, path, body, fault);
         self.note(|_| format!("server gets {request}{}: {fault:?}", if copy { " again" } else { "" }));
+        self.check_replaced();
         self.boundary();
         let Some(answer) = answer else { return };
         if copy {
@@ -52,6 +53,6 @@ impl World {
         }
         let answer = answer.ok_or_else(|| NetworkError("connection refused".into()));
         let latency = self.latency();
-        self.after(latency, Event::Report { life, input: Input::Answered { request, answer } });
+        self.after(latency, Event::Report { worker, input: Input::Answered { request, answer } });
     }
 }

@@ -1,6 +1,6 @@
 //! A page: the core's own [`Session`], and a copy of the items as the page would show them.
 
-use crate::mirror::Mirror;
+use crate::page_view::PageView;
 use nightferry::bridge::session::{Message, Session};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -35,7 +35,9 @@ pub struct Page {
     pub confirmed: Vec<String>,
     /// It reads its slices once registered, and again when a worker has started.
     pub follows: bool,
-    pub mirror: Mirror,
+    pub view: PageView,
+    /// The refused changes, as last heard.
+    pub refused: Vec<Value>,
     /// How far items are, as last heard.
     pub progress: BTreeMap<(String, String), String>,
     /// The number of its last burst.
@@ -56,7 +58,8 @@ impl Page {
             slices: serde_json::from_str(slices).expect("slices are JSON"),
             confirmed: Vec::new(),
             follows: false,
-            mirror: Mirror::default(),
+            view: PageView::default(),
+            refused: Vec::new(),
             progress: BTreeMap::new(),
             n: 0,
         }
@@ -77,7 +80,7 @@ impl Page {
     pub fn burst(&mut self, now: u64, actions: Vec<Value>) -> (u64, Option<String>) {
         self.n += 1;
         let message = self.session.burst(now, Value::from(actions.clone()).to_string());
-        self.mirror.dispatched(self.n, actions);
+        self.view.dispatched(self.n, actions);
         (self.n, message.map(text))
     }
 
@@ -86,7 +89,7 @@ impl Page {
         let (request, message) = self.session.request(now, kind, of, None);
         self.note(request, kind, slice);
         if kind == "hydrate" {
-            self.mirror.asked(slice, request);
+            self.view.asked(slice, request);
         }
         (request, text(message))
     }
@@ -131,7 +134,7 @@ impl Page {
             "ack" => {
                 self.acknowledged = self.acknowledged.max(n);
                 self.session.acknowledged(now, n);
-                self.mirror.acknowledged(n);
+                self.view.acknowledged(n);
                 Vec::new()
             }
             "expected" => self.session.expected(now, n),
@@ -153,7 +156,7 @@ impl Page {
             "changed" => {
                 let position = message["position"].as_u64().unwrap_or(0);
                 self.session.saw(position);
-                self.mirror.changed(message);
+                self.view.changed(message);
                 Vec::new()
             }
             "pending" => {
@@ -191,7 +194,11 @@ impl Page {
             ("hydrate", Some("rows")) => {
                 let position = message["position"].as_u64().unwrap_or(0);
                 self.session.saw(position);
-                self.mirror.rows(&asked.slice, request, message);
+                self.view.rows(&asked.slice, request, message);
+                Vec::new()
+            }
+            ("rejected", Some("rejected")) => {
+                self.refused = message["rejected"].as_array().cloned().unwrap_or_default();
                 Vec::new()
             }
             // An app that follows a slice reads it again.
@@ -203,7 +210,7 @@ impl Page {
     /// Reads all its slices: a worker that has just started does not know what this page missed.
     fn hydrate(&mut self, now: u64) -> Vec<String> {
         let slices = self.confirmed.clone();
-        let unread = slices.iter().filter(|slice| !self.mirror.reads_on(slice)).collect::<Vec<_>>();
+        let unread = slices.iter().filter(|slice| !self.view.reads_on(slice)).collect::<Vec<_>>();
         unread.into_iter().map(|slice| self.ask(now, "hydrate", slice).1).collect()
     }
 

@@ -1,13 +1,13 @@
 //! What pages know once all is at rest.
 
 use crate::actions::Key;
-use crate::life::Life;
 use crate::page::Page;
 use crate::property::{Property, violated};
+use crate::scenario::Scenario;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-impl Life {
+impl Scenario {
     pub(crate) fn check_pages(&self) {
         let stored = self.world.stored();
         let engine = self.world.engine.as_ref().expect("a page was just opened");
@@ -24,7 +24,7 @@ impl Life {
             }
             self.check_progress(page);
             let differs = differs(page, &stored)
-                .filter(|(key, _)| self.apart && !self.world.server.disturbed.contains(key));
+                .filter(|(key, _)| self.plan.is_apart && !self.world.server.disturbed.contains(key));
             if let Some((key, shown)) = differs {
                 let stored = stored.get(&key);
                 violated(
@@ -32,6 +32,20 @@ impl Life {
                     format!("{} shows {key:?} as {shown:?}, stored is {stored:?}", page.id),
                 );
             }
+        }
+    }
+
+    /// A page that has just asked knows the refused changes that the database has.
+    pub(crate) fn check_refused(&self, page: usize) {
+        let rows = self.world.disk.rows_of("_items");
+        let kept: usize = rows.iter().filter_map(|row| row["refused"].as_array()).map(Vec::len).sum();
+        let heard = self.world.pages[page].refused.len();
+        let status = self.world.status().rejected as usize;
+        if heard != kept || status != kept {
+            violated(
+                Property::Refused,
+                format!("a page heard of {heard}, the status of {status}, kept are {kept}"),
+            );
         }
     }
 
@@ -49,7 +63,7 @@ impl Life {
 /// An item that the page shows as something else than what is stored.
 fn differs(page: &Page, stored: &BTreeMap<Key, Value>) -> Option<(Key, Option<Value>)> {
     let follows = |key: &&Key| page.confirmed.contains(&key.0);
-    let view = page.mirror.view();
+    let view = page.view.view();
     let differs = |key: &&Key| view.get(*key) != stored.get(*key);
     let key = stored.keys().chain(view.keys()).filter(follows).find(differs)?;
     Some((key.clone(), view.get(key).cloned()))

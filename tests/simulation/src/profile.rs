@@ -29,27 +29,11 @@ pub enum Act {
     Hook,
     /// The server goes away, or comes back.
     Outage,
+    /// A page asks for the list of refused changes.
+    ListRefused,
+    /// A page retries or discards a refused change.
+    DecideRefused,
 }
-
-pub const ACTS: &[Act] = &[
-    Act::Dispatch,
-    Act::Flush,
-    Act::Sync,
-    Act::Hydrate,
-    Act::OpenPage,
-    Act::ClosePage,
-    Act::DispatchAndClose,
-    Act::Register,
-    Act::Online,
-    Act::Nonsense,
-    Act::ForeignEdit,
-    Act::ForeignDelete,
-    Act::Validation,
-    Act::Hook,
-    Act::Outage,
-    Act::Configure,
-    Act::Hidden,
-];
 
 /// What an action does; see `actions.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +50,6 @@ pub enum Verb {
     Bad,
 }
 
-pub const VERBS: &[Verb] = &[
-    Verb::Add,
-    Verb::AddMany,
-    Verb::Update,
-    Verb::Remove,
-    Verb::Local,
-    Verb::Single,
-    Verb::Later,
-    Verb::Bad,
-];
-
 #[derive(Debug)]
 pub struct Profile {
     pub name: &'static str,
@@ -85,59 +58,235 @@ pub struct Profile {
     /// Different ids in a slice.
     pub ids: u64,
     /// How many acts.
-    pub acts: u64,
+    pub steps: u64,
     /// The most actions in a burst, and items in an action.
     pub burst: u64,
     pub many: u64,
-    /// In the order of [`ACTS`] and of [`VERBS`].
-    pub act: [u64; ACTS.len()],
-    pub verb: [u64; VERBS.len()],
+    /// How often each act is done, where that is not as in [`COMMON`].
+    pub acts: &'static [(Act, u64)],
+    pub verbs: &'static [(Verb, u64)],
 }
+
+impl Profile {
+    pub fn act_weights(&self) -> Vec<(Act, u64)> {
+        let mut weights = COMMON.to_vec();
+        for (act, weight) in self.acts {
+            weights.retain(|(other, _)| other != act);
+            weights.push((*act, *weight));
+        }
+        weights
+    }
+}
+
+/// How often each act is done, unless a profile says otherwise. An act that is not here is not done.
+const COMMON: &[(Act, u64)] = &[
+    (Act::Dispatch, 60),
+    (Act::Flush, 4),
+    (Act::Sync, 4),
+    (Act::Hydrate, 3),
+    (Act::OpenPage, 2),
+    (Act::ClosePage, 1),
+    (Act::DispatchAndClose, 1),
+    (Act::Register, 2),
+    (Act::Online, 1),
+    (Act::Nonsense, 1),
+    (Act::Outage, 2),
+    (Act::Hidden, 1),
+];
 
 const MIXED: Profile = Profile {
     name: "mixed",
     pages: 2,
     ids: 6,
-    acts: 40,
+    steps: 40,
     burst: 4,
     many: 4,
-    act: [60, 4, 4, 3, 2, 1, 1, 2, 1, 1, 0, 0, 0, 0, 2, 0, 1],
-    verb: [6, 2, 6, 3, 2, 2, 2, 1],
+    acts: &[],
+    verbs: &[
+        (Verb::Add, 6),
+        (Verb::AddMany, 2),
+        (Verb::Update, 6),
+        (Verb::Remove, 3),
+        (Verb::Local, 2),
+        (Verb::Single, 2),
+        (Verb::Later, 2),
+        (Verb::Bad, 1),
+    ],
 };
 
 /// Others have a part in it: another device, validation, hooks.
-const OTHERS: [u64; ACTS.len()] = [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 6, 2, 3, 3, 2, 1, 1];
+const OTHERS: &[(Act, u64)] = &[
+    (Act::Flush, 2),
+    (Act::Sync, 3),
+    (Act::Hydrate, 2),
+    (Act::Register, 1),
+    (Act::Nonsense, 0),
+    (Act::ForeignEdit, 6),
+    (Act::ForeignDelete, 2),
+    (Act::Validation, 3),
+    (Act::Hook, 3),
+    (Act::Configure, 1),
+    (Act::ListRefused, 1),
+    (Act::DecideRefused, 2),
+];
 
 pub const PROFILES: &[Profile] = &[
     MIXED,
-    Profile { name: "one tab", pages: 1, act: [60, 3, 3, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
-    Profile { name: "many tabs", pages: 5, ..MIXED },
-    Profile { name: "hot keys", pages: 3, ids: 1, acts: 60, burst: 6, ..MIXED },
-    Profile { name: "deleted and added again", ids: 3, verb: [6, 1, 1, 8, 1, 0, 1, 0], ..MIXED },
-    Profile { name: "bulk", ids: 400, acts: 10, many: 300, verb: [1, 6, 2, 2, 1, 1, 1, 0], ..MIXED },
     Profile {
-        name: "slices come and change",
-        act: [40, 2, 2, 2, 4, 1, 1, 15, 1, 1, 0, 0, 0, 0, 1, 0, 1],
-        verb: [3, 1, 3, 2, 2, 2, 8, 1],
+        name: "one tab",
+        pages: 1,
+        acts: &[
+            (Act::Flush, 3),
+            (Act::Sync, 3),
+            (Act::Hydrate, 1),
+            (Act::OpenPage, 0),
+            (Act::ClosePage, 0),
+            (Act::DispatchAndClose, 0),
+            (Act::Register, 1),
+            (Act::Nonsense, 0),
+        ],
         ..MIXED
     },
-    Profile { name: "local only", verb: [1, 0, 1, 0, 10, 1, 0, 0], ..MIXED },
-    Profile { name: "single values", verb: [0, 0, 0, 0, 1, 10, 2, 0], ..MIXED },
-    Profile { name: "impatient", act: [40, 20, 20, 5, 1, 1, 1, 1, 5, 1, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
-    Profile { name: "tabs come and go", act: [40, 2, 2, 2, 10, 6, 8, 1, 1, 0, 0, 0, 0, 0, 2, 0, 1], ..MIXED },
+    Profile { name: "many tabs", pages: 5, ..MIXED },
+    Profile { name: "hot keys", pages: 3, ids: 1, steps: 60, burst: 6, ..MIXED },
+    Profile {
+        name: "deleted and added again",
+        ids: 3,
+        verbs: &[
+            (Verb::Add, 6),
+            (Verb::AddMany, 1),
+            (Verb::Update, 1),
+            (Verb::Remove, 8),
+            (Verb::Local, 1),
+            (Verb::Later, 1),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "bulk",
+        ids: 400,
+        steps: 10,
+        many: 300,
+        verbs: &[
+            (Verb::Add, 1),
+            (Verb::AddMany, 6),
+            (Verb::Update, 2),
+            (Verb::Remove, 2),
+            (Verb::Local, 1),
+            (Verb::Single, 1),
+            (Verb::Later, 1),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "slices come and change",
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Flush, 2),
+            (Act::Sync, 2),
+            (Act::Hydrate, 2),
+            (Act::OpenPage, 4),
+            (Act::Register, 15),
+            (Act::Outage, 1),
+        ],
+        verbs: &[
+            (Verb::Add, 3),
+            (Verb::AddMany, 1),
+            (Verb::Update, 3),
+            (Verb::Remove, 2),
+            (Verb::Local, 2),
+            (Verb::Single, 2),
+            (Verb::Later, 8),
+            (Verb::Bad, 1),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "local only",
+        verbs: &[(Verb::Add, 1), (Verb::Update, 1), (Verb::Local, 10), (Verb::Single, 1)],
+        ..MIXED
+    },
+    Profile {
+        name: "single values",
+        verbs: &[(Verb::Local, 1), (Verb::Single, 10), (Verb::Later, 2)],
+        ..MIXED
+    },
+    Profile {
+        name: "impatient",
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Flush, 20),
+            (Act::Sync, 20),
+            (Act::Hydrate, 5),
+            (Act::OpenPage, 1),
+            (Act::Register, 1),
+            (Act::Online, 5),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "tabs come and go",
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Flush, 2),
+            (Act::Sync, 2),
+            (Act::Hydrate, 2),
+            (Act::OpenPage, 10),
+            (Act::ClosePage, 6),
+            (Act::DispatchAndClose, 8),
+            (Act::Register, 1),
+            (Act::Nonsense, 0),
+        ],
+        ..MIXED
+    },
     Profile {
         name: "late readers",
         pages: 1,
-        act: [40, 1, 1, 15, 8, 3, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1],
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Flush, 1),
+            (Act::Sync, 1),
+            (Act::Hydrate, 15),
+            (Act::OpenPage, 8),
+            (Act::ClosePage, 3),
+            (Act::DispatchAndClose, 0),
+            (Act::Register, 1),
+            (Act::Nonsense, 0),
+            (Act::Outage, 1),
+        ],
         ..MIXED
     },
-    Profile { name: "other devices", ids: 4, act: OTHERS, ..MIXED },
+    Profile { name: "other devices", ids: 4, acts: OTHERS, ..MIXED },
     Profile {
         name: "a strict server",
         ids: 4,
-        act: [60, 2, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 12, 6, 2, 0, 1],
+        acts: &[
+            (Act::Flush, 2),
+            (Act::Sync, 3),
+            (Act::Hydrate, 2),
+            (Act::Register, 1),
+            (Act::Nonsense, 0),
+            (Act::Validation, 12),
+            (Act::Hook, 6),
+            (Act::ListRefused, 6),
+            (Act::DecideRefused, 12),
+        ],
         ..MIXED
     },
-    Profile { name: "switches", act: [60, 4, 4, 3, 2, 1, 1, 2, 1, 0, 0, 0, 0, 0, 2, 25, 1], ..MIXED },
-    Profile { name: "everything", pages: 3, acts: 60, ids: 5, act: OTHERS, ..MIXED },
+    Profile { name: "switches", acts: &[(Act::Nonsense, 0), (Act::Configure, 25)], ..MIXED },
+    Profile {
+        name: "lost answers among others",
+        pages: 1,
+        ids: 2,
+        acts: &[
+            (Act::Sync, 8),
+            (Act::ForeignEdit, 25),
+            (Act::Outage, 4),
+            (Act::Configure, 8),
+            (Act::Hook, 2),
+        ],
+        verbs: &[(Verb::Add, 2), (Verb::Update, 10), (Verb::Remove, 1)],
+        ..MIXED
+    },
+    Profile { name: "everything", pages: 3, steps: 60, ids: 5, acts: OTHERS, ..MIXED },
 ];

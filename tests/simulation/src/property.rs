@@ -38,6 +38,10 @@ properties! {
     Wire "wire" "what is sent is what the protocol says",
     Conflicts "both-sides-kept" "the local side of a conflict is what is shown",
     Status "status-is-true" "when all is at rest, every page's last status and progress are the truth",
+    NoSilentLoss "no-silent-loss" "no write is lost, and none comes back, unless someone decided it who knew the other one (P6)",
+    NoSelfConflict "no-conflict-with-oneself" "an item that nobody else changed is in no conflict",
+    Waits "waits-by-own-clock" "nothing waits longer or shorter because the wall clock is set",
+    Refused "refusals-are-kept" "the list of refused changes is what the database has",
     Restart "restart-changes-nothing" "at rest, a new worker finds the same and does nothing",
 }
 

@@ -4,6 +4,7 @@ mod push;
 
 use crate::actions::Key;
 use crate::kinds::{Kind, Tally};
+use crate::writes::{Replaced, ids};
 use nightferry::engine::Response;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,8 +45,41 @@ pub struct Row {
     /// `None` is a tombstone.
     pub value: Option<Value>,
     pub at: u64,
+    /// The principal that wrote it.
+    pub principal: String,
     /// The client that wrote it; empty where that is another device.
     pub client: String,
+}
+
+/// What an app's own hook does with a change of a slice.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    pub slice: String,
+    /// It is about deletions, not about puts.
+    pub deletes: bool,
+    /// It acts only on objects that have all of these fields; without, always.
+    pub when: Option<Value>,
+    pub does: HookDoes,
+}
+
+#[derive(Debug, Clone)]
+pub enum HookDoes {
+    Refuse {
+        code: String,
+        message: String,
+    },
+    /// Lays these fields over the value.
+    Set(Value),
+}
+
+/// What a client's newest push was answered.
+#[derive(Debug, Default)]
+struct Answered {
+    n: u64,
+    tag: String,
+    results: BTreeMap<Key, Value>,
+    /// Its transactions that had an effect, each with the items of that.
+    transactions: Vec<(u64, BTreeSet<Key>)>,
 }
 
 pub struct Server {
@@ -61,13 +95,32 @@ pub struct Server {
     pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
+    /// What the app's own hooks do, in their order.
+    pub app_hooks: Vec<Hook>,
+    /// A base that was never given ends the run, as no such version can come from this device.
+    pub is_strict: bool,
     /// Ids whose objects a hook stamps.
     pub stamped: BTreeSet<String>,
     /// Items whose story is not this device's alone any more: another device, a hook or a refusal had a part in it.
     pub disturbed: BTreeSet<Key>,
-    /// Items of pushes that were sent again under another name: once someone else has deleted the item, the server
-    /// can't tell a creation that is sent again from a new one.
-    pub forked: BTreeSet<Key>,
+    /// Writes of other devices.
+    pub foreign: BTreeSet<u64>,
+    /// Writes of this device that another one replaced.
+    pub taken_back: BTreeSet<(Key, String, u64)>,
+    /// Writes of this device that a push brought.
+    pub arrived: BTreeSet<(Key, String, u64)>,
+    /// What pushes made of items, until someone looks at it.
+    pub replaced: Vec<Replaced>,
+    /// Items of which a change was refused.
+    pub rejected: BTreeSet<Key>,
+    /// Items that another device changed, deleted, or took a change back of.
+    pub changed_elsewhere: BTreeSet<Key>,
+    pub deleted_elsewhere: BTreeSet<Key>,
+    pub restored: BTreeSet<Key>,
+    /// What items were before another device changed them.
+    before: BTreeMap<Key, Value>,
+    /// The device has had to take another name.
+    pub has_forked: bool,
     pub tally: Tally,
     /// Every push that arrived, by client, number and tag.
     sent: BTreeMap<(String, u64, String), BTreeMap<Key, Value>>,
@@ -75,7 +128,8 @@ pub struct Server {
     pub requests: Vec<(String, Value)>,
     /// The changes of state that pushes made, in order.
     pub effects: Vec<(Key, Option<Value>)>,
-    clients: BTreeMap<String, (u64, String, BTreeMap<Key, Value>)>,
+    /// By principal and client.
+    clients: BTreeMap<(String, String), Answered>,
     version: u64,
 }
 
@@ -89,9 +143,20 @@ impl Default for Server {
             refused: BTreeSet::new(),
             poisoned: BTreeSet::new(),
             hooks: BTreeMap::new(),
+            app_hooks: Vec::new(),
+            is_strict: true,
             stamped: BTreeSet::new(),
             disturbed: BTreeSet::new(),
-            forked: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
+            arrived: BTreeSet::new(),
+            replaced: Vec::new(),
+            rejected: BTreeSet::new(),
+            changed_elsewhere: BTreeSet::new(),
+            deleted_elsewhere: BTreeSet::new(),
+            restored: BTreeSet::new(),
+            before: BTreeMap::new(),
+            has_forked: false,
             tally: Tally::default(),
             sent: BTreeMap::new(),
             requests: Vec::new(),
@@ -164,15 +229,51 @@ impl Server {
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
         self.version += 1;
+        self.replaced_elsewhere(&(slice.into(), id.into()), value.as_ref());
         self.disturb(
             &(slice.into(), id.into()),
             if value.is_some() { Kind::ForeignEdit } else { Kind::ForeignDelete },
         );
         self.items.insert(
             (slice.into(), id.into()),
-            Row { version: self.version, value, at: FOREIGN, client: String::new() },
+            Row {
+                version: self.version,
+                value,
+                at: FOREIGN,
+                principal: self.principal.clone(),
+                client: String::new(),
+            },
         );
         self.version
+    }
+
+    fn replaced_elsewhere(&mut self, key: &Key, value: Option<&Value>) {
+        self.changed_elsewhere.insert(key.clone());
+        if value.is_none() {
+            self.deleted_elsewhere.insert(key.clone());
+        }
+        let after = value.map(ids).unwrap_or_default();
+        for (field, write) in &after {
+            self.taken_back.remove(&(key.clone(), field.clone(), *write));
+        }
+        let Some(before) = self.items.get(key).and_then(|row| row.value.clone()) else { return };
+        for (field, write) in ids(&before) {
+            if after.get(&field) != Some(&write) {
+                self.taken_back.insert((key.clone(), field, write));
+            }
+        }
+        self.before.insert(key.clone(), before);
+    }
+
+    /// What the item was before another device, or a push, changed it last.
+    pub fn before(&self, slice: &str, id: &str) -> Option<Value> {
+        self.before.get(&(slice.into(), id.into())).cloned()
+    }
+
+    /// Another device takes the last change of an item back.
+    pub fn restore(&mut self, slice: &str, id: &str, value: Value) {
+        self.restored.insert((slice.into(), id.into()));
+        self.write(slice, id, Some(value));
     }
 
     /// Whether another device changed the item last.

@@ -12,17 +12,17 @@ use nightferry::units::{Millis, Tick};
 const SOON_MS: u64 = 20_000;
 
 /// A worker that dies sooner than it can answer gets nowhere; after so many, they live on.
-const MOST_LIVES: u64 = 25;
+const MOST_WORKERS: u64 = 25;
 
 impl World {
     pub fn boot(&mut self) {
-        if self.life > 0 && self.dice.chance(self.weather.clock_jumps) {
+        if self.worker > 0 && self.streams.clock.chance(self.fault_rates.clock_jumps) {
             self.jump();
         }
-        self.life += 1;
+        self.worker += 1;
         self.born_at = self.now.saturating_sub(7);
         self.in_flight = None;
-        self.note(|world| format!("worker {} starts, its clock says {}", world.life, world.clock()));
+        self.note(|world| format!("worker {} starts, its clock says {}", world.worker, world.clock()));
         let moment = self.moment();
         let engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
         self.engine = Some(engine);
@@ -36,9 +36,9 @@ impl World {
 
     /// Someone sets the device's clock.
     fn jump(&mut self) {
-        let by = self.dice.pick(&[1_000, 60_000, 3_600_000, 86_400_000]);
-        let forward = self.dice.chance(500);
-        self.tally.met(if forward { Kind::ClockForward } else { Kind::ClockBack });
+        let by = self.streams.clock.pick(&[1_000, 60_000, 3_600_000, 86_400_000]);
+        let forward = self.streams.clock.chance(500);
+        self.tally.record(if forward { Kind::ClockForward } else { Kind::ClockBack });
         self.skew += if forward { by } else { -by };
     }
 
@@ -47,8 +47,8 @@ impl World {
         if self.engine.take().is_none() {
             return;
         }
-        self.tally.met(Kind::WorkerKilled);
-        self.note(|world| format!("worker {} dies", world.life));
+        self.tally.record(Kind::WorkerKilled);
+        self.note(|world| format!("worker {} dies", world.worker));
         self.end();
     }
 
@@ -56,18 +56,19 @@ impl World {
     fn end(&mut self) {
         self.deadline = None;
         self.wake_at = None;
-        let Self { disk, dice, model, tally, .. } = self;
+        self.not_before = None;
+        let Self { disk, streams, model, tally, .. } = self;
         let mut survived = 0;
         let open = disk.open_writes().count();
         disk.crash(
-            || dice.chance(500),
+            || streams.worker.chance(500),
             |writes| {
                 survived += 1;
                 model.observe(writes);
             },
         );
-        (0..survived).for_each(|_| tally.met(Kind::TransactionSurvived));
-        (survived..open).for_each(|_| tally.met(Kind::TransactionLost));
+        (0..survived).for_each(|_| tally.record(Kind::TransactionSurvived));
+        (survived..open).for_each(|_| tally.record(Kind::TransactionLost));
         self.note(|_| format!("  of {open} open transactions, {survived} are durable"));
         self.check_front();
         self.lose_events();
@@ -75,23 +76,24 @@ impl World {
 
     /// Messages that the worker had got already, reports to it, and some of its requests, go with it.
     fn lose_events(&mut self) {
-        let (mut losing, life) = (true, self.life);
-        let Self { events, dice, tally, .. } = self;
+        let (mut losing, worker) = (true, self.worker);
+        let Self { events, streams, tally, .. } = self;
+        let rng = &mut streams.worker;
         events.retain(|_, event| match event {
             Event::ToWorker { .. } => {
-                losing = losing && dice.chance(700);
+                losing = losing && rng.chance(700);
                 if losing {
-                    tally.met(Kind::MessageLost);
+                    tally.record(Kind::MessageLost);
                 }
                 !losing
             }
-            Event::Report { life: of, input } if *of == life => {
+            Event::Report { worker: of, input } if *of == worker => {
                 if matches!(input, Input::Stored { .. }) {
-                    tally.met(Kind::ReportLost);
+                    tally.record(Kind::ReportLost);
                 }
                 false
             }
-            Event::Arrive { .. } => !dice.chance(300),
+            Event::Arrive { .. } => !rng.chance(300),
             _ => true,
         });
     }
@@ -104,22 +106,22 @@ impl World {
     /// A place where the worker may die.
     pub(crate) fn boundary(&mut self) {
         self.boundary += 1;
-        if self.kill_at == Some(self.boundary) || self.dice.chance(self.kills) {
+        if self.kill_at == Some(self.boundary) || self.streams.worker.chance(self.kills) {
             self.kill_and_boot();
-        } else if self.life < MOST_LIVES && self.dice.chance(self.weather.deaths) {
+        } else if self.worker < MOST_WORKERS && self.streams.worker.chance(self.fault_rates.deaths) {
             self.kill();
             // Another event may be there to start the next one at once.
-            if self.dice.chance(500) {
+            if self.streams.worker.chance(500) {
                 self.boot();
             }
-        } else if self.life < MOST_LIVES
-            && self.dice.chance(self.weather.stops)
+        } else if self.worker < MOST_WORKERS
+            && self.streams.worker.chance(self.fault_rates.stops)
             && self.engine.as_ref().is_some_and(|engine| !engine.busy(SOON_MS))
             && !self.events.values().any(|event| matches!(event, Event::ToWorker { .. }))
         {
             self.engine = None;
-            self.tally.met(Kind::WorkerStopped);
-            self.note(|world| format!("worker {} has nothing to do and is stopped", world.life));
+            self.tally.record(Kind::WorkerStopped);
+            self.note(|world| format!("worker {} has nothing to do and is stopped", world.worker));
             self.end();
         }
     }
@@ -127,12 +129,16 @@ impl World {
     /// A message arrives: the browser starts a worker for it where there is none.
     pub(crate) fn deliver(&mut self, text: String) {
         if self.engine.is_none() {
-            if self.dice.chance(self.weather.disk) {
-                self.tally.met(Kind::ReadFailed);
+            if self.streams.disk.chance(self.fault_rates.disk) {
+                self.tally.record(Kind::ReadFailed);
                 self.note(|_| "a worker cannot open the database and does not start".into());
                 return;
             }
             self.boot();
+        }
+        // A person asks for it, or asks whether the server answers.
+        if [r#""kind":"sync""#, r#""kind":"check""#].iter().any(|kind| text.contains(kind)) {
+            self.not_before = None;
         }
         self.note(|_| format!("worker hears {text}"));
         self.feed(Input::Message(text));
@@ -142,11 +148,13 @@ impl World {
     pub(crate) fn told(&mut self, input: Input) {
         if let Input::Answered { request, .. } = &input {
             if self.cancelled.contains(request) {
-                self.tally.met(Kind::AnswerTooLate);
+                self.tally.record(Kind::AnswerTooLate);
                 return;
             }
             self.in_flight = None;
         }
+        self.note_known(&input);
+        self.note_wait(&input);
         self.note(|_| format!("worker is told {input:?}"));
         self.feed(input);
     }
@@ -161,7 +169,10 @@ impl World {
     }
 
     fn moment(&mut self) -> Moment {
-        Moment { tick: self.worker_clock(), at: Millis(self.clock()), entropy: self.dice.throw() }
+        if self.streams.clock.chance(self.fault_rates.live_clock_jumps) {
+            self.jump();
+        }
+        Moment { tick: self.worker_clock(), at: Millis(self.clock()), entropy: self.streams.entropy.next() }
     }
 
     /// The clock of this worker's life: it starts anew with each, and no one sets it.
@@ -210,13 +221,16 @@ impl World {
         if deadline.is_some_and(|deadline| deadline.at <= clock) {
             violated(Property::NoSpin, format!("{deadline:?} is not after {clock:?}"));
         }
+        if let Some(deadline) = deadline {
+            self.check_deadline(deadline);
+        }
         if self.deadline == deadline && self.wake_at.is_some_and(|at| at > self.now) {
             return;
         }
         let mut late = 0;
-        if deadline.is_some() && self.dice.chance(self.weather.late_timers) {
-            late = self.dice.below(1_500);
-            self.tally.met(Kind::TimerLate);
+        if deadline.is_some() && self.streams.timers.chance(self.fault_rates.late_timers) {
+            late = self.streams.timers.below(1_500);
+            self.tally.record(Kind::TimerLate);
         }
         self.deadline = deadline;
         self.wake_at = deadline.map(|deadline| self.born_at + deadline.at.0 + late);
@@ -224,24 +238,26 @@ impl World {
 
     fn work(&mut self, work: Work) {
         let id = self.disk.start(work);
-        let mut latency = 1 + self.dice.below(3);
-        if self.dice.chance(self.weather.late_work) {
-            latency += self.dice.below(1_000);
-            self.tally.met(Kind::WorkLate);
+        let mut latency = 1 + self.streams.disk.below(3);
+        if self.streams.disk.chance(self.fault_rates.late_work) {
+            latency += self.streams.disk.below(1_000);
+            self.tally.record(Kind::WorkLate);
         }
         self.after(latency, Event::Disk { id });
     }
 
     pub(crate) fn finish(&mut self, id: u64) {
-        let Finished::Done { work, result, overtook } = self.disk.finish(id, &mut self.dice) else { return };
+        let Finished::Done { work, result, overtook } = self.disk.finish(id, &mut self.streams.disk) else {
+            return;
+        };
         for id in self.disk.unblocked() {
             self.after(0, Event::Disk { id });
         }
         if overtook {
-            self.tally.met(Kind::WorkReordered);
+            self.tally.record(Kind::WorkReordered);
         }
         if let Err(error) = &result {
-            self.tally.met(match &work {
+            self.tally.record(match &work {
                 Work::Store { .. } if error.full => Kind::QuotaFull,
                 Work::Store { .. } => Kind::WriteFailed,
                 Work::Load { .. } => Kind::ReadFailed,
@@ -257,10 +273,10 @@ impl World {
         match disk::report(work, result, &self.disk) {
             Told::Pages(to, message) => self.post(&to, message),
             Told::Engine(input) => {
-                let life = self.life;
+                let worker = self.worker;
                 self.boundary();
-                if life == self.life && self.engine.is_some() {
-                    self.after(0, Event::Report { life, input });
+                if worker == self.worker && self.engine.is_some() {
+                    self.after(0, Event::Report { worker, input });
                 }
             }
         }

@@ -3,22 +3,26 @@
 //!
 //! Whatever the engine asks for becomes an event: a transaction finishes, a message arrives, a request reaches the
 //! server. [`World::step`] performs the next one. Each place between two of them is a *boundary*, where the worker
-//! can be killed ([`World::kill_at`], [`Weather::deaths`]). What happens where: `worker.rs` starts, feeds and kills the
-//! worker, `post.rs` carries messages, `network.rs` requests; `watch.rs` holds all of it to its properties.
+//! can be killed ([`World::kill_at`], [`FaultRates::deaths`]). What happens where: `worker.rs` starts, feeds and kills the
+//! worker, `channels.rs` carries messages, `network.rs` requests; `invariants.rs` holds all of it to its properties.
 
-use crate::Dice;
+use crate::Rng;
 use crate::disk::Disk;
+use crate::fault_rates::FaultRates;
 use crate::kinds::Tally;
 use crate::model::Model;
 use crate::page::{Page, action};
 use crate::property::{Property, violated};
+use crate::rng::Streams;
 use crate::server::Server;
-use crate::weather::Weather;
 use nightferry::engine::{Deadline, Engine, Input};
+use nightferry::units::Tick;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// Tells the generators of faults from the world's own.
+const STREAMS: u64 = 0x5ee0_f00d;
 /// When worlds begin, in epoch ms.
 const START: u64 = 1_765_000_000_000;
 /// A run that takes more steps than this goes in circles.
@@ -38,12 +42,12 @@ pub(crate) enum Event {
     },
     /// The engine is told.
     Report {
-        life: u64,
+        worker: u64,
         input: Input,
     },
     /// A request reaches the server; the answer to a copy that the network made goes nowhere.
     Arrive {
-        life: u64,
+        worker: u64,
         request: u64,
         path: &'static str,
         body: Option<String>,
@@ -56,18 +60,23 @@ pub struct World {
     pub now: u64,
     /// How far the device's clock is ahead.
     pub(crate) skew: i64,
-    pub dice: Dice,
+    pub rng: Rng,
+    pub(crate) streams: Streams,
     pub engine: Option<Engine>,
     /// When this worker was started, in true time.
     pub(crate) born_at: u64,
     /// How many workers there were.
-    pub life: u64,
+    pub worker: u64,
     pub disk: Disk,
     pub server: Server,
     pub pages: Vec<Page>,
     /// When the last message that is on its way to the worker, by page, and the last to each page, arrives.
     pub(crate) channels: BTreeMap<(usize, bool), u64>,
     pub model: Model,
+    /// Writes of other devices that the worker was told of, and in which step.
+    pub(crate) known: BTreeMap<u64, usize>,
+    /// A server named a time before which nothing is to be sent, by the worker's clock.
+    pub(crate) not_before: Option<Tick>,
     /// By page and property: how far its bursts were found to be done. What is done stays done.
     pub(crate) done: BTreeMap<(String, &'static str), u64>,
     /// Boundaries passed so far.
@@ -76,7 +85,7 @@ pub struct World {
     pub kill_at: Option<usize>,
     /// In thousandths: how likely the worker dies at any boundary, to be started again at once.
     pub kills: u64,
-    pub weather: Weather,
+    pub fault_rates: FaultRates,
     pub tally: Tally,
     pub deadline: Option<Deadline>,
     /// When the worker is woken for that, in true time.
@@ -118,20 +127,23 @@ impl World {
         World {
             now: START,
             skew: 0,
-            dice: Dice(seed),
+            rng: Rng(seed),
+            streams: Streams::of(seed ^ STREAMS),
             engine: None,
             born_at: START,
-            life: 0,
+            worker: 0,
             disk: Disk::default(),
             server: Server::default(),
             pages: Vec::new(),
             channels: BTreeMap::new(),
             model: Model::default(),
+            known: BTreeMap::new(),
+            not_before: None,
             done: BTreeMap::new(),
             boundary: 0,
             kill_at: None,
             kills: 0,
-            weather: Weather::default(),
+            fault_rates: FaultRates::default(),
             tally: Tally::default(),
             deadline: None,
             wake_at: None,
@@ -157,7 +169,7 @@ impl World {
     /// Opens a page that registers these slices.
     pub fn add_page(&mut self, slices: &str) -> usize {
         let page = self.pages.len();
-        let id = format!("page{page}-{:x}", self.dice.throw());
+        let id = format!("page{page}-{:x}", self.rng.next());
         self.pages.push(Page::new(&id, slices));
         self.register(page);
         page
@@ -290,6 +302,7 @@ impl World {
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_time() else { return false };
         self.steps += 1;
+        self.model.step = self.steps;
         if self.steps >= MAX_STEPS {
             violated(Property::NoSpin, format!("{MAX_STEPS} steps, and no end"));
         }
@@ -317,10 +330,12 @@ impl World {
             Event::ToWorker { text } => self.deliver(text),
             Event::ToPage { page, message } => self.hear(page, &message),
             Event::Disk { id } => self.finish(id),
-            Event::Report { life, input } if life == self.life && self.engine.is_some() => self.told(input),
+            Event::Report { worker, input } if worker == self.worker && self.engine.is_some() => {
+                self.told(input)
+            }
             Event::Report { .. } => {}
-            Event::Arrive { life, request, path, body, copy } => {
-                self.arrive(life, request, path, body.as_deref(), copy);
+            Event::Arrive { worker, request, path, body, copy } => {
+                self.arrive(worker, request, path, body.as_deref(), copy);
             }
         }
     }

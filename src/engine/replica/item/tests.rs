@@ -194,8 +194,8 @@ fn a2_a_conflict_is_named_by_what_records_say() {
 /// One of the records that can come to an item, and what it does.
 fn random_record(item: &mut Item, sent: &mut Option<(Option<Json>, u64)>, position: u64, rng: &mut Rng) {
     let value = |rng: &mut Rng| xy(rng.next() % 3, rng.next() % 3);
-    let side = |rng: &mut Rng| (rng.next() % 4 != 0).then(|| xy(rng.next() % 3, rng.next() % 3));
-    if let (Some((was, upto)), true) = (sent.clone(), rng.next() % 2 == 0) {
+    let side = |rng: &mut Rng| (!rng.next().is_multiple_of(4)).then(|| xy(rng.next() % 3, rng.next() % 3));
+    if let (Some((was, upto)), true) = (sent.clone(), rng.next().is_multiple_of(2)) {
         *sent = None;
         let version = item.version().unwrap_or_default().0 + 1 + rng.next() % 2;
         let answer = match rng.next() % 5 {
@@ -205,7 +205,7 @@ fn random_record(item: &mut Item, sent: &mut Option<(Option<Json>, u64)>, positi
             3 => AnswerRow { version: None, ..rejected(was, upto, version, None) },
             _ => applied(was, upto, version),
         };
-        let own = rng.next() % 2 == 0;
+        let own = rng.next().is_multiple_of(2);
         take(item, &AnswerRow { own, ..answer }, position);
         return;
     }

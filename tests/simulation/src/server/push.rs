@@ -1,22 +1,20 @@
 //! What a push does to the server's items: compare-and-set, hooks, and answers that are kept by client.
 
-use super::{Row, Server, answer, error};
+use super::{Answered, HookDoes, Row, Server, answer, error};
 use crate::actions::Key;
 use crate::kinds::Kind;
 use crate::property::{Property, violated};
+use crate::writes::{Replaced, ids};
 use nightferry::engine::Response;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Server {
     /// A copy of the device, as of a restored profile, has used the number of this push, and the server knows it.
     pub(super) fn fork(&mut self, body: &Value) {
         if let (Some(client), Some(n)) = (body["client"].as_str(), body["n"].as_u64()) {
-            self.clients.insert(client.into(), (n, "of the copy".into(), BTreeMap::new()));
-        }
-        for mutation in body["mutations"].as_array().into_iter().flatten() {
-            let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
-            self.forked.insert((part("slice"), part("id")));
+            let client = (self.principal.clone(), client.to_owned());
+            self.clients.insert(client, Answered { n, tag: "of the copy".into(), ..Answered::default() });
         }
     }
 
@@ -35,44 +33,66 @@ impl Server {
     }
 
     pub(super) fn push(&mut self, now: u64, body: &Value) -> Response {
-        if body["principal"] != *self.principal {
+        let user = self.principal.split_once('/').map_or("", |(_, user)| user);
+        if body["principal"] != *self.principal || body.get("user").is_some_and(|given| given != user) {
             return error(403, "wrong_principal");
         }
         let text = |name: &str| body[name].as_str().expect("a string").to_owned();
         let (client, tag, n) = (text("client"), text("tag"), body["n"].as_u64().expect("n"));
         let mutations = body["mutations"].as_array().expect("mutations");
-        if !(1..=500).contains(&mutations.len()) {
+        if self.is_strict && !(1..=500).contains(&mutations.len()) {
             violated(Property::Wire, format!("a push has {} changes", mutations.len()));
         }
         if mutations.iter().any(|mutation| self.poisoned.contains(mutation["id"].as_str().expect("an id"))) {
             return error(500, "internal");
         }
-        match self.clients.get(&client) {
-            Some((last, known, _)) if (n, &tag) != (*last, known) && n <= *last => {
+        let name = (self.principal.clone(), client.clone());
+        let mut answered = match self.clients.get(&name) {
+            Some(last) if (n, &tag) != (last.n, &last.tag) && n <= last.n => {
+                self.has_forked = true;
                 return error(409, "client_forked");
             }
-            Some((last, known, _)) if (n, &tag) == (*last, known) => {}
-            _ => drop(self.clients.insert(client.clone(), (n, tag, BTreeMap::new()))),
+            Some(last) if (n, &tag) == (last.n, &last.tag) => {
+                self.clients.remove(&name).expect("it is there")
+            }
+            _ => Answered { n, tag, ..Answered::default() },
+        };
+        let unknown = |mutation: &&Value| {
+            let part = |name: &str| mutation[name].as_str().unwrap_or_default().to_owned();
+            let is_new = !answered.results.contains_key(&(part("slice"), part("id")));
+            is_new && mutation["base"].as_u64().is_some_and(|base| base > self.version)
+        };
+        if let Some(mutation) = mutations.iter().find(unknown) {
+            if self.is_strict {
+                violated(Property::Wire, format!("{mutation} has a base that was never given"));
+            }
+            self.clients.insert(name, answered);
+            return error(410, "history_changed");
         }
         self.version += 1;
-        let version = self.version;
         let mut results = Vec::new();
         let mut items = BTreeSet::new();
+        let before = self.effects.len();
         for mutation in mutations {
             let part = |name: &str| mutation[name].as_str().expect("a string").to_owned();
             let key = (part("slice"), part("id"));
             if !items.insert(key.clone()) {
                 violated(Property::Wire, format!("{key:?} is twice in one push"));
             }
-            let known = self.clients[&client].2.get(&key).cloned();
+            let known = answered.results.get(&key).cloned();
             let mut result = known.unwrap_or_else(|| self.decide(now, &client, &key, mutation));
-            self.clients.get_mut(&client).expect("it was there").2.insert(key.clone(), result.clone());
+            answered.results.insert(key.clone(), result.clone());
             result["slice"] = key.0.into();
             result["id"] = key.1.into();
             results.push(result);
         }
-        let had_effect = self.items.values().any(|row| row.version == version);
-        let version = had_effect.then_some(version);
+        let changed: BTreeSet<Key> = self.effects[before..].iter().map(|(key, _)| key.clone()).collect();
+        if !changed.is_empty() {
+            answered.transactions.push((self.version, changed));
+        }
+        let whole = answered.transactions.iter().rev().find(|(_, changed)| changed.is_subset(&items));
+        let version = whole.map(|(version, _)| *version);
+        self.clients.insert(name, answered);
         answer(
             200,
             &json!({"protocol": 1, "principal": self.principal, "version": version, "results": results}),
@@ -87,41 +107,97 @@ impl Server {
             op => panic!("the operation {op:?}"),
         };
         let base = mutation.get("base").expect("a base").as_u64();
-        if base.is_some_and(|base| base > self.version) {
-            violated(
-                Property::Wire,
-                format!("{key:?} has the base {base:?}, a version that was never given"),
-            );
-        }
         let row = self.items.get(key);
         match row {
-            Some(row) if row.value == value => return json!({"status": "applied", "version": row.version}),
+            Some(row) if is_same(row.value.as_ref(), value.as_ref()) => {
+                return json!({"status": "applied", "version": row.version});
+            }
             row if row.map(|row| row.version) != base => return self.conflict(client, key),
             _ => {}
         }
+        let hooked = match self.run_hooks(key, value.as_ref()) {
+            Ok(hooked) => hooked,
+            Err((code, message)) => {
+                let mut refusal = json!({"status": "rejected", "code": code, "message": message});
+                self.add_side(client, key, &mut refusal);
+                return refusal;
+            }
+        };
         if self.refused.contains(&key.1) {
             self.disturb(key, Kind::Rejected);
+            self.rejected.insert(key.clone());
             let mut refusal = json!({"status": "rejected", "code": "refused", "message": "Not this one."});
             self.add_side(client, key, &mut refusal);
             return refusal;
         }
-        let kept = value.as_ref().and_then(|value| self.hooked(&key.1, value));
+        let stamped = hooked.as_ref().and_then(|value| self.hooked(&key.1, value));
+        let kept = stamped.or(hooked).filter(|kept| !is_same(value.as_ref(), Some(kept)));
         if kept.is_some() {
             self.disturb(key, Kind::Hooked);
         }
         let at = mutation["at"].as_u64().expect("at").min(now);
         let value = kept.clone().or(value);
-        let row = self.items.get(key).filter(|row| kept.is_some() && row.value == value);
+        let row =
+            self.items.get(key).filter(|row| kept.is_some() && is_same(row.value.as_ref(), value.as_ref()));
         let version = row.map_or(self.version, |row| row.version);
         if row.is_none() {
+            self.replaced(key, value.as_ref());
             self.effects.push((key.clone(), value.clone()));
-            self.items.insert(key.clone(), Row { version, value, at, client: client.to_owned() });
+            let principal = self.principal.clone();
+            self.items.insert(key.clone(), Row { version, value, at, principal, client: client.to_owned() });
         }
         let mut result = json!({"status": "applied", "version": version});
         if let Some(kept) = kept {
             result["value"] = kept;
         }
         result
+    }
+
+    /// What the app's hooks make of a value, or why they refuse the change: code and message.
+    fn run_hooks(&self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, (String, String)> {
+        let deletes = value.is_none();
+        let mut value = value.cloned();
+        for hook in self.app_hooks.iter().filter(|hook| hook.slice == key.0 && hook.deletes == deletes) {
+            // A deletion is judged by what it deletes.
+            let judged = value.as_ref().or_else(|| self.items.get(key)?.value.as_ref());
+            let has_all = |when: &Value| {
+                let fields = when.as_object().into_iter().flatten();
+                judged.is_some_and(Value::is_object)
+                    && fields.into_iter().all(|(name, field)| {
+                        judged
+                            .and_then(|value| value.get(name))
+                            .is_some_and(|own| is_same(Some(own), Some(field)))
+                    })
+            };
+            if !hook.when.as_ref().is_none_or(has_all) {
+                continue;
+            }
+            match (&hook.does, value.as_mut().and_then(Value::as_object_mut)) {
+                (HookDoes::Refuse { code, message }, _) => return Err((code.clone(), message.clone())),
+                (HookDoes::Set(fields), Some(value)) => {
+                    value.extend(
+                        fields
+                            .as_object()
+                            .into_iter()
+                            .flatten()
+                            .map(|(name, field)| (name.clone(), field.clone())),
+                    );
+                }
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+
+    /// A push changes an item.
+    fn replaced(&mut self, key: &Key, after: Option<&Value>) {
+        let before = self.items.get(key).and_then(|row| row.value.clone());
+        let arrived = after.map(ids).unwrap_or_default();
+        self.arrived.extend(arrived.into_iter().map(|(field, write)| (key.clone(), field, write)));
+        if let Some(before) = &before {
+            self.before.insert(key.clone(), before.clone());
+        }
+        self.replaced.push(Replaced { key: key.clone(), before, after: after.cloned() });
     }
 
     /// What a hook makes of a value, where that is another one.
@@ -140,7 +216,7 @@ impl Server {
     }
 
     pub(super) fn disturb(&mut self, key: &Key, kind: Kind) {
-        self.tally.met(kind);
+        self.tally.record(kind);
         self.disturbed.insert(key.clone());
     }
 
@@ -164,9 +240,23 @@ impl Server {
             None => answer["deleted"] = true.into(),
         }
         match row {
-            Some(row) if row.client == client => answer["own"] = true.into(),
-            Some(_) => answer["by"] = json!({"user": "ann"}),
+            Some(row) if row.client == client && row.principal == self.principal => {
+                answer["own"] = true.into();
+            }
+            Some(row) => {
+                answer["by"] = json!({"user": row.principal.split_once('/').map_or("", |(_, user)| user)});
+            }
             None => {}
         }
+    }
+}
+
+/// Whether two values are the same to JSON: 1.0 is 1.
+fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one == other || nightferry::json::equal(&one.to_string(), &other.to_string())
+        }
+        (one, other) => one.is_none() && other.is_none(),
     }
 }

@@ -13,8 +13,8 @@ impl World {
             return;
         }
         let at = self.arrival(page, true, Kind::MessageLate);
-        if self.dice.chance(self.weather.messages / 4) {
-            self.tally.met(Kind::MessageRepeated);
+        if self.streams.messages.chance(self.fault_rates.messages / 4) {
+            self.tally.record(Kind::MessageRepeated);
             self.at(at, Event::ToWorker { text: text.clone() });
         }
         self.at(at, Event::ToWorker { text });
@@ -28,9 +28,9 @@ impl World {
     /// When a message arrives: never before one that was sent before it.
     fn arrival(&mut self, page: usize, up: bool, late: Kind) -> u64 {
         let mut at = self.now + 1;
-        if self.dice.chance(self.weather.messages) {
-            self.tally.met(late);
-            at += self.dice.below(2_500);
+        if self.streams.messages.chance(self.fault_rates.messages) {
+            self.tally.record(late);
+            at += self.streams.messages.below(2_500);
         }
         let last = self.channels.entry((page, up)).or_default();
         *last = at.max(*last);
@@ -67,9 +67,9 @@ impl World {
 
     /// The tab goes away; what it has posted is on its way.
     pub fn close_page(&mut self, page: usize) {
-        self.tally.met(Kind::TabClosed);
+        self.tally.record(Kind::TabClosed);
         if self.pages[page].acknowledged < self.pages[page].n {
-            self.tally.met(Kind::TabClosedUnacknowledged);
+            self.tally.record(Kind::TabClosedUnacknowledged);
         }
         self.note(|_| format!("page {page} is closed"));
         self.pages[page].open = false;

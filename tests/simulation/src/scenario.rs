@@ -1,58 +1,120 @@
-//! A whole life of a device, from a seed: acts of a profile in some weather, then calm, then everything is equal.
+//! A scenario: everything that a device goes through, drawn from a seed before it begins. Acts of a profile under some
+//! fault rates; then faults stop, and everything is compared. A scenario with parts left out can be run, too: that is how a
+//! failure is shrunk (`shrink.rs`).
 
 use crate::actions::Key;
+use crate::fault_rates::FaultRates;
 use crate::kinds::{Kind, Tally};
-use crate::profile::{ACTS, Act, PROFILES, Profile};
+use crate::profile::{Act, PROFILES, Profile};
 use crate::property::{Property, violated};
 use crate::server::Fault;
-use crate::weather::Weather;
-use crate::{Dice, World};
+use crate::{Rng, World};
 use serde_json::{Value, json};
 
-/// In fair weather an app need not register more often.
+/// Without faults an app need not register more often.
 const ROUNDS: usize = 20;
+/// Numbers below this are no ids of writes.
+pub const FIRST_WRITE: u64 = 100;
 
-pub struct Life {
-    pub seed: u64,
-    pub profile: &'static Profile,
-    pub world: World,
-    weather: Weather,
-    /// What a new page declares.
-    pub(crate) slices: Value,
-    /// Each page changes items of its own, and no one else has a part in it.
-    pub(crate) apart: bool,
-    /// The last number that a change was tagged with.
-    pub(crate) changes: u64,
+/// One act, and the pause after it.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub act: Act,
+    /// Everything random in the act comes from it.
+    seed: u64,
+    /// Failures of the database say from now on that there is no room left.
+    is_disk_full: bool,
+    pub pause: u64,
 }
 
-impl Life {
-    pub fn new(seed: u64) -> Life {
-        let mut world = World::asleep(Dice(seed).throw());
-        world.tells_metrics = false;
-        let profile = &PROFILES[world.dice.below(PROFILES.len() as u64) as usize];
-        let weather = Weather::of(&mut world.dice);
-        let apart = profile.pages == 1 || world.dice.chance(500);
-        Life { seed, profile, world, weather, slices: first_slices(), apart, changes: 0 }
+/// A scenario as it is drawn.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub profile: &'static Profile,
+    pub rates: FaultRates,
+    /// Each page changes items of its own, and no one else has a part in it.
+    pub is_apart: bool,
+    /// Updates change one field and leave the rest, so that changes of two devices can be merged.
+    pub merges: bool,
+    /// Pages at the start.
+    pub pages: u64,
+    pub steps: Vec<Step>,
+    /// The most actions in a burst, and items in an action.
+    pub burst: u64,
+    pub many: u64,
+    /// Another number: the same acts meet other faults.
+    pub roll: u64,
+    /// So many ms after the last act the worker dies.
+    pub last_death: Option<u64>,
+}
+
+impl Plan {
+    pub fn draw(seed: u64) -> Plan {
+        let mut rng = Rng(Rng(seed).next());
+        let profile = &PROFILES[rng.below(PROFILES.len() as u64) as usize];
+        let rates = FaultRates::of(&mut rng);
+        let is_apart = profile.pages == 1 || rng.chance(500);
+        let merges = rng.chance(500);
+        let last_death = rng.chance(500).then(|| rng.pick(&[0, 2, 5, 20, 60, 200]));
+        let weights = profile.act_weights();
+        let step = |rng: &mut Rng| Step {
+            act: rng.weighted(&weights),
+            seed: rng.next(),
+            is_disk_full: rng.chance(300),
+            pause: rng.pick(&[0, 0, 1, 10, 50, 100, 400, 3_000, 20_000]),
+        };
+        let steps = (0..profile.steps).map(|_| step(&mut rng)).collect();
+        let Profile { pages, burst, many, .. } = *profile;
+        Plan { seed, profile, rates, is_apart, merges, pages, steps, burst, many, roll: 0, last_death }
+    }
+}
+
+pub struct Scenario {
+    pub plan: Plan,
+    pub world: World,
+    /// The randomness of the act under way.
+    pub(crate) rng: Rng,
+    /// What a new page declares.
+    pub(crate) slices: Value,
+    /// The last id that a write was given.
+    pub(crate) writes: u64,
+    /// Each act that was done, and where its lines in the trace begin.
+    pub done: Vec<(Step, usize)>,
+}
+
+impl Scenario {
+    pub fn new(seed: u64) -> Scenario {
+        Scenario::of(Plan::draw(seed))
     }
 
-    /// Lives it. Panics with the property that does not hold.
+    pub fn of(plan: Plan) -> Scenario {
+        let mut world = World::asleep(Rng(plan.seed ^ 0xd1ce).next().wrapping_add(plan.roll));
+        world.tells_metrics = false;
+        let rng = Rng(plan.seed);
+        Scenario { plan, world, rng, slices: first_slices(), writes: FIRST_WRITE, done: Vec::new() }
+    }
+
+    /// Runs it. Panics with the property that does not hold.
     pub fn run(&mut self) {
-        self.world.note(|_| format!("profile: {}, apart: {}", self.profile.name, self.apart));
-        self.world.note(|_| format!("{:?}", self.weather));
-        self.world.weather = self.weather.clone();
-        self.world.disk.failures = self.weather.disk;
-        for _ in 0..self.profile.pages {
+        let Plan { profile, rates, is_apart, merges, pages, steps, .. } = self.plan.clone();
+        self.world.note(|_| format!("profile: {}, apart: {is_apart}, merges: {merges}", profile.name));
+        self.world.note(|_| format!("{rates:?}"));
+        self.world.disk.failures = rates.disk;
+        self.world.fault_rates = rates;
+        for _ in 0..pages {
             self.open_page();
         }
-        for _ in 0..self.profile.acts {
-            let act = ACTS[self.world.dice.weighted(&self.profile.act)];
-            self.act(act);
-            self.world.disk.full = self.world.dice.chance(300);
-            let pause = self.world.dice.pick(&[0, 0, 1, 10, 50, 100, 400, 3_000, 20_000]);
-            self.world.run_for(pause);
+        for step in steps {
+            self.done.push((step.clone(), self.world.trace.as_ref().map_or(0, Vec::len)));
+            self.rng = Rng(step.seed);
+            self.world.note(|_| format!("act: {:?}", step.act));
+            self.act(step.act);
+            self.world.disk.full = step.is_disk_full;
+            self.world.run_for(step.pause);
             self.register_again();
         }
-        self.calm();
+        self.quiesce();
         self.check();
     }
 
@@ -92,7 +154,7 @@ impl Life {
             page.open && !page.confirmed.is_empty()
         };
         let pages: Vec<usize> = (0..self.world.pages.len()).filter(open).collect();
-        (!pages.is_empty()).then(|| self.world.dice.pick(&pages))
+        (!pages.is_empty()).then(|| self.rng.pick(&pages))
     }
 
     fn act(&mut self, act: Act) {
@@ -118,17 +180,18 @@ impl Life {
             Act::Sync => drop(self.world.ask(page, "sync")),
             Act::Hydrate => {
                 let slices = self.world.pages[page].confirmed.clone();
-                let slice = &slices[self.world.dice.below(slices.len() as u64) as usize];
+                let slice = &slices[self.rng.below(slices.len() as u64) as usize];
                 self.world.ask_of(page, "hydrate", slice);
             }
+            Act::ListRefused => drop(self.world.ask(page, "rejected")),
+            Act::DecideRefused => self.decide_refused(page),
             Act::Register => self.register_more(page),
             Act::Configure => self.configure(page),
             Act::Online => self.world.signal(page, "online"),
             Act::Hidden => self.world.signal(page, "hidden"),
             Act::Nonsense => {
                 let id = self.world.pages[page].id.clone();
-                let text =
-                    self.world.dice.pick(&["null", r#"{"v":2,"kind":"flush"}"#, r#"{"v":1,"kind":"dance"}"#]);
+                let text = self.rng.pick(&["null", r#"{"v":2,"kind":"flush"}"#, r#"{"v":1,"kind":"dance"}"#]);
                 self.world.say(page, text.replace("{", &format!("{{\"page\":\"{id}\",")));
             }
             _ => {}
@@ -137,32 +200,33 @@ impl Life {
 
     fn act_of_server(&mut self, act: Act) {
         let (key, id) = self.some_key();
-        let server = &mut self.world.server;
         let toggle = |set: &mut std::collections::BTreeSet<String>| {
             if !set.remove(&key.1) {
                 set.insert(key.1.clone());
             }
         };
+        let server = &mut self.world.server;
         match act {
-            Act::ForeignEdit => {
-                server.write(&key.0, &key.1, Some(json!({"id": id, "theirs": self.changes})));
-            }
+            Act::ForeignEdit => self.foreign_edit(&key, &id),
             Act::ForeignDelete => drop(server.write(&key.0, &key.1, None)),
             Act::Validation => toggle(&mut server.refused),
             Act::Hook => toggle(&mut server.stamped),
             _ if server.mode == Fault::Nothing => {
                 server.mode = Fault::Refused;
-                self.world.tally.met(Kind::Outage);
+                self.world.tally.record(Kind::Outage);
             }
             _ => server.mode = Fault::Nothing,
         }
-        self.world.note(|_| format!("at the server: {act:?} {key:?}"));
+        self.world.note(|world| {
+            let row = world.server.items.get(&key);
+            format!("at the server: {act:?} {key:?}, which is {row:?}")
+        });
     }
 
     /// Faults stop, and what is under way comes to its end.
-    fn calm(&mut self) {
-        self.world.note(|_| "calm".into());
-        self.world.weather = Weather::default();
+    fn quiesce(&mut self) {
+        self.world.note(|_| "faults stop".into());
+        self.world.fault_rates = FaultRates::default();
         self.world.disk.failures = 0;
         self.world.server.mode = Fault::Nothing;
         self.world.server.refused.clear();
@@ -171,8 +235,7 @@ impl Life {
             self.open_page();
         }
         // The last worker may die at any moment of what is under way, and only pages can start another.
-        if self.world.dice.chance(500) {
-            let moment = self.world.dice.pick(&[0, 2, 5, 20, 60, 200]);
+        if let Some(moment) = self.plan.last_death {
             self.world.run_for(moment);
             self.world.kill();
         }
@@ -185,6 +248,9 @@ impl Life {
             self.world.configure(page, Some(slice), &json!({"enabled": true, "syncToFlask": true}));
         }
         self.settle();
+        self.world.ask(page, "rejected");
+        self.settle();
+        self.check_refused(page);
     }
 
     /// Pages start the worker again for as long as it has something to do. What a tab leaves that was closed before it
@@ -227,9 +293,12 @@ impl Life {
         self.check_pages();
     }
 
-    fn everything(&self) -> (Vec<(Key, Value)>, usize, usize) {
+    fn everything(&self) -> (Vec<(Key, Value)>, usize, usize, [u64; 2]) {
         let world = &self.world;
-        (world.stored().into_iter().collect(), world.server.effects.len(), world.disk.open_rows().len())
+        let status = world.status();
+        let stored = world.stored().into_iter().collect();
+        let counts = [status.conflicts, status.rejected];
+        (stored, world.server.effects.len(), world.disk.open_rows().len(), counts)
     }
 }
 

@@ -1,13 +1,13 @@
-//! The simulator itself: a seed is one life, always the same, and no two are alike.
+//! The simulator itself: a seed is one scenario, always the same, and no two are alike.
 
-use nightferry_sim::life::Life;
+use nightferry_sim::scenario::Scenario;
 use nightferry_sim::trace;
 
 fn hash(seed: u64) -> u64 {
-    let mut life = Life::new(seed);
-    life.world.trace = Some(Vec::new());
-    life.run();
-    trace::hash(&life.world.trace.unwrap_or_default())
+    let mut scenario = Scenario::new(seed);
+    scenario.world.trace = Some(Vec::new());
+    scenario.run();
+    trace::hash(&scenario.world.trace.unwrap_or_default())
 }
 
 #[test]
@@ -25,11 +25,11 @@ fn seeds_differ() {
     assert_eq!(hashes.len(), 20);
 }
 
-/// Writing a life down changes nothing of it.
+/// Writing a scenario down changes nothing of it.
 #[test]
 fn a_trace_costs_no_chance() {
     for seed in 0..5 {
-        let (mut plain, mut traced) = (Life::new(seed), Life::new(seed));
+        let (mut plain, mut traced) = (Scenario::new(seed), Scenario::new(seed));
         traced.world.trace = Some(Vec::new());
         plain.run();
         traced.run();

@@ -1,8 +1,9 @@
 //! What holds once faults and changes have stopped and all is at rest.
 
-use crate::actions::{Key, tag};
+use crate::actions::Key;
 use crate::property::{Property, violated};
 use crate::world::World;
+use crate::writes::ids;
 use nightferry::store::{JOURNAL, RowKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ impl World {
         let local: BTreeSet<&String> = self.model.local().collect();
         self.check_nothing_left();
         self.check_effects();
+        self.check_arrived();
         let stored = self.stored();
         let of_server = self.server.live();
         let keys: BTreeSet<&Key> = self.model.keys().chain(stored.keys()).chain(&of_server).collect();
@@ -38,6 +40,15 @@ impl World {
                         Property::Conflicts,
                         format!("{key:?} is {here:?} in the store, and held: {conflict}"),
                     );
+                }
+                // Under a new name the device cannot tell what it wrote under the old one.
+                let is_elses = self.server.changed_elsewhere.contains(key)
+                    || self.server.rejected.contains(key)
+                    || self.server.has_forked
+                    // What a hook made of a withdrawn change is not what was sent.
+                    || conflict["maybe"].as_array().is_some_and(|maybe| !maybe.is_empty());
+                if !is_elses && here.is_some() {
+                    violated(Property::NoSelfConflict, format!("{key:?} is in conflict: {conflict}"));
                 }
                 continue;
             }
@@ -52,13 +63,23 @@ impl World {
                 if there.is_some() {
                     violated(Property::Local, format!("the server has {key:?}"));
                 }
-            } else if here != there.as_ref() && !self.server.is_foreign(&key.0, &key.1) {
+            } else if here != there.as_ref()
+                && !self.server.is_foreign(&key.0, &key.1)
+                && !self.may_have_brought(key, there.as_ref())
+            {
                 violated(
                     Property::Converged,
                     format!("{key:?} is {here:?} here and {there:?} on the server"),
                 );
             }
         }
+    }
+
+    /// An operation was withdrawn that may have brought this value, and the item is again what it was before: until a pull
+    /// says that it did, there is nothing to send.
+    fn may_have_brought(&self, key: &Key, there: Option<&Value>) -> bool {
+        let row = self.disk.item_row(&key.0, &key.1).unwrap_or_default();
+        row["maybe"].as_array().into_iter().flatten().any(|side| side.get("value") == there)
     }
 
     fn check_nothing_left(&self) {
@@ -94,9 +115,7 @@ impl World {
         }
         for (key, there) in effects {
             if self.server.disturbed.contains(key) {
-                if !self.server.forked.contains(key) {
-                    self.check_tags(key, &there);
-                }
+                self.check_writes(key, &there);
                 continue;
             }
             let mut states = self.model.states(key).iter();
@@ -109,15 +128,19 @@ impl World {
         }
     }
 
-    /// What others, hooks and refusals made of an item is no state of the model; each of its changes is newer all the same.
-    fn check_tags(&self, key: &Key, values: &[&Option<Value>]) {
-        let made = values
-            .iter()
-            .filter_map(|value| tag(value.as_ref()?))
-            .filter_map(|tag| Some((tag, self.model.made(key, tag)?)));
-        let made: Vec<(u64, usize)> = made.collect();
-        if let Some(pair) = made.windows(2).find(|pair| pair[0].1 >= pair[1].1) {
-            violated(Property::Once, format!("{key:?}: after {:?}, {:?} took effect", pair[0], pair[1]));
+    /// What others, hooks and refusals made of an item is no state of the model. In each field the writes of this device
+    /// are in their order all the same, unless a refused one was retried or another device went back.
+    fn check_writes(&self, key: &Key, values: &[&Option<Value>]) {
+        if self.model.decided.contains(key) || self.server.restored.contains(key) {
+            return;
+        }
+        let mut last: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        for (field, write) in values.iter().filter_map(|value| value.as_ref()).flat_map(ids) {
+            let Some(made) = self.model.made(key, write) else { continue };
+            let before = last.insert(field.clone(), (write, made));
+            if before.is_some_and(|(_, before)| before > made) {
+                violated(Property::Once, format!("{key:?}, {field}: after {before:?}, {write} took effect"));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 type Items = BTreeMap<Key, Value>;
 
 #[derive(Default)]
-pub struct Mirror {
+pub struct PageView {
     /// What the worker has of it, as far as the page knows.
     base: Items,
     /// What the worker has not acknowledged.
@@ -25,7 +25,7 @@ enum Heard {
     Own(u64, Value),
 }
 
-impl Mirror {
+impl PageView {
     pub fn dispatched(&mut self, n: u64, actions: Vec<Value>) {
         self.over.push_back((n, actions));
     }

@@ -3,8 +3,12 @@
 use crate::property::{Property, violated};
 use crate::world::{Event, World};
 use nightferry::bridge::down::To;
+use nightferry::engine::{Deadline, Input, Reason};
 use nightferry::store::{JOURNAL, META, RowKey, Write};
 use serde_json::Value;
+
+/// What the server changed is written at the latest so much later.
+const SERVER_WRITE_MS: u64 = 2_000;
 
 impl World {
     /// What a page is told is true when it is said.
@@ -143,7 +147,37 @@ impl World {
         self.model.bursts[self.model.trimmed..].iter().flat_map(|burst| &burst.states).any(waits)
     }
 
+    /// A server names a time before which it wants no request.
+    pub(crate) fn note_wait(&mut self, input: &Input) {
+        let Input::Answered { answer, .. } = input else { return };
+        let wait = answer.as_ref().ok().and_then(|answer| answer.retry_after);
+        self.not_before = wait.map(|wait| self.worker_clock().plus(wait));
+    }
+
+    /// Nothing waits longer than its kind of wait allows, whatever happens to the wall clock.
+    pub(crate) fn check_deadline(&self, deadline: Deadline) {
+        let most = match deadline.reason {
+            Reason::Debounce => self.model.longest_quiet().max(SERVER_WRITE_MS),
+            Reason::Report => 1_000,
+            Reason::StorageRetry => 15_000,
+            Reason::RequestTimeout => 120_000,
+            Reason::Backoff => 3_600_000,
+            Reason::Metrics | Reason::AutoSync => return,
+        };
+        let clock = self.worker_clock();
+        if deadline.at > clock.plus(most) {
+            violated(Property::Waits, format!("{deadline:?} is more than {most} ms after {clock:?}"));
+        }
+    }
+
     pub(crate) fn check_request(&self, request: u64, body: Option<&str>) {
+        let clock = self.worker_clock();
+        if let Some(not_before) = self.not_before.filter(|at| clock < *at) {
+            violated(
+                Property::Waits,
+                format!("request {request} at {clock:?}, the server said {not_before:?}"),
+            );
+        }
         if let Some(open) = self.in_flight {
             violated(Property::OneRequest, format!("{request} starts while {open} is in flight"));
         }
