@@ -11,7 +11,7 @@ fn add(id: u64, text: &str) -> Value {
 }
 
 /// So long a test looks at what is sent by itself.
-const WINDOW: Duration = Duration::from_secs(15);
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// Everything that wakes a worker, again and again: Background Sync, `online`, another tab that opens, and a check by the page.
 async fn wake(browser: &Browser, server: &Server, tab: &Tab) -> Result<()> {
