@@ -346,11 +346,11 @@ class Layer:
             content = gzip.decompress(content) if headers.get("Content-Encoding") == "gzip" else content
             del headers["Content-Encoding"]
             del headers["ETag"]
-            name = self.build.read_text("utf-8").encode()
-            content, count = re.subn(
-                rb"(sw\.wasm\?build=|nightferry-wasm-)\d[\w.+-]*", rb"\g<1>" + name, content
+            build = re.search(rb"sw\.wasm\?build=(\d[\w.+-]*)", content)
+            assert build and content.count(build[1]) >= 2, (
+                "sw.js names its build for its wasm and for its cache"
             )
-            assert count >= 2, "sw.js names its build for its wasm and for its cache"
+            content = content.replace(build[1], self.build.read_text("utf-8").encode())
             headers["Content-Length"] = str(len(content))
         return content, status, headers
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{Server, Tab};
+use crate::{DEADLINE, Server, Tab};
 
 /// The element with this `data-testid`.
 pub fn testid(id: &str) -> String {
@@ -50,11 +50,9 @@ impl Tab {
     /// Waits until the demo shows this connection: `online` or `local-only`.
     pub async fn wait_for_connection(&self, connection: &str) -> Result<()> {
         let element = json!(testid("connection"));
-        self.wait_until(&format!(
-            "document.querySelector({element}).dataset.connection === {}",
-            json!(connection)
-        ))
-        .await
+        let shown = format!("document.querySelector({element}).dataset.connection === {}", json!(connection));
+        // It takes two requests that nothing answers, and of a server that is silent each takes its time.
+        self.wait_until_within(&shown, 3 * DEADLINE).await
     }
 
     /// Waits until the demo shows that many files, and all of them on the server.

@@ -63,7 +63,9 @@ async fn outage(down: impl Fn(&Server) -> Result<()>, up: impl AsyncFn(&Server) 
     for (path, content) in &kept {
         tab.open_file(path, content).await?;
     }
-    tab.wait_for_connection("local-only").await?;
+    // That nothing answers takes its time to be known; until then nothing else is claimed.
+    let connected = "document.querySelector('[data-testid=connection]').dataset.connection === 'online'";
+    assert!(!tab.eval::<bool>(&format!("return {connected};")).await?);
     tab.wait_until("document.querySelector('[data-testid=pending]').dataset.count === '3'").await?;
     tab.wait_until("document.querySelector('[data-testid=file-list]').dataset.total === '2'").await?;
     // Edits go on in the second life, too.

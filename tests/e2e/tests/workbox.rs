@@ -59,6 +59,8 @@ async fn an_apps_workbox_worker_stays_and_both_work() -> Result<()> {
     let asset: String = tab.eval("return app.asset();").await?;
     assert!(asset.contains("<svg"), "{asset}");
 
+    // Workbox keeps it after it has answered.
+    tab.wait_until("await (await caches.open('app-assets')).match('/static/icon.svg')").await?;
     server.stop()?;
     let again: String = tab.eval("return app.asset();").await?;
     assert_eq!(again, asset);
