@@ -13,8 +13,8 @@ import {
   pendingListeners,
   type Rows,
   rejectionsListeners,
-  subscribeErrors,
   type SliceChange,
+  subscribeErrors,
 } from "./subscriptions.js";
 import type {
   Action,

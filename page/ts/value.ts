@@ -50,8 +50,7 @@ function check(value: unknown, path: string, above: object[]): void {
     throw new TypeError(`${path} ${why}`);
   };
   if (isPlain(value, above.length)) return;
-  if (Number.isFinite(value))
-    fail("is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.");
+  if (Number.isFinite(value)) fail("is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.");
   if (typeof value !== "object" || value === null)
     fail(`is ${["undefined", "number"].includes(typeof value) ? value : `a ${typeof value}`}, ${NOT_JSON}`);
   if (above.includes(value)) fail("refers back to a value that contains it (a cycle), which cannot be kept.");

@@ -10,7 +10,7 @@ import {
   type PayloadAction,
 } from "@reduxjs/toolkit";
 import { clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, untilQuiet, turn } from "./device.test-support.js";
+import { Device, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface File {

@@ -3,8 +3,8 @@
 import type { Action, Reducer, Store, UnknownAction } from "redux";
 import type { ResyncReason, SliceChange } from "../subscriptions.js";
 import type { RegisterOptions, SliceConfig } from "../types.js";
-import { isCollection } from "./slice_state.js";
 import { type Operation, type SliceUpdate, TrackedSlice } from "./slice.js";
+import { isCollection } from "./slice_state.js";
 
 /** The options of `register`; a slice may say how the store holds it. */
 export interface NightferryOptions extends Omit<RegisterOptions, "slices"> {
@@ -194,7 +194,8 @@ export class Binding {
         if (reading.again) continue;
         this.sendChanges();
         this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
-        for (const update of reading.changesDuringRead.splice(0)) if (update.position > rows.position) this.#applyUpdate(slice, update, "tab");
+        for (const update of reading.changesDuringRead.splice(0))
+          if (update.position > rows.position) this.#applyUpdate(slice, update, "tab");
         this.#send(slice, slice.restore());
       }
     } finally {

@@ -4,10 +4,10 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { StoreEnhancer } from "redux";
-import { getStatus, handleMessage } from "../subscriptions.js";
 import { nightferryEnhancer, syncReducer } from "../redux.js";
+import { getStatus, handleMessage } from "../subscriptions.js";
 import { withoutTracking } from "./binding.js";
-import { Device, untilQuiet, type Tab, turn } from "./device.test-support.js";
+import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 const list = createSlice({

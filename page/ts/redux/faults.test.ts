@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { combineReducers, configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
 import { actionText } from "../action.js";
 import { type Client, clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, untilQuiet, type Tab, turn } from "./device.test-support.js";
+import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface Item {
