@@ -1,5 +1,5 @@
-// The worker's script: it has every listener, because a browser drops the events of listeners that are added after the script's
-// first turn. Each event is forwarded to Rust and held open until its work is done. The build puts wasm-bindgen's glue
+// The worker's script. It adds every listener, because a browser drops events of listeners that are added after the script's
+// first turn. It forwards each event to Rust and holds the event open until its work is done. The build puts wasm-bindgen's glue
 // (`wasm_bindgen`) in front of it, gives __NIGHTFERRY_BUILD__ its value, and minifies it.
 "use strict";
 
@@ -15,16 +15,16 @@ const state = {
   lock: undefined,
   /** Resolves once the wasm is instantiated. */
   wasm: undefined,
-  /** Resolves once the engine runs. A panic ends that: the next event boots it anew. */
+  /** Resolves once the engine runs. It is cleared by a panic; the next event boots the engine again. */
   booted: undefined,
-  /** Rejects at the next panic, by calling `fail`: the events that the instance was working on end. */
+  /** Rejects at the next panic, through `fail`. That ends the events that the instance was working on. */
   panic: undefined,
   fail: undefined,
-  /** This very worker is being installed. */
+  /** True while this worker is being installed. */
   isInstalling: false,
 };
 
-/** Waits until another worker of this database, as during an update, has finished: there is one writer. */
+/** Resolves once this worker is the only writer of its database. During an update, the former worker has to end first. */
 function lock() {
   state.lock ??= new Promise((granted) => {
     const forEver = () => new Promise(() => granted());
@@ -33,7 +33,7 @@ function lock() {
   return state.lock;
 }
 
-/** Remembers a promise under `key` of the state; one that failed is tried again the next time. */
+/** Stores a promise under `key` of the state. After a failure, the next call begins again. */
 function once(key, begin) {
   state[key] ??= begin().catch((error) => {
     state[key] = undefined;
@@ -57,13 +57,13 @@ function expectPanic() {
   state.panic = new Promise((_, reject) => {
     state.fail = reject;
   });
-  // It may come while no event waits.
+  // A panic may happen while no event waits.
   state.panic.catch(() => {});
 }
 
 /**
- * Called by the hook of a panic, which costs the instance and not the worker. A fresh one is made at once: any call would make
- * it, but a call with strings would hand it pointers into the memory of the old one.
+ * Called by the panic hook. A panic ends the instance, not the worker. A new instance is created at once: any call would create
+ * it, but a call with strings would pass pointers into the memory of the old instance.
  */
 self.__nightferry_panic = (message) => {
   state.booted = undefined;
@@ -73,17 +73,17 @@ self.__nightferry_panic = (message) => {
 };
 expectPanic();
 
-/** Resolves when an update waits for this worker to let go of its events. What this one began, the update finishes. */
+/** Resolves when an update waits for this worker to end its events. The update finishes the work that this worker began. */
 const replaced = new Promise((resolve) => {
   self.registration.addEventListener("updatefound", () => {
     self.registration.installing?.addEventListener("statechange", ({ target }) => {
-      // A worker that is being installed hears of itself first.
+      // A worker that is being installed receives this event for itself first.
       if (target.state === "installed" && !state.isInstalling) resolve();
     });
   });
 });
 
-/** Has the engine work on an event, until that is done, the engine panics, or an update takes over. */
+/** Runs the engine on an event, until the work is done, the engine panics, or an update takes over. */
 function perform(work) {
   return Promise.race([once("booted", boot).then(work), state.panic, replaced]);
 }
@@ -97,31 +97,31 @@ async function deleteOldCaches() {
   await Promise.all((await caches.keys()).filter(isOld).map((key) => caches.delete(key)));
 }
 
-// Installed: the wasm is kept, and the worker takes over without waiting for pages to close.
+// Caches the wasm, and takes over without waiting for pages to close.
 self.addEventListener("install", (event) => {
   state.isInstalling = true;
   const keepWasm = async () => (await caches.open(CACHE)).add(WASM);
   event.waitUntil(Promise.all([keepWasm(), self.skipWaiting()]));
 });
 
-// Took over: the wasm of former builds goes. Installed apps are woken now and then.
+// Deletes the wasm of former builds, and asks for periodic syncs, which browsers grant to installed apps.
 self.addEventListener("activate", (event) => {
   state.isInstalling = false;
   self.registration.periodicSync?.register("nightferry", { minInterval: 43_200_000 }).catch(() => {});
   event.waitUntil(deleteOldCaches());
 });
 
-// A page said something. It hears by itself where that failed, and says it again.
+// Handles a message of a page. After a failure, the page sends it again.
 self.addEventListener("message", (event) => {
   event.waitUntil(perform(() => wasm_bindgen.handle_message(event.data)).catch(report));
 });
 
-// The browser woke the worker (Background Sync). A failure has it wake the worker again later.
+// Handles a Background Sync. After a failure, the browser repeats it later.
 self.addEventListener("sync", (event) => {
   event.waitUntil(perform(() => wasm_bindgen.background_sync()));
 });
 
-// The same, now and then, for installed apps.
+// Handles a periodic sync of an installed app in the same way.
 self.addEventListener("periodicsync", (event) => {
   event.waitUntil(perform(() => wasm_bindgen.background_sync()));
 });

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 const HEAD: &str =
     "// Generated from the Rust messages by `UPDATE=1 cargo test --test messages`. Do not edit.
-import type { Message } from \"../heard.js\";
+import type { Message } from \"../subscriptions.js\";
 
 /** One of each that the page's scripts take, and of each form that it has. */
 export const messages = ";

@@ -47,16 +47,16 @@ test("where Flask does not answer, the page hears it in a sentence", () => {
   const [, proxy] = proxies({});
   let fail: (error: Error, request: unknown, answer: unknown) => void = () => assert.fail("nobody listens");
   proxy.configure({ on: (_event, listener) => (fail = listener) });
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   const answer = {
     headersSent: false,
-    writeHead: (status: number) => heard.push(status),
-    end: (text: string) => heard.push(JSON.parse(text)),
+    writeHead: (status: number) => received.push(status),
+    end: (text: string) => received.push(JSON.parse(text)),
   };
   fail(new Error("ECONNREFUSED"), {}, answer);
   const message =
     "Flask does not answer at http://127.0.0.1:5000. Start it, or give nightferry() in vite.config its address.";
-  assert.deepEqual(heard, [502, { error: { code: "unreachable", message, retryable: true } }]);
+  assert.deepEqual(received, [502, { error: { code: "unreachable", message, retryable: true } }]);
   let ended = false;
   fail(new Error("ECONNREFUSED"), {}, { end: () => (ended = true) });
   assert.ok(ended, "a WebSocket is closed");

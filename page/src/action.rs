@@ -1,14 +1,14 @@
-//! An action as it is posted: JSON text, checked where it is dispatched, so that the error is the caller's. The worker and
-//! the server refuse the same ones.
+//! Converts an action to JSON text. It is checked at the dispatch, so that the error reaches the caller. The worker and the
+//! server refuse the same actions.
 
 use crate::error::Error;
-use crate::refuse::refuse;
+use crate::validate::validate;
 use nightferry::bridge::action::id_text;
 use nightferry::json::{Fields, MAX_ITEM_BYTES, Raw, check, elements, string, write};
 use serde::Serialize;
 use std::io;
 
-/// An action, for who has no type of their own for it. Its type is `slice/verb`:
+/// An action. Its type is `slice/verb`:
 ///
 /// | verb | payload | effect |
 /// |---|---|---|
@@ -20,7 +20,7 @@ use std::io;
 /// | `setItems`, `set…` | an array of items | puts each, and deletes the others: those that this page knew, once it has read the slice; all, before |
 /// | `set…`, `save…` of a slice with `single` | any value | replaces the value |
 ///
-/// An enum does as well:
+/// An enum of the app's own can be an action, too:
 ///
 /// ```
 /// # use serde::Serialize;
@@ -55,7 +55,7 @@ impl<'a, P: Serialize> Action<'a, P> {
     }
 }
 
-/// Writes numbers as JSON.stringify does, so that an id which is a number is the same text from Rust and from JavaScript.
+/// Writes numbers as JSON.stringify does, so that a number as an id is the same text from Rust and from JavaScript.
 struct Numbers;
 
 impl serde_json::ser::Formatter for Numbers {
@@ -63,7 +63,7 @@ impl serde_json::ser::Formatter for Numbers {
         match number {
             0.0 => writer.write_all(b"0"),
             _ if number.abs() < 1e-6 => write!(writer, "{number:e}"),
-            // Larger ones than are kept would have an exponent, too.
+            // Numbers so large that JavaScript writes an exponent are refused.
             _ => write!(writer, "{number}"),
         }
     }
@@ -81,7 +81,7 @@ impl serde_json::ser::Formatter for Numbers {
     }
 }
 
-/// What an action does to the items that it names.
+/// The effect of an action on the items that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Put,
@@ -95,19 +95,19 @@ pub enum Effect {
 /// An action to post.
 #[derive(Debug)]
 pub struct Dispatched {
-    /// Its JSON text, to which [`Dispatched::text`] adds what is not the caller's.
+    /// Its JSON text. [`Dispatched::text`] adds the fields that Nightferry sets.
     text: String,
     /// Its type.
     kind: String,
 }
 
 impl Dispatched {
-    /// The slice that it is about.
+    /// Returns the slice in its type.
     pub fn slice(&self) -> &str {
         self.kind.rsplit_once('/').map_or("", |(slice, _)| slice)
     }
 
-    /// What it does, as its verb says.
+    /// Returns the effect of its verb.
     pub fn effect(&self) -> Effect {
         match self.kind.rsplit_once('/').map_or("", |(_, verb)| verb) {
             "clearItems" => Effect::Clear,
@@ -117,7 +117,7 @@ impl Dispatched {
         }
     }
 
-    /// The ids of the items in its payload.
+    /// Returns the ids of the items in its payload.
     pub fn ids(&self) -> Vec<String> {
         let fields = Fields::parse(&self.text).unwrap_or_default();
         let payload = fields.get("payload").unwrap_or_default();
@@ -130,24 +130,24 @@ impl Dispatched {
         elements(payload).unwrap_or_else(|| vec![payload]).into_iter().filter_map(id).collect()
     }
 
-    /// The text to post: dispatched at `at`, epoch ms; `left` are the ids that a set leaves out.
+    /// Returns the text to post. `at` is the time of the dispatch, in epoch ms; `left` are the ids that a set leaves out.
     pub fn text(mut self, left: Option<&[String]>, at: u64) -> String {
         #[derive(Serialize)]
-        struct Beside<'a> {
+        struct Added<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             left: Option<&'a [String]>,
             at: u64,
         }
         self.text.pop();
         self.text.push(',');
-        self.text + write(&Beside { left, at }).trim_start_matches('{')
+        self.text + write(&Added { left, at }).trim_start_matches('{')
     }
 }
 
 /// Reads and checks an action.
 pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
     let bad = |why: String| Err(Error::new("bad_action", why));
-    if let Err(why) = refuse(action) {
+    if let Err(why) = validate(action) {
         return bad(format!("An action was not kept: {why}"));
     }
     let mut bytes = Vec::new();
@@ -173,18 +173,19 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
                 item.len()
             ));
         }
-        // What serde writes without showing it to `refuse`: a flattened field that is there already, text that is JSON.
+        // `validate` does not see two cases: a flattened field that duplicates another, and a value that is JSON text.
         if let (false, Err(refusal)) = (item.is_empty(), check(item)) {
             return bad(format!("The action \"{kind}\" was not kept: {refusal}."));
         }
     }
-    // An app's action may have more than the worker is to know; an `id` beside the payload would be the item's to it.
+    // Other fields of the app's action are left out. The worker would read an `id` beside the payload as the item's.
     let known = ["type", "payload", "unset"];
     let kept = known.iter().filter_map(|name| Some(((*name).into(), fields.get(name)?))).collect();
     Ok(Dispatched { text: write(&Fields(kept)), kind })
 }
 
-/// What becomes of a refused change: `kind` is `@retryRejected`, with a value or its own, or `@discardRejected`.
+/// Returns the text of an action on a refused change. `kind` is `@retryRejected`, with or without a new value, or
+/// `@discardRejected`.
 pub fn of_rejection<V: Serialize + ?Sized>(
     kind: &str,
     id: &str,
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_action_is_refused_with_the_place() {
+    fn invalid_actions_are_refused_with_the_path() {
         let refused = |action: &dyn Fn() -> Result<String, Error>| action().unwrap_err().message;
         for action in
             [json!(null), json!([1]), json!({"payload": 1}), json!({"type": 7}), json!({"type": ""})]
@@ -263,7 +264,6 @@ mod tests {
         }
     }
 
-    /// f14: as `String(id)` of JavaScript is.
     #[test]
     fn f14_numbers_are_written_as_javascript_writes_them() {
         for (number, written) in [
@@ -292,9 +292,9 @@ mod tests {
         }
     }
 
-    /// The worker refuses them, too, but only after the caller was told that the change is kept.
+    /// The worker refuses these values, too, but then the dispatch has succeeded already.
     #[test]
-    fn what_serde_writes_twice_or_as_it_is_is_refused_where_it_is_dispatched() {
+    fn duplicate_keys_and_deep_nesting_are_refused_at_the_dispatch() {
         #[derive(Serialize)]
         struct Note {
             id: u32,
@@ -308,16 +308,16 @@ mod tests {
             let message = refused.unwrap_err().message;
             assert!(message.contains("a/addItem") && message.contains("/id has its key twice"), "{message}");
         }
-        // A key that is no name makes no array of an object.
+        // The limit of depth is the same for keys that are not plain names.
         let deep = (0..100).fold(json!(1), |inside, _| json!([inside]));
         text(&Action::new("a/addItem", json!({"id": 1, "b": deep[0]}))).unwrap();
         text(&Action::new("a/addItem", json!({"id": 1, "b c": deep}))).unwrap_err();
         text(&Action::new("a/addItem", json!({"id": 1, "b": deep}))).unwrap_err();
     }
 
-    /// An action of an app's own may have more; JavaScript's client leaves it out, and an `id` would be taken for the item's.
+    /// Other fields are left out, as by the JavaScript client. The worker would read an `id` as the item's.
     #[test]
-    fn an_action_is_its_type_and_its_payload() {
+    fn an_action_has_only_a_type_a_payload_and_unset() {
         let action = json!({"id": "a7", "meta": {"at": 1}, "payload": {"id": 1}, "type": "a/addItem"});
         assert_eq!(text(&action).unwrap(), r#"{"type":"a/addItem","payload":{"id":1}}"#);
         let action = json!({"payload": {"id": 1}, "type": "a/updateItem", "unset": ["b"]});
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_says_when_it_was_dispatched_and_a_set_what_it_leaves_out() {
+    fn the_posted_text_has_the_time_and_the_ids_left_out() {
         let action = || read(&Action::new("a/setAll", json!([{"id": 1}]))).unwrap();
         assert_eq!(action().effect(), Effect::Set);
         assert_eq!(action().text(None, 5), r#"{"type":"a/setAll","payload":[{"id":1}],"at":5}"#);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_change_is_named_beside_its_value() {
+    fn an_action_on_a_refused_change_has_its_id_beside_the_payload() {
         let retry =
             |value: Option<&serde_json::Value>| of_rejection("@retryRejected", "a/7/x", value, 5).unwrap();
         assert_eq!(retry(None), r#"{"type":"@retryRejected","id":"a/7/x","at":5}"#);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_items_of_an_action_are_named() {
+    fn the_ids_of_an_action_are_those_of_its_items() {
         let items = read(&Action::new("a/b/addItems", json!([{"id": "x"}, {"no": 1}, {"id": 7}]))).unwrap();
         assert_eq!((items.slice(), items.ids()), ("a/b", vec!["x".to_owned(), "7".to_owned()]));
         assert_eq!(read(&Action::new("odd", 1)).unwrap().slice(), "");

@@ -1,6 +1,6 @@
-//! The conversation with the worker: posts what the session says, hears what the worker broadcasts. What to post again and
-//! when is decided by the core's `Session`. Channels and timers are the caller's: in `client.wasm`, a closure would bring
-//! more code than all of this.
+//! The connection to the worker: posts the messages of the session, and passes the worker's messages to it. The core's
+//! `Session` decides what to post again and when. The caller provides channels and timers, because in `client.wasm` a closure
+//! would be more code than this file.
 
 use js_sys::{Function, JsString};
 use nightferry::bridge::session::{Message, Session};
@@ -14,38 +14,38 @@ type Messages = Vec<Message<JsString>>;
 pub struct Connection {
     session: RefCell<Session<JsString>>,
     registration: ServiceWorkerRegistration,
-    /// Called with every message that is not an answer, and with the one that registers the page for another database.
+    /// Receives every message that is not an answer, and the `registered` of another database.
     deliver: Function,
-    /// Those who wait for an answer: the request, resolve and reject.
+    /// The unanswered requests, each with its `resolve` and `reject`.
     waiting: RefCell<Vec<(u64, Function, Function)>>,
-    /// Called with how many ms later to call [`Connection::tick`], in place of when it was to be called before.
+    /// Sets the timer that calls [`Connection::tick`], in ms from now. It replaces an earlier setting.
     arm: Function,
-    /// When that is, in epoch ms; 0 while it is not to be called.
+    /// The time that the timer is set to, in epoch ms; 0 while it is not set.
     armed: Cell<u64>,
 }
 
 #[wasm_bindgen]
 extern "C" {
-    /// A message of the worker, see the core's `bridge::down`. A field that is not there reads as nothing.
-    pub type Down;
+    /// A message of the worker, see `FromWorker` of the core. A missing field reads as `None`.
+    pub type WorkerMessage;
     #[wasm_bindgen(method, getter)]
-    fn kind(this: &Down) -> Option<String>;
+    fn kind(this: &WorkerMessage) -> Option<String>;
     #[wasm_bindgen(method, getter)]
-    fn request(this: &Down) -> Option<f64>;
+    fn request(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
-    fn n(this: &Down) -> Option<f64>;
+    fn n(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
-    fn epoch(this: &Down) -> Option<String>;
+    fn epoch(this: &WorkerMessage) -> Option<String>;
     #[wasm_bindgen(method, getter)]
-    fn position(this: &Down) -> Option<f64>;
+    fn position(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
-    fn unfinished(this: &Down) -> Option<bool>;
+    fn unfinished(this: &WorkerMessage) -> Option<bool>;
     #[wasm_bindgen(method, getter, js_name = wakeIn)]
-    fn wake_in(this: &Down) -> Option<f64>;
+    fn wake_in(this: &WorkerMessage) -> Option<f64>;
 }
 
-/// Changes what is in a cell. Nothing here is changed while it is being changed, so this always can; a panic for the
-/// case would be the larger part of the code.
+/// Changes the content of a cell. No cell here is borrowed twice at a time. Code that panics in this case would be larger
+/// than the rest.
 fn change<T>(cell: &RefCell<T>, change: impl FnOnce(&mut T)) {
     if let Ok(mut value) = cell.try_borrow_mut() {
         change(&mut value);
@@ -73,7 +73,7 @@ impl Connection {
         }
     }
 
-    /// Posts a request; its answer goes to `resolve(answer)` or `reject({code, message})`.
+    /// Posts a request. Its answer goes to `resolve(answer)` or `reject({code, message})`.
     pub fn ask(
         &self,
         resolve: Function,
@@ -87,13 +87,13 @@ impl Connection {
         });
     }
 
-    /// Tells the worker something that needs no answer.
+    /// Posts a message that needs no answer.
     pub fn tell(&self, kind: &str) {
         let leaves = kind == "hidden";
         self.say(|session, now| if leaves { session.on_page_hide(now) } else { vec![session.tell(kind)] });
     }
 
-    /// Posts what `say` comes to.
+    /// Posts the messages that `say` returns.
     pub fn say(&self, say: impl FnOnce(&mut Session<JsString>, u64) -> Messages) {
         let mut messages = Vec::new();
         change(&self.session, |session| messages = say(session, now()));
@@ -101,7 +101,7 @@ impl Connection {
     }
 
     fn post(&self, messages: Messages) {
-        // Looked up each time: an update puts another worker in its place.
+        // The worker is looked up each time, because an update replaces it.
         let registration = &self.registration;
         let worker = registration.active().or_else(|| registration.waiting());
         for message in messages {
@@ -109,12 +109,12 @@ impl Connection {
                 Message::Text(text) => JsString::from(text),
                 Message::Burst { before, burst } => JsString::from(before).concat(&burst).concat(&"}".into()),
             };
-            // One that is not posted now is posted again by the session's timer.
+            // If there is no worker, the session's timer posts the message again.
             let _ = worker.as_ref().map(|worker| worker.post_message(&text));
         }
         let mut deadline = None;
         change(&self.session, |session| deadline = session.deadline());
-        // A timer that comes too early only looks again: to move it with every message would cost more.
+        // A timer that fires too early does no harm. Moving the timer with every message would cost more.
         if let Some(at) = deadline
             && (self.armed.get() == 0 || at < self.armed.get())
         {
@@ -124,43 +124,43 @@ impl Connection {
         }
     }
 
-    /// The session's deadline may have come.
+    /// Posts what is due by now.
     pub fn tick(&self) {
         self.armed.set(0);
         self.say(|session, now| session.tick(now));
     }
 
-    /// Whether a message tells of items. What was dispatched before it knew nothing of that, and is to be posted before the
-    /// message is heard: a burst says what the page had applied.
+    /// Returns true if a message has items of a slice. Waiting actions must be posted before such a message is handled,
+    /// because a burst names the position that the page had applied.
     #[cfg(feature = "api")]
-    pub fn tells_of_items(down: &Down) -> bool {
-        matches!(down.kind().as_deref(), Some("changed" | "rows"))
+    pub fn has_items(message: &WorkerMessage) -> bool {
+        matches!(message.kind().as_deref(), Some("changed" | "rows"))
     }
 
-    /// Hears what the worker says, to this page or to all.
-    pub fn hear(&self, down: Down) {
-        let Some(kind) = down.kind() else { return };
+    /// Handles a message of the worker, to this page or to all.
+    pub fn handle_message(&self, message: WorkerMessage) {
+        let Some(kind) = message.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
-        let request = down.request().map(|request| request as u64);
+        let request = message.request().map(|request| request as u64);
         let mut is_news = request.is_none();
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
-                "joined" => is_news = session.missed(number(down.position())),
+                "joined" => is_news = session.missed(number(message.position())),
                 "stale" => messages = session.stale(now),
-                "ack" => session.acknowledged(now, BurstNo(number(down.n()))),
-                "expected" => messages = session.expected(now, BurstNo(number(down.n()))),
+                "ack" => session.acknowledged(now, BurstNo(number(message.n()))),
+                "expected" => messages = session.expected(now, BurstNo(number(message.n()))),
                 "registered" => {
-                    let epoch = down.epoch().unwrap_or_default();
+                    let epoch = message.epoch().unwrap_or_default();
                     is_news = session.is_another(&epoch);
-                    messages = session.registered(now, number(down.request()), &epoch);
+                    messages = session.registered(now, number(message.request()), &epoch);
                 }
                 "status" => {
-                    let wake_in = down.wake_in().map(|wait| wait as u64);
-                    session.status(now, down.unfinished() == Some(true), wake_in);
+                    let wake_in = message.wake_in().map(|wait| wait as u64);
+                    session.status(now, message.unfinished() == Some(true), wake_in);
                 }
-                "changed" | "folded" | "rows" => session.observe(number(down.position())),
+                "changed" | "folded" | "rows" => session.observe(number(message.position())),
                 _ => {}
             }
             if let Some(request) = request {
@@ -169,14 +169,14 @@ impl Connection {
             messages
         });
         if let Some(request) = request {
-            self.answer(request, &kind, &down);
+            self.answer(request, &kind, &message);
         }
         if is_news {
-            let _ = self.deliver.call1(&JsValue::UNDEFINED, &down);
+            let _ = self.deliver.call1(&JsValue::UNDEFINED, &message);
         }
     }
 
-    fn answer(&self, request: u64, kind: &str, down: &Down) {
+    fn answer(&self, request: u64, kind: &str, message: &WorkerMessage) {
         let mut answered = None;
         change(&self.waiting, |waiting| {
             if let Some(at) = waiting.iter().position(|waiting| waiting.0 == request) {
@@ -184,7 +184,7 @@ impl Connection {
             }
         });
         let Some((_, resolve, reject)) = answered else { return };
-        let settle = if kind == "failed" { reject } else { resolve };
-        let _ = settle.call1(&JsValue::UNDEFINED, down);
+        let callback = if kind == "failed" { reject } else { resolve };
+        let _ = callback.call1(&JsValue::UNDEFINED, message);
     }
 }

@@ -1,8 +1,8 @@
-//! What the API fails with.
+//! The error type of the API.
 
 use std::fmt;
 
-/// Why something was not done. `code` is for programs, `message` says what happened and what to do next.
+/// The reason why a call failed. `code` is for programs, `message` says what happened and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     pub code: String,

@@ -1,15 +1,15 @@
-//! What `page/ts/client.ts`, the JavaScript API, is made of: posts bursts of actions, hears what changed. It registers the
-//! worker and wraps what is asked here in promises, because an executor for futures would be half of the download. Texts
-//! come as the strings of JavaScript: what wasm-bindgen does for each `&str` would be more than what is done with them.
+//! The functions of `client.wasm`, for the JavaScript API in `page/ts/`. The JavaScript side registers the worker and wraps
+//! requests in promises, because an executor for futures would be half of the download. Texts are passed as `JsString`,
+//! because the code of wasm-bindgen for each `&str` would be larger than the functions.
 
-use crate::connection::{Connection, Down};
+use crate::connection::{Connection, WorkerMessage};
 use js_sys::{Function, JsString};
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 use web_sys::ServiceWorkerRegistration;
 
-/// A small allocator: the page's wasm keeps little (bursts stay JavaScript strings), and the default one would be a
-/// sixth of the download.
+/// A small allocator. The page's wasm keeps little, as bursts stay JavaScript strings. The default allocator would be a sixth
+/// of the download.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
@@ -26,9 +26,8 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
     }
 }
 
-/// Begins the conversation with the worker of `registration`; `page` is a random id of the
-/// page's life. What is heard goes to [`hear`]; what answers nothing comes out at `deliver`. `arm(ms)` has [`tick`] called
-/// then, and not before.
+/// Connects the page to the worker of `registration`. `page` is a random id for the page's lifetime. The caller passes each
+/// message to [`handle_message`]; `deliver` receives those that are not answers. `arm(ms)` sets the timer that calls [`tick`].
 #[wasm_bindgen]
 pub fn connect(registration: ServiceWorkerRegistration, page: JsString, deliver: Function, arm: Function) {
     CONNECTION.set(Some(Box::leak(Box::new(Connection::new(
@@ -39,19 +38,19 @@ pub fn connect(registration: ServiceWorkerRegistration, page: JsString, deliver:
     )))));
 }
 
-/// The worker said something, to this page or to all.
+/// Handles a message of the worker, to this page or to all.
 #[wasm_bindgen]
-pub fn hear(message: Down) {
-    with(|connection| connection.hear(message));
+pub fn handle_message(message: WorkerMessage) {
+    with(|connection| connection.handle_message(message));
 }
 
-/// The time that was given to `arm` is over.
+/// Posts what is due by now. Called by the timer that `arm` sets.
 #[wasm_bindgen]
 pub fn tick() {
     with(Connection::tick);
 }
 
-/// Declares slices and auto-sync, JSON objects: `resolve(answer)` or `reject({code, message})`.
+/// Declares slices and auto-sync, given as JSON objects. Calls `resolve(answer)` or `reject({code, message})`.
 #[wasm_bindgen]
 pub fn register(slices: JsString, auto_sync: JsString, resolve: Function, reject: Function) {
     let (slices, auto_sync) = (String::from(slices), String::from(auto_sync));
@@ -60,13 +59,13 @@ pub fn register(slices: JsString, auto_sync: JsString, resolve: Function, reject
     });
 }
 
-/// Posts a burst: JSON text of an array of actions.
+/// Posts a burst, the JSON text of an array of actions.
 #[wasm_bindgen]
 pub fn burst(actions: JsString) {
     with(|connection| connection.say(|session, now| session.burst(now, actions).into_iter().collect()));
 }
 
-/// Asks what `Session::request` names: `resolve(answer)` or `reject({code, message})`.
+/// Posts a request, see `Session::request`. Calls `resolve(answer)` or `reject({code, message})`.
 #[wasm_bindgen]
 pub fn request(
     kind: JsString,
@@ -83,14 +82,14 @@ pub fn request(
     });
 }
 
-/// Asks for the progress of a slice's items, from now on.
+/// Subscribes to the progress of a slice's items.
 #[wasm_bindgen]
 pub fn watch(slice: JsString) {
     let slice = String::from(slice);
     with(|connection| connection.say(|session, _| vec![session.watch(&slice)]));
 }
 
-/// Tells the worker something that needs no answer: `online`, `hidden`, `resetMetrics`.
+/// Posts a message that needs no answer: `online`, `hidden`, `resetMetrics`.
 #[wasm_bindgen]
 pub fn tell(kind: JsString) {
     with(|connection| connection.tell(&String::from(kind)));

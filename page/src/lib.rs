@@ -22,13 +22,13 @@
 //! # }
 //! ```
 //!
-//! The calls are those of the JavaScript API (`page/ts/client.ts`), in Rust's spelling: values are typed with serde, what
-//! listens ends when its [`Subscription`] is dropped, what fails says so in an [`Error`]. The worker's script is served by
-//! the Flask extension; nothing else of the browser's files is needed.
+//! The functions are those of the JavaScript API (`page/ts/client.ts`), with Rust's names. Values are typed with serde, a
+//! listener ends when its [`Subscription`] is dropped, and a failure is an [`Error`]. The Flask extension serves the worker's
+//! script; no other files are needed in the browser.
 //!
 //! # Features
 //!
-//! `api`, on by default, is all of this. `client` is what `client.js`, the API for JavaScript, is made of.
+//! `api`, on by default, is this API. `client` is the wasm part of `client.js`, the API for JavaScript.
 
 #[cfg(any(feature = "api", feature = "client"))]
 mod connection;
@@ -38,11 +38,9 @@ mod exports;
 #[cfg(feature = "api")]
 mod action;
 #[cfg(feature = "api")]
+mod batcher;
+#[cfg(feature = "api")]
 mod error;
-#[cfg(feature = "api")]
-mod gather;
-#[cfg(feature = "api")]
-mod heard;
 #[cfg(feature = "api")]
 mod items;
 #[cfg(feature = "api")]
@@ -50,13 +48,15 @@ mod listeners;
 #[cfg(feature = "api")]
 mod page;
 #[cfg(feature = "api")]
-mod refuse;
-#[cfg(feature = "api")]
 mod register;
 #[cfg(feature = "api")]
-mod registration;
+mod service_worker;
+#[cfg(feature = "api")]
+mod subscriptions;
 #[cfg(feature = "api")]
 mod types;
+#[cfg(feature = "api")]
+mod validate;
 
 #[cfg(feature = "api")]
 pub use self::{

@@ -1,9 +1,9 @@
-//! Those who listen, and what ends their listening.
+//! Lists of listeners, and the subscriptions that end them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Functions that hear of something, until their [`Subscription`] is dropped.
+/// Functions to call with a `T`, each until its [`Subscription`] is dropped.
 pub struct Listeners<T: ?Sized> {
     listening: Rc<RefCell<Vec<Listener<T>>>>,
     last: Cell<u64>,
@@ -26,17 +26,17 @@ impl<T: ?Sized + 'static> Listeners<T> {
         Subscription::new(move || {
             let Some(listening) = listening.upgrade() else { return };
             let at = listening.borrow().iter().position(|listener| listener.0 == number);
-            // Dropped outside of the borrow: what a listener holds may end a subscription of its own.
+            // The listener is dropped outside of the borrow, because it may own another subscription.
             let ended = at.map(|at| listening.borrow_mut().remove(at));
             drop(ended);
         })
     }
 
-    /// Tells each who listens now. A listener may add and end listeners.
+    /// Calls each listener. A listener may add and end listeners.
     pub fn tell(&self, what: &T) {
         let listening: Vec<Listener<T>> = self.listening.borrow().clone();
         for (number, listener) in listening {
-            // Not one that was ended by one before it.
+            // An earlier listener may have ended this one.
             if self.listening.borrow().iter().any(|listener| listener.0 == number) {
                 listener(what);
             }
@@ -76,32 +76,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_hears_until_its_subscription_is_dropped() {
+    fn a_listener_is_called_until_its_subscription_is_dropped() {
         let listeners = Listeners::<str>::default();
-        let heard = Rc::new(RefCell::new(Vec::new()));
+        let calls = Rc::new(RefCell::new(Vec::new()));
         let listen = |name: &'static str| {
-            let heard = heard.clone();
-            listeners.add(move |what| heard.borrow_mut().push(format!("{name} {what}")))
+            let calls = calls.clone();
+            listeners.add(move |what| calls.borrow_mut().push(format!("{name} {what}")))
         };
         let first = listen("first");
         listen("second").forget();
         listeners.tell("a");
         drop(first);
         listeners.tell("b");
-        assert_eq!(*heard.borrow(), ["first a", "second a", "second b"]);
+        assert_eq!(*calls.borrow(), ["first a", "second a", "second b"]);
     }
 
     #[test]
     fn a_listener_may_end_others_and_itself() {
         let listeners = Rc::new(Listeners::<()>::default());
         let held: Rc<RefCell<Vec<Subscription>>> = Rc::default();
-        let heard = Rc::new(Cell::new(0));
+        let calls = Rc::new(Cell::new(0));
         for _ in 0..3 {
-            let (held, heard, all) = (held.clone(), heard.clone(), listeners.clone());
+            let (held, calls, all) = (held.clone(), calls.clone(), listeners.clone());
             let subscription = listeners.add({
                 let held = held.clone();
                 move |()| {
-                    heard.set(heard.get() + 1);
+                    calls.set(calls.get() + 1);
                     let ended = std::mem::take(&mut *held.borrow_mut());
                     drop(ended);
                     all.add(|()| {}).forget();
@@ -110,7 +110,7 @@ mod tests {
             held.borrow_mut().push(subscription);
         }
         listeners.tell(&());
-        assert_eq!(heard.get(), 1);
+        assert_eq!(calls.get(), 1);
         assert!(!listeners.is_empty());
     }
 }

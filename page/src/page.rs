@@ -1,12 +1,12 @@
-//! The page's API: what is asked of the worker, and what is dispatched.
+//! The page's API: dispatches actions, and sends requests to the worker.
 
 use crate::action;
+use crate::batcher::{Batcher, Post};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::gather::{Gathered, Post};
-use crate::heard::{Heard, read};
 use crate::listeners::Subscription;
-use crate::registration::{Place, is_hidden, window};
+use crate::service_worker::{Place, is_hidden, window};
+use crate::subscriptions::{Subscriptions, read};
 use crate::types::{AutoSyncConfig, Rejected, SliceConfig, Status, SyncMetrics, WorkerError};
 use gloo_timers::callback::Timeout;
 use js_sys::Promise;
@@ -18,28 +18,28 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// All that a page has of Nightferry.
+/// The state of the API in this page.
 #[derive(Default)]
 pub(crate) struct Page {
-    pub(crate) heard: Heard,
-    pub(crate) gathered: RefCell<Gathered>,
-    /// The conversation with the worker, once it has begun.
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) batcher: RefCell<Batcher>,
+    /// The connection to the worker, once there is one.
     pub(crate) connection: Cell<Option<&'static Connection>>,
-    /// Where that is.
+    /// The addresses of this connection.
     pub(crate) place: RefCell<Option<Place>>,
-    /// How many calls of `register` have not asked the worker yet.
-    pub(crate) early: Cell<u64>,
-    /// How many are not over.
+    /// The number of calls of `register` that have not sent their request yet.
+    pub(crate) pending_registrations: Cell<u64>,
+    /// The number of calls of `register` without a result.
     pub(crate) registering: Cell<u64>,
-    /// One was granted.
+    /// True if a call of `register` has succeeded.
     pub(crate) registered: Cell<bool>,
-    /// Why the last one that failed did.
+    /// The error of the last call of `register` that failed.
     pub(crate) refused: RefCell<Option<Error>>,
-    /// Resolves when the last of them, or an earlier one, has its answer.
+    /// Resolves when the last call of `register` has its result.
     pub(crate) last_turn: RefCell<Option<Promise>>,
-    /// How many actions were dispatched of slices that were read or are listened to.
+    /// The number of dispatched actions by slice, for slices that were read or have listeners.
     pub(crate) dispatched: RefCell<BTreeMap<String, u64>>,
-    /// The slices that are being read again; whether to do it once more.
+    /// The slices that are being read again. True if the read has to be repeated.
     pub(crate) catching_up: RefCell<BTreeMap<String, bool>>,
 }
 
@@ -48,7 +48,7 @@ impl Page {
         self.dispatched.borrow().get(slice).copied().unwrap_or_default()
     }
 
-    /// Whether `register` was granted, or may be yet. Where it was refused, nothing would ever be posted.
+    /// Returns an error if no call of `register` has succeeded or is under way. Nothing would ever be posted then.
     fn check_registered(&self, what: &str) -> Result<(), Error> {
         if self.registering.get() > 0 || self.registered.get() { Ok(()) } else { Err(not_registered(what)) }
     }
@@ -62,31 +62,30 @@ pub(crate) fn page() -> &'static Page {
     PAGE.with(|page| *page)
 }
 
-/// Takes an action and forgets about it: it is durable within milliseconds, whatever happens to the page. It is anything
-/// that serializes to `{type, payload}`, such as an [`Action`](crate::Action). What it does to an item, the page shows by
-/// itself.
+/// Dispatches an action. The action is durable within milliseconds, whatever happens to the page. It is any value that
+/// serializes to `{type, payload}`, such as an [`Action`](crate::Action). The page updates its own view.
 ///
 /// # Errors
 ///
 /// `bad_action` for what cannot be kept, naming the path; `not_registered` before the first
-/// [`register`](crate::register()). What only the worker can know, such as a slice that was not registered or an unknown
-/// verb, comes later, to [`subscribe_errors`] and the console.
+/// [`register`](crate::register()). Errors that only the worker can find, such as a slice that was not registered or an
+/// unknown verb, are reported later, to [`subscribe_errors`] and the console.
 pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
     page.check_registered("dispatch")?;
     let dispatched = action::read(action)?;
     let mut left = None;
-    if page.heard.follows(dispatched.slice()) {
-        left = page.heard.dispatches(dispatched.slice(), dispatched.effect(), dispatched.ids());
+    if page.subscriptions.follows(dispatched.slice()) {
+        left = page.subscriptions.dispatches(dispatched.slice(), dispatched.effect(), dispatched.ids());
         *page.dispatched.borrow_mut().entry(dispatched.slice().into()).or_default() += 1;
     }
-    gather(&dispatched.text(left.as_deref(), epoch_ms()));
+    enqueue(&dispatched.text(left.as_deref(), epoch_ms()));
     Ok(())
 }
 
-/// Takes the text of an action, and arranges for it to be posted.
-fn gather(text: &str) {
-    let post_it = page().gathered.borrow_mut().add(text, now(), is_hidden());
+/// Adds the text of an action to the next burst, and arranges for the burst to be posted.
+fn enqueue(text: &str) {
+    let post_it = page().batcher.borrow_mut().add(text, now(), is_hidden());
     match post_it {
         Post::Arranged => {}
         Post::Soon => spawn_local(async { post() }),
@@ -102,14 +101,14 @@ pub(crate) fn not_registered(what: &str) -> Error {
     Error::new("not_registered", format!("{what}: call register() first, with the slices."))
 }
 
-/// The page's clock, in ms.
+/// Returns the time of the page's clock, in ms.
 fn now() -> f64 {
     window().ok().and_then(|window| window.performance()).map(|clock| clock.now()).unwrap_or_default()
 }
 
-/// Posts what was gathered, once there is a worker to post to. It waits for calls of `register`.
+/// Posts what was batcher, once there is a worker to post to. It waits for calls of `register`.
 pub(crate) fn post() {
-    if page().early.get() == 0 {
+    if page().pending_registrations.get() == 0 {
         post_all();
     }
 }
@@ -117,19 +116,19 @@ pub(crate) fn post() {
 pub(crate) fn post_all() {
     let page = page();
     let Some(connection) = page.connection.get() else { return };
-    let bursts = page.gathered.borrow_mut().take(now());
+    let bursts = page.batcher.borrow_mut().flush(now());
     for burst in bursts {
         connection.say(|session, now| session.burst(now, burst.into()).into_iter().collect());
     }
 }
 
-/// The page may be gone the next moment, and its worker soon after.
-pub(crate) fn leave() {
+/// Posts all waiting actions, because the page is hidden or closed and may never run again.
+pub(crate) fn on_page_hide() {
     post_all();
     tell("hidden");
 }
 
-/// Tells the worker what needs no answer.
+/// Posts a message that needs no answer.
 fn tell(kind: &str) {
     if let Some(connection) = page().connection.get() {
         connection.tell(kind);
@@ -137,12 +136,12 @@ fn tell(kind: &str) {
 }
 
 pub(crate) fn json<T: Serialize>(value: &T) -> String {
-    // What is declared are texts, numbers and switches by name.
+    // Settings are texts, numbers and booleans, which always serialize.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// What a promise of the connection comes to.
-pub(crate) async fn settled<T: DeserializeOwned>(answer: Promise) -> Result<T, Error> {
+/// Returns the answer or the error of a request's promise.
+pub(crate) async fn answer_of<T: DeserializeOwned>(answer: Promise) -> Result<T, Error> {
     #[derive(Deserialize)]
     struct Failed {
         code: String,
@@ -157,7 +156,7 @@ pub(crate) async fn settled<T: DeserializeOwned>(answer: Promise) -> Result<T, E
     }
 }
 
-/// Asks the worker; what was dispatched before this call goes first.
+/// Sends a request to the worker, after all actions that were dispatched before it.
 pub(crate) async fn ask<T: DeserializeOwned>(
     kind: &str,
     slice: Option<&str>,
@@ -165,7 +164,7 @@ pub(crate) async fn ask<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     let page = page();
     page.check_registered(kind)?;
-    // A call of `register` that comes meanwhile holds back what was dispatched, which is to go first.
+    // A call of `register` in the meantime holds back actions that have to precede this request.
     let mut awaited = None;
     loop {
         let last = page.last_turn.borrow().clone();
@@ -178,7 +177,7 @@ pub(crate) async fn ask<T: DeserializeOwned>(
         awaited = last;
     }
     let Some(connection) = page.connection.get().filter(|_| page.registered.get()) else {
-        // Those who waited for it hear of its mistake.
+        // The request fails with the error of the registration that it waited for.
         let refused = page.refused.borrow().clone();
         return Err(refused.unwrap_or_else(|| not_registered(kind)));
     };
@@ -186,43 +185,43 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     let answer = Promise::new(&mut |resolve, reject| {
         connection.ask(resolve, reject, |session, now| session.request(now, kind, slice, settings));
     });
-    settled(answer).await
+    answer_of(answer).await
 }
 
-/// An answer that only says that it is done.
+/// An answer without content.
 #[derive(Deserialize)]
 struct Done {}
 
-/// The state of the whole, as last heard.
+/// Returns the latest status.
 pub fn get_status() -> Status {
-    page().heard.status()
+    page().subscriptions.status()
 }
 
 /// Calls `listener` with the present status at once, and with every new one for as long as the subscription is held.
 pub fn subscribe_status(listener: impl Fn(&Status) + 'static) -> Subscription {
     listener(&get_status());
-    page().heard.on_status.add(listener)
+    page().subscriptions.on_status.add(listener)
 }
 
-/// The metrics of the whole, as last heard.
+/// Returns the latest metrics.
 pub fn get_sync_metrics() -> SyncMetrics {
-    page().heard.metrics()
+    page().subscriptions.metrics()
 }
 
 /// Calls `listener` with the present metrics at once, and whenever they change for as long as the subscription is held.
 pub fn subscribe_sync_metrics(listener: impl Fn(&SyncMetrics) + 'static) -> Subscription {
     listener(&get_sync_metrics());
-    page().heard.on_metrics.add(listener)
+    page().subscriptions.on_metrics.add(listener)
 }
 
-/// Counts from zero again, in every tab.
+/// Resets the metrics, in every tab.
 pub fn reset_sync_metrics() {
     tell("resetMetrics");
 }
 
-/// Calls `listener` with what the worker could not take or do, which the console says, too.
+/// Calls `listener` with every error and warning of the worker. The console shows them, too.
 pub fn subscribe_errors(listener: impl Fn(&WorkerError) + 'static) -> Subscription {
-    page().heard.on_error.add(listener)
+    page().subscriptions.on_error.add(listener)
 }
 
 /// Resolves when everything dispatched before it is committed in IndexedDB.
@@ -253,7 +252,7 @@ pub async fn sync_to_flask_bulk() -> Result<(), Error> {
     sync_now().await
 }
 
-/// Asks the server now whether it is there.
+/// Sends a request to the server now, and returns true if it answers.
 ///
 /// # Errors
 ///
@@ -276,7 +275,7 @@ pub async fn configure_persistence(slice: &str, config: SliceConfig) -> Result<(
     ask("configure", Some(slice), Some(&json(&config))).await.map(|Done {}| ())
 }
 
-/// What was changed while the slice was disabled is persisted now.
+/// Enables a slice. Changes that were made while it was disabled are persisted now.
 ///
 /// # Errors
 ///
@@ -285,7 +284,7 @@ pub async fn enable_persistence(slice: &str) -> Result<(), Error> {
     configure_persistence(slice, SliceConfig { enabled: Some(true), ..SliceConfig::default() }).await
 }
 
-/// From now on changes of the slice are held beside its store, until it is enabled again.
+/// Disables a slice. Its changes are held outside its store until it is enabled again.
 ///
 /// # Errors
 ///
@@ -294,7 +293,7 @@ pub async fn disable_persistence(slice: &str) -> Result<(), Error> {
     configure_persistence(slice, SliceConfig { enabled: Some(false), ..SliceConfig::default() }).await
 }
 
-/// Changes when the device syncs on its own, as [`configure_persistence`] changes a slice.
+/// Changes the settings of automatic syncs at once, as [`configure_persistence`] does for a slice.
 ///
 /// # Errors
 ///
@@ -303,7 +302,7 @@ pub async fn configure_auto_sync(config: AutoSyncConfig) -> Result<(), Error> {
     ask("configure", None, Some(&json(&config))).await.map(|Done {}| ())
 }
 
-/// The changes that the server refused: each was undone, and is kept with the reason until it is retried or discarded.
+/// Returns the changes that the server refused. Each was undone, and is kept with the reason until it is retried or discarded.
 ///
 /// # Errors
 ///
@@ -316,8 +315,8 @@ pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
     ask("rejected", None, None).await.map(|Answer { rejected }| rejected)
 }
 
-/// Makes a refused change once more, over what was changed since: with `value`, or as it was. Resolves when that is
-/// committed in IndexedDB; the server may refuse it again. A refusal that is not there any more is told to
+/// Makes a refused change once more, on top of later changes, with `value` or with the refused value. Resolves when that is
+/// committed in IndexedDB; the server may refuse it again. If the refusal does not exist any more, that is reported to
 /// [`subscribe_errors`].
 ///
 /// # Errors
@@ -325,22 +324,22 @@ pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
 /// `bad_action` for a value that cannot be kept; as [`flush_persistence`].
 pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) -> Result<(), Error> {
     page().check_registered("retry_rejected")?;
-    gather(&action::of_rejection("@retryRejected", id, value, epoch_ms())?);
+    enqueue(&action::of_rejection("@retryRejected", id, value, epoch_ms())?);
     flush_persistence().await
 }
 
-/// Forgets a refused change. Resolves when that is committed in IndexedDB.
+/// Discards a refused change. Resolves when that is committed in IndexedDB.
 ///
 /// # Errors
 ///
 /// As [`flush_persistence`].
 pub async fn discard_rejected(id: &str) -> Result<(), Error> {
     page().check_registered("discard_rejected")?;
-    gather(&action::of_rejection::<()>("@discardRejected", id, None, epoch_ms())?);
+    enqueue(&action::of_rejection::<()>("@discardRejected", id, None, epoch_ms())?);
     flush_persistence().await
 }
 
-/// Calls `listener` with the changes that the server refused, and again whenever the list is another one, for as long as the
+/// Calls `listener` with the changes that the server refused, and again whenever the list changes, for as long as the
 /// subscription is held.
 pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Subscription {
     let listener = Rc::new(listener);
@@ -350,25 +349,25 @@ pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Su
         let (weak, asked) = (weak.clone(), asked.clone());
         let turn = asked.get() + 1;
         asked.set(turn);
-        // Before `register` is called there is nothing to tell.
+        // Nothing can be refused before `register` is called.
         if page().check_registered("subscribe_rejected").is_err() {
             return;
         }
         spawn_local(async move {
             match get_rejected().await {
-                // It may have ended meanwhile, or have asked again.
+                // The subscription may have ended, or a later request may be under way.
                 Ok(rejected) => {
                     if let Some(listener) = weak.upgrade().filter(|_| asked.get() == turn) {
                         listener(&rejected);
                     }
                 }
-                Err(why) => page().heard.report(why),
+                Err(why) => page().subscriptions.report(why),
             }
         });
     };
     ask();
-    page().heard.on_rejections.add(move |()| {
-        // The subscription holds the listener, and with it what is asked.
+    page().subscriptions.on_rejections.add(move |()| {
+        // The subscription owns the listener; a request only has a weak reference.
         let _held = &listener;
         ask();
     })
@@ -381,9 +380,9 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    /// Where a page is rendered on a server, as by Leptos or Yew, nothing of this panics.
+    /// Leptos or Yew render pages on a server. Nothing may panic there.
     #[test]
-    fn without_a_browser_there_is_nothing_to_keep() {
+    fn without_a_browser_calls_fail_and_do_not_panic() {
         let ready = |result: Poll<Result<(), Error>>| match result {
             Poll::Ready(Err(error)) => error.code,
             other => panic!("{other:?}"),

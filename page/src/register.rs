@@ -1,10 +1,10 @@
-//! Registering: the worker is found, or installed, and slices are declared. One call after the other.
+//! Registers the worker and declares slices, one call after the other.
 
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::items::catch_up;
-use crate::page::{json, leave, not_registered, page, post, settled};
-use crate::registration::{self, Place};
+use crate::page::{answer_of, json, not_registered, on_page_hide, page, post};
+use crate::service_worker::{self, Place};
 use crate::types::{RegisterOptions, Registration, WorkerError};
 use js_sys::futures::{JsFuture, future_to_promise, spawn_local};
 use js_sys::{Function, Object, Promise, Reflect};
@@ -12,95 +12,103 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// What the worker says when it cannot start at all.
+/// The error codes of a worker that cannot start.
 const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_failed"];
 
-/// Registers the worker and declares slices. Call it early: what is dispatched after the call is kept, also before it
+/// Registers the worker and declares slices. Call it pending: what is dispatched after the call is kept, also before it
 /// resolves. A page of several parts may call it again with more slices, or with other settings of the same. It begins
 /// at once, and goes on whatever becomes of the future.
 ///
 /// # Errors
 ///
 /// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
-/// message says the next step. What failed may be tried again.
+/// message says the next step. A failed call may be repeated.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
-    // Where a page is rendered on a server, there is nothing to keep.
+    // A page that is rendered on a server has nothing to register.
     let begun = cfg!(target_family = "wasm").then(|| {
-        // What is dispatched from now on may be of these slices.
-        let (early, turn) = (Early::new(), Turn::after_those_before());
+        // Actions that are dispatched from now on may belong to these slices.
+        let (pending, turn) = (PendingRegistration::new(), Turn::after_those_before());
         let outcome = Rc::new(RefCell::new(None));
-        let told = outcome.clone();
-        // Not by the future's own polling: others wait for this call, and it may be awaited after them, or never.
+        let result = outcome.clone();
+        // The promise runs without the future: later calls wait for this one, and the future may never be polled.
         let over = future_to_promise(async move {
-            let registered = registered(options, early, turn).await;
-            told.replace(Some(registered));
+            let registered = registered(options, pending, turn).await;
+            result.replace(Some(registered));
             Ok(JsValue::UNDEFINED)
         });
         (over, outcome)
     });
     async move {
-        let Some((over, outcome)) = begun else { return Err(registration::no_window()) };
+        let Some((over, outcome)) = begun else { return Err(service_worker::no_window()) };
         let _ = JsFuture::from(over).await;
         let registered = outcome.take();
         registered.unwrap_or_else(|| Err(not_registered("register")))
     }
 }
 
-async fn registered(options: RegisterOptions, early: Early, turn: Turn) -> Result<Registration, Error> {
+async fn registered(
+    options: RegisterOptions,
+    pending: PendingRegistration,
+    turn: Turn,
+) -> Result<Registration, Error> {
     let page = page();
-    let registration = granted(options, early, &turn).await;
+    let registration = granted(options, pending, &turn).await;
     match &registration {
         Ok(_) => {
             page.registered.set(true);
-            page.heard.on_rejections.tell(&());
+            page.subscriptions.on_rejections.tell(&());
         }
         Err(why) => drop(page.refused.replace(Some(why.clone()))),
     }
     registration
 }
 
-async fn granted(options: RegisterOptions, early: Early, turn: &Turn) -> Result<Registration, Error> {
+async fn granted(
+    options: RegisterOptions,
+    pending: PendingRegistration,
+    turn: &Turn,
+) -> Result<Registration, Error> {
     let page = page();
-    // One call after the other, so that each is refused for its own mistakes.
+    // Calls run one after the other, so that each is refused only for its own mistakes.
     turn.come().await;
     let connection = connected(&options).await?;
     let (slices, auto_sync) = (json(&options.slices), json(&options.auto_sync.unwrap_or_default()));
     let mut cannot_start = None;
     let answer = Promise::new(&mut |resolve, reject| {
         let rejected = reject.clone();
-        cannot_start = Some(page.heard.on_error.add(move |error| {
+        cannot_start = Some(page.subscriptions.on_error.add(move |error| {
             if CANNOT_START.contains(&&*error.code) {
-                // Once this has settled, it changes nothing any more.
+                // This has no effect once the promise is resolved.
                 let _ = rejected.call1(&JsValue::UNDEFINED, &error_object(error));
             }
         }));
         connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync));
     });
-    // Now the session keeps what is posted until it is answered.
-    drop(early);
-    let answer = settled(answer).await;
+    // From now on the session holds bursts back until the registration is answered.
+    drop(pending);
+    let answer = answer_of(answer).await;
     drop(cannot_start);
     answer
 }
 
-/// While there is one, nothing is posted.
-struct Early;
+/// Holds back all bursts while it exists.
+struct PendingRegistration;
 
-impl Early {
+impl PendingRegistration {
     fn new() -> Self {
-        page().early.set(page().early.get() + 1);
-        Early
+        page().pending_registrations.set(page().pending_registrations.get() + 1);
+        PendingRegistration
     }
 }
 
-impl Drop for Early {
+impl Drop for PendingRegistration {
     fn drop(&mut self) {
-        page().early.set(page().early.get() - 1);
+        page().pending_registrations.set(page().pending_registrations.get() - 1);
         post();
     }
 }
 
-/// The turn to register; the next one's comes when it is dropped.
+/// A place in the queue of registrations. The next one starts when it is dropped.
 struct Turn {
     before: Option<Promise>,
     over: Option<Function>,
@@ -138,7 +146,7 @@ fn error_object(error: &WorkerError) -> JsValue {
     object.into()
 }
 
-/// The conversation with the worker, begun by the first call that finds it. What failed is tried again by the next.
+/// Returns the connection to the worker. The first successful call creates it; after a failure, the next call tries again.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
     let place = Place::of(options);
@@ -151,17 +159,17 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
             "register() was called before with another worker_url, api or name. Reload the page.",
         ));
     }
-    let hear = |down| {
-        if page.heard.hear(&down) {
-            for slice in page.heard.followed() {
+    let on_message = |message| {
+        if page.subscriptions.handle_message(&message) {
+            for slice in page.subscriptions.followed() {
                 spawn_local(catch_up(slice));
             }
         }
     };
-    let connection = registration::connect(place.clone(), hear, leave).await?;
+    let connection = service_worker::connect(place.clone(), on_message, on_page_hide).await?;
     page.place.replace(Some(place));
     page.connection.set(Some(connection));
-    for slice in page.heard.watched() {
+    for slice in page.subscriptions.watched() {
         connection.say(|session, _| vec![session.watch(&slice)]);
     }
     Ok(connection)

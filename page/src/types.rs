@@ -1,5 +1,5 @@
-//! The shapes that pages know: what they declare, and what they are told. Those that cross the bridge are the core's own.
-//! `page/ts/generated/` is made of them, so that they are the same in Rust and in TypeScript.
+//! The public types of the page's API. Those of messages are defined in the core. `page/ts/generated/` is generated from them,
+//! so that Rust and TypeScript have the same types.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ mod tests {
     const HEAD: &str =
         "// Generated from page/src/types.rs by `UPDATE=1 cargo test -p nightferry-page`. Do not edit.\n";
 
-    /// A type's comment and declaration, a field a line.
+    /// Returns the comment and the declaration of a type, with a line for each field.
     fn exported<T: TS>(config: &Config) -> String {
         let mut text = T::docs().unwrap_or_default() + "export ";
         let declaration = T::decl(config).replace("{ ", "{\n").replace(", };", ",\n};");
@@ -114,7 +114,7 @@ mod tests {
         tidy
     }
 
-    /// What `page/ts/generated/types.ts` is to be.
+    /// Returns the text of `page/ts/generated/types.ts`.
     fn typescript() -> String {
         let config = Config::new().with_large_int("number");
         let types: [fn(&Config) -> String; 21] = [
@@ -143,7 +143,7 @@ mod tests {
         types.iter().fold(HEAD.to_owned(), |text, declaration| text + &declaration(&config))
     }
 
-    /// What `page/ts/generated/bridge.ts` is to be: what only the page's client knows.
+    /// Returns the text of `page/ts/generated/bridge.ts`, the types that only the client uses.
     fn bridge() -> String {
         let config = Config::new().with_large_int("number");
         let messages = exported_union::<FromWorker<u8>>(&config);
@@ -155,7 +155,7 @@ mod tests {
         )
     }
 
-    /// A union, a variant a line.
+    /// Returns the declaration of a union, with a line for each variant.
     fn exported_union<T: TS>(config: &Config) -> String {
         let declaration = T::decl(config).replace(" = {", " = | {").replace(" | {", "\n  | {");
         format!("\n{}export {declaration}\n", T::docs().unwrap_or_default())

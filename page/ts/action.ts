@@ -8,7 +8,7 @@ export interface Beside {
   /** The item's id, where the payload does not say it; of an action on a refused change, that change's. */
   id?: string | undefined;
   /** What an update puts where there is no such item; the payload is a part of it. */
-  whole?: unknown;
+  upsert?: unknown;
   /** The ids that a set leaves out. */
   left?: string[] | undefined;
 }
@@ -17,7 +17,7 @@ export interface Beside {
  * An action as JSON text, in which a lone surrogate may be escaped: the burst is made well-formed as a whole.
  * @throws TypeError for what cannot be an action, naming the path.
  */
-export function actionText(action: Action, { id, whole, left }: Beside = {}): string {
+export function actionText(action: Action, { id, upsert, left }: Beside = {}): string {
   if (typeof action !== "object" || action === null || typeof action.type !== "string" || action.type === "") {
     throw new TypeError(
       'dispatch() takes an action: an object with a type that is a string, such as {type: "files/addItem", payload: {id: 1}}.',
@@ -26,9 +26,9 @@ export function actionText(action: Action, { id, whole, left }: Beside = {}): st
   const { type, payload } = action;
   const unset = unsetFields(payload);
   const at = Date.now();
-  if (isPlain(whole ?? payload, 0)) {
+  if (isPlain(upsert ?? payload, 0)) {
     const isMore = unset || left || id !== undefined;
-    const text = JSON.stringify(isMore ? { type, id, payload, unset, whole, left, at } : { type, payload, at });
+    const text = JSON.stringify(isMore ? { type, id, payload, unset, whole: upsert, left, at } : { type, payload, at });
     // No item in it can be too large.
     if (text.length * 3 <= MAX_ITEM_BYTES) return text;
   }
@@ -37,7 +37,7 @@ export function actionText(action: Action, { id, whole, left }: Beside = {}): st
   const json = Array.isArray(payload)
     ? `[${payload.map((item, at) => itemText(item, `${type}: payload[${at}]`)).join(",")}]`
     : itemText(payload, `${type}: payload`);
-  const beside = whole === undefined ? "" : `,"whole":${itemText(whole, `${type}: the item`)}`;
+  const beside = upsert === undefined ? "" : `,"whole":${itemText(upsert, `${type}: the item`)}`;
   return `${JSON.stringify({ type, id, unset, left, at }).slice(0, -1)},"payload":${json}${beside}}`;
 }
 

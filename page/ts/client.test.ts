@@ -17,7 +17,7 @@ import {
   subscribeRejected,
 } from "./client.js";
 
-type Up = {
+type ToWorker = {
   kind: string;
   request: number;
   n: number;
@@ -29,8 +29,8 @@ type Up = {
 };
 
 /** What the page has posted; with `silent`, the worker does not answer. */
-const posted: Up[] = [];
-let silent: Up[] | undefined;
+const posted: ToWorker[] = [];
+let silent: ToWorker[] | undefined;
 /** What is stored: ids, and the position. */
 let stored: [string[], number] = [[], 0];
 let epoch = "e";
@@ -39,7 +39,7 @@ let rejected: { id: string }[] = [];
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
 
-function answer({ kind, request, n, slice, slices }: Up): void {
+function answer({ kind, request, n, slice, slices }: ToWorker): void {
   if (kind === "actions") {
     say({ kind: "ack", n });
     say({ kind: "status", status: {}, unfinished: false });
@@ -64,7 +64,7 @@ function answer({ kind, request, n, slice, slices }: Up): void {
 
 const active = {
   postMessage(text: string) {
-    const message = JSON.parse(text) as Up;
+    const message = JSON.parse(text) as ToWorker;
     posted.push(message);
     if (silent) silent.push(message);
     else queueMicrotask(() => answer(message));
@@ -183,22 +183,22 @@ test("another worker, API or database is refused", async () => {
 });
 
 const ids = ({ puts, deletes }: Change<unknown>) => [puts.map(({ id }) => id), deletes];
-/** Says that the page may have missed something, and waits until `heard` has heard of so many changes. */
-async function catchUp(heard: unknown[], length: number): Promise<void> {
+/** Says that the page may have missed something, and waits until `changes` has heard of so many changes. */
+async function catchUp(changes: unknown[], length: number): Promise<void> {
   say({ kind: "joined", position: 1_000_000 });
-  for (let turns = 0; heard.length < length && turns < 1_000; turns += 1) await turn();
+  for (let turns = 0; changes.length < length && turns < 1_000; turns += 1) await turn();
 }
 
-test("what was missed is heard, whatever the worker remembers of the page", async () => {
+test("what was missed is changes, whatever the worker remembers of the page", async () => {
   await hydrate("books");
-  const heard: unknown[] = [];
-  const end = subscribe("books", (change) => heard.push(ids(change)));
+  const changes: unknown[] = [];
+  const end = subscribe("books", (change) => changes.push(ids(change)));
   dispatch({ type: "books/addItem", payload: { id: 1 } });
   await flushPersistence();
   // It has forgotten the page's bursts.
   stored = [["2"], 1];
-  await catchUp(heard, 1);
-  deepStrictEqual(heard, [[["2"], ["1"]]]);
+  await catchUp(changes, 1);
+  deepStrictEqual(changes, [[["2"], ["1"]]]);
   end();
 });
 
@@ -206,15 +206,15 @@ test("of what is gone a listener hears, however it came to know", async () => {
   stored = [["read"], 2];
   await hydrate("models");
   dispatch({ type: "models/addItem", payload: { id: "made" } });
-  const heard: [string[], string[]][] = [];
-  const end = subscribe("models", (change) => heard.push(ids(change) as [string[], string[]]));
+  const changes: [string[], string[]][] = [];
+  const end = subscribe("models", (change) => changes.push(ids(change) as [string[], string[]]));
   dispatch({ type: "models/removeItem", payload: "other" });
   stored = [["found"], 3];
-  await catchUp(heard, 1);
+  await catchUp(changes, 1);
   stored = [[], 4];
-  await catchUp(heard, 2);
-  deepStrictEqual(heard[0]?.[1].sort(), ["made", "read"]);
-  deepStrictEqual(heard[1]?.[1].sort(), ["found", "made", "read"]);
+  await catchUp(changes, 2);
+  deepStrictEqual(changes[0]?.[1].sort(), ["made", "read"]);
+  deepStrictEqual(changes[1]?.[1].sort(), ["found", "made", "read"]);
   // One that ended meanwhile hears nothing.
   let last = 0;
   const endLast = subscribe("models", () => {
@@ -225,7 +225,7 @@ test("of what is gone a listener hears, however it came to know", async () => {
   await hydrate("models");
   await turn();
   endLast();
-  deepStrictEqual([heard.length, last], [2, 1]);
+  deepStrictEqual([changes.length, last], [2, 1]);
 });
 
 test("what is told while the items are read is in them, however often that is", async () => {
@@ -237,13 +237,13 @@ test("what is told while the items are read is in them, however often that is", 
   const asked = silent;
   silent = undefined;
   // The worker reads a store while it takes what others do.
-  const told = (position: number, puts: string[], deletes: string[]) => {
+  const post = (position: number, puts: string[], deletes: string[]) => {
     const items = puts.map((id) => ({ id, value: { id } }));
     say({ kind: "changed", slice: "books", puts: items, deletes, origin: "tab", n: 0, position });
   };
-  told(5, ["before"], []);
-  for (let position = 6; position < 20; position += 1) told(position, [`new ${position}`], ["old"]);
-  told(20, [], ["new 6"]);
+  post(5, ["before"], []);
+  for (let position = 6; position < 20; position += 1) post(position, [`new ${position}`], ["old"]);
+  post(20, [], ["new 6"]);
   const before = of("hydrate").length;
   asked.forEach(answer);
   const items = (await reading).map(({ id }) => id);
@@ -254,16 +254,16 @@ test("what is told while the items are read is in them, however often that is", 
 test("another database takes nothing away from who listens", async () => {
   stored = [["kept"], 21];
   await hydrate("books");
-  const heard: unknown[] = [];
-  const end = subscribe("books", (change) => heard.push(ids(change)));
+  const changes: unknown[] = [];
+  const end = subscribe("books", (change) => changes.push(ids(change)));
   stored = [[], 0];
   epoch = "another";
   say({ kind: "stale" });
   await hydrate("books");
-  await catchUp(heard, 1);
+  await catchUp(changes, 1);
   stored = [["new"], 1];
-  await catchUp(heard, 1);
-  deepStrictEqual(heard, [[["new"], []]]);
+  await catchUp(changes, 1);
+  deepStrictEqual(changes, [[["new"], []]]);
   end();
 });
 

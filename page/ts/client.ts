@@ -7,15 +7,15 @@ import {
   add,
   each,
   follow,
-  hear,
+  handleMessage,
   listen,
   type Message,
   pendingListeners,
   type Rows,
   rejectionsListeners,
+  type SliceChange,
   subscribeErrors,
-  type Told,
-} from "./heard.js";
+} from "./subscriptions.js";
 import type {
   Action,
   AutoSyncConfig,
@@ -35,11 +35,11 @@ export {
   subscribeErrors,
   subscribeStatus,
   subscribeSyncMetrics,
-} from "./heard.js";
+} from "./subscriptions.js";
 export type * from "./types.js";
 
 /** A slice that could not be read again in peace is read again after so many ms. */
-const AGAIN_MS = 250;
+const REREAD_MS = 250;
 
 /**
  * A burst is posted in parts of at most so many actions, and so many bytes of text unless a single action has more: each is a
@@ -54,7 +54,7 @@ const SHORT = 650;
 const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
 
 /** Bursts that follow one another closely are posted together, one in so many ms. */
-const GATHER_MS = 50;
+const MIN_INTERVAL_MS = 50;
 
 /** A call of `register`. */
 interface Call {
@@ -66,19 +66,19 @@ interface Call {
 let registering: Call | undefined;
 let registered: Call | undefined;
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
-let early = 0;
+let pendingRegistrations = 0;
 /** Where the worker, the API and the database are, once the worker can be posted to. */
 let connected: string | undefined;
 /** Actions that are not posted, as JSON texts with commas between; how many they are, and how many bytes at most. */
-let gathered = "";
-let gatheredActions = 0;
-let gatheredBytes = 0;
+let chunk = "";
+let chunkActions = 0;
+let chunkBytes = 0;
 /** Parts that are full. */
-let aside: string[] = [];
+let fullChunks: string[] = [];
 /** How many were posted. */
 let bursts = 0;
 /** When a burst was posted last, and the timer of the next one. */
-let posted = -GATHER_MS;
+let posted = -MIN_INTERVAL_MS;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
@@ -107,7 +107,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
 
 /** One call after the other, so that each is refused for its own mistakes. */
 async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
-  early += 1;
+  pendingRegistrations += 1;
   let asked: Promise<Registration>;
   try {
     await before?.promise.catch(() => {});
@@ -127,7 +127,7 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
       wasm.register(slices, autoSync, resolve, reject);
     }).finally(() => end?.());
   } finally {
-    early -= 1;
+    pendingRegistrations -= 1;
     post();
   }
   return asked;
@@ -170,7 +170,7 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
     });
     // One for all pages, and one for this page.
     for (const channel of [name, `${name}:${page}`])
-      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => heard(data);
+      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => onMessage(data);
   } catch (reason) {
     throw failure(
       "worker_failed",
@@ -179,30 +179,30 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
   }
   addEventListener("online", () => wasm.tell("online"));
   // The page may be gone the next moment, and its worker soon after.
-  addEventListener("pagehide", leave);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
+  addEventListener("pagehide", onPageHide);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && onPageHide());
 }
 
 /** Takes what the worker says, to this page or to all. */
-function heard(message: Message): void {
+function onMessage(message: Message): void {
   // What was dispatched before knew nothing of it: a burst says what the page had applied.
   if (message.kind === "changed" || message.kind === "rows") post();
-  wasm.hear(message);
+  wasm.handle_message(message);
 }
 
 /** Takes what answers nothing of it. */
 function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {
-    for (const of of known.values()) {
+    for (const of of tracked.values()) {
       of.ids.clear();
       of.isRead = false;
     }
   }
-  hear(message);
+  handleMessage(message);
 }
 
-function leave(): void {
+function onPageHide(): void {
   post(true);
   wasm.tell("hidden");
 }
@@ -236,23 +236,23 @@ function answer<T>(
 export function dispatch<A extends { type: string }>(action: A): A {
   const type = String((action as Action | null | undefined)?.type);
   const slash = type.lastIndexOf("/");
-  const of = known.get(type.slice(0, slash));
-  if (of) takeKnown(of, type.slice(slash + 1), action);
-  else take(action);
+  const of = tracked.get(type.slice(0, slash));
+  if (of) dispatchTracked(of, type.slice(slash + 1), action);
+  else enqueue(action);
   return action;
 }
 
 /** Takes an action on a slice of which the page knows items: it knows others then. */
-function takeKnown(of: Known, verb: string, action: Action): void {
+function dispatchTracked(of: TrackedIds, verb: string, action: Action): void {
   const { payload } = action;
   const items = Array.isArray(payload) ? payload : [payload];
   if (verb.startsWith("set")) {
     const now = new Set(items.map(idOf).filter((id) => id !== undefined));
     // Of a slice that was not read, the others are not known: all that there is goes.
-    take(action, { left: of.isRead ? [...of.ids].filter((id) => !now.has(id)) : undefined });
+    enqueue(action, { left: of.isRead ? [...of.ids].filter((id) => !now.has(id)) : undefined });
     of.ids = now;
   } else {
-    take(action);
+    enqueue(action);
     if (verb === "clearItems") of.ids.clear();
     else if (verb !== "removeItem" && !verb.startsWith("delete")) know(of, items);
     else of.ids.delete(typeof payload === "object" ? (idOf(payload) ?? "") : String(payload));
@@ -261,30 +261,30 @@ function takeKnown(of: Known, verb: string, action: Action): void {
 }
 
 /** Takes an action about the item `id` if its payload does not name it; the number of the burst with which it goes. */
-function send(action: Action, id?: string, whole?: unknown): number {
-  return take(action, { id, whole });
+function send(action: Action, id?: string, upsert?: unknown): number {
+  return enqueue(action, { id, upsert });
 }
 
 /** The bytes of a text, or more. */
 const bytesOf = (text: string) => (text.length <= SHORT ? text.length * 3 : new TextEncoder().encode(text).length);
 
 /** Takes an action; the number of the burst with which it goes. */
-function take(action: Action, beside?: Beside): number {
+function enqueue(action: Action, beside?: Beside): number {
   checkRegistered("dispatch");
   const text = actionText(action, beside);
   // With the comma before it, and room for the brackets.
   const bytes = bytesOf(text) + 1;
-  if (gatheredActions === MAX_ACTIONS || gatheredBytes + bytes + 1 > MAX_BYTES) putAside();
-  gatheredActions += 1;
-  gatheredBytes += bytes;
-  if (gathered === "") {
-    gathered = text;
-    if (aside.length === 0) postSoon();
+  if (chunkActions === MAX_ACTIONS || chunkBytes + bytes + 1 > MAX_BYTES) finishChunk();
+  chunkActions += 1;
+  chunkBytes += bytes;
+  if (chunk === "") {
+    chunk = text;
+    if (fullChunks.length === 0) postSoon();
   } else {
     // Strings are joined in the end, all at once.
-    gathered += `,${text}`;
+    chunk += `,${text}`;
   }
-  return bursts + aside.length + 1;
+  return bursts + fullChunks.length + 1;
 }
 
 function checkRegistered(what: string): NonNullable<typeof registering> {
@@ -294,26 +294,26 @@ function checkRegistered(what: string): NonNullable<typeof registering> {
 
 /** At the end of this microtask or, where bursts follow one another closely, a moment later with those that come. */
 function postSoon(): void {
-  const wait = posted + GATHER_MS - performance.now();
+  const wait = posted + MIN_INTERVAL_MS - performance.now();
   // Timers of hidden pages may be a minute late.
   if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(() => post());
   else timer = setTimeout(() => post(), wait);
 }
 
-function putAside(): void {
-  if (gathered !== "") aside.push(gathered);
-  gathered = "";
-  gatheredActions = 0;
-  gatheredBytes = 0;
+function finishChunk(): void {
+  if (chunk !== "") fullChunks.push(chunk);
+  chunk = "";
+  chunkActions = 0;
+  chunkBytes = 0;
 }
 
 /** Posts what was gathered. It waits for calls of `register`, unless the page is about to go. */
 function post(leaving = false): void {
-  if (!connected || (early > 0 && !leaving)) return;
-  putAside();
-  if (aside.length === 0) return;
-  const texts = aside;
-  aside = [];
+  if (!connected || (pendingRegistrations > 0 && !leaving)) return;
+  finishChunk();
+  if (fullChunks.length === 0) return;
+  const texts = fullChunks;
+  fullChunks = [];
   clearTimeout(timer);
   posted = performance.now();
   bursts += texts.length;
@@ -380,14 +380,14 @@ export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
  * that told before is in them.
  */
 export async function hydrate<T>(slice: string): Promise<{ id: string; value: T }[]> {
-  const items = await present(slice);
-  const of = knownOf(slice);
+  const items = await readSlice(slice);
+  const of = trackedIdsOf(slice);
   know(of, items);
   of.isRead = true;
   return items as { id: string; value: T }[];
 }
 
-async function stored(slice: string) {
+async function requestRows(slice: string) {
   const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
   const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
   change(items, { puts, deletes });
@@ -398,42 +398,42 @@ type Items = Map<string, unknown>;
 
 const listed = (items: Items) => [...items].map(([id, value]) => ({ id, value }));
 
-function change(items: Items, { puts, deletes }: Pick<Told, "puts" | "deletes">): void {
+function change(items: Items, { puts, deletes }: Pick<SliceChange, "puts" | "deletes">): void {
   for (const id of deletes) items.delete(id);
   for (const { id, value } of puts) items.set(id, value);
 }
 
-async function read(slice: string): Promise<Omit<Told, "origin">> {
-  const { items, n, position } = await stored(slice);
+async function read(slice: string): Promise<Omit<SliceChange, "origin">> {
+  const { items, n, position } = await requestRows(slice);
   return { puts: listed(items), deletes: [], n, position };
 }
 
 /** The worker reads a store while it takes what others do, and may tell of that before it answers. */
-async function present(slice: string) {
-  let early: Told[] = [];
-  const end = follow(slice, (told) => {
-    if (typeof told !== "string") early.push(told);
+async function readSlice(slice: string) {
+  let changesDuringRead: SliceChange[] = [];
+  const end = follow(slice, (update) => {
+    if (typeof update !== "string") changesDuringRead.push(update);
     // Another database has nothing of what was told.
-    else if (told === "registered") early = [];
+    else if (update === "registered") changesDuringRead = [];
   });
-  const { items, position } = await stored(slice).finally(end);
-  for (const told of early) if (told.position > position) change(items, told);
+  const { items, position } = await requestRows(slice).finally(end);
+  for (const update of changesDuringRead) if (update.position > position) change(items, update);
   return listed(items);
 }
 
 /** Of a slice that was read or is listened to: the ids of items that the page was told of or made, and how often it changed them. */
-interface Known {
+interface TrackedIds {
   ids: Set<string>;
   changes: number;
   /** All of them were read, of this database. */
   isRead: boolean;
 }
 
-const known = new Map<string, Known>();
+const tracked = new Map<string, TrackedIds>();
 
-function knownOf(slice: string): Known {
-  const of = known.get(slice) ?? { ids: new Set(), changes: 0, isRead: false };
-  known.set(slice, of);
+function trackedIdsOf(slice: string): TrackedIds {
+  const of = tracked.get(slice) ?? { ids: new Set(), changes: 0, isRead: false };
+  tracked.set(slice, of);
   return of;
 }
 
@@ -442,7 +442,7 @@ function idOf(item: unknown): string | undefined {
   return id === undefined ? undefined : String(id);
 }
 
-function know({ ids }: Known, items: unknown[]): void {
+function know({ ids }: TrackedIds, items: unknown[]): void {
   for (const item of items) {
     const id = idOf(item);
     if (id !== undefined) ids.add(id);
@@ -454,18 +454,18 @@ function know({ ids }: Known, items: unknown[]): void {
  * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
  */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
-  const of = knownOf(slice);
+  const of = trackedIdsOf(slice);
   let listens = true;
-  const tell = (told: Change<unknown>) => {
-    know(of, told.puts);
-    if (listens && (told.puts[0] || told.deletes[0])) fn(told as Change<T>);
+  const tell = (update: Change<unknown>) => {
+    know(of, update.puts);
+    if (listens && (update.puts[0] || update.deletes[0])) fn(update as Change<T>);
   };
-  const end = follow(slice, (told) => {
-    if (told === "joined") catchUp(slice, of, tell).catch(reportError);
+  const end = follow(slice, (update) => {
+    if (update === "joined") catchUp(slice, of, tell).catch(reportError);
     // Another database lacks what the page shows, which is no reason to take it away.
-    else if (told !== "registered") {
-      for (const id of told.deletes) of.ids.delete(id);
-      tell(told);
+    else if (update !== "registered") {
+      for (const id of update.deletes) of.ids.delete(id);
+      tell(update);
     }
   });
   return () => {
@@ -474,12 +474,12 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   };
 }
 
-async function catchUp(slice: string, of: Known, tell: (change: Change<unknown>) => void): Promise<void> {
+async function catchUp(slice: string, of: TrackedIds, tell: (change: Change<unknown>) => void): Promise<void> {
   const before = of.changes;
-  const puts = await present(slice);
+  const puts = await readSlice(slice);
   // What was dispatched meanwhile is newer than what was read.
   if (before !== of.changes) {
-    setTimeout(() => catchUp(slice, of, tell).catch(reportError), AGAIN_MS);
+    setTimeout(() => catchUp(slice, of, tell).catch(reportError), REREAD_MS);
     return;
   }
   const gone = new Set(of.ids);
@@ -499,13 +499,13 @@ export async function getRejected(): Promise<Rejected<unknown>[]> {
  * @throws TypeError for a value that cannot be kept, naming the path; NightferryError as `flushPersistence`.
  */
 export async function retryRejected(id: string, value?: unknown): Promise<void> {
-  take({ type: "@retryRejected", payload: value }, { id });
+  enqueue({ type: "@retryRejected", payload: value }, { id });
   await flushPersistence();
 }
 
 /** Forgets a refused change. Resolves when that is committed in IndexedDB. */
 export async function discardRejected(id: string): Promise<void> {
-  take({ type: "@discardRejected" }, { id });
+  enqueue({ type: "@discardRejected" }, { id });
   await flushPersistence();
 }
 
@@ -532,7 +532,7 @@ export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): 
 }
 
 /** What nightferry/redux needs beyond the API. @internal */
-export const link = { register, send, read, follow };
+export const internal = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {

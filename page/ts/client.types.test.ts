@@ -4,9 +4,9 @@ import type * as client from "./client.js";
 
 type Equal<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
 type Holds<Condition extends true> = Condition;
-type Takes<Fn extends (...taken: never[]) => unknown, Taken extends unknown[], Given> = [
+type Takes<Fn extends (...taken: never[]) => unknown, Taken extends unknown[], Returned> = [
   Equal<Parameters<Fn>, Taken>,
-  Equal<ReturnType<Fn>, Given>,
+  Equal<ReturnType<Fn>, Returned>,
 ] extends [true, true]
   ? true
   : false;

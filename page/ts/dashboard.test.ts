@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { getStatus, getSyncMetrics, type Status } from "nightferry-client";
 import { describe, share, topOf } from "./dashboard/chart.js";
 import type { Start } from "./dashboard/nodes.js";
-import { ago, duration, summary } from "./dashboard/words.js";
+import { ago, duration, summary } from "./dashboard/text.js";
 import { NightferryDashboard } from "./dashboard.js";
 
 const words = (start: Start, status: Partial<Status>) =>

@@ -34,7 +34,7 @@ export class NightferryDashboard extends Base {
   connectedCallback(): void {
     if (!this.shadowRoot) this.build(this.attachShadow({ mode: "open" }));
     this.start = "asked";
-    const ends = [subscribeStatus(this.heard), subscribeSyncMetrics(this.later), logChanged(this.later)];
+    const ends = [subscribeStatus(this.onStatus), subscribeSyncMetrics(this.later), logChanged(this.later)];
     const timer = setInterval(this.later, TICK_MS);
     this.ends = [...ends, () => clearInterval(timer), () => cancelAnimationFrame(this.frame ?? 0)];
     this.update();
@@ -70,7 +70,7 @@ export class NightferryDashboard extends Base {
   }
 
   /** The first call tells what was known before; each one after that came from the worker, which so has started. */
-  private heard = (): void => {
+  private onStatus = (): void => {
     if (this.ends.length > 0) this.start = "running";
     this.later();
   };

@@ -42,9 +42,9 @@ type Holds<Condition extends true> = Condition;
 type Plain<T> = { -readonly [Field in keyof T]: T[Field] };
 
 type Same<Name extends keyof Documented> = Equal<Plain<Returned[Name]>, Documented[Name]>;
-type Takes<Name extends keyof Documented> = Documented[Name] extends (...taken: infer Taken) => infer Given
+type Takes<Name extends keyof Documented> = Documented[Name] extends (...taken: infer Taken) => infer Result
   ? Returned[Name] extends (...taken: Taken) => unknown
-    ? Equal<ReturnType<Extract<Returned[Name], (...taken: never[]) => unknown>>, Given>
+    ? Equal<ReturnType<Extract<Returned[Name], (...taken: never[]) => unknown>>, Result>
     : false
   : false;
 

@@ -29,5 +29,5 @@ export {
  * `configureStore({reducer, enhancers: (get) => get().concat(nightferryEnhancer({slices: {files: {}}}))})`
  */
 export function nightferryEnhancer(options: NightferryOptions): StoreEnhancer<NightferryStore> {
-  return enhancer(typeof window === "undefined" ? undefined : client.link, options, mirror);
+  return enhancer(typeof window === "undefined" ? undefined : client.internal, options, mirror);
 }

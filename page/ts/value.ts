@@ -46,16 +46,15 @@ export function checkSize(text: string, path: string): void {
 
 /** Finds what cannot be kept; `above` has the values around this one. */
 function check(value: unknown, path: string, above: object[]): void {
-  const refuse: (why: string) => never = (why) => {
+  const fail: (why: string) => never = (why) => {
     throw new TypeError(`${path} ${why}`);
   };
   if (isPlain(value, above.length)) return;
-  if (Number.isFinite(value))
-    refuse("is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.");
+  if (Number.isFinite(value)) fail("is an integer beyond 2^53-1, which no browser holds exactly. Keep it as a string.");
   if (typeof value !== "object" || value === null)
-    refuse(`is ${["undefined", "number"].includes(typeof value) ? value : `a ${typeof value}`}, ${NOT_JSON}`);
-  if (above.includes(value)) refuse("refers back to a value that contains it (a cycle), which cannot be kept.");
-  if (above.length === MAX_DEPTH) refuse(`is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
+    fail(`is ${["undefined", "number"].includes(typeof value) ? value : `a ${typeof value}`}, ${NOT_JSON}`);
+  if (above.includes(value)) fail("refers back to a value that contains it (a cycle), which cannot be kept.");
+  if (above.length === MAX_DEPTH) fail(`is nested deeper than ${MAX_DEPTH} levels, which cannot be kept.`);
   const around = [...above, value];
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length; at += 1) check(value[at], `${path}[${at}]`, around);
@@ -64,14 +63,14 @@ function check(value: unknown, path: string, above: object[]): void {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     const name = value.constructor?.name || "an object with a class";
-    refuse(`is a ${name}, ${NOT_JSON} Convert it to a plain object, array, string or number.`);
+    fail(`is a ${name}, ${NOT_JSON} Convert it to a plain object, array, string or number.`);
   }
   for (const [key, field] of Object.entries(value)) {
-    if (key === "__proto__") refuse('has a key "__proto__", which is refused for safety.');
+    if (key === "__proto__") fail('has a key "__proto__", which is refused for safety.');
     if (field !== undefined)
       check(field, /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`, around);
   }
-  if ("toJSON" in value && typeof value.toJSON === "function") refuse("has a toJSON method, which cannot be kept.");
+  if ("toJSON" in value && typeof value.toJSON === "function") fail("has a toJSON method, which cannot be kept.");
 }
 
 const NOT_JSON = "which is not JSON and cannot be kept.";

@@ -219,21 +219,21 @@ def test_a_hook_that_fails_undoes_the_push(make_app: MakeApp, caplog: pytest.Log
 
 
 def test_a_signal_tells_of_each_applied_change_once(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[tuple[Any, ...]] = []
+    received: list[tuple[Any, ...]] = []
 
-    def hear(sender: Flask, change: Change) -> None:
-        heard.append((sender, change.op, change.id, change.value, change.before, change.version))
+    def receive(sender: Flask, change: Change) -> None:
+        received.append((sender, change.op, change.id, change.value, change.before, change.version))
         raise RuntimeError("a receiver's bug")
 
     device = Device(app)
-    with item_applied.connected_to(hear, sender=app):
+    with item_applied.connected_to(receive, sender=app):
         body = device.push_body(put("a", 1), put("", 1))
         [created, _] = device.post("push", body).get_json()["results"]
         device.post("push", body)  # the same again
         device.push(put("a", 1))  # equal
         device.push(put("a", 2))  # in conflict
         [deleted] = device.push(delete("a", created["version"]))
-    assert heard == [
+    assert received == [
         (app, "put", "a", 1, None, created["version"]),
         (app, "delete", "a", None, 1, deleted["version"]),
     ]

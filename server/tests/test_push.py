@@ -284,10 +284,10 @@ def test_parts_of_a_push_are_answered_the_same_and_new_items_are_added(device: D
     half = device.post("push", body | {"mutations": mutations[:2]}).get_json()["results"]
     again = device.post("push", body | {"mutations": mutations[1:2]}).get_json()["results"]
     assert again == half[1:]
-    whole = device.post("push", body).get_json()["results"]
-    assert (whole[:2], statuses(whole)) == (half, ["applied"] * 4)
-    assert whole[2]["version"] > half[0]["version"]
-    assert device.post("push", body | {"mutations": mutations[2:]}).get_json()["results"] == whole[2:]
+    complete = device.post("push", body).get_json()["results"]
+    assert (complete[:2], statuses(complete)) == (half, ["applied"] * 4)
+    assert complete[2]["version"] > half[0]["version"]
+    assert device.post("push", body | {"mutations": mutations[2:]}).get_json()["results"] == complete[2:]
     assert device.pull()["total"] == 4
 
 

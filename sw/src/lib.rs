@@ -1,6 +1,6 @@
-//! The worker of Nightferry: performs what the engine decides. `sw.js` has the listeners and calls [`handle_message`] and
-//! [`background_sync`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] is what else the
-//! browser provides.
+//! The service worker of Nightferry: performs the outputs of the engine. `sw.js` has the listeners and calls [`handle_message`] and
+//! [`background_sync`]; [`worker`] is the driver's loop, [`database`] is IndexedDB, [`network`] is HTTP, and [`platform`] wraps other APIs of
+//! the browser.
 
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -23,8 +23,8 @@ extern "C" {
     fn panicked(message: &str);
 }
 
-/// A panic costs the instance, not the worker: the next event gets a fresh one, which reads everything from the
-/// database.
+/// Installs the panic hook. A panic ends the wasm instance, not the worker. The next event gets a new instance, which reads
+/// everything from the database.
 #[wasm_bindgen(start)]
 pub fn start() {
     std::panic::set_hook(Box::new(|info| {
@@ -33,7 +33,8 @@ pub fn start() {
     }));
 }
 
-/// Starts the engine on the database `name`, for the server at `api`; with `trace`, prints what it does. Called before anything else, and once for an instance.
+/// Starts the engine on the database `name`, for the server at `api`. With `trace`, inputs and outputs are printed. It is
+/// called once for an instance, before any other function.
 #[wasm_bindgen]
 pub async fn boot(name: String, api: String, trace: bool) -> Result<(), JsValue> {
     worker::boot(name, api, trace).await.map_err(|error| failure(&error.message))
@@ -42,11 +43,11 @@ pub async fn boot(name: String, api: String, trace: bool) -> Result<(), JsValue>
 /// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.
 #[wasm_bindgen]
 pub async fn handle_message(data: JsValue) {
-    // Anything other than text is no message of ours: the engine answers it like one that cannot be read.
+    // The engine answers data that is not text like a message that cannot be read.
     worker::handle(Input::Message(data.as_string().unwrap_or_default())).await;
 }
 
-/// Handles a wake by the browser. Rejects while something is left to send, so that the browser tries again later.
+/// Handles a Background Sync. Rejects while something is left to send, so that the browser tries again later.
 #[wasm_bindgen]
 pub async fn background_sync() -> Result<(), JsValue> {
     match worker::handle(Input::BackgroundSync).await {

@@ -1,4 +1,4 @@
-//! The driver's loop: inputs into the engine, outputs performed, events held open while there is work.
+//! The driver of the engine: passes inputs to it, performs its outputs, and holds events open while there is work.
 
 use crate::database::{self, Database, read};
 use crate::network;
@@ -15,9 +15,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local as spawn};
 use web_sys::AbortController;
 
-/// Work that is due within this is waited for; what is due later is begun by another event.
+/// An event is held open for work that is due within this time. Another event starts later work.
 const KEEP_ALIVE_MS: u64 = 20_000;
-/// The longest that one event is held open for.
+/// The longest time that one event is held open.
 const HOLD_MS: u32 = 25_000;
 
 thread_local! {
@@ -25,7 +25,7 @@ thread_local! {
     static WORKER: Cell<Option<&'static Worker>> = const { Cell::new(None) };
 }
 
-/// Opens the database and starts the engine on it. `Err` says why that is impossible; the pages are told, too.
+/// Opens the database and starts the engine on it. An error is posted to the pages, too.
 pub async fn boot(name: String, api: String, trace: bool) -> Result<(), BootError> {
     match Worker::boot(name.clone(), api, trace).await {
         Ok(worker) => {
@@ -39,12 +39,12 @@ pub async fn boot(name: String, api: String, trace: bool) -> Result<(), BootErro
     }
 }
 
-/// Handles an event: a page's text, or a wake. Done when there is no work left, or after [`HOLD_MS`]; whether the server
-/// has everything then.
+/// Handles an event: a page's message, or a Background Sync. Returns when there is no work left, or after [`HOLD_MS`]. The
+/// result is true if the server has everything.
 pub async fn handle(input: Input) -> bool {
     let Some(worker) = WORKER.get() else { return false };
     worker.input(input);
-    worker.rest().await;
+    worker.until_idle().await;
     let unsent = worker.engine.borrow().is_unsent();
     !unsent
 }
@@ -56,17 +56,17 @@ struct Worker {
     /// `None` while stores are being added.
     database: RefCell<Option<Database>>,
     pages: Pages,
-    /// What the timer waits for, and the timer.
+    /// The deadline, and its timer.
     timer: RefCell<Option<(Deadline, Timeout)>>,
-    /// The request in flight: there is one at a time.
+    /// The request in flight. There is at most one.
     in_flight: Cell<Option<(u64, AbortController)>>,
-    /// The database is being opened again.
+    /// True while the database is being opened again.
     opening: Cell<bool>,
-    /// Counts the engines: what one has begun is not reported to the next.
+    /// The number of the present engine. Results of an earlier engine's outputs are dropped.
     life: Cell<u32>,
-    /// Inputs and outputs are printed to the console.
+    /// True if inputs and outputs are printed to the console.
     trace: bool,
-    /// Whether the engine's outputs are being performed further up the stack.
+    /// True while outputs are performed further up the stack.
     pumping: Cell<bool>,
     /// Ends the wait of the events that are held open.
     resting: RefCell<Vec<Function>>,
@@ -132,10 +132,10 @@ impl Worker {
         }
     }
 
-    /// Until there is no work left, or this event has been held for long enough.
-    async fn rest(&self) {
+    /// Resolves when there is no work left, or when this event was held for [`HOLD_MS`].
+    async fn until_idle(&self) {
         if self.engine.borrow().busy(KEEP_ALIVE_MS) {
-            // A promise's own function: it may be called twice.
+            // A promise's function may be called twice.
             let mut held = None;
             let rested = Promise::new(&mut |rested, _| {
                 let late = rested.clone();
@@ -257,8 +257,8 @@ impl Worker {
         Ok(())
     }
 
-    /// A connection that was lost never comes back: a new one is opened for the next try. This one has failed. Where the
-    /// database was deleted meanwhile, the engine begins anew on a new one (f54).
+    /// Opens a new connection for the next try, because a lost one never recovers. Returns the error of this try. If the
+    /// database was deleted in the meantime, a new engine starts on a new database (f54).
     async fn reopen<T>(&'static self, error: StoreError) -> Result<T, StoreError> {
         if self.opening.replace(true) {
             return Err(error);
@@ -283,7 +283,7 @@ impl Worker {
         self.begin_anew().await
     }
 
-    /// The database is gone. What the engine has in memory begins a new one, and pages learn by its name that it is another.
+    /// Creates a new database from the memory of the engine, after the database was deleted. Pages recognize it by its epoch.
     async fn begin_anew(&'static self) -> Result<(), StoreError> {
         let Rescue { stores, writes } = self.engine.borrow_mut().rescue();
         let database = Database::open(&self.name, &stores).await?;
@@ -304,14 +304,14 @@ impl Worker {
         Ok(())
     }
 
-    /// The end of something that an engine wanted, unless there is another engine by now.
+    /// Passes the result of an output to the engine, unless another engine has replaced it.
     fn report(&'static self, life: u32, input: Input) {
         if self.life.get() == life {
             self.input(input);
         }
     }
 
-    /// Takes the request out, if it is in flight still.
+    /// Removes and returns the controller of a request that is in flight.
     fn ended(&self, request: u64) -> Option<AbortController> {
         let (in_flight, controller) = self.in_flight.take()?;
         if in_flight == request {

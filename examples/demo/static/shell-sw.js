@@ -9,7 +9,7 @@
 const PREFIX = "shell-";
 const CACHE = PREFIX + SHELL.version;
 const FILES = new Set(SHELL.files);
-const PATIENCE_MS = 1500;
+const TIMEOUT_MS = 1500;
 
 /** Pages that were opened from the copy. @type {Set<string>} */
 const fromCopy = new Set();
@@ -76,7 +76,7 @@ async function copyOf(path) {
 /** The network's answer, unless it fails (a proxy's 502 too) or takes too long. */
 async function fetchSoon(request) {
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+  const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
   try {
     const response = await fetch(request, { signal: stop.signal });
     if (response.status >= 500) throw new Error(`The server answered ${response.status}.`);

@@ -36,7 +36,7 @@ pub enum Act<T> {
     /// The items as they are stored.
     Read(Vec<Item<T>>),
     /// Something changed elsewhere.
-    Heard(Change<T>),
+    Received(Change<T>),
     /// This page changes an item.
     Edit(Box<dyn Edit<T>>),
 }
@@ -55,7 +55,7 @@ impl<T: Clone> Reducible for Items<T> {
                     }
                 }
             }
-            Act::Heard(change) => {
+            Act::Received(change) => {
                 for Item { id, value } in change.puts {
                     next.set(id, Some(value));
                 }
@@ -95,8 +95,8 @@ where
     let dispatcher = items.dispatcher();
     use_effect_with(slice, move |slice| {
         let slice = *slice;
-        let heard = dispatcher.clone();
-        let subscription = subscribe(slice, move |change| heard.dispatch(Act::Heard(change)));
+        let receiver = dispatcher.clone();
+        let subscription = subscribe(slice, move |change| receiver.dispatch(Act::Received(change)));
         spawn_local(async move {
             match hydrate(slice).await {
                 Ok(stored) => dispatcher.dispatch(Act::Read(stored)),
@@ -116,7 +116,7 @@ pub fn edit<T: Clone>(
     edit: impl Edit<T> + Serialize + 'static,
 ) -> Result<(), nightferry_page::Error> {
     dispatch(&edit)?;
-    progress.dispatch(Told { changes: vec![(edit.id().to_owned(), ProgressState::Local)], reset: false });
+    progress.dispatch(Update { changes: vec![(edit.id().to_owned(), ProgressState::Local)], reset: false });
     items.dispatch(Act::Edit(Box::new(edit)));
     Ok(())
 }
@@ -132,17 +132,17 @@ impl Progress {
 }
 
 /// Progress of some items; with `reset`, of all that the server does not have.
-pub struct Told {
+pub struct Update {
     changes: Vec<(String, ProgressState)>,
     reset: bool,
 }
 
 impl Reducible for Progress {
-    type Action = Told;
+    type Action = Update;
 
-    fn reduce(self: Rc<Self>, told: Told) -> Rc<Self> {
-        let mut next = if told.reset { Progress::default() } else { Rc::unwrap_or_clone(self) };
-        for (id, state) in told.changes {
+    fn reduce(self: Rc<Self>, update: Update) -> Rc<Self> {
+        let mut next = if update.reset { Progress::default() } else { Rc::unwrap_or_clone(self) };
+        for (id, state) in update.changes {
             match state {
                 ProgressState::Synced => next.0.remove(&id),
                 state => next.0.insert(id, state),
@@ -160,7 +160,7 @@ pub fn use_progress(slice: &'static str) -> UseReducerHandle<Progress> {
     use_effect_with(slice, move |slice| {
         let subscription = subscribe_pending(slice, move |changes, reset| {
             let changes = changes.iter().map(|change| (change.id.clone(), change.state)).collect();
-            dispatcher.dispatch(Told { changes, reset });
+            dispatcher.dispatch(Update { changes, reset });
         });
         move || drop(subscription)
     });

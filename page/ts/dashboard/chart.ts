@@ -2,7 +2,7 @@
 // leaves those of milliseconds visible.
 
 import { draw, make, setText } from "./nodes.js";
-import { duration } from "./words.js";
+import { duration } from "./text.js";
 
 /** The most bars, as many as the metrics keep durations, and the fewest that there is room for. */
 const MOST = 100;

@@ -1,7 +1,7 @@
 // The head: how things are, how much waits, and when the next sync is due.
 
 import { type Model, make, section, setText, type View } from "./nodes.js";
-import { ago, duration, summary } from "./words.js";
+import { ago, duration, summary } from "./text.js";
 
 export function connection(): View {
   const dot = make("span", { class: "dot", "aria-hidden": "true" });

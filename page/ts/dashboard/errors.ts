@@ -2,7 +2,7 @@
 
 import { type Entry, log, presentError } from "./log.js";
 import { make, section, setText, type View } from "./nodes.js";
-import { duration, timeOfDay } from "./words.js";
+import { duration, timeOfDay } from "./text.js";
 
 export function errors(): View {
   const text = make("p");

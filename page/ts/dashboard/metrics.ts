@@ -3,7 +3,7 @@
 import type { SyncMetrics } from "nightferry-client";
 import { chart } from "./chart.js";
 import { make, section, setText, type View } from "./nodes.js";
-import { ago, count, duration } from "./words.js";
+import { ago, count, duration } from "./text.js";
 
 const KINDS = { put: "Written", delete: "Removed", push: "Sent" } as const;
 

@@ -8,7 +8,7 @@ import {
   syncNow,
 } from "nightferry-client";
 import { type Model, make, section, setText, type View } from "./nodes.js";
-import { duration, timeOfDay } from "./words.js";
+import { duration, timeOfDay } from "./text.js";
 
 /** `ask` is called after a check of the connection, which may show that Nightferry was started meanwhile. */
 export function operations(ask: () => void): View {

@@ -1,5 +1,5 @@
 // Generated from the Rust messages by `UPDATE=1 cargo test --test messages`. Do not edit.
-import type { Message } from "../heard.js";
+import type { Message } from "../subscriptions.js";
 
 /** One of each that the page's scripts take, and of each form that it has. */
 export const messages = [

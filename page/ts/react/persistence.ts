@@ -107,25 +107,25 @@ class Reader {
 
   private look(source: Source): View {
     const shown: Partial<Parts> = {};
-    const take = <Part extends keyof Parts>(part: Part): Parts[Part] => {
+    const read = <Part extends keyof Parts>(part: Part): Parts[Part] => {
       this.read.add(part);
       if (!(part in shown)) shown[part] = source[part]();
       return shown[part] as Parts[Part];
     };
-    for (const part of this.read) take(part);
+    for (const part of this.read) read(part);
     let auto: PersistenceAutoSync | undefined;
     const autoSyncStatus = () => {
-      const autoSync = take("autoSync");
-      auto ??= this.autoSyncStatus(autoSync, shown.nextSyncIn, () => take("nextSyncIn"));
+      const autoSync = read("autoSync");
+      auto ??= this.autoSyncStatus(autoSync, shown.nextSyncIn, () => read("nextSyncIn"));
       return auto;
     };
     // Own, enumerable getters: the object can be spread, which reads all of it.
     const result = {
       get status() {
-        return take("status");
+        return read("status");
       },
       get metrics() {
-        return take("metrics");
+        return read("metrics");
       },
       get autoSyncStatus() {
         return autoSyncStatus();

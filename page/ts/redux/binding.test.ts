@@ -10,7 +10,7 @@ import {
   type PayloadAction,
 } from "@reduxjs/toolkit";
 import { clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, settle, turn } from "./device.test-support.js";
+import { Device, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface File {
@@ -82,7 +82,7 @@ function open(device: Device, preloadedState?: { theme: string }) {
 
 async function ready(device: Device) {
   const page = open(device);
-  await settle(page.tab);
+  await untilQuiet(page.tab);
   await page.store.nightferry.ready;
   return page;
 }
@@ -97,14 +97,14 @@ test("f01_any_action_is_sent_as_what_it_changed", async () => {
   const { store, tab } = await ready(device);
   store.dispatch(actions["came in"]({ id: 1, name: "a", tags: ["x"] }));
   store.dispatch(actions["was edited"]({ id: 1, changes: { name: "b" } }));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(sent(device), [{ type: "files/addItem", id: "1", payload: { id: 1, name: "b", tags: ["x"] } }]);
   store.dispatch(actions["was edited"]({ id: 1, changes: { name: "c", tags: undefined } }));
   store.dispatch(actions.loading());
   store.dispatch(list.actions.push("l"));
   store.dispatch(books.actions.put({ isbn: "0-1", title: "B" }));
   store.dispatch(theme.actions.flip());
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(sent(device), [
     { type: "files/updateItem", id: "1", payload: { name: "c" } },
     { type: "list/addItem", id: "l", payload: { id: "l", done: false } },
@@ -114,7 +114,7 @@ test("f01_any_action_is_sent_as_what_it_changed", async () => {
   deepStrictEqual(device.items("files").get("1"), { id: 1, name: "c" });
   store.dispatch(actions["went away"](1));
   store.dispatch(theme.actions.flip());
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(sent(device), [
     { type: "files/removeItem", id: undefined, payload: "1" },
     { type: "theme/set", id: undefined, payload: "light" },
@@ -128,14 +128,14 @@ test("what is stored is in the store when it is ready, whatever its shape", asyn
   first.store.dispatch(list.actions.push("l"));
   first.store.dispatch(books.actions.put({ isbn: "7" }));
   first.store.dispatch(theme.actions.flip());
-  await settle(first.tab);
+  await untilQuiet(first.tab);
   sent(device);
   const second = await ready(device);
   const { files: state, list: items, books: shelf, theme: colour } = second.store.getState();
   deepStrictEqual(state.ids, [2, 10], "ids that are numbers stay numbers");
   deepStrictEqual([state.entities[10], state.loading], [{ id: 10, name: "j" }, false]);
   deepStrictEqual([items, shelf, colour], [[{ id: "l", done: false }], { 7: { isbn: "7" } }, "dark"]);
-  await settle(second.tab);
+  await untilQuiet(second.tab);
   deepStrictEqual(sent(device), [], "nothing of it goes back");
 });
 
@@ -148,10 +148,10 @@ test("what is done while the store is read stays on top", async () => {
   store.dispatch(actions["came in"]({ id: 3, name: "mine" }));
   await turn();
   store.dispatch(actions["was edited"]({ id: 3, changes: { name: "mine still" } }));
-  await settle(tab);
+  await untilQuiet(tab);
   await store.nightferry.ready;
   deepStrictEqual([1, 2, 3].map((id) => name(store, id)), ["stored", "mine", "mine still"]); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(Object.fromEntries(device.items("files")), store.getState().files.entities);
 });
 
@@ -159,14 +159,14 @@ test("f22_two_tabs_end_equal_without_an_echo", async () => {
   const device = new Device();
   const [one, two] = [await ready(device), await ready(device)];
   one.store.dispatch(actions["many came"]([{ id: 1, name: "a", open: false }, { id: 2, name: "b" }])); // biome-ignore format: one line
-  await settle(one.tab, two.tab);
+  await untilQuiet(one.tab, two.tab);
   sent(device);
   // Different fields of one item, and different items, at the same time.
   one.store.dispatch(actions["was edited"]({ id: 1, changes: { name: "A" } }));
   two.store.dispatch(actions["was edited"]({ id: 1, changes: { open: true } }));
   one.store.dispatch(actions["went away"](2));
   two.store.dispatch(actions["came in"]({ id: 3, name: "c" }));
-  await settle(one.tab, two.tab);
+  await untilQuiet(one.tab, two.tab);
   strictEqual(sent(device).length, 4, "no change comes back");
   deepStrictEqual(one.store.getState().files.entities, {
     1: { id: 1, name: "A", open: true },
@@ -180,12 +180,12 @@ test("a tab that was frozen overwrites nothing that it had not seen", async () =
   const device = new Device();
   const [one, frozen] = [await ready(device), await ready(device)];
   one.store.dispatch(actions["came in"]({ id: 1, name: "a", open: false }));
-  await settle(one.tab, frozen.tab);
+  await untilQuiet(one.tab, frozen.tab);
   one.store.dispatch(actions["was edited"]({ id: 1, changes: { name: "new" } }));
-  await settle(one.tab);
+  await untilQuiet(one.tab);
   // It wakes, and its user is faster than the messages that wait for it.
   frozen.store.dispatch(actions["was edited"]({ id: 1, changes: { open: true } }));
-  await settle(one.tab, frozen.tab);
+  await untilQuiet(one.tab, frozen.tab);
   const expected = { id: 1, name: "new", open: true };
   for (const { store } of [one, frozen]) deepStrictEqual(store.getState().files.entities[1], expected);
 });
@@ -195,17 +195,17 @@ test("of two tabs that change one field the later one wins in both, however the 
     const device = new Device();
     const [one, two] = [await ready(device), await ready(device)];
     one.store.dispatch(actions["came in"]({ id: 1, name: "a" }));
-    await settle(one.tab, two.tab);
+    await untilQuiet(one.tab, two.tab);
     one.store.dispatch(actions["was edited"]({ id: 1, changes: { name: "earlier" } }));
     two.store.dispatch(actions["was edited"]({ id: 1, changes: { name: "later" } }));
     await turn();
     one.tab.post();
     two.tab.post();
-    one.tab.up.shift()?.();
+    one.tab.toWorker.shift()?.();
     // The second tab hears of the first one's change before or after its own was taken.
-    if (ackFirst) two.tab.down.shift()?.();
-    two.tab.up.shift()?.();
-    await settle(one.tab, two.tab);
+    if (ackFirst) two.tab.fromWorker.shift()?.();
+    two.tab.toWorker.shift()?.();
+    await untilQuiet(one.tab, two.tab);
     deepStrictEqual([name(one.store, 1), name(two.store, 1)], ["later", "later"]);
     strictEqual((device.items("files").get("1") as File).name, "later");
   }
@@ -216,20 +216,20 @@ test("a reset deletes nothing, and clearSlice all", async (context) => {
   const device = new Device();
   const { store, tab } = await ready(device);
   store.dispatch(actions["came in"]({ id: 1, name: "a" }));
-  await settle(tab);
+  await untilQuiet(tab);
   sent(device);
   store.dispatch(actions["start over"]());
   strictEqual(name(store, 1), undefined);
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([sent(device), name(store, 1), warn.mock.callCount()], [[], "a", 1]);
   store.dispatch(clearSlice("files"));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([sent(device).length, device.items("files").size, store.getState().files.ids], [1, 0, []]);
   // To remove all items one by one is no reset.
   store.dispatch(actions["came in"]({ id: 2, name: "b" }));
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(actions["all went"]());
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual(device.items("files").size, 0);
 });
 
@@ -238,10 +238,10 @@ test("withoutTracking adopts what is done in it", async () => {
   const { store, tab } = await ready(device);
   store.dispatch(actions["came in"]({ id: 1, name: "a" }));
   withoutTracking(() => store.dispatch(actions["came in"]({ id: 2, name: "b" })));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("files").keys()], ["1"], "what was done before it is sent");
   store.dispatch(actions["was edited"]({ id: 2, changes: { name: "B" } }));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.items("files").get("2"), { id: 2, name: "B" }, "what the worker does not have is sent whole");
 });
 
@@ -254,17 +254,17 @@ test("a slice that is not in the store loses nothing, and is read once it is", a
     reducer: { list: list.reducer },
     enhancers: (get) => get().concat(enhancer(tab, { slices: { files: {} } })),
   });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(list.actions.push("l"));
-  await settle(tab);
+  await untilQuiet(tab);
   store.replaceReducer(combineReducers({ list: list.reducer, files: files.reducer }) as never);
   store.dispatch(list.actions.push("m"));
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual(name(store as never, 1), "stored");
   // Signed out by a reducer that knows nothing better than null.
   store.replaceReducer(combineReducers({ list: list.reducer, files: () => null }) as never);
   store.dispatch(list.actions.push("n"));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([sent(device), device.items("files").size, error.mock.callCount()], [[], 1, 1]);
 });
 
@@ -274,13 +274,13 @@ test("what cannot be kept is reported, stays in the store, and stops nothing els
   const { store, tab } = await ready(device);
   store.dispatch(books.actions.put({ isbn: "1" }));
   store.dispatch({ type: "bad" });
-  await settle(tab);
+  await untilQuiet(tab);
   const wrong = configureStore({
     reducer: { books: (state = { a: { isbn: "b" }, c: { isbn: "c" } }, action) => (action.type === "x" ? { ...state, d: { isbn: "e" }, f: { isbn: "f" } } : state) },
     enhancers: (get) => get().concat(enhancer(tab, { slices: { books: { selectId: (book) => book.isbn } } })),
   }); // biome-ignore format: one line
   wrong.dispatch({ type: "x" });
-  await settle(tab);
+  await untilQuiet(tab);
   ok(device.items("books").has("f") && !device.items("books").has("d"));
   ok(String(error.mock.calls[0]?.arguments[0]).includes('books["d"] says that its id is "e"'));
 });
@@ -307,6 +307,6 @@ test("a reducer that is replaced is tracked like the first", async () => {
     n: 0,
     position: 9,
   });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([device.items("files").size, name(store, 2)], [2, "b"]);
 });

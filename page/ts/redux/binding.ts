@@ -1,10 +1,10 @@
 // A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
 
 import type { Action, Reducer, Store, UnknownAction } from "redux";
-import type { Gap, Told as Heard } from "../heard.js";
+import type { ResyncReason, SliceChange } from "../subscriptions.js";
 import type { RegisterOptions, SliceConfig } from "../types.js";
-import { isCollection } from "./shape.js";
-import { type Operation, type Told, TrackedSlice } from "./slice.js";
+import { type Operation, type SliceUpdate, TrackedSlice } from "./slice.js";
+import { isCollection } from "./slice_state.js";
 
 /** The options of `register`; a slice may say how the store holds it. */
 export interface NightferryOptions extends Omit<RegisterOptions, "slices"> {
@@ -28,11 +28,11 @@ export interface Client {
    * Sends an action, about the item `id` if its payload does not name it; the number of its burst. An update has beside it
    * what is put where there is no such item.
    */
-  send(action: { type: string; payload?: unknown }, id?: string, whole?: unknown): number;
+  send(action: { type: string; payload?: unknown }, id?: string, upsert?: unknown): number;
   /** All items of a slice, after everything that was sent before. */
-  read(slice: string): Promise<Told>;
+  read(slice: string): Promise<SliceUpdate>;
   /** Hears what changes elsewhere, and up to which burst the own changes are in it; or why to read the slice again. */
-  follow(slice: string, fn: (change: Heard | Gap) => void): () => void;
+  follow(slice: string, fn: (change: SliceChange | ResyncReason) => void): () => void;
 }
 
 /** The actions with which a binding changes the store. */
@@ -43,7 +43,7 @@ interface Changed extends UnknownAction {
   type: typeof CHANGED;
   slice: string;
   /** Where the change comes from; `stored` where the slice was read. */
-  origin: "stored" | Heard["origin"];
+  origin: "stored" | SliceChange["origin"];
   /** The slice's new state. */
   state: unknown;
 }
@@ -59,22 +59,22 @@ export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
  */
 export function listenFor<T>(
   binding: Binding,
-  listen: (fn: (told: T) => void) => () => void,
-  hear: (binding: Binding, told: T) => void,
+  listen: (fn: (update: T) => void) => () => void,
+  handle: (binding: Binding, update: T) => void,
 ): void {
   const held = new WeakRef(binding);
-  const end = listen((told) => {
+  const end = listen((update) => {
     const binding = held.deref();
-    if (binding) hear(binding, told);
+    if (binding) handle(binding, update);
     else end();
   });
 }
 
 function follow(binding: Binding, client: Client, name: string): void {
-  listenFor<Heard | Gap>(
+  listenFor<SliceChange | ResyncReason>(
     binding,
     (fn) => client.follow(name, fn),
-    (binding, told) => binding.hear(name, told),
+    (binding, update) => binding.handle(name, update),
   );
 }
 
@@ -96,13 +96,13 @@ let untracked = 0;
 
 /** Calls `fn`; what it changes in tracked slices is not sent. */
 export function withoutTracking<T>(fn: () => T): T {
-  if (untracked === 0) each((binding) => binding.look());
+  if (untracked === 0) each((binding) => binding.sendChanges());
   untracked += 1;
   try {
     return fn();
   } finally {
     untracked -= 1;
-    if (untracked === 0) each((binding) => binding.adopt());
+    if (untracked === 0) each((binding) => binding.adoptState());
   }
 }
 
@@ -144,8 +144,8 @@ export class Binding {
   readonly #client: Client;
   readonly #slices: TrackedSlice[];
   /** The slices that are being read: whether to read them again, and what was told meanwhile. */
-  readonly #reading = new Map<TrackedSlice, { again: boolean; early: Told[] }>();
-  #looking = false;
+  readonly #reading = new Map<TrackedSlice, { again: boolean; changesDuringRead: SliceUpdate[] }>();
+  #scheduled = false;
   #state: unknown;
 
   /** `initial` makes the state that the reducers begin with. */
@@ -183,49 +183,50 @@ export class Binding {
       under.again = true;
       return;
     }
-    const reading = { again: true, early: [] as Told[] };
+    const reading = { again: true, changesDuringRead: [] as SliceUpdate[] };
     this.#reading.set(slice, reading);
     try {
       while (reading.again) {
         reading.again = false;
         // What was changed here so far is sent before it is read.
-        this.look();
+        this.sendChanges();
         const rows = await this.#client.read(slice.name);
         if (reading.again) continue;
-        this.look();
+        this.sendChanges();
         this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
-        for (const told of reading.early.splice(0)) if (told.position > rows.position) this.#take(slice, told, "tab");
+        for (const update of reading.changesDuringRead.splice(0))
+          if (update.position > rows.position) this.#applyUpdate(slice, update, "tab");
         this.#send(slice, slice.restore());
       }
     } finally {
       this.#reading.delete(slice);
-      for (const told of reading.early) this.#take(slice, told, "tab");
+      for (const update of reading.changesDuringRead) this.#applyUpdate(slice, update, "tab");
     }
   }
 
   /** What is told of a slice. */
-  hear(name: string, told: Heard | Gap): void {
+  handle(name: string, update: SliceChange | ResyncReason): void {
     const slice = this.#slices.find((slice) => slice.name === name) as TrackedSlice;
     const reading = this.#reading.get(slice);
-    if (typeof told === "string") {
-      if (told === "registered") {
+    if (typeof update === "string") {
+      if (update === "registered") {
         slice.lost();
         // Positions begin anew.
-        reading?.early.splice(0);
+        reading?.changesDuringRead.splice(0);
       }
       this.#readAgain(slice);
-    } else if (reading) reading.early.push(told);
-    else this.#take(slice, told, told.origin);
+    } else if (reading) reading.changesDuringRead.push(update);
+    else this.#applyUpdate(slice, update, update.origin);
   }
 
-  #take(slice: TrackedSlice, told: Told, origin: Changed["origin"]): void {
-    if (told.puts.length === 0 && told.deletes.length === 0) {
-      slice.taken(told.n);
+  #applyUpdate(slice: TrackedSlice, update: SliceUpdate, origin: Changed["origin"]): void {
+    if (update.puts.length === 0 && update.deletes.length === 0) {
+      slice.acknowledged(update.n);
       return;
     }
     // What was changed here before stays on top.
-    this.look();
-    this.#apply(slice, slice.apply(this.#of(slice.name), told), origin);
+    this.sendChanges();
+    this.#apply(slice, slice.apply(this.#of(slice.name), update), origin);
   }
 
   #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
@@ -243,7 +244,7 @@ export class Binding {
   }
 
   /** An action was reduced: what it changed is looked at once, at the end of this microtask. */
-  acted(): void {
+  onAction(): void {
     const state = this.store.getState();
     const before = this.#state as State;
     if (state === before || untracked > 0) return;
@@ -253,24 +254,24 @@ export class Binding {
       const clears = slice.isNew(items) && cleared.has(items as object);
       // What was changed before a reset or clearSlice in the same microtask is sent.
       if ((clears || slice.isResetTo(items)) && slice.isNew(former) && slice.holds(former)) {
-        this.#send(slice, slice.look(former));
+        this.#send(slice, slice.diff(former));
       }
       if (clears) this.#send(slice, slice.clear(items));
     }
-    if (this.#looking) return;
-    this.#looking = true;
-    queueMicrotask(() => this.look());
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.sendChanges());
   }
 
   /** Sends what has changed since the last look. */
-  look(): void {
-    this.#looking = false;
+  sendChanges(): void {
+    this.#scheduled = false;
     this.#state = this.store.getState();
     for (const slice of this.#slices) {
       const state = this.#of(slice.name);
       if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
       if (slice.isReset(state)) this.#reset(slice, state);
-      else this.#send(slice, slice.look(state));
+      else this.#send(slice, slice.diff(state));
     }
   }
 
@@ -286,7 +287,7 @@ export class Binding {
     }
     if (slice.there) return true;
     slice.there = true;
-    slice.adopt(state);
+    slice.adoptState(state);
     this.#readAgain(slice);
     return false;
   }
@@ -307,7 +308,7 @@ export class Binding {
     console.warn(
       `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all of its items, dispatch clearSlice("${slice.name}").`,
     );
-    slice.adopt(state);
+    slice.adoptState(state);
     this.#readAgain(slice);
   }
 
@@ -316,9 +317,9 @@ export class Binding {
   }
 
   /** Takes what the store has as it is, without sending it. */
-  adopt(): void {
+  adoptState(): void {
     this.#state = this.store.getState();
-    for (const slice of this.#slices) slice.adopt(this.#of(slice.name));
+    for (const slice of this.#slices) slice.adoptState(this.#of(slice.name));
   }
 }
 
@@ -326,7 +327,7 @@ export class Binding {
 function actionOf(
   { id, all, item, fields }: Operation,
   single?: boolean,
-): [verb: string, payload: unknown, id?: string, whole?: unknown] {
+): [verb: string, payload: unknown, id?: string, upsert?: unknown] {
   if (all) return ["clearItems", null];
   if (fields) return ["updateItem", fields, id, item];
   if (item === undefined) return ["removeItem", id];

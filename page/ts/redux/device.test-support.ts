@@ -1,10 +1,10 @@
 // A device for tests, without a browser: one worker with its items, and tabs whose messages wait until the test lets the
 // next one through. It does with actions what the real worker does, and tells what the real one tells.
 
-import type { Gap, Told as Heard } from "../heard.js";
+import type { ResyncReason, SliceChange } from "../subscriptions.js";
 import type { RegisterOptions } from "../types.js";
 import type { Client } from "./binding.js";
-import type { Told } from "./slice.js";
+import type { SliceUpdate } from "./slice.js";
 
 type Action = { type: string; payload?: unknown };
 type Item = Record<string, unknown>;
@@ -17,7 +17,7 @@ export class Device {
   /** Which database it is. */
   epoch = 0;
   /** Every operation that arrived. */
-  readonly operations: { type: string; id: string | undefined; payload: unknown; whole?: unknown }[] = [];
+  readonly operations: { type: string; id: string | undefined; payload: unknown; upsert?: unknown }[] = [];
 
   items(slice: string): Map<string, unknown> {
     const items = this.slices.get(slice) ?? new Map();
@@ -50,8 +50,8 @@ export class Device {
     const { position } = this;
     const changed = new Map<string, Set<string>>();
     for (const text of burst) {
-      const { type, id, payload, unset, whole } = JSON.parse(text);
-      this.operations.push({ type, id, payload, ...(whole && { whole }) });
+      const { type, id, payload, unset, whole: upsert } = JSON.parse(text);
+      this.operations.push({ type, id, payload, ...(upsert && { upsert }) });
       const [slice, verb] = type.split("/");
       const ids = changed.get(slice) ?? new Set<string>();
       changed.set(slice, ids);
@@ -60,7 +60,7 @@ export class Device {
         this.items(slice).clear();
         continue;
       }
-      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? [], whole);
+      const touched = this.#apply(this.items(slice), verb, id, payload, unset ?? [], upsert);
       if (touched !== undefined) ids.add(touched);
     }
     for (const [slice, ids] of changed) {
@@ -83,12 +83,12 @@ export class Device {
     id: string | undefined,
     payload: unknown,
     unset: string[],
-    whole: unknown,
+    upsert: unknown,
   ) {
     const key = verb === "set" ? "value" : (id ?? String(payload));
     const former = items.get(key);
     if (verb === "addItem" || verb === "set") items.set(key, payload);
-    else if (former === undefined && verb === "updateItem" && whole) items.set(key, whole);
+    else if (former === undefined && verb === "updateItem" && upsert) items.set(key, upsert);
     else if (former === undefined) return undefined;
     else if (verb === "removeItem") items.delete(key);
     else {
@@ -103,12 +103,12 @@ export class Device {
 /** A page's life. */
 export class Tab implements Client {
   /** Messages on their way to the worker and to the page, each in its order. */
-  readonly up: (() => void)[] = [];
-  readonly down: (() => void)[] = [];
+  readonly toWorker: (() => void)[] = [];
+  readonly fromWorker: (() => void)[] = [];
   taken = 0;
   epoch: number;
   readonly #device: Device;
-  readonly #followers = new Map<string, (change: Heard | Gap) => void>();
+  readonly #followers = new Map<string, (change: SliceChange | ResyncReason) => void>();
   #burst: string[] = [];
   #bursts = 0;
 
@@ -118,13 +118,13 @@ export class Tab implements Client {
   }
 
   register(_options: RegisterOptions): Promise<unknown> {
-    return new Promise((resolve) => this.up.push(() => this.down.push(() => resolve(undefined))));
+    return new Promise((resolve) => this.toWorker.push(() => this.fromWorker.push(() => resolve(undefined))));
   }
 
-  send(action: Action, id?: string, whole?: unknown): number {
+  send(action: Action, id?: string, upsert?: unknown): number {
     const { type, payload } = action;
     const unset = Object.keys(payload ?? {}).filter((name) => (payload as Item)[name] === undefined);
-    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole }));
+    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole: upsert }));
     return this.#bursts + 1;
   }
 
@@ -135,23 +135,23 @@ export class Tab implements Client {
     this.#burst = [];
     this.#bursts += 1;
     const n = this.#bursts;
-    this.up.push(() => this.#device.take(this, burst, n));
+    this.toWorker.push(() => this.#device.take(this, burst, n));
   }
 
-  read(slice: string): Promise<Told> {
+  read(slice: string): Promise<SliceUpdate> {
     this.post();
     return new Promise((resolve) =>
-      this.up.push(() => {
+      this.toWorker.push(() => {
         this.#device.learn(this);
         const puts = [...this.#device.items(slice)].map(([id, value]) => ({ id, value: structuredClone(value) }));
         const n = this.taken;
         const { position } = this.#device;
-        this.down.push(() => resolve({ puts, deletes: [], n, position }));
+        this.fromWorker.push(() => resolve({ puts, deletes: [], n, position }));
       }),
     );
   }
 
-  follow(slice: string, fn: (change: Heard | Gap) => void): () => void {
+  follow(slice: string, fn: (change: SliceChange | ResyncReason) => void): () => void {
     this.#followers.set(slice, fn);
     return () => this.#followers.delete(slice);
   }
@@ -166,13 +166,13 @@ export class Tab implements Client {
     this.#followers.clear();
   }
 
-  tell(slice: string, change: Heard): void {
-    this.down.push(() => this.#followers.get(slice)?.(change));
+  tell(slice: string, change: SliceChange): void {
+    this.fromWorker.push(() => this.#followers.get(slice)?.(change));
   }
 
   /** Something may have been missed, or lost. */
-  miss(gap: Gap): void {
-    this.down.push(() => {
+  miss(gap: ResyncReason): void {
+    this.fromWorker.push(() => {
       for (const fn of this.#followers.values()) fn(gap);
     });
   }
@@ -181,12 +181,12 @@ export class Tab implements Client {
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Lets every message through, until there is none. */
-export async function settle(...tabs: Tab[]): Promise<void> {
+export async function untilQuiet(...tabs: Tab[]): Promise<void> {
   for (let quiet = 0; quiet < 2; quiet += 1) {
     await turn();
     for (const tab of tabs) {
       tab.post();
-      for (const queue of [tab.up, tab.down]) {
+      for (const queue of [tab.toWorker, tab.fromWorker]) {
         for (let next = queue.shift(); next; next = queue.shift()) {
           quiet = 0;
           next();

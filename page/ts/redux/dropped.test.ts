@@ -4,10 +4,10 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { StoreEnhancer } from "redux";
-import { getStatus, hear } from "../heard.js";
 import { nightferryEnhancer, syncReducer } from "../redux.js";
+import { getStatus, handleMessage } from "../subscriptions.js";
 import { withoutTracking } from "./binding.js";
-import { Device, settle, type Tab, turn } from "./device.test-support.js";
+import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 const list = createSlice({
@@ -44,23 +44,23 @@ test("a dropped store goes, and hears nothing more", { timeout }, async () => {
   const tab = device.tab();
   const dropped = await (async () => {
     const store = open(tab);
-    await settle(tab);
+    await untilQuiet(tab);
     await store.nightferry.ready;
     store.dispatch(list.actions.put(1));
-    await settle(tab);
+    await untilQuiet(tab);
     // The app dropped its store; this is what only the binding could still hold.
     return new WeakRef(store.getState());
   })();
   await collected(dropped);
   tab.tell("list", { puts: [], deletes: [], origin: "tab", n: 1, position: 1 });
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual(tab.following, 0);
   // And nothing else of it stands in the way.
   const next = open(tab);
-  await settle(tab);
+  await untilQuiet(tab);
   withoutTracking(() => next.dispatch(list.actions.put(2)));
   next.dispatch(list.actions.put(3));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("list").keys()], ["1", "3"]);
 });
 
@@ -78,15 +78,15 @@ test("a store stays bound for as long as the app has anything of it", { timeout 
     } as never;
   };
   const { dispatch, getState } = open(tab, [wraps]);
-  await settle(tab);
+  await untilQuiet(tab);
   await swept();
   dispatch(list.actions.put(1));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("list").keys()], ["1"]);
   await swept();
   const value = { id: 2 };
   tab.tell("list", { puts: [{ id: "2", value }], deletes: [], origin: "tab", n: 1, position: 9 });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(getState().list, [{ id: 1 }, value]);
 });
 
@@ -106,7 +106,7 @@ test("a dropped store with syncReducer goes, and one that is there has the statu
   const { getState } = open();
   await collected(dropped);
   await swept();
-  hear({ v: 1, kind: "status", status: { ...getStatus(), pending: 7 }, unfinished: false });
+  handleMessage({ v: 1, kind: "status", status: { ...getStatus(), pending: 7 }, unfinished: false });
   strictEqual(getState().sync.status.pending, 7);
 });
 

@@ -31,7 +31,7 @@ export function enhancer(
     };
     const binding = new Binding(store as unknown as Store, client, options, initial);
     // The first to hear of every action, wherever it was dispatched and wherever the enhancer stands among others.
-    store.subscribe(() => binding.acted());
+    store.subscribe(() => binding.onAction());
     bound?.(binding);
     return {
       ...store,

@@ -3,7 +3,7 @@
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
-import { Device, settle } from "./device.test-support.js";
+import { Device, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface Item {
@@ -25,7 +25,7 @@ async function open(device: Device) {
     reducer: { list: list.reducer, theme: theme.reducer },
     enhancers: (get) => get().concat(enhancer(tab, { slices: { list: {}, theme: { single: true } } })),
   });
-  await settle(tab);
+  await untilQuiet(tab);
   return { tab, store };
 }
 const stored = (device: Device) => Object.fromEntries(device.items("list"));
@@ -35,17 +35,17 @@ test("a store's items go into the new database whole, with what is edited meanwh
   const { tab, store } = await open(device);
   store.dispatch(set([{ id: 1, name: "a" }, { id: 2, name: "b" }, { id: 3, name: "c" }])); // biome-ignore format: one line
   store.dispatch(theme.actions.flip());
-  await settle(tab);
+  await untilQuiet(tab);
   device.evict();
   store.dispatch(set([{ id: 1, name: "A" }, { id: 2, name: "b" }])); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   const expected = { 1: { id: 1, name: "A" }, 2: { id: 2, name: "b" } };
   deepStrictEqual([stored(device), device.items("theme").get("value")], [expected, "dark"]);
   deepStrictEqual(store.getState().list, Object.values(expected));
   // And from then on as ever.
   device.operations.length = 0;
   store.dispatch(set([{ id: 1, name: "A", open: true }, { id: 2, name: "b" }])); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true } }]);
 });
 
@@ -53,31 +53,31 @@ test("an edit between the loss and the reading goes with the whole item", async 
   const device = new Device();
   const { tab, store } = await open(device);
   store.dispatch(set([{ id: 1, name: "a" }]));
-  await settle(tab);
+  await untilQuiet(tab);
   device.evict();
   device.learn(tab);
   device.operations.length = 0;
-  tab.down.shift()?.();
+  tab.fromWorker.shift()?.();
   store.dispatch(set([{ id: 1, name: "a", open: true }]));
-  await settle(tab);
-  const whole = { id: 1, name: "a", open: true };
-  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true }, whole }]);
+  await untilQuiet(tab);
+  const upsert = { id: 1, name: "a", open: true };
+  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true }, upsert }]);
 });
 
 test("of two tabs the one that knows less overwrites nothing of the other", async () => {
   const device = new Device();
   const [one, frozen] = [await open(device), await open(device)];
   one.store.dispatch(set([{ id: 1, name: "a" }]));
-  await settle(one.tab, frozen.tab);
+  await untilQuiet(one.tab, frozen.tab);
   one.store.dispatch(set([{ id: 1, name: "newer" }, { id: 2, name: "new" }])); // biome-ignore format: one line
-  await settle(one.tab);
+  await untilQuiet(one.tab);
   device.evict();
   device.learn(one.tab);
-  await settle(one.tab);
+  await untilQuiet(one.tab);
   // What waits for it was said before the loss, or is said after it.
   device.learn(frozen.tab);
   frozen.store.dispatch(set([{ id: 1, name: "a", open: true }]));
-  await settle(one.tab, frozen.tab);
+  await untilQuiet(one.tab, frozen.tab);
   const expected = { 1: { id: 1, name: "newer", open: true }, 2: { id: 2, name: "new" } };
   for (const { store } of [one, frozen]) deepStrictEqual(store.getState().list, Object.values(expected));
   deepStrictEqual(stored(device), expected);

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { combineReducers, configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
 import { actionText } from "../action.js";
 import { type Client, clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
-import { Device, settle, type Tab, turn } from "./device.test-support.js";
+import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 interface Item {
@@ -69,9 +69,9 @@ test("a slice whose reducer comes later is not deleted everywhere by the first a
     device,
     combineReducers({ other: (state = 0, { type }: { type: string }) => (type === "x" ? 1 : state) }),
   );
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch({ type: "x" });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1", "2"]);
 });
 
@@ -86,19 +86,19 @@ test("f57: an item with an empty id is refused by name, and nothing else changes
   for (const shape of [(...items: Item[]) => items, entities, byId]) {
     const device = stored({ id: "1" }, { id: "2" });
     const { store, tab } = open(device, shape());
-    await settle(tab);
+    await untilQuiet(tab);
     const kept = [{ id: "1" }, { id: "2" }] as const;
     store.dispatch(set(shape(...kept, item)));
-    await settle(tab);
+    await untilQuiet(tab);
     store.dispatch(set(shape(...kept)));
-    await settle(tab);
+    await untilQuiet(tab);
     deepStrictEqual(ids(device), ["1", "2"]);
     ok(errors.mock.calls.some(({ arguments: [text] }) => String(text).includes("has an empty id")));
     // Also where the store has it before it is bound.
     const bound = open(device, shape(item), {});
-    await settle(bound.tab);
+    await untilQuiet(bound.tab);
     bound.store.dispatch(set(shape(...kept)));
-    await settle(bound.tab);
+    await untilQuiet(bound.tab);
     deepStrictEqual(ids(device), ["1", "2"]);
   }
 });
@@ -107,10 +107,10 @@ test("a slice whose reducer is replaced by none is not deleted everywhere", asyn
   quiet(context);
   const device = stored({ id: 1 });
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   store.replaceReducer(combineReducers({ other: (state = 0) => state }) as never);
   store.dispatch({ type: "x" });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -118,9 +118,9 @@ test("a reset to null deletes nothing", async (context) => {
   quiet(context);
   const device = stored({ id: 1 });
   const { store, tab } = open(device, null);
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set(null));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -128,11 +128,11 @@ test("a reset after the reducer was replaced (hot reload, code splitting) delete
   quiet(context);
   const device = stored({ id: 1 });
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   const initial: Item[] = [];
   store.replaceReducer(combineReducers({ list: slice(initial) }) as never);
   store.dispatch(set(initial));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -143,9 +143,9 @@ test("the usual reset of the whole store, state = undefined, deletes nothing whe
   const { store, tab } = open(device, (state: never, action: { type: string }) =>
     all(action.type === "signed out" ? undefined : state, action),
   );
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch({ type: "signed out" });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -157,9 +157,9 @@ test("a reset of a slice with a lazy initial state deletes nothing", async (cont
   const { store, tab } = open(device, (state: { list: never } | undefined, action: { type: string }) => ({
     list: action.type === "reset" ? lazy.getInitialState() : lazy.reducer(state?.list, action),
   }));
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch({ type: "reset" });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -167,9 +167,9 @@ test("an item with the id __proto__ in a plain object is not deleted everywhere 
   quiet(context);
   const device = stored({ id: "__proto__", name: "x" });
   const { store, tab, list } = open(device, {});
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set({ ...(list() as object), a: { id: "a" } }));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device).sort(), ["__proto__", "a"]);
 });
 
@@ -183,9 +183,9 @@ test("an item with the id __proto__ in an entity adapter keeps its fields", asyn
     reducers: { add: adapter.addOne },
   });
   const { store, tab } = open(device, combineReducers({ list: entities.reducer }));
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(entities.actions.add({ id: "a" }));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.items("list").get("__proto__"), { id: "__proto__", name: "x" });
 });
 
@@ -195,9 +195,9 @@ test("an item that an array cannot find again under its id is not deleted everyw
   const device = new Device();
   device.items("list").set("a", { title: "A" });
   const { store, tab, list } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([...(list() as Item[]), { id: "b" }]));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["a", "b"]);
 });
 
@@ -205,12 +205,12 @@ test("clearSlice of a single value does not make an empty object of it everywher
   quiet(context);
   const device = new Device();
   const { store, tab, list } = open(device, "light", { tracking: { single: true } });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set("dark"));
   try {
     store.dispatch(clearSlice("list"));
   } catch {}
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual(typeof list(), "string");
   strictEqual(typeof device.items("list").get("value"), "string");
 });
@@ -225,9 +225,9 @@ test("clearSlice before the slice was read deletes all that is stored, though th
   await turn();
   // The page is hidden, and gone.
   tab.post();
-  while (tab.up.length > 0) tab.up.shift()?.();
+  while (tab.toWorker.length > 0) tab.toWorker.shift()?.();
   deepStrictEqual(ids(device), ["4"]);
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(list(), [{ id: 4 }]);
 });
 
@@ -235,25 +235,25 @@ test("what is read as of before a clearSlice does not come back", async (context
   quiet(context);
   const device = stored({ id: 1 }, { id: 2 });
   const other = open(device, []);
-  await settle(other.tab);
+  await untilQuiet(other.tab);
   const { store, tab, list } = open(device, []);
   await turn();
-  while (tab.up.length > 0) tab.up.shift()?.();
-  tab.down.shift()?.();
+  while (tab.toWorker.length > 0) tab.toWorker.shift()?.();
+  tab.fromWorker.shift()?.();
   await turn();
-  tab.up.shift()?.();
+  tab.toWorker.shift()?.();
   store.dispatch(clearSlice("list"));
   await turn();
   other.store.dispatch(set([{ id: 1, name: "before" }, { id: 2 }])); // biome-ignore format: one line
   await turn();
   other.tab.post();
-  other.tab.up.shift()?.();
-  while (tab.down.length > 0) tab.down.shift()?.();
+  other.tab.toWorker.shift()?.();
+  while (tab.fromWorker.length > 0) tab.fromWorker.shift()?.();
   await turn();
   deepStrictEqual(list(), []);
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   other.store.dispatch(set([{ id: 5 }]));
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   deepStrictEqual([ids(device), list(), other.list()], [["5"], [{ id: 5 }], [{ id: 5 }]]);
 });
 
@@ -265,9 +265,9 @@ test("clearSlice deletes all where a reducer makes its first state anew each tim
     (state: { list: Item[] } | undefined, action: { type: string; payload?: unknown }) =>
       action.type === "set" ? { list: action.payload } : (state ?? { list: [] }),
   );
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(clearSlice("list"));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), []);
 });
 
@@ -278,10 +278,10 @@ test("an edit just before a reset is sent", async (context) => {
   const device = stored({ id: 1, name: "old" });
   const initial: Item[] = [];
   const { store, tab } = open(device, initial);
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ id: 1, name: "new" }]));
   store.dispatch(set(initial));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.items("list").get("1"), { id: 1, name: "new" });
 });
 
@@ -289,14 +289,14 @@ test("a change is sent though a subscriber throws", async (context) => {
   quiet(context);
   const device = new Device();
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   store.subscribe(() => {
     throw new Error("of the app");
   });
   try {
     store.dispatch(set([{ id: 1 }]));
   } catch {}
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -308,12 +308,12 @@ test("what a thunk does later is sent wherever the enhancer stands", async (cont
     reducer: { list: slice([]) },
     enhancers: (get) => get().prepend(enhancer(tab, { slices: { list: {} } })),
   });
-  await settle(tab);
+  await untilQuiet(tab);
   await store.dispatch((async (dispatch: (action: unknown) => void) => {
     await turn();
     dispatch(set([{ id: 1 }]));
   }) as never);
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -324,12 +324,12 @@ test("a snapshot of the whole state that is restored is sent", async (context) =
     action.type === "restore" ? action.state : (state ?? { list: [] }),
   );
   const other = open(device, []);
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   const snapshot = store.getState();
   other.store.dispatch(set([{ id: 1, name: "b" }]));
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   store.dispatch({ type: "restore", state: snapshot });
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   deepStrictEqual(list(), [...device.items("list").values()]);
 });
 
@@ -337,9 +337,9 @@ test("a field that is called like one of every object's is removed", async (cont
   quiet(context);
   const device = stored({ id: 1, constructor: "Lotus", name: "a" });
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ id: 1, name: "a" }]));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(Object.keys(device.items("list").get("1") as object), ["id", "name"]);
 });
 
@@ -348,9 +348,9 @@ test("a field id that is not the item's id is not sent as an update, of which th
   const device = new Device();
   device.items("list").set("7", { isbn: 7, id: "x" });
   const { store, tab } = open(device, [], { tracking: { selectId: (item: { isbn: number }) => item.isbn } });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ isbn: 7, id: "y" }]));
-  await settle(tab);
+  await untilQuiet(tab);
   // src/engine/fold.rs, merge: `if name != "id"`. The double merges it; the worker does not.
   deepStrictEqual(
     device.operations.filter(({ type, payload }) => type === "list/updateItem" && "id" in Object(payload)),
@@ -364,7 +364,7 @@ test("of the app's first items those stay that were not edited", async (context)
   const seeds = [{ id: 1 }, { id: 2 }];
   const { store, tab, list } = open(device, seeds);
   store.dispatch(set([{ id: 1, name: "mine" }, seeds[1]]));
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
 });
 
@@ -378,16 +378,16 @@ test("an edit of a preloaded item while the slice is read overwrites what was ed
   ];
   const { store, tab, list } = open(device, [], { preloaded });
   store.dispatch(set([{ id: 1, name: "rendered", open: true }, { ...preloaded[1], open: true }])); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   const expected = [{ id: 1, name: "newer", tags: ["x"], open: true }, { id: 2, name: "rendered", open: true }]; // biome-ignore format: one line
   deepStrictEqual([...device.items("list").values()], expected);
   deepStrictEqual(list(), expected);
   // From now on the worker is known to have them.
   device.operations.length = 0;
   store.dispatch(set((list() as Item[]).map((item) => ({ ...item, open: false }))));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(
-    device.operations.map(({ type, payload, whole }) => [type, payload, whole]),
+    device.operations.map(({ type, payload, upsert }) => [type, payload, upsert]),
     [["list/updateItem", { open: false }, undefined], ["list/updateItem", { open: false }, undefined]], // biome-ignore format: one line
   );
 });
@@ -399,13 +399,13 @@ test("an edited preloaded item is shown whole before the worker has taken the ed
   });
   // The read is answered as of before the edit.
   await turn();
-  while (tab.up.length > 0) tab.up.shift()?.();
-  for (const next of tab.down.splice(0)) next();
+  while (tab.toWorker.length > 0) tab.toWorker.shift()?.();
+  for (const next of tab.fromWorker.splice(0)) next();
   await turn();
-  while (tab.up.length > 0) tab.up.shift()?.();
+  while (tab.toWorker.length > 0) tab.toWorker.shift()?.();
   store.dispatch(set([{ id: 1, name: "a", open: true }, { id: 2, name: "B" }])); // biome-ignore format: one line
   await turn();
-  while (tab.down.length > 0) tab.down.shift()?.();
+  while (tab.fromWorker.length > 0) tab.fromWorker.shift()?.();
   await turn();
   deepStrictEqual(list(), [{ id: 1, name: "newer", open: true }, { id: 2, name: "B" }]); // biome-ignore format: one line
 });
@@ -414,9 +414,9 @@ test("fields that are called like those of an entity adapter are sent like any o
   quiet(context);
   const device = stored({ id: 1, ids: [2], entities: { 2: {} } });
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ id: 1, ids: [], entities: {} }]));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.items("list").get("1"), { id: 1, ids: [], entities: {} });
 });
 
@@ -426,7 +426,7 @@ test("copies of the app's first items that change nothing are not sent", async (
   const seeds = [{ id: 1, name: "seed" }, { id: 2, name: "seed" }]; // biome-ignore format: one line
   const { store, tab } = open(device, seeds);
   store.dispatch(set(seeds.map((item) => ({ ...item }))));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("list").values()], [{ id: 1, name: "stored" }]);
 });
 
@@ -435,11 +435,11 @@ test("after a change that could not be sent, the next one is sent whole", async 
   const device = stored({ id: 1, name: "a", size: 1 });
   const tab = strict(device);
   const { store } = open(device, [], { client: tab });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ id: 1, name: "b", size: Number.NaN }]));
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{ id: 1, name: "b", size: 2 }]));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(device.items("list").get("1"), { id: 1, name: "b", size: 2 });
 });
 
@@ -448,7 +448,7 @@ test("after a change that could not be sent, the next one is sent whole", async 
 test("preloaded items do not vanish while nothing is stored", async (context) => {
   quiet(context);
   const { tab, list } = open(new Device(), [], { preloaded: [{ id: 1 }] });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(list(), [{ id: 1 }]);
 });
 
@@ -456,9 +456,9 @@ test("preloaded items do not vanish while nothing is stored", async (context) =>
 function strict(device: Device): Tab {
   const tab = device.tab();
   const send = tab.send.bind(tab);
-  tab.send = (action, id, whole) => {
-    actionText(action, { id, whole });
-    return send(action, id, whole);
+  tab.send = (action, id, upsert) => {
+    actionText(action, { id, upsert });
+    return send(action, id, upsert);
   };
   return tab;
 }
@@ -468,13 +468,13 @@ test("what cannot be kept stays in the store, as is said, when the slice is read
   const device = stored({ id: 1 });
   const tab = strict(device);
   const { store, list } = open(device, [], { client: tab });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([...(list() as Item[]), { id: 2, at: new Date(0) }]));
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
   // The worker was restarted.
   tab.miss("joined");
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
 });
 
@@ -483,7 +483,7 @@ test("what withoutTracking put in before the slice was read stays", async (conte
   const device = stored({ id: 1 });
   const { store, tab, list } = open(device, []);
   withoutTracking(() => store.dispatch(set([{ id: 2 }])));
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
 });
 
@@ -493,12 +493,12 @@ test("withoutTracking in withoutTracking sends nothing of the outer one", async 
   quiet(context);
   const device = new Device();
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   withoutTracking(() => {
     store.dispatch(set([{ id: 1 }]));
     withoutTracking(() => {});
   });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), []);
 });
 
@@ -508,12 +508,12 @@ test("a deletion is sent beside items with one id", async (context) => {
   quiet(context);
   const device = new Device();
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   const twice = [{ id: 1 }, { id: 1 }];
   store.dispatch(set([...twice, { id: 2 }]));
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set(twice));
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), ["1"]);
 });
 
@@ -522,13 +522,13 @@ test("a change from elsewhere is not overwritten by the second item with its id"
   const device = new Device();
   const { store, tab, list } = open(device, []);
   const other = open(device, []);
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   store.dispatch(set([{ id: 1, name: "old" }, { id: 1, name: "old" }])); // biome-ignore format: one line
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   other.store.dispatch(set([{ id: 1, name: "new" }]));
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   store.dispatch(set([...(list() as Item[]), { id: 2 }]));
-  await settle(tab, other.tab);
+  await untilQuiet(tab, other.tab);
   deepStrictEqual(device.items("list").get("1"), { id: 1, name: "new" });
 });
 
@@ -543,16 +543,16 @@ test("a selectId that throws for one item stops no other slice", async (context)
     reducer: { list: slice([]), other: (state: Item[] = [], { type }: { type: string }) => (type === "set" ? [{ id: 1 }] : state) },
     enhancers: (get) => get().concat(enhancer(tab, { slices: { list: { selectId }, other: {} } })),
   }); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set([{}]) as never);
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("other").keys()], ["1"]);
 });
 
 test("clearSlice of an unknown slice says so, or does nothing", async (context) => {
   quiet(context);
   const { store, tab } = open(new Device(), []);
-  await settle(tab);
+  await untilQuiet(tab);
   try {
     store.dispatch(clearSlice("lisst"));
   } catch (error) {
@@ -569,15 +569,15 @@ test("a single value that becomes undefined is sent as something that the worker
   quiet(context);
   const device = new Device();
   const { store, tab } = open(device, "light", { tracking: { single: true } });
-  await settle(tab);
+  await untilQuiet(tab);
   store.dispatch(set("dark"));
-  await settle(tab);
+  await untilQuiet(tab);
   device.operations.length = 0;
   const bare = open(device, (state: { list: unknown } | undefined, action: { type: string; payload: unknown }) =>
     ({ list: action.type === "set" ? action.payload : state ? state.list : "light" }), { tracking: { single: true } }); // biome-ignore format: one line
-  await settle(bare.tab);
+  await untilQuiet(bare.tab);
   bare.store.dispatch(set(undefined));
-  await settle(bare.tab);
+  await untilQuiet(bare.tab);
   // src/bridge/action.rs, single: only set… and save….
   deepStrictEqual(
     device.operations.map(({ type }) => type).filter((type) => !/\/(set|save)/.test(type)),
@@ -588,27 +588,27 @@ test("a single value that becomes undefined is sent as something that the worker
 test("an ES map stays one", async (context) => {
   quiet(context);
   const { tab, list } = open(stored({ id: 1 }), new Map());
-  await settle(tab);
+  await untilQuiet(tab);
   ok(list() instanceof Map, "or is refused and reported, but not replaced by something else");
 });
 
 test("a field beside the items of a plain object, which is said to stay in the store, does", async (context) => {
   quiet(context);
   const { tab, list } = open(stored({ id: "a" }), { loading: false });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(list(), { loading: false, a: { id: "a" } });
 });
 
 test("a slice that is null at first is not given a shape that its reducer may not know", async (context) => {
   quiet(context);
   const { store, tab, list } = open(stored({ id: 1 }), null);
-  await settle(tab);
+  await untilQuiet(tab);
   // The app's own items are an array.
   store.dispatch({
     type: "set",
     payload: Array.isArray(list()) ? list() : [...((list() as Item[] | null) ?? []), { id: 2 }],
   });
-  await settle(tab);
+  await untilQuiet(tab);
   ok((list() as Item[]).some(({ id }) => id === 1));
 });
 
@@ -623,7 +623,7 @@ test("a subscriber that throws when what is stored comes in loses no other slice
   });
   let failure: unknown;
   store.nightferry.ready.catch((error) => (failure = error));
-  await settle(tab);
+  await untilQuiet(tab);
   strictEqual(failure, undefined);
 });
 
@@ -637,10 +637,10 @@ test("sound: what is dispatched while subscribers hear of a change from elsewher
     const items = list() as Item[];
     if (items.some(({ seen }) => !seen)) store.dispatch(set(items.map((item) => ({ ...item, seen: true }))));
   });
-  await settle(tab);
+  await untilQuiet(tab);
   device.items("list").set("2", { id: 2 });
   tab.tell("list", { puts: [{ id: "2", value: { id: 2 } }], deletes: [], origin: "server", n: 0, position: 9 });
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([...device.items("list").values()], [{ id: 1, seen: true }, { id: 2, seen: true }]); // biome-ignore format: one line
 });
 
@@ -665,14 +665,14 @@ test("sound: withoutTracking adopts what was done before it was left by an excep
   quiet(context);
   const device = new Device();
   const { store, tab } = open(device, []);
-  await settle(tab);
+  await untilQuiet(tab);
   try {
     withoutTracking(() => {
       store.dispatch(set([{ id: 1 }]));
       throw new Error("of the app");
     });
   } catch {}
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device), []);
 });
 
@@ -681,13 +681,13 @@ test("sound: NaN, BigInt and cycles are reported, stop nothing else, and are sen
   const device = new Device();
   const tab = strict(device);
   const { store } = open(device, [], { client: tab });
-  await settle(tab);
+  await untilQuiet(tab);
   const cycle: Item = { id: 3 };
   cycle.self = cycle;
   store.dispatch(set([{ id: 1, x: Number.NaN }, { id: 2, x: 1n }, cycle, { id: 4 }])); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual([ids(device), error.mock.callCount()], [["4"], 3]);
   store.dispatch(set([{ id: 1, x: 0 }, { id: 4 }])); // biome-ignore format: one line
-  await settle(tab);
+  await untilQuiet(tab);
   deepStrictEqual(ids(device).sort(), ["1", "4"]);
 });

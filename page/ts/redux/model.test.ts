@@ -100,15 +100,15 @@ function act({ store }: Page, pick: (n: number) => number, count: number): void 
 function deliver({ tab }: Page, pick: (n: number) => number): void {
   const what = pick(3);
   if (what === 0) tab.post();
-  else (what === 1 ? tab.up : tab.down).shift()?.();
+  else (what === 1 ? tab.toWorker : tab.fromWorker).shift()?.();
 }
 
-async function settle(device: Device): Promise<void> {
+async function untilQuiet(device: Device): Promise<void> {
   for (let quiet = 0; quiet < 3; quiet += 1) {
     await turn();
     for (const tab of device.tabs) {
       tab.post();
-      for (const next of [...tab.up.splice(0), ...tab.down.splice(0)]) {
+      for (const next of [...tab.toWorker.splice(0), ...tab.fromWorker.splice(0)]) {
         quiet = -1;
         next();
       }
@@ -131,7 +131,7 @@ async function run(seed: number): Promise<void> {
       // A reload: what was gathered is posted when the page is hidden, and what is said to it then is lost.
       await Promise.resolve();
       page.tab.post();
-      page.tab.down.length = 0;
+      page.tab.fromWorker.length = 0;
       page.tab.close();
       pages[at] = open(device);
     } else if (pick(80) === 0) device.evict();
@@ -140,10 +140,10 @@ async function run(seed: number): Promise<void> {
     if (pick(2)) await Promise.resolve();
     if (pick(6) === 0) await turn();
   }
-  await settle(device);
+  await untilQuiet(device);
   // Those that have posted nothing since the database was lost.
   for (const tab of device.tabs) device.learn(tab);
-  await settle(device);
+  await untilQuiet(device);
   const stored = (slice: string) => plain(device.items(slice).values() as Iterable<Model>);
   for (const { store } of pages) {
     const state = store.getState();

@@ -1,7 +1,7 @@
 // One tracked slice: what the store holds of it as it was last sent or received, and what this page changed that the
 // worker may not have taken yet.
 
-import type { Told as Heard } from "../heard.js";
+import type { SliceChange } from "../subscriptions.js";
 import {
   change,
   disagreement,
@@ -12,7 +12,7 @@ import {
   isObject,
   read,
   type Tracking,
-} from "./shape.js";
+} from "./slice_state.js";
 
 /** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
 export interface Operation {
@@ -26,7 +26,7 @@ export interface Operation {
 }
 
 /** What the worker tells of a slice, or has of it. */
-export type Told = Omit<Heard, "origin">;
+export type SliceUpdate = Omit<SliceChange, "origin">;
 
 export class TrackedSlice {
   readonly name: string;
@@ -47,7 +47,7 @@ export class TrackedSlice {
    * that could not be sent: what the store has of them is nothing that fields could be told from. With `undefined` those
    * that the worker had before it lost its database.
    */
-  readonly #whole = new Map<string, boolean | undefined>();
+  readonly #workerHasItem = new Map<string, boolean | undefined>();
   /** What is stored of the slice is known. */
   #known = false;
   /** The burst that deletes all that was stored, unknown: what is told of before it is gone. */
@@ -102,31 +102,31 @@ export class TrackedSlice {
   }
 
   /** Takes the state as it is, without anything to send. */
-  adopt(state: unknown): void {
+  adoptState(state: unknown): void {
     this.#seen = state;
     this.#items = read(state, this.tracking);
   }
 
   /** Says once what is not done with an item. */
-  #refuse(place: string, item: unknown, why: string, what: string): void {
+  #reportOnce(place: string, item: unknown, why: string, what: string): void {
     if (this.#refused.get(place) === item) return;
     this.#refused.set(place, item);
     this.#report(`${this.name}${place} ${why}. ${what}`);
   }
 
   /** What has changed since the state was last looked at. */
-  look(state: unknown): Operation[] {
+  diff(state: unknown): Operation[] {
     const operations: Operation[] = [];
     const before = this.#items;
     let there = 0;
-    const refuse = (place: string, item: unknown, why: string) =>
-      this.#refuse(place, item, why, "It stays in the store and is not persisted.");
+    const reject = (place: string, item: unknown, why: string) =>
+      this.#reportOnce(place, item, why, "It stays in the store and is not persisted.");
     const visit = (id: string, item: unknown) => {
       const former = before.get(id);
       if (former !== undefined) there += 1;
       if (former === item) return;
       const why = disagreement(state, id, item, this.tracking);
-      if (why) return refuse(`[${JSON.stringify(id)}]`, item, why);
+      if (why) return reject(`[${JSON.stringify(id)}]`, item, why);
       before.set(id, item);
       const operation = this.#operation(id, former, item);
       if (operation) operations.push(operation);
@@ -134,19 +134,19 @@ export class TrackedSlice {
     const known = before.size;
     const visited = new Set<string>();
     const once = (id: string, item: unknown) => {
-      if (visited.has(id)) return refuse(`[${JSON.stringify(id)}]`, item, "has the id of another item");
+      if (visited.has(id)) return reject(`[${JSON.stringify(id)}]`, item, "has the id of another item");
       visited.add(id);
       visit(id, item);
     };
     // Only an array can hold two items of one id.
-    const take = Array.isArray(state) ? once : visit;
-    each(state, this.tracking, take, (place, why) => refuse(place, state, why));
+    const accept = Array.isArray(state) ? once : visit;
+    each(state, this.tracking, accept, (place, why) => reject(place, state, why));
     if (there < known) {
       const now = read(state, this.tracking);
       for (const id of before.keys()) {
         if (now.has(id)) continue;
         before.delete(id);
-        this.#whole.delete(id);
+        this.#workerHasItem.delete(id);
         operations.push({ id });
       }
     }
@@ -155,11 +155,11 @@ export class TrackedSlice {
   }
 
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
-    const known = this.#whole.get(id);
-    const asWhole = this.tracking.single || known === false || !isObject(former) || !isObject(item);
+    const known = this.#workerHasItem.get(id);
+    const asPut = this.tracking.single || known === false || !isObject(former) || !isObject(item);
     // An update leaves an item's own id alone.
-    if (asWhole || former.id !== item.id) {
-      this.#whole.set(id, true);
+    if (asPut || former.id !== item.id) {
+      this.#workerHasItem.set(id, true);
       return { id, item };
     }
     const fields: Record<string, unknown> = {};
@@ -169,15 +169,15 @@ export class TrackedSlice {
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
     }
     if (Object.keys(fields).length === 0) return undefined;
-    this.#whole.set(id, true);
+    this.#workerHasItem.set(id, true);
     return known ? { id, fields } : { id, fields, item };
   }
 
   /** All items are to go. Those that are not known are in no store, and go by one operation. */
   clear(state: unknown): Operation[] {
-    if (this.#known) return this.look(state);
-    this.adopt(state);
-    this.#whole.clear();
+    if (this.#known) return this.diff(state);
+    this.adoptState(state);
+    this.#workerHasItem.clear();
     return [{ id: "", all: true }];
   }
 
@@ -192,43 +192,43 @@ export class TrackedSlice {
 
   /** An operation could not be sent: the item's next change is sent whole. */
   unsent(id: string): void {
-    this.#whole.set(id, false);
+    this.#workerHasItem.set(id, false);
   }
 
   /** The worker lost its database. */
   lost(): void {
     this.#known = false;
-    for (const [id, has] of this.#whole) if (has) this.#whole.set(id, undefined);
+    for (const [id, has] of this.#workerHasItem) if (has) this.#workerHasItem.set(id, undefined);
   }
 
   /** What was lost, is in the store and was read of no one else: it is put where it is not there by then. */
   restore(): Operation[] {
     const operations: Operation[] = [];
-    for (const [id, has] of this.#whole) {
+    for (const [id, has] of this.#workerHasItem) {
       const item = this.#items.get(id);
       if (has !== undefined || item === undefined) continue;
-      this.#whole.set(id, true);
+      this.#workerHasItem.set(id, true);
       operations.push(this.tracking.single ? { id, item } : { id, item, fields: {} });
     }
     return operations;
   }
 
   /** The worker has taken everything up to burst `n`. */
-  taken(n: number): void {
+  acknowledged(n: number): void {
     // Of another database, `n` begins anew.
     if (n >= this.#cleared) this.#cleared = 0;
     this.#own = this.#own.filter((sent) => sent.n > n);
   }
 
   /** The state with what the worker told; own changes that are newer stay on top. */
-  apply(state: unknown, { puts, deletes, n }: Told): unknown {
-    this.taken(n);
+  apply(state: unknown, { puts, deletes, n }: SliceUpdate): unknown {
+    this.acknowledged(n);
     const put: Items = new Map();
     const gone = new Set(deletes);
     for (const { id, value } of puts) {
       if (n < this.#cleared) gone.add(id);
       else {
-        this.#whole.set(id, true);
+        this.#workerHasItem.set(id, true);
         put.set(id, value);
       }
     }
@@ -236,12 +236,12 @@ export class TrackedSlice {
   }
 
   /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
-  replace(state: unknown, told: Told): unknown {
+  replace(state: unknown, update: SliceUpdate): unknown {
     this.#known = true;
-    const named = new Set(told.puts.map(({ id }) => id));
+    const named = new Set(update.puts.map(({ id }) => id));
     // What the worker never had stays: the app's first items, and what could not be kept.
-    const deletes = [...this.#whole].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
-    return this.apply(state, { ...told, deletes });
+    const deletes = [...this.#workerHasItem].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
+    return this.apply(state, { ...update, deletes });
   }
 
   #change(state: unknown, puts: Items, deletes: Set<string>): unknown {
@@ -258,12 +258,12 @@ export class TrackedSlice {
       const why = disagreement(state, id, item, this.tracking);
       if (!why) continue;
       puts.delete(id);
-      this.#refuse(`[${JSON.stringify(id)}]`, item, why, "It is stored and not shown.");
+      this.#reportOnce(`[${JSON.stringify(id)}]`, item, why, "It is stored and not shown.");
     }
     const changed = change(state, puts, deletes, this.tracking);
     for (const id of deletes) {
       this.#items.delete(id);
-      this.#whole.delete(id);
+      this.#workerHasItem.delete(id);
     }
     for (const [id, item] of puts) this.#items.set(id, item);
     this.#seen = changed;
@@ -272,10 +272,10 @@ export class TrackedSlice {
 }
 
 /** An item after an operation. */
-function over(item: unknown, { item: whole, fields }: Operation): unknown {
-  if (!fields) return whole;
+function over(item: unknown, { item: upsert, fields }: Operation): unknown {
+  if (!fields) return upsert;
   // What was deleted elsewhere is not made again of some of its fields.
-  if (!isObject(item)) return item ?? whole;
+  if (!isObject(item)) return item ?? upsert;
   const changed = { ...item, ...fields };
   for (const name in fields) if (changed[name] === undefined) delete changed[name];
   return changed;

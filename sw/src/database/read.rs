@@ -1,4 +1,4 @@
-//! What is read: everything at the start, the items that the engine works on, and all items of a slice for a page.
+//! Reads the database: everything at the start, the items that the engine works on, and all items of a slice for a page.
 
 use super::value::{id_value, key_value, read_key, rows_of, text};
 use super::{Database, Request, begin, failed};
@@ -11,16 +11,16 @@ use nightferry::units::Position;
 use rexie::{KeyRange, Store, Transaction};
 use wasm_bindgen::prelude::*;
 
-/// From this many items of a store on, their keys are read at once before any value is.
+/// From this number of items of a store on, all keys are read before any value.
 const MANY: usize = 64;
 
 /// Requests whose answers are rows or keys.
 type Requests<'a> = Vec<Option<Request<'a, Vec<JsValue>>>>;
-/// What they came to.
+/// The results of requests, in their order.
 type Answers = std::vec::IntoIter<Vec<JsValue>>;
 
 impl Database {
-    /// Everything that the engine starts from.
+    /// Reads everything that the engine starts from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         // One readwrite transaction over all system stores: it waits for what a killed worker had begun, and only there old
         // versions of Chromium hide entries of an index that are not true any more.
@@ -45,7 +45,7 @@ impl Database {
     }
 }
 
-/// Reads items: values, and rows of what else is known.
+/// Reads items: their values, and their rows in `_items`.
 pub async fn load(
     transaction: Transaction,
     wanted: Vec<Wanted>,
@@ -59,12 +59,12 @@ pub async fn load(
     for some in by_store(&wanted) {
         stores.push(transaction.store(&some[0].store).map_err(failed)?);
     }
-    let (of_whole, of_wanted) = stores.split_at(slices.len());
+    let (of_slices, of_wanted) = stores.split_at(slices.len());
     let mut requests = Vec::new();
-    ask_for_keys(&items, of_whole, of_wanted, &wanted, &slices, &mut requests)?;
+    ask_for_keys(&items, of_slices, of_wanted, &wanted, &slices, &mut requests)?;
     let mut answers = ended(requests).await?;
     let mut loaded = Vec::new();
-    read_whole(&mut answers, &slices, &mut loaded)?;
+    read_slices(&mut answers, &slices, &mut loaded)?;
     let mut requests = Vec::new();
     let places = ask_for_items(&items, of_wanted, &mut answers, &wanted, &mut loaded, &mut requests)?;
     let answers = ended(requests).await?;
@@ -79,18 +79,18 @@ pub async fn load(
     Ok(loaded)
 }
 
-/// Of whole slices, all there is; of many items of a store, which of them there are.
+/// Requests everything of the given slices, and the keys of stores of which many items are wanted.
 fn ask_for_keys<'a>(
     items: &'a Store,
-    of_whole: &'a [Store],
+    of_slices: &'a [Store],
     of_wanted: &'a [Store],
     wanted: &[Wanted],
     slices: &[Whole],
     requests: &mut Requests<'a>,
 ) -> Result<(), StoreError> {
-    for (wanted, store) in slices.iter().zip(of_whole) {
-        requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&wanted.slice)?), None))));
-        requests.push(Some(Box::pin(items.get_all(Some(rows_of(&wanted.slice)?), None))));
+    for (slice, store) in slices.iter().zip(of_slices) {
+        requests.push(Some(Box::pin(items.get_all_keys(Some(rows_of(&slice.slice)?), None))));
+        requests.push(Some(Box::pin(items.get_all(Some(rows_of(&slice.slice)?), None))));
         ask_for_all(store, requests);
     }
     for (some, store) in by_store(wanted).zip(of_wanted) {
@@ -102,12 +102,12 @@ fn ask_for_keys<'a>(
     Ok(())
 }
 
-/// They come sorted, so those of one store stand together.
+/// Groups the items by store. They are sorted by store already.
 fn by_store(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
     wanted.chunk_by(|one, other| one.store == other.store)
 }
 
-fn read_whole(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
+fn read_slices(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>) -> Result<(), StoreError> {
     for Whole { slice, .. } in slices {
         let by_id = Map::new();
         let (keys, rows) = (next(answers), next(answers));
@@ -125,7 +125,7 @@ fn read_whole(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>)
             by_id.delete(id);
             loaded.push(Loaded { key, value, row });
         }
-        // What is left has a row and no value: deleted, or held.
+        // The remaining rows have no value: the item was deleted, or its value is held.
         for (id, row) in by_id.entries().into_iter().flatten().filter_map(|entry| pair(&entry)) {
             let key = Key::from_parts(slice.clone(), id.as_str().into());
             loaded.push(Loaded { key, value: None, row: text(&row)? });
@@ -134,8 +134,8 @@ fn read_whole(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>)
     Ok(())
 }
 
-/// Asks for the items that there are, as far as that is known, and makes room for all. What each request is for: the place
-/// of the item, and whether it is its row.
+/// Requests the wanted items, except those known to be missing, and adds an entry for each to `loaded`. Returns for each
+/// request the index of the entry, and true if the request is for the row.
 fn ask_for_items<'a>(
     items: &'a Store,
     of_wanted: &'a [Store],
@@ -184,7 +184,7 @@ fn one<'a>(store: &'a Store, key: &JsValue) -> Result<Request<'a, Vec<JsValue>>,
     Ok(Box::pin(store.get_all(Some(key), Some(1))))
 }
 
-/// All items of a store: ids and values, side by side.
+/// Reads all items of a store: ids and values, in the same order.
 pub async fn items(transaction: Transaction, name: &str) -> Result<(Array, Array), StoreError> {
     let store = transaction.store(name).map_err(failed)?;
     let mut requests = Vec::new();
@@ -194,13 +194,13 @@ pub async fn items(transaction: Transaction, name: &str) -> Result<(Array, Array
     Ok((array(ids), array(values)))
 }
 
-/// Asks for all keys of a store and all its values.
+/// Requests all keys and all values of a store.
 fn ask_for_all<'a>(store: &'a Store, requests: &mut Requests<'a>) {
     requests.push(Some(Box::pin(store.get_all_keys(None, None))));
     requests.push(Some(Box::pin(store.get_all(None, None))));
 }
 
-/// Makes requests of one transaction, all at once, and waits for all.
+/// Starts all requests of a transaction at once, and waits for their results.
 async fn ended(mut requests: Requests<'_>) -> Result<Answers, StoreError> {
     begin(&mut requests).await.map_err(failed)?;
     let mut answers = Vec::new();
@@ -210,7 +210,7 @@ async fn ended(mut requests: Requests<'_>) -> Result<Answers, StoreError> {
     Ok(answers.into_iter())
 }
 
-/// The id and the row of a map's entry.
+/// Returns the id and the row of a map's entry.
 fn pair(entry: &JsValue) -> Option<(String, JsValue)> {
     let entry = entry.dyn_ref::<Array>()?;
     Some((entry.get(0).as_string()?, entry.get(1)))
@@ -220,11 +220,11 @@ fn next(answers: &mut Answers) -> Vec<JsValue> {
     answers.next().unwrap_or_default()
 }
 
-/// All rows of a store, with their keys.
-fn rows(answers: &mut Answers, take: &mut dyn FnMut(JsValue, String)) -> Result<(), StoreError> {
+/// Calls `visit` with each row of a store and its key.
+fn rows(answers: &mut Answers, visit: &mut dyn FnMut(JsValue, String)) -> Result<(), StoreError> {
     let (keys, rows) = (next(answers), next(answers));
     for (key, row) in keys.into_iter().zip(rows) {
-        take(key, text(&row)?.unwrap_or_default());
+        visit(key, text(&row)?.unwrap_or_default());
     }
     Ok(())
 }

@@ -13,10 +13,10 @@ export type Message = { v: number } & bridge.FromWorker<unknown>;
  * Why a slice has to be read again: something may have been missed since the worker has started, or the page is
  * registered for another database, which has nothing that the page knows.
  */
-export type Gap = "joined" | "registered";
+export type ResyncReason = "joined" | "registered";
 
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
-export type Told = Change<unknown> & { n: number; position: number };
+export type SliceChange = Change<unknown> & { n: number; position: number };
 
 let status: Status = {
   enabled: true,
@@ -53,7 +53,7 @@ const statusListeners = new Set<(status: Status) => void>();
 const errorListeners = new Set<(error: WorkerError) => void>();
 /** Called when the list of refused changes is another one, or may be. */
 export const rejectionsListeners = new Set<() => void>();
-const followers = new Map<string, Set<(told: Told | Gap) => void>>();
+const followers = new Map<string, Set<(update: SliceChange | ResyncReason) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
@@ -88,7 +88,7 @@ export function subscribeErrors(fn: (error: WorkerError) => void): () => void {
  * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken; or why to
  * read the slice again.
  */
-export function follow(slice: string, fn: (told: Told | Gap) => void): () => void {
+export function follow(slice: string, fn: (update: SliceChange | ResyncReason) => void): () => void {
   return add(followers, slice, fn);
 }
 
@@ -106,7 +106,7 @@ export function listen<F>(set: Set<F>, fn: F): () => void {
 }
 
 /** Takes a message of the worker that answers nothing. */
-export function hear(message: Message): void {
+export function handleMessage(message: Message): void {
   switch (message.kind) {
     case "status":
       status = message.status;

@@ -1,7 +1,7 @@
-//! What the worker tells, as last heard, and who listens.
+//! The latest status and metrics, and the listeners for messages of the worker.
 
 use crate::action::Effect;
-use crate::connection::Down;
+use crate::connection::WorkerMessage;
 use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
 use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
@@ -13,59 +13,59 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
-/// What changed elsewhere, and the last record of all pages that is in it.
+/// A change made elsewhere, and the position of the last record that it contains.
 #[derive(Clone)]
 pub struct Elsewhere {
     pub position: u64,
     pub change: Change<Value>,
 }
 
-/// How far changes of a slice have come.
+/// The progress of a slice's changes towards the server.
 pub struct Pending {
     pub changes: Vec<ItemProgress>,
     pub reset: bool,
 }
 
-/// Those who listen, by slice.
+/// Listeners by slice.
 type BySlice<T> = RefCell<BTreeMap<String, Rc<Listeners<T>>>>;
 
 #[derive(Default)]
-pub struct Heard {
+pub struct Subscriptions {
     status: RefCell<Status>,
     metrics: RefCell<SyncMetrics>,
     pub on_status: Listeners<Status>,
     pub on_metrics: Listeners<SyncMetrics>,
     pub on_error: Listeners<WorkerError>,
-    /// The page is registered for another database, which has nothing of what was told.
+    /// Called when the page was registered for another database, which contains nothing of earlier changes.
     pub on_another: Listeners<()>,
     changes: BySlice<Elsewhere>,
     pending: BySlice<Pending>,
-    /// Of slices that were read or are listened to, what the page knows of their items.
-    known: RefCell<BTreeMap<String, Known>>,
-    /// The list of refused changes is another one, or may be.
+    /// The ids of items in slices that were read or have listeners.
+    tracked: RefCell<BTreeMap<String, TrackedIds>>,
+    /// Called when the list of refused changes may have changed.
     pub on_rejections: Listeners<()>,
 }
 
-/// What the page knows of a slice's items.
+/// The ids of the items in a slice, as far as the page knows them.
 #[derive(Default)]
-struct Known {
-    /// The ids of those that it was told of or made.
+struct TrackedIds {
+    /// The items that the page received or put itself.
     ids: BTreeSet<String>,
-    /// It has read all of them, of this database.
+    /// True if the page has read the slice from the present database.
     is_read: bool,
 }
 
-fn of<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
+fn of_slice<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
     listeners.borrow_mut().entry(slice.into()).or_default().clone()
 }
 
-/// The slices that somebody listens to.
+/// Returns the slices that have listeners.
 fn listened<T: ?Sized + 'static>(listeners: &BySlice<T>) -> Vec<String> {
     let listeners = listeners.borrow();
     listeners.iter().filter(|(_, listeners)| !listeners.is_empty()).map(|(slice, _)| slice.clone()).collect()
 }
 
-impl Heard {
+impl Subscriptions {
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
@@ -75,33 +75,33 @@ impl Heard {
     }
 
     pub fn on_change(&self, slice: &str, listener: impl Fn(&Elsewhere) + 'static) -> Subscription {
-        of(&self.changes, slice).add(listener)
+        of_slice(&self.changes, slice).add(listener)
     }
 
     pub fn on_pending(&self, slice: &str, listener: impl Fn(&Pending) + 'static) -> Subscription {
-        of(&self.pending, slice).add(listener)
+        of_slice(&self.pending, slice).add(listener)
     }
 
-    /// The slices of whose items the progress is wanted.
+    /// Returns the slices with a listener for progress.
     pub fn watched(&self) -> Vec<String> {
         listened(&self.pending)
     }
 
-    /// The slices whose changes are listened to.
+    /// Returns the slices with a listener for changes.
     pub fn followed(&self) -> Vec<String> {
         listened(&self.changes)
     }
 
-    /// Whether a slice was read, or its changes are, or were, listened to.
+    /// Returns true if the slice was read, or has or had a listener for changes.
     pub fn follows(&self, slice: &str) -> bool {
-        self.known.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
+        self.tracked.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
     }
 
-    fn know(&self, slice: &str, know: impl FnOnce(&mut Known)) {
-        know(self.known.borrow_mut().entry(slice.into()).or_default());
+    fn know(&self, slice: &str, know: impl FnOnce(&mut TrackedIds)) {
+        know(self.tracked.borrow_mut().entry(slice.into()).or_default());
     }
 
-    /// The page has read a slice: these are its items.
+    /// Notes that the page has read a slice with these items.
     pub fn has_read(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
         self.know(slice, |known| {
             known.ids.extend(ids);
@@ -109,7 +109,7 @@ impl Heard {
         });
     }
 
-    fn is_told<T>(&self, slice: &str, change: &Change<T>) {
+    fn track<T>(&self, slice: &str, change: &Change<T>) {
         self.know(slice, |known| {
             for id in &change.deletes {
                 known.ids.remove(id);
@@ -118,7 +118,7 @@ impl Heard {
         });
     }
 
-    /// The page changes items itself. Of a set in a slice that it has read, the ids that it leaves out.
+    /// Notes an action of this page. For a set in a slice that the page has read, returns the ids that the set leaves out.
     pub fn dispatches(&self, slice: &str, effect: Effect, ids: Vec<String>) -> Option<Vec<String>> {
         let mut left = None;
         self.know(slice, |known| match effect {
@@ -135,23 +135,23 @@ impl Heard {
         left
     }
 
-    /// What a slice has come to while the page was not told: all that there is now, and what is gone.
+    /// Calls the listeners of a slice with all its present items, and with the ids of items that are gone.
     pub fn catch_up(&self, slice: &str, puts: Vec<Item<Value>>) {
         let ids: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
         let mut deletes = Vec::new();
         self.know(slice, |known| {
             deletes = known.ids.difference(&ids).cloned().collect();
-            *known = Known { ids, is_read: true };
+            *known = TrackedIds { ids, is_read: true };
         });
         let change = Change { puts, deletes, origin: Origin::Tab };
-        // It is told once it was read: nothing is read again because of it.
-        of(&self.changes, slice).tell(&Elsewhere { position: 0, change });
+        // Position 0: no read that is under way needs this change.
+        of_slice(&self.changes, slice).tell(&Elsewhere { position: 0, change });
     }
 
-    /// Takes a message of the worker that answers nothing. Whether the page may have missed something before it.
+    /// Handles a message that is not an answer. Returns true if the page may have missed changes before this message.
     #[must_use]
-    pub fn hear(&self, down: &Down) -> bool {
-        let message: FromWorker<Value> = match read(down) {
+    pub fn handle_message(&self, message: &WorkerMessage) -> bool {
+        let message: FromWorker<Value> = match read(message) {
             Ok(message) => message,
             Err(why) => {
                 self.report(why);
@@ -168,33 +168,33 @@ impl Heard {
                 self.on_metrics.tell(&metrics);
             }
             FromWorker::Changed(Changed { slice, position, change, .. }) => {
-                self.is_told(&slice, &change);
-                of(&self.changes, &slice).tell(&Elsewhere { position, change });
+                self.track(&slice, &change);
+                of_slice(&self.changes, &slice).tell(&Elsewhere { position, change });
             }
             FromWorker::Pending { slice, changes, reset } => {
-                of(&self.pending, &slice).tell(&Pending { changes, reset });
+                of_slice(&self.pending, &slice).tell(&Pending { changes, reset });
             }
             FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
             FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
             FromWorker::Rejections => self.on_rejections.tell(&()),
-            // From here on the page is told of everything; before, it may have missed something.
+            // The page receives every change from now on, but may have missed earlier ones.
             FromWorker::Joined { .. } => {
                 self.on_rejections.tell(&());
                 return true;
             }
             FromWorker::Registered { .. } => {
-                // Another database lacks what the page shows, which is no reason to take it away.
-                self.known.borrow_mut().clear();
+                // The items that the page shows are not in another database. They stay on the page.
+                self.tracked.borrow_mut().clear();
                 self.on_another.tell(&());
                 self.on_rejections.tell(&());
             }
-            // Answers go to whoever asked.
+            // Answers go to the request's promise.
             _ => {}
         }
         false
     }
 
-    /// Something of what the page was told cannot be used.
+    /// Reports a message or an item that cannot be read.
     pub fn report(&self, Error { code, message }: Error) {
         self.fail(ErrorKind::Warning, code, message);
     }
@@ -204,7 +204,7 @@ impl Heard {
         self.on_error.tell(&WorkerError { kind, code, message });
     }
 
-    /// The items that are a `T`; the others are reported.
+    /// Returns the items that are a `T`, and reports the others.
     pub fn typed<T: DeserializeOwned>(&self, slice: &str, items: &[Item<Value>]) -> Vec<Item<T>> {
         let mut typed = Vec::with_capacity(items.len());
         for Item { id, value } in items {
@@ -223,7 +223,7 @@ impl Heard {
     }
 }
 
-/// A message as Rust has it.
+/// Reads a JavaScript value into a Rust type.
 pub fn read<T: DeserializeOwned>(message: &JsValue) -> Result<T, Error> {
     let text = js_sys::JSON::stringify(message).map(String::from).unwrap_or_default();
     serde_json::from_str(&text).map_err(|why| {
@@ -238,7 +238,7 @@ pub fn read<T: DeserializeOwned>(message: &JsValue) -> Result<T, Error> {
 mod tests {
     use super::*;
 
-    /// Each message as the worker writes it, of `page/ts/generated/messages.ts`.
+    /// Returns an example of each message, from `page/ts/generated/messages.ts`.
     fn messages() -> Vec<Value> {
         let text = include_str!("../ts/generated/messages.ts");
         let (_, list) = text.split_once("messages = ").unwrap();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_s_messages_are_read_whole() {
+    fn every_message_of_the_worker_is_read_without_loss() {
         for message in messages() {
             let read: FromWorker<Value> = serde_json::from_value(message.clone()).unwrap();
             let mut again = serde_json::to_value(read).unwrap();
@@ -257,24 +257,31 @@ mod tests {
     }
 
     #[test]
-    fn a_set_names_what_the_page_knew_and_leaves_out() {
-        let heard = Heard::default();
+    fn a_set_names_the_known_ids_that_it_leaves_out() {
+        let subscriptions = Subscriptions::default();
         let ids = |ids: &[&str]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
-        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["made"])), None, "it was not read");
-        heard.has_read("notes", ids(&["1", "2", "3"]));
-        heard.dispatches("notes", Effect::Delete, ids(&["2"]));
-        heard.dispatches("notes", Effect::Put, ids(&["4"]));
+        assert_eq!(
+            subscriptions.dispatches("notes", Effect::Set, ids(&["made"])),
+            None,
+            "the slice was not read"
+        );
+        subscriptions.has_read("notes", ids(&["1", "2", "3"]));
+        subscriptions.dispatches("notes", Effect::Delete, ids(&["2"]));
+        subscriptions.dispatches("notes", Effect::Put, ids(&["4"]));
         let change = Change { puts: vec![], deletes: ids(&["3"]), origin: Origin::Server };
-        heard.is_told::<Value>("notes", &change);
-        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["4", "5"])), Some(ids(&["1", "made"])));
-        heard.dispatches("notes", Effect::Clear, vec![]);
-        assert_eq!(heard.dispatches("notes", Effect::Set, ids(&["6"])), Some(vec![]));
+        subscriptions.track::<Value>("notes", &change);
+        assert_eq!(
+            subscriptions.dispatches("notes", Effect::Set, ids(&["4", "5"])),
+            Some(ids(&["1", "made"]))
+        );
+        subscriptions.dispatches("notes", Effect::Clear, vec![]);
+        assert_eq!(subscriptions.dispatches("notes", Effect::Set, ids(&["6"])), Some(vec![]));
     }
 
     #[test]
-    fn a_message_of_another_build_is_read_as_far_as_it_is_known() {
-        let told = r#"{"v":1,"kind":"status","unfinished":false,"status":{"pending":3,"moon":"full","connection":"by-pigeon"}}"#;
-        let FromWorker::<Value>::Status { status, .. } = serde_json::from_str(told).unwrap() else {
+    fn unknown_fields_of_a_message_are_ignored() {
+        let text = r#"{"v":1,"kind":"status","unfinished":false,"status":{"pending":3,"moon":"full","connection":"by-pigeon"}}"#;
+        let FromWorker::<Value>::Status { status, .. } = serde_json::from_str(text).unwrap() else {
             panic!("no status")
         };
         assert_eq!(status, Status { pending: 3, ..Status::default() });

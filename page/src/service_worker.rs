@@ -1,6 +1,6 @@
-//! Finds the worker, or has it installed, and begins the conversation with it.
+//! Registers the service worker and connects the page to it.
 
-use crate::connection::{Connection, Down};
+use crate::connection::{Connection, WorkerMessage};
 use crate::error::Error;
 use crate::page::post;
 use crate::types::RegisterOptions;
@@ -15,7 +15,7 @@ use web_sys::{
     ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
 };
 
-/// The page's window; there is none in a worker.
+/// Returns the page's window. A worker has none.
 pub fn window() -> Result<Window, Error> {
     web_sys::window().ok_or_else(no_window)
 }
@@ -27,18 +27,18 @@ pub fn no_window() -> Error {
     )
 }
 
-/// Whether nobody sees the page.
+/// Returns true if the page is hidden.
 pub fn is_hidden() -> bool {
     let document = web_sys::window().and_then(|window| window.document());
     document.is_some_and(|document| document.visibility_state() == VisibilityState::Hidden)
 }
 
-/// A function for JavaScript, which lives as long as the page.
+/// Returns a JavaScript function that lives as long as the page.
 pub fn function<A: wasm_bindgen::convert::FromWasmAbi + 'static>(call: impl Fn(A) + 'static) -> Function {
     Closure::<dyn Fn(A)>::new(call).into_js_value().unchecked_into()
 }
 
-/// Where the worker, the API and the database are; the usual ones where the options do not say.
+/// The addresses of the worker and the API, and the name of the database. The options may leave out each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     pub worker_url: String,
@@ -58,12 +58,12 @@ impl Place {
     }
 }
 
-/// Registers the worker; `hear` gets every message that is not an answer, `leave` is called when the page may be gone the
-/// next moment.
+/// Registers the worker. `on_message` receives every message that is not an answer. `on_page_hide` is called when the page is
+/// hidden or closed.
 pub async fn connect(
     place: Place,
-    hear: impl Fn(Down) + 'static,
-    leave: impl Fn() + Clone + 'static,
+    on_message: impl Fn(WorkerMessage) + 'static,
+    on_page_hide: impl Fn() + Clone + 'static,
 ) -> Result<&'static Connection, Error> {
     let window = window()?;
     if !window.is_secure_context() {
@@ -102,7 +102,7 @@ pub async fn connect(
     if registration.active().is_none() {
         activated(registration.installing().or_else(|| registration.waiting())).await.map_err(failed)?;
     }
-    converse(&window, registration, &place.name, hear, leave).map_err(failed)
+    listen(&window, registration, &place.name, on_message, on_page_hide).map_err(failed)
 }
 
 fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
@@ -143,16 +143,16 @@ async fn activated(worker: Option<ServiceWorker>) -> Result<(), JsValue> {
     JsFuture::from(promise).await.map(drop)
 }
 
-/// Hears the worker on the two channels, one for all pages and one for this page, and tells it when the page goes.
-fn converse(
+/// Listens to the two channels of the worker, one for all pages and one for this page, and to the events of the page.
+fn listen(
     window: &Window,
     registration: ServiceWorkerRegistration,
     name: &str,
-    hear: impl Fn(Down) + 'static,
-    leave: impl Fn() + Clone + 'static,
+    on_message: impl Fn(WorkerMessage) + 'static,
+    on_page_hide: impl Fn() + Clone + 'static,
 ) -> Result<&'static Connection, JsValue> {
     let page = window.crypto()?.random_uuid();
-    // The timer's function is made before the connection that it calls.
+    // The timer's function is created before the connection that it calls.
     let made = Rc::new(Cell::new(None::<&'static Connection>));
     let timer = RefCell::new(None);
     let ticking = made.clone();
@@ -162,28 +162,28 @@ fn converse(
         *timer.borrow_mut() = Some(Timeout::new(ms.max(0.0) as u32, tick));
     });
     let connection: &'static Connection =
-        Box::leak(Box::new(Connection::new(registration, &page, function(hear), arm)));
+        Box::leak(Box::new(Connection::new(registration, &page, function(on_message), arm)));
     made.set(Some(connection));
     for channel in [name.to_owned(), format!("{name}:{page}")] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
         channel.set_onmessage(Some(&function(move |event: MessageEvent| {
-            let down = event.data().unchecked_into();
-            if Connection::tells_of_items(&down) {
+            let message = event.data().unchecked_into();
+            if Connection::has_items(&message) {
                 post();
             }
-            connection.hear(down);
+            connection.handle_message(message);
         })));
-        // Held, or the browser might collect it.
+        // Without an owner, the browser might collect the channel.
         std::mem::forget(channel);
     }
     let online = function(move |_: JsValue| connection.say(|session, _| vec![session.tell("online")]));
     window.add_event_listener_with_callback("online", &online)?;
-    let gone = leave.clone();
+    let gone = on_page_hide.clone();
     window.add_event_listener_with_callback("pagehide", &function(move |_: JsValue| gone()))?;
     if let Some(document) = window.document() {
         let hidden = function(move |_: JsValue| {
             if is_hidden() {
-                leave();
+                on_page_hide();
             }
         });
         document.add_event_listener_with_callback("visibilitychange", &hidden)?;
@@ -195,9 +195,9 @@ fn converse(
 mod tests {
     use super::*;
 
-    /// A part of a page may say what another leaves out.
+    /// Two calls of `register` may come from different parts of a page.
     #[test]
-    fn the_usual_place_by_its_name_is_the_same_place() {
+    fn default_addresses_equal_the_same_ones_given() {
         let (silent, mut named) = (RegisterOptions::default(), RegisterOptions::default());
         named.worker_url = Some("/nightferry/sw.js".into());
         named.api = Some("/nightferry".into());

@@ -57,15 +57,15 @@ function ownId(item: unknown, selectId: Tracking["selectId"]): string | undefine
   return typeof id === "string" || typeof id === "number" ? String(id) : undefined;
 }
 
-/** Calls `visit` with each item and its id. An item that cannot be kept is left out, and `refuse` hears why. */
+/** Calls `visit` with each item and its id. An item that cannot be kept is left out, and `reject` hears why. */
 export function each(
   state: unknown,
   tracking: Tracking,
   visit: (id: string, item: unknown) => void,
-  refuse: (place: string, why: string) => void,
+  reject: (place: string, why: string) => void,
 ): void {
   const visitItem = (place: string | number, id: string, item: unknown) => {
-    if (id === "") refuse(`[${JSON.stringify(place)}]`, "has an empty id");
+    if (id === "") reject(`[${JSON.stringify(place)}]`, "has an empty id");
     else visit(id, item);
   };
   if (tracking.single) {
@@ -73,7 +73,7 @@ export function each(
   } else if (Array.isArray(state)) {
     state.forEach((item: unknown, at) => {
       const id = ownId(item, tracking.selectId);
-      if (id === undefined) refuse(`[${at}]`, "has no id that is a string or a number");
+      if (id === undefined) reject(`[${at}]`, "has no id that is a string or a number");
       else visitItem(at, id, item);
     });
   } else if (isEntities(state)) {

@@ -1,5 +1,5 @@
-//! Which Rust values cannot be kept. serde_json writes null for NaN and any integer that there is; here they are found
-//! before, with their path. What is a value and what is not is the same on every side, see `tests/wire/values.json`.
+//! Finds Rust values that Nightferry refuses, with their path. (serde_json would write NaN as null, and integers of any size.)
+//! Every side refuses the same values, see `tests/wire/values.json`.
 
 use nightferry::json::MAX_DEPTH;
 use serde::{Serialize, Serializer, ser};
@@ -8,14 +8,14 @@ use std::fmt::{self, Display, Write};
 /// The largest number that every browser holds exactly.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// What serde_json calls a number that it holds as text, as it does in every program of which a part turns
-/// `arbitrary_precision` on: a struct of one field, in place of which the text is written.
+/// The name under which serde_json serializes a number that it holds as text: a struct of one field. It does so if any crate of
+/// the program enables `arbitrary_precision`.
 const NUMBER: &str = "$serde_json::private::Number";
-/// The same for a value that is JSON text already. It is checked as text, once it is written.
+/// The same for a value that is JSON text. `action::read` checks that text.
 const RAW: &str = "$serde_json::private::RawValue";
 
-/// Refuses what cannot be kept; the reason reads as a sentence that begins with the path.
-pub fn refuse<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
+/// Returns an error if a part of the value cannot be kept. It reads as a sentence that begins with the path.
+pub fn validate<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
     // The value itself and its payload are two levels around the item.
     value.serialize(&mut Check { path: String::new(), depth: 0 })
 }
@@ -41,14 +41,14 @@ type Checked = Result<(), Refusal>;
 
 /// A serializer that writes nothing.
 struct Check {
-    /// Of the value that is looked at.
+    /// The path of the current value.
     path: String,
-    /// How many arrays and objects are around it.
+    /// The number of arrays and objects around it.
     depth: usize,
 }
 
 impl Check {
-    fn refuse<T>(&self, why: impl Display) -> Result<T, Refusal> {
+    fn refusal<T>(&self, why: impl Display) -> Result<T, Refusal> {
         let place = if self.path.is_empty() { "the action" } else { &self.path };
         Err(Refusal(format!("{place} {why}")))
     }
@@ -56,7 +56,7 @@ impl Check {
     fn number(&self, number: impl Display, magnitude: Option<u64>) -> Checked {
         match magnitude {
             Some(magnitude) if magnitude <= MAX_NUMBER => Ok(()),
-            _ => self.refuse(format_args!(
+            _ => self.refusal(format_args!(
                 "is {number}, a number beyond 2^53-1, which no browser holds exactly. Keep it as a string."
             )),
         }
@@ -70,17 +70,17 @@ impl Check {
     }
 
     fn deeper(&mut self, is_array: bool) -> Checked {
-        // The action is a level around its payload, and an array that is the payload is one around its items.
+        // The action is one level around its payload. An array as the payload is one level around its items.
         let in_array = self.path.starts_with("payload[") || (is_array && self.path == "payload");
         if self.depth > MAX_DEPTH + usize::from(in_array) {
             return self
-                .refuse(format_args!("is nested deeper than {MAX_DEPTH} levels, which cannot be kept."));
+                .refusal(format_args!("is nested deeper than {MAX_DEPTH} levels, which cannot be kept."));
         }
         self.depth += 1;
         Ok(())
     }
 
-    /// Enters what a variant of an enum holds: an array or object in an object whose one field is the variant.
+    /// Enters the content of an enum's variant: an array or object, in an object whose only field is the variant.
     fn variant(&mut self, variant: &str, is_array: bool) -> Result<Inside<'_>, Refusal> {
         let (path, depth) = (self.path.len(), self.depth);
         self.deeper(false)?;
@@ -92,7 +92,7 @@ impl Check {
     /// Goes to a field.
     fn key(&mut self, key: &str) -> Checked {
         if key == "__proto__" {
-            return self.refuse("has a key \"__proto__\", which is refused for safety.");
+            return self.refusal("has a key \"__proto__\", which is refused for safety.");
         }
         let is_name = key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -110,9 +110,9 @@ impl Check {
 /// The inside of an array or an object.
 struct Inside<'a> {
     check: &'a mut Check,
-    /// How long its own path is.
+    /// The length of its own path.
     path: usize,
-    /// How many arrays and objects are around it.
+    /// The number of arrays and objects around it.
     depth: usize,
     index: usize,
 }
@@ -143,13 +143,13 @@ impl Inside<'_> {
         self.value(value)
     }
 
-    fn leave(self) -> Checked {
+    fn finish(self) -> Checked {
         self.check.depth = self.depth;
         Ok(())
     }
 }
 
-/// What is always kept.
+/// Values that are always valid.
 macro_rules! kept {
     ($($name:ident($($value:ty)?);)*) => {
         $(fn $name(self $(, _: $value)?) -> Checked { Ok(()) })*
@@ -204,7 +204,7 @@ impl<'a> Serializer for &'a mut Check {
 
     fn serialize_f64(self, number: f64) -> Checked {
         if !number.is_finite() {
-            return self.refuse(format_args!("is {number}, which is not JSON and cannot be kept."));
+            return self.refusal(format_args!("is {number}, which is not JSON and cannot be kept."));
         }
         self.number(number, (number.abs() <= MAX_NUMBER as f64).then_some(0))
     }
@@ -212,7 +212,7 @@ impl<'a> Serializer for &'a mut Check {
     fn serialize_bytes(self, bytes: &[u8]) -> Checked {
         let mut inside = self.enter(true)?;
         inside.index = bytes.len();
-        inside.leave()
+        inside.finish()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Checked {
@@ -236,7 +236,7 @@ impl<'a> Serializer for &'a mut Check {
     ) -> Checked {
         let mut inside = self.enter(false)?;
         inside.field(variant, value)?;
-        inside.leave()
+        inside.finish()
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Refusal> {
@@ -296,7 +296,7 @@ macro_rules! inside {
             }
 
             fn end(self) -> Checked {
-                self.leave()
+                self.finish()
             }
         })*
     };
@@ -316,7 +316,7 @@ impl ser::SerializeMap for Inside<'_> {
     type Error = Refusal;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
-        // As serde_json writes it; what it refuses as a key, it refuses itself.
+        // serde_json writes the key this way, and refuses invalid keys itself.
         let key = serde_json::to_value(key).unwrap_or_default();
         match key.as_str() {
             Some(key) => self.check.key(key),
@@ -329,7 +329,7 @@ impl ser::SerializeMap for Inside<'_> {
     }
 
     fn end(self) -> Checked {
-        self.leave()
+        self.finish()
     }
 }
 
@@ -344,9 +344,9 @@ mod tests {
         payload: T,
     }
 
-    /// Why a payload is refused; empty where it is not.
+    /// Returns why a payload is refused; empty if it is valid.
     fn refused<T: Serialize>(payload: T) -> String {
-        refuse(&Action { payload }).err().map(|why| why.to_string()).unwrap_or_default()
+        validate(&Action { payload }).err().map(|why| why.to_string()).unwrap_or_default()
     }
 
     #[derive(Serialize)]
@@ -394,13 +394,13 @@ mod tests {
         assert_eq!(kept, "");
         assert!(large.starts_with("payload[0] is 9007199254740992, a number beyond"), "{large}");
         assert!(infinite.starts_with("payload[0] is inf, which is not JSON"), "{infinite}");
-        // It is no level of its own.
+        // The struct is not a level of nesting.
         let deep = (0..100).fold(serde_json::json!(1), |inside, _| serde_json::json!([inside]));
         assert_eq!(refused(serde_json::json!({"b": deep[0]})), "");
     }
 
     #[test]
-    fn the_wire_s_values_are_taken_and_refused_as_everywhere() {
+    fn values_are_accepted_and_refused_as_on_every_side() {
         let rows: Value = serde_json::from_str(include_str!("../../tests/wire/values.json")).unwrap();
         let read = |row: &Value| serde_json::from_str::<Value>(row["text"].as_str()?).ok();
         let accepted: Vec<Value> = rows["accepted"].as_array().unwrap().iter().filter_map(read).collect();
