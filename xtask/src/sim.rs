@@ -30,7 +30,7 @@ const MUTANTS: &[Mutant] = &[
         rule: "Arrival::Accepted | Arrival::Known => {}",
         broken: "Arrival::Accepted | Arrival::Known => {
             let accepted = self.journal.accepted(page);
-            self.post(To::page(page), down::ack(accepted));
+            self.post(To::page(page), from_worker::ack(accepted));
         }",
     },
     Mutant {
