@@ -1,7 +1,7 @@
 //! The worker's messages as TypeScript sees them: an example of each, made here, kept in `page/ts/generated/` and
 //! checked there against the types of the page. `UPDATE=1 cargo test --test messages` writes it anew.
 
-use nightferry::bridge::down::{self, Origin, Progress, Rejection};
+use nightferry::bridge::from_worker::{self, Origin, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
 use nightferry::units::Millis;
@@ -18,7 +18,7 @@ import type { Message } from \"../subscriptions.js\";
 export const messages = ";
 
 fn status(status: &Status) -> Value {
-    read(&down::status(status, 1_700_000_000_000))
+    read(&from_worker::status(status, 1_700_000_000_000))
 }
 
 fn read(message: &str) -> Value {
@@ -83,7 +83,7 @@ fn are_what_the_page_takes() {
         sync_status: SyncStatus::Success,
         ..Status::default()
     };
-    let changed = |origin| read(&down::changed("files", 7, 3, origin, &items));
+    let changed = |origin| read(&from_worker::changed("files", 7, 3, origin, &items));
     let progress = [Progress::Local, Progress::Sending, Progress::Synced];
     let pending: Vec<_> = progress.into_iter().map(|progress| (Key::new("files", "a"), progress)).collect();
     let refused = |value| Rejection {
@@ -104,13 +104,13 @@ fn are_what_the_page_takes() {
         changed(Origin::Tab),
         changed(Origin::Server),
         changed(Origin::Rollback),
-        read(&down::folded(7, 3, &slices)),
-        read(&down::joined(7)),
-        read(&down::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),
-        read(&down::rejections()),
-        read(&down::pending("files", true, &pending)),
-        read(&down::failed(None, "storage", "Changes could not be kept yet.")),
-        read(&down::warning("missing_item", "An update was not kept: there is no such item.")),
+        read(&from_worker::folded(7, 3, &slices)),
+        read(&from_worker::joined(7)),
+        read(&from_worker::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),
+        read(&from_worker::rejections()),
+        read(&from_worker::pending("files", true, &pending)),
+        read(&from_worker::failed(None, "storage", "Changes could not be kept yet.")),
+        read(&from_worker::warning("missing_item", "An update was not kept: there is no such item.")),
     ];
     let text = format!("{HEAD}{:#} satisfies Message[];\n", Value::from(messages.to_vec()));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/ts/generated/messages.ts");

@@ -6,7 +6,7 @@ use crate::page::{ask, page};
 use crate::subscriptions::Elsewhere;
 use crate::types::{Change, Item, ItemProgress};
 use gloo_timers::future::TimeoutFuture;
-use nightferry::bridge::down::Rows;
+use nightferry::bridge::from_worker::Rows;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;

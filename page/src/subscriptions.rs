@@ -5,7 +5,7 @@ use crate::connection::WorkerMessage;
 use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
 use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
-use nightferry::bridge::down::{Changed, FromWorker};
+use nightferry::bridge::from_worker::{Changed, FromWorker};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use nightferry::bridge::config::{AutoSyncConfig, SliceConfig};
-pub use nightferry::bridge::down::{
+pub use nightferry::bridge::from_worker::{
     Change, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
 };
 pub use nightferry::bridge::status::{
@@ -84,7 +84,7 @@ pub struct WorkerError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nightferry::bridge::down::{Changed, FromWorker, Rows};
+    use nightferry::bridge::from_worker::{Changed, FromWorker, Rows};
     use ts_rs::Config;
 
     const HEAD: &str =

@@ -1,12 +1,12 @@
-//! What pages and the worker say to each other. A page posts JSON text to the worker ([`up`]); the worker broadcasts
-//! objects to all pages, or to the one that asked ([`down`]). [`session`] is the page's side of the conversation.
+//! What pages and the worker say to each other. A page posts JSON text to the worker ([`to_worker`]); the worker broadcasts
+//! objects to all pages, or to the one that asked ([`from_worker`]). [`session`] is the page's side of the conversation.
 
 pub mod action;
 pub mod config;
-pub mod down;
+pub mod from_worker;
 pub mod session;
 pub mod status;
-pub mod up;
+pub mod to_worker;
 
 /// The bridge's version. Pages and worker are updated at different times, so each reads it before anything else.
 pub const BRIDGE: u64 = 1;

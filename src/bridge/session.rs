@@ -5,7 +5,7 @@
 //! The actions of a burst are opaque here (`P`), so that a page never copies them.
 
 use super::BRIDGE;
-use super::up::Envelope;
+use super::to_worker::Envelope;
 use crate::units::{BurstNo, Position};
 
 /// The time that the page waits for an answer before it sends again, in ms. It doubles with each try, up to the maximum.

@@ -7,7 +7,7 @@ use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
-use crate::bridge::down::{self, Origin, To};
+use crate::bridge::from_worker::{self, Origin, To};
 use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
 use crate::units::Position;
 
@@ -38,7 +38,7 @@ impl Engine {
 
     fn report(&mut self) {
         if self.replica.take_refusals_changed() {
-            self.clients.post(To::All, down::rejections());
+            self.clients.post(To::All, from_worker::rejections());
         }
         let touched = self.replica.take_touched();
         self.clients.report(&touched, view!(self));

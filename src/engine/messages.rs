@@ -5,8 +5,8 @@ use super::journal::{Arrival, Arriving};
 use super::settings::{Next, Request};
 use super::storage::Purpose;
 use super::{Engine, Output};
-use crate::bridge::down::{self, To};
-use crate::bridge::up::{Body, Up};
+use crate::bridge::from_worker::{self, To};
+use crate::bridge::to_worker::{Body, ToWorker};
 use crate::store::StoreError;
 use crate::units::{BurstNo, Position};
 use std::rc::Rc;
@@ -28,11 +28,11 @@ pub(super) use view;
 
 impl Engine {
     pub(super) fn handle_message(&mut self, text: &str) {
-        let up = match Up::read(text) {
+        let up = match ToWorker::read(text) {
             Ok(up) => up,
             Err(refused) => {
                 let to = refused.page.map_or(To::All, |page| To::page(&page));
-                return self.clients.post(to, down::failed(None, refused.code, &refused.message));
+                return self.clients.post(to, from_worker::failed(None, refused.code, &refused.message));
             }
         };
         let page: Rc<str> = up.page.into();
@@ -59,12 +59,12 @@ impl Engine {
             }
             // What is not in this one was in that: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
-                self.clients.post(To::page(&page), down::stale());
+                self.clients.post(To::page(&page), from_worker::stale());
             }
             Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
-                self.clients.post(To::page(&page), down::expected(accepted.next().0));
+                self.clients.post(To::page(&page), from_worker::expected(accepted.next().0));
             }
             Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
             Body::Sync { request, .. } => {
@@ -95,15 +95,15 @@ impl Engine {
     fn take_burst(&mut self, epoch: &str, arriving: Arriving) {
         let page = arriving.page;
         if !self.settings.is_of(epoch) {
-            return self.clients.post(To::page(page), down::stale());
+            return self.clients.post(To::page(page), from_worker::stale());
         }
         match self.journal.arrive(self.now.at, arriving) {
             Arrival::Accepted | Arrival::Known => {}
             Arrival::Repeated => {
                 let durable = self.journal.durable(page);
-                self.clients.post(To::page(page), down::ack(durable.0));
+                self.clients.post(To::page(page), from_worker::ack(durable.0));
             }
-            Arrival::OutOfOrder(from) => self.clients.post(To::page(page), down::expected(from.0)),
+            Arrival::OutOfOrder(from) => self.clients.post(To::page(page), from_worker::expected(from.0)),
         }
     }
 
@@ -201,8 +201,8 @@ impl Engine {
 
     fn confirm(&mut self, request: &Request) {
         let message = match request.registers {
-            true => down::registered(request.number, self.settings.epoch()),
-            false => down::done(request.number),
+            true => from_worker::registered(request.number, self.settings.epoch()),
+            false => from_worker::done(request.number),
         };
         if request.registers {
             self.uplink.contact();

@@ -1,6 +1,6 @@
 //! What comes out of the engine.
 
-use crate::bridge::down::To;
+use crate::bridge::from_worker::To;
 use crate::store::{Wanted, Whole, Write};
 use crate::units::Tick;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ pub enum Output {
     Store { txn: u64, writes: Vec<Write> },
     /// Read items, and all items of slices, in one transaction.
     Load { load: u64, wanted: Vec<Wanted>, slices: Vec<Whole> },
-    /// Read all items of an object store and post them to a page, merged under `message` (see `bridge::down::rows`).
+    /// Read all items of an object store and post them to a page, merged under `message` (see `bridge::from_worker::rows`).
     Rows { to: To, request: u64, message: String, store: Rc<str> },
     /// Add these object stores to the database.
     Migrate { stores: Vec<Rc<str>> },

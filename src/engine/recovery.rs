@@ -9,7 +9,7 @@ use super::settings::{Settings, Stored};
 use super::storage::Purpose;
 use super::uplink::Uplink;
 use super::{Engine, Moment, Phase};
-use crate::bridge::down::{self, To};
+use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
 use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
@@ -62,7 +62,7 @@ impl Engine {
             ..Engine::empty(now)
         };
         engine.recover_journal(snapshot.journal, poisoned, &meta);
-        engine.clients.post(To::All, down::hello());
+        engine.clients.post(To::All, from_worker::hello());
         engine.start(snapshot.open);
         Ok(engine)
     }

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::output::{Deadline, Output};
-use crate::bridge::down::To;
+use crate::bridge::from_worker::To;
 use crate::store::{Row, RowKey, Write};
 use std::fmt::{self, Display, Formatter};
 

@@ -2,7 +2,7 @@
 //! channels belong to workers that a page starts, and no package knows `SyncManager`.
 
 use js_sys::{JSON, JsString, Promise, Reflect, Uint32Array};
-use nightferry::bridge::down::To;
+use nightferry::bridge::from_worker::To;
 use nightferry::engine::Moment;
 use nightferry::units::{Millis, Tick};
 use std::cell::RefCell;

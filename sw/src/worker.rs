@@ -5,7 +5,7 @@ use crate::network;
 use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
-use nightferry::bridge::down::{self, To};
+use nightferry::bridge::from_worker::{self, To};
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output, Rescue};
 use nightferry::store::{ITEMS, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
@@ -33,7 +33,7 @@ pub async fn boot(name: String, api: String, trace: bool) -> Result<(), BootErro
             Ok(())
         }
         Err(error) => {
-            Pages::new(&name).post(&To::All, &down::failed(None, error.code, &error.message));
+            Pages::new(&name).post(&To::All, &from_worker::failed(None, error.code, &error.message));
             Err(error)
         }
     }
@@ -234,7 +234,9 @@ impl Worker {
             };
             match result {
                 Ok((ids, values)) => self.pages.post_rows(&to, &head, &ids, &values),
-                Err(error) => self.pages.post(&to, &down::failed(Some(request), "storage", &error.message)),
+                Err(error) => {
+                    self.pages.post(&to, &from_worker::failed(Some(request), "storage", &error.message))
+                }
             }
         });
     }
@@ -299,7 +301,7 @@ impl Worker {
         self.engine.replace(engine);
         self.life.set(self.life.get() + 1);
         let text = "The browser deleted this site's data while the app was open. What had not reached the server was kept and is sent; the rest is read again.";
-        self.pages.post(&To::All, &down::warning("database_deleted", text));
+        self.pages.post(&To::All, &from_worker::warning("database_deleted", text));
         self.pump();
         Ok(())
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::bridge::up::{Body, Up};
+use crate::bridge::to_worker::{Body, ToWorker};
 
 fn text(message: &Message<String>) -> String {
     match message {
@@ -9,7 +9,7 @@ fn text(message: &Message<String>) -> String {
 }
 
 fn ns(messages: &[Message<String>]) -> Vec<u64> {
-    let n = |message| match Up::read(&text(message)).unwrap().body {
+    let n = |message| match ToWorker::read(&text(message)).unwrap().body {
         Body::Actions { n, .. } => Some(n),
         _ => None,
     };
@@ -19,7 +19,7 @@ fn ns(messages: &[Message<String>]) -> Vec<u64> {
 fn session() -> Session<String> {
     let mut session = Session::new("p");
     let (request, message) = session.register(0, r#"{"files":{}}"#, "{}");
-    assert!(matches!(Up::read(&text(&message)).unwrap().body, Body::Register { .. }));
+    assert!(matches!(ToWorker::read(&text(&message)).unwrap().body, Body::Register { .. }));
     session.registered(0, request, "e");
     session
 }
@@ -32,7 +32,9 @@ fn bursts_wait_until_the_page_is_registered() {
     assert_eq!(session.burst(0, "[2]".into()), None);
     let sent = session.registered(5, request, "e");
     assert_eq!(ns(&sent), [1, 2]);
-    let Body::Actions { epoch, actions, .. } = Up::read(&text(&sent[1])).unwrap().body else { panic!() };
+    let Body::Actions { epoch, actions, .. } = ToWorker::read(&text(&sent[1])).unwrap().body else {
+        panic!()
+    };
     assert_eq!((&*epoch, &*actions), ("e", "[2]"));
 }
 
@@ -73,11 +75,12 @@ fn bursts_wait_while_more_slices_are_registered() {
     assert_eq!(session.burst(0, "[2]".into()), None);
     let again = session.hello(1);
     assert_eq!(ns(&again).len(), 0);
-    assert!(matches!(Up::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
+    assert!(matches!(ToWorker::read(&text(&again[0])).unwrap().body, Body::Register { .. }));
     assert_eq!(ns(&session.registered(2, more, "e")), [1, 2]);
     // Both registrations are repeated to another database.
     assert_eq!(session.stale(3).len(), 1);
-    let Body::Register { slices, .. } = Up::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
+    let Body::Register { slices, .. } =
+        ToWorker::read(&text(&session.registered(4, 1, "other")[0])).unwrap().body
     else {
         panic!()
     };
@@ -92,7 +95,7 @@ fn f10_a_closing_page_sends_its_bursts_without_waiting_for_a_registration() {
     assert_eq!(session.burst(0, "[1]".into()), None);
     let sent = session.on_page_hide(0);
     assert_eq!(ns(&sent), [1]);
-    assert!(matches!(Up::read(&text(sent.last().unwrap())).unwrap().body, Body::Hidden));
+    assert!(matches!(ToWorker::read(&text(sent.last().unwrap())).unwrap().body, Body::Hidden));
     assert_eq!(session.burst(0, "[2]".into()), None);
     // A page that was never registered has no database to send bursts to.
     let mut unregistered = Session::new("p");
@@ -108,7 +111,7 @@ fn registrations_are_repeated_in_order_to_another_database() {
     let (more, _) = session.register(0, r#"{"files":{"debounceMs":5}}"#, "{}");
     session.registered(0, more, "e");
     session.burst(0, "[1]".into());
-    let slices = |messages: &[Message<String>]| match Up::read(&text(&messages[0])).unwrap().body {
+    let slices = |messages: &[Message<String>]| match ToWorker::read(&text(&messages[0])).unwrap().body {
         Body::Register { slices, .. } => slices.to_string(),
         other => panic!("{other:?}"),
     };
@@ -128,7 +131,7 @@ fn a_refused_registration_is_not_repeated_and_delays_nothing() {
     session.answered(wrong);
     let at = session.deadline().unwrap();
     assert_eq!(ns(&session.tick(at)), [1]);
-    let Body::Register { slices, .. } = Up::read(&text(&session.stale(at)[0])).unwrap().body else {
+    let Body::Register { slices, .. } = ToWorker::read(&text(&session.stale(at)[0])).unwrap().body else {
         panic!()
     };
     assert_eq!(&*slices, r#"{"files":{}}"#);
@@ -161,7 +164,7 @@ fn positions_are_forgotten_with_another_database() {
 #[test]
 fn a_resent_burst_keeps_the_position_observed_when_it_was_made() {
     let seen = |messages: &[Message<String>]| -> Vec<_> {
-        let bodies = messages.iter().map(|message| Up::read(&text(message)).unwrap().body);
+        let bodies = messages.iter().map(|message| ToWorker::read(&text(message)).unwrap().body);
         bodies
             .filter_map(|body| match body {
                 Body::Actions { seen, .. } => Some(seen.0),
@@ -183,7 +186,7 @@ fn a_resent_burst_keeps_the_position_observed_when_it_was_made() {
 /// f07: a restarted worker may receive a flush before the bursts that its former instance lost.
 #[test]
 fn f07_a_request_names_the_burst_before_it() {
-    let after = |message: &Message<String>| match Up::read(&text(message)).unwrap().body {
+    let after = |message: &Message<String>| match ToWorker::read(&text(message)).unwrap().body {
         Body::Flush { after, .. } => after,
         other => panic!("{other:?}"),
     };

@@ -1,6 +1,6 @@
 //! Metrics: every operation that ended, by slice and by kind, and how long it took.
 
-use crate::bridge::down;
+use crate::bridge::from_worker;
 use crate::bridge::status::{OperationCount, SliceMetrics, SyncMetrics};
 use crate::engine::clock::Now;
 use crate::json::{read, write};
@@ -123,7 +123,7 @@ impl Metrics {
     /// The message that tells pages.
     pub fn message(&mut self, oldest: Option<Millis>) -> String {
         self.changed = false;
-        down::metrics(self.shown(oldest))
+        from_worker::metrics(self.shown(oldest))
     }
 }
 

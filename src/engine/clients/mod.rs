@@ -30,7 +30,7 @@ use super::replica::{ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
-use crate::bridge::down::{self, Origin, Progress, To};
+use crate::bridge::from_worker::{self, Origin, Progress, To};
 use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use crate::collect;
 use crate::store::Key;
@@ -154,7 +154,7 @@ impl Clients {
             false => drop(self.awake.insert(page.clone())),
         }
         if self.pages.insert(page.clone()) {
-            self.post_to(page, down::joined(position.0));
+            self.post_to(page, from_worker::joined(position.0));
             self.repeat_status();
         }
     }
@@ -172,7 +172,7 @@ impl Clients {
 
     pub fn warn(&mut self, page: Option<&str>, code: &str, text: &str) {
         let to = page.map_or(To::All, To::page);
-        self.post(to, down::warning(code, text));
+        self.post(to, from_worker::warning(code, text));
     }
 
     /// A person should know this until something else is worth knowing.
@@ -181,7 +181,7 @@ impl Clients {
     }
 
     pub fn fail(&mut self, page: &str, request: Option<u64>, code: &str, text: &str) {
-        self.post_to(page, down::failed(request, code, text));
+        self.post_to(page, from_worker::failed(request, code, text));
     }
 
     pub fn wait(&mut self, waiter: Waiter) {
@@ -201,7 +201,7 @@ impl Clients {
         }
         self.acked_at = Some(now);
         for (page, n) in std::mem::take(&mut self.acks) {
-            self.post_to(&page, down::ack(n.0));
+            self.post_to(&page, from_worker::ack(n.0));
         }
     }
 
@@ -230,7 +230,7 @@ impl Clients {
         for slice in slices {
             for page in &others {
                 let n = journal.visible_burst(page).0;
-                self.post_to(page, down::changed(&slice, position, n, origin, items));
+                self.post_to(page, from_worker::changed(&slice, position, n, origin, items));
             }
         }
     }
@@ -268,7 +268,7 @@ impl Clients {
                     let Some(config) = settings.slices().get(slice) else { continue };
                     let (position, n) = (journal.visible_position().0, journal.visible_burst(&waiter.page).0);
                     let newer = replica.newer_than_store(slice);
-                    let message = down::rows(waiter.request, slice, position, n, &newer);
+                    let message = from_worker::rows(waiter.request, slice, position, n, &newer);
                     let to = To::page(&waiter.page);
                     self.outputs.push(Output::Rows {
                         to,
@@ -278,11 +278,11 @@ impl Clients {
                     });
                 }
                 Wants::Rejections if in_effect => {
-                    self.post_to(&waiter.page, down::rejected(waiter.request, &replica.rejections()));
+                    self.post_to(&waiter.page, from_worker::rejected(waiter.request, &replica.rejections()));
                 }
-                Wants::Flush if is_durable() => self.post_to(&waiter.page, down::done(waiter.request)),
+                Wants::Flush if is_durable() => self.post_to(&waiter.page, from_worker::done(waiter.request)),
                 Wants::Sync if is_durable() && view.is_synced() => {
-                    self.post_to(&waiter.page, down::done(waiter.request));
+                    self.post_to(&waiter.page, from_worker::done(waiter.request));
                 }
                 _ => self.waiters.push(waiter),
             }
@@ -301,7 +301,7 @@ impl Clients {
 
     fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {
         for waiter in self.take_waiters(which) {
-            self.post_to(&waiter.page, down::failed(Some(waiter.request), code, text));
+            self.post_to(&waiter.page, from_worker::failed(Some(waiter.request), code, text));
         }
     }
 
@@ -333,7 +333,7 @@ impl Clients {
 
     fn answer_checks(&mut self, connected: bool) {
         for waiter in self.take_waiters(|wants| *wants == Wants::Check) {
-            self.post_to(&waiter.page, down::checked(waiter.request, connected));
+            self.post_to(&waiter.page, from_worker::checked(waiter.request, connected));
         }
     }
 
@@ -396,7 +396,7 @@ impl Clients {
             // One that has not joined may have missed what others did up to there: it will read again.
             if self.pages.contains(&page) {
                 let n = view.journal.visible_burst(&page).0;
-                self.post_to(&page, down::folded(position.0, n, &slices));
+                self.post_to(&page, from_worker::folded(position.0, n, &slices));
             }
         }
         self.post_status(view);
@@ -416,7 +416,7 @@ impl Clients {
             self.post(To::All, message);
         }
         if self.posted.as_ref() != Some(&status) {
-            self.post(To::All, down::status(&status, view.now.at.0));
+            self.post(To::All, from_worker::status(&status, view.now.at.0));
             self.posted = Some(status);
         }
     }
@@ -428,7 +428,7 @@ impl Clients {
             let items: Vec<_> =
                 of_slice.map(|key| (key.clone(), view.shown(view.replica.progress(key, slices)))).collect();
             if !items.is_empty() {
-                self.post(To::All, down::pending(slice, false, &items));
+                self.post(To::All, from_worker::pending(slice, false, &items));
             }
         }
     }
@@ -452,7 +452,7 @@ fn progress_of(slice: &str, view: View) -> String {
     let slices = settings.slices();
     let mut items = if slices.syncs(slice) { replica.unfinished(slice, slices) } else { Vec::new() };
     items.iter_mut().for_each(|(_, progress)| *progress = view.shown(*progress));
-    down::pending(slice, true, &items)
+    from_worker::pending(slice, true, &items)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub use effects::{Applied, ChangedItems, Edits, Effects, ParsedRecord};
 pub use item::{Edit, Effect, Item};
 
 use crate::bridge::config::{Slice, Slices};
-use crate::bridge::down::{Progress, Rejection};
+use crate::bridge::from_worker::{Progress, Rejection};
 use crate::json::Json;
 use crate::store::{ItemRow, Key, Loaded, Wanted};
 use crate::units::{Millis, Position, Tick};

@@ -2,7 +2,7 @@
 
 use crate::kinds::Kind;
 use crate::world::{Event, World};
-use nightferry::bridge::down::To;
+use nightferry::bridge::from_worker::To;
 use serde_json::Value;
 use std::rc::Rc;
 

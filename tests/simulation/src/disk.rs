@@ -1,7 +1,7 @@
 //! The worker's database: a [`MemoryStore`] whose transactions take time, run in IndexedDB's order, and fail on demand.
 
 use crate::Rng;
-use nightferry::bridge::down::{self, To};
+use nightferry::bridge::from_worker::{self, To};
 use nightferry::engine::Input;
 use nightferry::store::{Key, Loaded, MemoryStore, RowKey, StoreError, Wanted, Whole, Write};
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ pub fn report(work: Work, result: Result<(), StoreError>, disk: &Disk) -> Comple
         Work::Rows { to, request, message, store } => {
             let text = match result {
                 Ok(()) => return Completion::Pages(to, disk.rows(&message, &store)),
-                Err(error) => down::failed(Some(request), "storage", &error.message),
+                Err(error) => from_worker::failed(Some(request), "storage", &error.message),
             };
             return Completion::Pages(to, serde_json::from_str(&text).expect("a message is JSON"));
         }

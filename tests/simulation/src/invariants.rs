@@ -2,7 +2,7 @@
 
 use crate::property::{Property, violated};
 use crate::world::{Event, World};
-use nightferry::bridge::down::To;
+use nightferry::bridge::from_worker::To;
 use nightferry::engine::{Deadline, Input, Reason};
 use nightferry::store::{JOURNAL, META, RowKey, Write};
 use serde_json::Value;

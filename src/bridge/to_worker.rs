@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// One message of a page.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Up {
+pub struct ToWorker {
     /// The random id of the page's life.
     pub page: String,
     pub body: Body,
@@ -55,9 +55,9 @@ pub struct Refused {
     pub message: String,
 }
 
-impl Up {
+impl ToWorker {
     /// Reads a message. One of another version, or one that can't be read, is refused with a sentence.
-    pub fn read(text: &str) -> Result<Up, Refused> {
+    pub fn read(text: &str) -> Result<ToWorker, Refused> {
         let (envelope, actions) = open(text);
         let envelope: Envelope = read(&envelope).unwrap_or_default();
         let page = envelope.page.clone().map(Cow::into_owned);
@@ -70,7 +70,7 @@ impl Up {
             None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
         match (page.clone(), read_body(envelope, actions)) {
-            (Some(page), Some(body)) => Ok(Up { page, body }),
+            (Some(page), Some(body)) => Ok(ToWorker { page, body }),
             _ => refuse("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
     }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn reads_a_burst_and_keeps_its_text() {
-        let up = Up::read(
+        let up = ToWorker::read(
             r#"{"v":1,"kind":"actions","page":"p","epoch":"e","n":3,"seen":7,"actions":[ {"type":"x"} ]}"#,
         )
         .unwrap();
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told_to_reload() {
-        let refused = Up::read(r#"{"v":9,"page":"p","kind":"from the future"}"#).unwrap_err();
+        let refused = ToWorker::read(r#"{"v":9,"page":"p","kind":"from the future"}"#).unwrap_err();
         assert_eq!((refused.page.as_deref(), refused.code), (Some("p"), "bridge_version"));
         assert!(refused.message.contains("Reload"));
     }
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_an_input_like_any_other() {
         for text in ["", "null", "{", r#"{"v":1}"#, r#"{"v":1,"kind":"flush","page":"p"}"#, r#"{"v":"1"}"#] {
-            assert_eq!(Up::read(text).unwrap_err().code, "bad_message", "{text}");
+            assert_eq!(ToWorker::read(text).unwrap_err().code, "bad_message", "{text}");
         }
     }
 }
