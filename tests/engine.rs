@@ -213,12 +213,12 @@ fn two_tabs_hear_of_each_other_and_hydrate_sees_what_is_pending() {
     assert_eq!(world.pages[0].last("changed")["deletes"], json!(["old"]));
     assert_eq!(world.pages[0].heard_of("changed").len(), 1, "a tab does not hear of its own changes");
     // Each is told which of its own bursts are in it: what it did since stays on top.
-    let told = |page: usize| {
+    let changed = |page: usize| {
         let changed = world.pages[page].last("changed");
         (changed["position"].clone(), changed["n"].clone())
     };
     // The second record of the log is the server's answer.
-    assert_eq!((told(1), told(0)), ((json!(3), json!(0)), (json!(4), json!(2))));
+    assert_eq!((changed(1), changed(0)), ((json!(3), json!(0)), (json!(4), json!(2))));
 
     // Not committed yet, and a reader sees it all the same.
     assert!(world.disk.item("files", "new").is_none() && world.disk.item("files", "old").is_some());
@@ -246,7 +246,7 @@ fn a_repeated_burst_is_acknowledged_again_and_a_gap_is_told() {
     world.tell(burst(&page, "another database", 2, 99));
     world.run_until_quiescent();
     let kinds: Vec<_> = world.pages[0]
-        .heard
+        .received
         .iter()
         .map(|message| (message["kind"].as_str().unwrap(), message["n"].as_u64()))
         .collect();
@@ -374,7 +374,7 @@ fn f38_a_slice_that_is_switched_off_sends_nothing_that_waits() {
 #[test]
 fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
     let mut world = World::with(1, FILES);
-    let update = |id: &str, whole: Value| json!({"type": "files/updateItem", "payload": {"id": id, "x": 2}, "unset": ["gone"], "whole": whole});
+    let update = |id: &str, full: Value| json!({"type": "files/updateItem", "payload": {"id": id, "x": 2}, "unset": ["gone"], "whole": full});
     world.dispatch(
         0,
         "files/addItems",

@@ -521,13 +521,13 @@ fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
     world.run_for(3_000);
     world.disk.refuse = None;
     world.run_until_quiescent();
-    let aside = world
+    let quarantined = world
         .disk
         .store
         .rows("_meta")
         .find(|(key, _)| format!("{key:?}").contains("unreadable:_journal"))
         .unwrap();
-    assert!(aside.1.contains("is this"));
+    assert!(quarantined.1.contains("is this"));
     assert!(world.server.value("files", "a").is_some() && world.server.value("files", "c").is_some());
     assert_eq!(world.disk.count("_journal"), 0);
     assert!(world.pages[0].heard_of("warning").iter().any(|warning| warning["code"] == "unreadable_record"));
@@ -640,10 +640,10 @@ fn f17_an_update_merges_into_what_is_stored_pending_and_on_its_way() {
     world.dispatch(0, "files/updateItem", json!({"id": "a", "x": {"other": 2}}));
     world.server.mode = Fault::Nothing;
     world.run_until_quiescent();
-    let whole = json!({"id": "a", "x": {"other": 2}, "y": 2, "z": null});
+    let full = json!({"id": "a", "x": {"other": 2}, "y": 2, "z": null});
     assert_eq!(
         (world.disk.item("files", "a"), world.server.value("files", "a")),
-        (Some(whole.clone()), Some(whole))
+        (Some(full.clone()), Some(full))
     );
     world.check_converged();
 }

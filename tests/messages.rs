@@ -4,7 +4,7 @@
 use nightferry::bridge::from_worker::{self, Origin, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
-use nightferry::units::Millis;
+use nightferry::units::{BurstNo, Millis};
 use nightferry_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ fn are_what_the_page_takes() {
         sync_status: SyncStatus::Success,
         ..Status::default()
     };
-    let changed = |origin| read(&from_worker::changed("files", 7, 3, origin, &items));
+    let changed = |origin| read(&from_worker::changed("files", 7, BurstNo(3), origin, &items));
     let progress = [Progress::Local, Progress::Sending, Progress::Synced];
     let pending: Vec<_> = progress.into_iter().map(|progress| (Key::new("files", "a"), progress)).collect();
     let refused = |value| Rejection {
@@ -104,7 +104,7 @@ fn are_what_the_page_takes() {
         changed(Origin::Tab),
         changed(Origin::Server),
         changed(Origin::Rollback),
-        read(&from_worker::folded(7, 3, &slices)),
+        read(&from_worker::folded(7, BurstNo(3), &slices)),
         read(&from_worker::joined(7)),
         read(&from_worker::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),
         read(&from_worker::rejections()),

@@ -97,8 +97,8 @@ fn what_did_nothing_does_nothing_again_once_the_item_is_there_and_its_row_is_gon
     // Holds the journal.
     world.dispatch(0, "slow/addItem", json!({"id": "s"}));
     world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 1}));
-    let whole = json!({"type": "files/updateItem", "payload": {"id": "a"}, "whole": {"id": "a", "y": 1}});
-    world.dispatch_all(0, vec![whole]);
+    let full = json!({"type": "files/updateItem", "payload": {"id": "a"}, "whole": {"id": "a", "y": 1}});
+    world.dispatch_all(0, vec![full]);
     world.run_until("it is stored", |world| world.disk.item("files", "a").is_some());
     configure(&mut world, Some("files"), json!({"syncToFlask": false}));
     world.dispatch(0, "files/updateItem", json!({"id": "a", "z": 2}));
@@ -233,9 +233,9 @@ fn f18_a_clear_deletes_what_was_there_before_it_seen_or_not() {
     world.check_converged();
     let left: Vec<String> = world.server.live().into_iter().map(|key| key.1).collect();
     assert_eq!(left, ["e", "f", "n"]);
-    let told = world.pages[0].heard_of("changed");
+    let changed = world.pages[0].heard_of("changed");
     assert!(
-        told.iter().any(|told| told["deletes"].to_string().contains("\"a\"")),
+        changed.iter().any(|changed| changed["deletes"].to_string().contains("\"a\"")),
         "the other page hears of it"
     );
     assert_eq!(world.pages[1].heard_of("warning").len(), 1, "a single value is no collection");
@@ -343,8 +343,8 @@ fn f33_one_failure_is_no_outage_and_an_outage_is_probed_cheaply() {
     world.server.faults.push_back(Fault::Refused);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.run_until_quiescent();
-    let heard = world.pages[0].heard_of("status");
-    assert!(heard.iter().all(|message| message["status"]["connection"] != "local-only"), "{heard:?}");
+    let status = world.pages[0].heard_of("status");
+    assert!(status.iter().all(|message| message["status"]["connection"] != "local-only"), "{status:?}");
     assert_eq!(connection(&world), "online");
     assert!(world.server.value("files", "a").is_some());
 

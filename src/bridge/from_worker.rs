@@ -4,7 +4,7 @@ use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
 use crate::store::Key;
-use crate::units::Millis;
+use crate::units::{BurstNo, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -45,11 +45,11 @@ pub enum FromWorker<V> {
     },
     /// Everything of the page up to its burst `n` is durable.
     Ack {
-        n: u64,
+        n: BurstNo,
     },
     /// Something is missing before what arrived: the page goes on from its burst `n`.
     Expected {
-        n: u64,
+        n: BurstNo,
     },
     /// The database is another than the page knew: the page registers again.
     Stale,
@@ -65,7 +65,7 @@ pub enum FromWorker<V> {
     /// What the page's bursts up to `n` did to these slices is in what it was told.
     Folded {
         position: u64,
-        n: u64,
+        n: BurstNo,
         slices: Vec<String>,
     },
     Metrics {
@@ -122,7 +122,7 @@ pub struct Rows<V> {
     /// The records of all pages up to here are in it.
     pub position: u64,
     /// The bursts of this page up to here are in it.
-    pub n: u64,
+    pub n: BurstNo,
     /// The stored items, ids and values side by side. The worker adds them to what the engine writes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
@@ -140,7 +140,7 @@ pub struct Changed<V> {
     /// The records of all pages up to here are in it.
     pub position: u64,
     /// The bursts of this page up to here are in it.
-    pub n: u64,
+    pub n: BurstNo,
     #[serde(flatten)]
     pub change: Change<V>,
 }
@@ -277,12 +277,12 @@ pub fn registered(request: u64, epoch: &str) -> String {
 }
 
 /// Everything of the page up to `n` is durable.
-pub fn ack(n: u64) -> String {
+pub fn ack(n: BurstNo) -> String {
     text(FromWorker::Ack { n })
 }
 
 /// Something is missing before what arrived: the page goes on from `n`.
-pub fn expected(n: u64) -> String {
+pub fn expected(n: BurstNo) -> String {
     text(FromWorker::Expected { n })
 }
 
@@ -302,7 +302,7 @@ pub fn checked(request: u64, connected: bool) -> String {
 }
 
 /// What the page's bursts up to the `n`th did to these slices is in what it has been told.
-pub fn folded(position: u64, n: u64, slices: &BTreeSet<Rc<str>>) -> String {
+pub fn folded(position: u64, n: BurstNo, slices: &BTreeSet<Rc<str>>) -> String {
     text(FromWorker::Folded { position, n, slices: slices.iter().map(|slice| slice.to_string()).collect() })
 }
 
@@ -330,7 +330,7 @@ pub fn status(status: &Status, now: u64) -> String {
 
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
 /// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
-pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Option<Json>)]) -> String {
+pub fn rows(request: u64, slice: &str, position: u64, n: BurstNo, newer: &[(Key, Option<Json>)]) -> String {
     let (puts, deletes) = changes(slice, newer);
     let (ids, values) = (Vec::new(), Vec::new());
     text(FromWorker::Rows(Rows { request, slice: slice.into(), position, n, ids, values, puts, deletes }))
@@ -338,7 +338,13 @@ pub fn rows(request: u64, slice: &str, position: u64, n: u64, newer: &[(Key, Opt
 
 /// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts
 /// up to the `n`th are in it.
-pub fn changed(slice: &str, position: u64, n: u64, origin: Origin, items: &[(Key, Option<Json>)]) -> String {
+pub fn changed(
+    slice: &str,
+    position: u64,
+    n: BurstNo,
+    origin: Origin,
+    items: &[(Key, Option<Json>)],
+) -> String {
     let (puts, deletes) = changes(slice, items);
     let change = Change { puts, deletes, origin };
     text(FromWorker::Changed(Changed { slice: slice.into(), position, n, change }))
@@ -404,9 +410,9 @@ mod tests {
             (Key::new("files", "c"), None),
             (Key::new("notes", "d"), None),
         ];
-        let message = changed("files", 7, 3, Origin::Server, &items);
+        let message = changed("files", 7, BurstNo(3), Origin::Server, &items);
         assert!(message.contains(r#"{"n":1.50,"z":null}"#), "{message}");
-        let FromWorker::Changed(Changed { position: 7, n: 3, change, .. }) = read(&message) else {
+        let FromWorker::Changed(Changed { position: 7, n: BurstNo(3), change, .. }) = read(&message) else {
             panic!("{message}")
         };
         assert_eq!(change.puts[0].value, json!({"n": 1.5, "z": null}));
@@ -436,7 +442,10 @@ mod tests {
     #[test]
     fn a_newer_worker_s_message_is_read_as_far_as_it_is_known() {
         assert!(matches!(read(r#"{"v":1,"kind":"moon","phase":3}"#), FromWorker::Unknown));
-        assert!(matches!(read(r#"{"v":1,"kind":"ack","n":3,"moon":"full"}"#), FromWorker::Ack { n: 3 }));
+        assert!(matches!(
+            read(r#"{"v":1,"kind":"ack","n":3,"moon":"full"}"#),
+            FromWorker::Ack { n: BurstNo(3) }
+        ));
         let origin =
             r#"{"kind":"changed","slice":"s","position":1,"n":0,"puts":[],"deletes":[],"origin":"pigeon"}"#;
         let FromWorker::Changed(changed) = read(origin) else { panic!() };

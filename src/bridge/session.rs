@@ -146,7 +146,7 @@ impl<P: Clone> Session<P> {
             epoch: Some(self.epoch.as_deref()?.into()),
             n: Some(n.0),
             first: Some(self.bursts.first().map_or(n, |burst| burst.n).0),
-            seen: Some(observed),
+            observed: Some(observed),
             ..self.envelope("actions")
         };
         let mut before = head.to_text();

@@ -2,7 +2,7 @@
 
 use super::BRIDGE;
 use crate::json::{Json, Writer, number, present, read};
-use crate::units::Position;
+use crate::units::{BurstNo, Position};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub enum Body {
     Configure { request: u64, slice: Option<String>, settings: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged, and the page has applied all records up
     /// to `seen`. Answered by `ack` once durable, by `expected` or `stale` when it can't be taken.
-    Actions { epoch: String, n: u64, first: u64, seen: Position, actions: Json },
+    Actions { epoch: String, n: BurstNo, first: BurstNo, seen: Position, actions: Json },
     /// Commits everything that arrived before it, the page's bursts up to `after` among it. Answered by `done`, `failed`, or `expected` where those are missing.
     Flush { request: u64, after: u64 },
     /// Sends everything and waits for the server; the rest is as for a flush.
@@ -110,7 +110,8 @@ pub struct Envelope<'a> {
     pub auto_sync: Option<Json>,
     #[serde(with = "present")]
     pub settings: Option<Json>,
-    pub seen: Option<Position>,
+    #[serde(rename = "seen")]
+    pub observed: Option<Position>,
     #[serde(with = "present")]
     pub actions: Option<Json>,
 }
@@ -125,7 +126,7 @@ impl Envelope<'_> {
             ("after", self.after),
             ("n", self.n),
             ("first", self.first),
-            ("seen", self.seen.map(|seen| seen.0)),
+            ("seen", self.observed.map(|position| position.0)),
         ];
         for (name, number) in numbers {
             if let Some(number) = number {
@@ -156,7 +157,8 @@ impl Envelope<'_> {
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
-    let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, seen, .. } = envelope;
+    let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, observed, .. } =
+        envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
     let (epoch, slice) = (epoch.map(Cow::into_owned), slice.map(Cow::into_owned));
@@ -166,9 +168,9 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
             epoch: epoch?,
-            n: n?,
-            first: first.unwrap_or_default(),
-            seen: seen.unwrap_or_default(),
+            n: BurstNo(n?),
+            first: BurstNo(first.unwrap_or_default()),
+            seen: observed.unwrap_or_default(),
             actions: actions.filter(|text| text.starts_with('['))?.into(),
         },
         "flush" => Body::Flush { request: request?, after },
@@ -196,7 +198,7 @@ mod tests {
         .unwrap();
         assert_eq!(up.page, "p");
         let Body::Actions { n, actions, seen, .. } = up.body else { panic!("not a burst") };
-        assert_eq!((n, &*actions, seen), (3, r#"[ {"type":"x"} ]"#, Position(7)));
+        assert_eq!((n, &*actions, seen), (BurstNo(3), r#"[ {"type":"x"} ]"#, Position(7)));
     }
 
     #[test]
@@ -215,7 +217,7 @@ mod tests {
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),
             settings: Some(r#"{"a":[1]}"#.into()),
-            seen: Some(Position(6)),
+            observed: Some(Position(6)),
             actions: Some("[]".into()),
         };
         assert_eq!(read::<Envelope>(&envelope.to_text()), Some(envelope));

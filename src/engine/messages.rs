@@ -53,8 +53,7 @@ impl Engine {
                 self.change_settings(&request, next);
             }
             Body::Actions { epoch, n, first, seen, actions } => {
-                let arriving =
-                    Arriving { page: &page, n: BurstNo(n), first: BurstNo(first), seen, text: &actions };
+                let arriving = Arriving { page: &page, n, first, seen, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
             // What is not in this one was in that: it was not deleted.
@@ -64,7 +63,7 @@ impl Engine {
             Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
-                self.clients.post(To::page(&page), from_worker::expected(accepted.next().0));
+                self.clients.post(To::page(&page), from_worker::expected(accepted.next()));
             }
             Body::Flush { request, .. } => self.wait_for(page, request, Wants::Flush),
             Body::Sync { request, .. } => {
@@ -101,9 +100,9 @@ impl Engine {
             Arrival::Accepted | Arrival::Known => {}
             Arrival::Repeated => {
                 let durable = self.journal.durable(page);
-                self.clients.post(To::page(page), from_worker::ack(durable.0));
+                self.clients.post(To::page(page), from_worker::ack(durable));
             }
-            Arrival::OutOfOrder(from) => self.clients.post(To::page(page), from_worker::expected(from.0)),
+            Arrival::OutOfOrder(from) => self.clients.post(To::page(page), from_worker::expected(from)),
         }
     }
 

@@ -154,7 +154,7 @@ class Faults:
         part.write_text(json.dumps(faults), "utf-8")
         part.replace(self.file)
 
-    def take(self, path: str, body: bytes) -> dict[str, Any] | None:
+    def dispatch(self, path: str, body: bytes) -> dict[str, Any] | None:
         """The fault that meets this request, counted down."""
         with self.lock:
             faults = self.read()
@@ -276,7 +276,7 @@ class Layer:
 
     def serve(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = read_body(environ)
-        fault = self.faults.take(path, body)
+        fault = self.faults.dispatch(path, body)
         key = uuid.uuid4().hex
         kind = fault["kind"] if fault else None
         self.log.write(

@@ -10,7 +10,7 @@ fn text(message: &Message<String>) -> String {
 
 fn ns(messages: &[Message<String>]) -> Vec<u64> {
     let n = |message| match ToWorker::read(&text(message)).unwrap().body {
-        Body::Actions { n, .. } => Some(n),
+        Body::Actions { n, .. } => Some(n.0),
         _ => None,
     };
     messages.iter().filter_map(n).collect()

@@ -201,7 +201,7 @@ impl Clients {
         }
         self.acked_at = Some(now);
         for (page, n) in std::mem::take(&mut self.acks) {
-            self.post_to(&page, from_worker::ack(n.0));
+            self.post_to(&page, from_worker::ack(n));
         }
     }
 
@@ -229,7 +229,7 @@ impl Clients {
             self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
         for slice in slices {
             for page in &others {
-                let n = journal.visible_burst(page).0;
+                let n = journal.visible_burst(page);
                 self.post_to(page, from_worker::changed(&slice, position, n, origin, items));
             }
         }
@@ -266,7 +266,7 @@ impl Clients {
             match &waiter.wants {
                 Wants::Rows(slice) if in_effect => {
                     let Some(config) = settings.slices().get(slice) else { continue };
-                    let (position, n) = (journal.visible_position().0, journal.visible_burst(&waiter.page).0);
+                    let (position, n) = (journal.visible_position().0, journal.visible_burst(&waiter.page));
                     let newer = replica.newer_than_store(slice);
                     let message = from_worker::rows(waiter.request, slice, position, n, &newer);
                     let to = To::page(&waiter.page);
@@ -395,7 +395,7 @@ impl Clients {
         for (page, Folded { position, slices }) in std::mem::take(&mut self.folded) {
             // One that has not joined may have missed what others did up to there: it will read again.
             if self.pages.contains(&page) {
-                let n = view.journal.visible_burst(&page).0;
+                let n = view.journal.visible_burst(&page);
                 self.post_to(&page, from_worker::folded(position.0, n, &slices));
             }
         }

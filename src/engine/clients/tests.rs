@@ -75,8 +75,8 @@ impl Machines {
     }
 
     /// A burst of a page arrives.
-    fn arrive(&mut self, page: &str, n: u64) {
-        let (page, n) = (page.into(), BurstNo(n));
+    fn arrive(&mut self, page: &str, burst: u64) {
+        let (page, n) = (page.into(), BurstNo(burst));
         let arriving = Arriving { page: &page, n, first: BurstNo(1), seen: Position(0), text: "[]" };
         self.journal.arrive(Millis(self.now), arriving);
     }

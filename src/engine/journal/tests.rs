@@ -5,13 +5,13 @@ fn page(name: &str) -> Rc<str> {
     name.into()
 }
 
-fn arrive(journal: &mut Journal, of: &str, n: u64) -> Arrival {
-    arrive_from(journal, of, n, 1)
+fn arrive(journal: &mut Journal, of: &str, burst: u64) -> Arrival {
+    arrive_from(journal, of, burst, 1)
 }
 
 /// A burst of a page whose oldest is `first`.
-fn arrive_from(journal: &mut Journal, of: &str, n: u64, first: u64) -> Arrival {
-    let (page, n, first) = (page(of), BurstNo(n), BurstNo(first));
+fn arrive_from(journal: &mut Journal, of: &str, burst: u64, first: u64) -> Arrival {
+    let (page, n, first) = (page(of), BurstNo(burst), BurstNo(first));
     journal.arrive(Millis(n.0), Arriving { page: &page, n, first, seen: Position(0), text: "[]" })
 }
 

@@ -339,9 +339,9 @@ impl Entry {
     }
 
     /// The transaction failed: it is written again, and what came after stays on top.
-    fn write_again(&mut self, written: &Written) {
-        self.value_is_dirty |= written.value.is_some() || written.first_changed_at.is_some();
+    fn write_again(&mut self, failed: &Written) {
+        self.value_is_dirty |= failed.value.is_some() || failed.first_changed_at.is_some();
         self.row_is_dirty = true;
-        self.first_changed_at = written.first_changed_at.or(self.first_changed_at);
+        self.first_changed_at = failed.first_changed_at.or(self.first_changed_at);
     }
 }

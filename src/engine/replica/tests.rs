@@ -16,7 +16,7 @@ struct Device {
     slices: Slices,
     store: MemoryStore,
     now: u64,
-    n: u64,
+    last_burst: u64,
     txn: u64,
     /// What a person is told of the records.
     reasons: Vec<String>,
@@ -35,7 +35,7 @@ impl Device {
             slices,
             store,
             now: 1_000,
-            n: 0,
+            last_burst: 0,
             txn: 0,
             reasons: Vec::new(),
         }
@@ -47,8 +47,8 @@ impl Device {
 
     /// A page's burst of these actions becomes durable and takes effect.
     fn burst(&mut self, actions: &str) -> Applied {
-        self.n += 1;
-        let n = BurstNo(self.n);
+        self.last_burst += 1;
+        let n = BurstNo(self.last_burst);
         let (page, text) = ("page".into(), format!("[{actions}]"));
         let arriving = Arriving { page: &page, n, first: BurstNo(1), seen: Position(0), text: &text };
         self.journal.arrive(Millis(self.now), arriving);

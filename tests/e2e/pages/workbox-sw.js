@@ -8,13 +8,13 @@ import { CacheFirst } from "workbox-strategies";
 
 self.__WB_DISABLE_DEV_LOGS = true;
 /** The messages that this worker got, and the paths that pages asked for through it. */
-self.heard = [];
+self.messages = [];
 self.passed = [];
 
 // The first listener: Workbox's own ones come after.
 self.addEventListener("fetch", ({ request }) => void self.passed.push(new URL(request.url).pathname));
 self.addEventListener("message", (event) => {
-  self.heard.push(event.data);
+  self.messages.push(event.data);
   event.source?.postMessage({ app: "answer", to: event.data });
 });
 

@@ -2,9 +2,9 @@
 
 import * as nf from "nightferry-client";
 
-const heard = [];
+const messages = [];
 const problems = [];
-navigator.serviceWorker.addEventListener("message", ({ data }) => heard.push(data));
+navigator.serviceWorker.addEventListener("message", ({ data }) => messages.push(data));
 nf.subscribeErrors((error) => problems.push(error));
 
 /** Registers the app's own worker, and waits until it has the page. */
@@ -21,7 +21,7 @@ window.app = {
   nf,
   own,
   /** What this page's `message` listener got, and what Nightferry said was wrong. */
-  heard,
+  messages,
   problems,
   tell: (message) => navigator.serviceWorker.controller.postMessage(message),
   /** Past the browser's own cache. */

@@ -65,7 +65,7 @@ impl DevTools {
                 if let Ok(value) =
                     message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop))
                 {
-                    lock(&reader).take(value);
+                    lock(&reader).route(value);
                 }
             }
             let mut shared = lock(&reader);
@@ -165,7 +165,7 @@ impl Session {
 }
 
 impl Shared {
-    fn take(&mut self, mut message: Value) {
+    fn route(&mut self, mut message: Value) {
         if let Some(id) = message["id"].as_u64() {
             if let Some(waiting) = self.waiting.remove(&id) {
                 // Nobody waits any more where the call was given up.

@@ -174,14 +174,14 @@ async fn show6_a_message_of_another_version_or_of_none() -> Result<()> {
     ] {
         let before = browser.console().len();
         tab.eval::<()>(&format!("await mine({rubbish});")).await?;
-        let told = async || {
+        let changed = async || {
             let lines = browser.console();
             Ok(lines[before..]
                 .iter()
                 .any(|line| line.contains("error: Nightferry (bad_message)"))
                 .then_some(()))
         };
-        eventually(&format!("{rubbish} to be refused"), DEADLINE, told).await?;
+        eventually(&format!("{rubbish} to be refused"), DEADLINE, changed).await?;
     }
     tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "after"}})]).await?;
     tab.eval::<()>("await nf.syncNow();").await?;

@@ -180,8 +180,8 @@ async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
     server.wait_for_items("files", |files| files.len() == 40).await?;
     page.tab.dispatch(&[json!({"type": "files/updateItem", "payload": {"name": "no id"}})]).await?;
     let shots = nightferry_e2e::root().join("target/nightferry/shots");
-    for down in [false, true] {
-        if down {
+    for is_down in [false, true] {
+        if is_down {
             server.stop()?;
             page.tab.dispatch(&[add(100)]).await?;
             press(&page, "Sync now").await?;
@@ -194,7 +194,7 @@ async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
         for (width, dark) in [(390, false), (390, true), (820, false), (1280, false), (1280, true)] {
             let name = format!(
                 "dashboard-{}-{width}-{}.png",
-                if down { "down" } else { "up" },
+                if is_down { "down" } else { "up" },
                 if dark { "dark" } else { "light" }
             );
             page.tab.screenshot(&shots.join(&name), width, 1300, dark).await?;

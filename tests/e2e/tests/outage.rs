@@ -30,7 +30,10 @@ async fn edit(tab: &Tab, path: &str, content: &str, text: &str) -> Result<()> {
 }
 
 /// The same for both ways in which a server is not there.
-async fn outage(down: impl Fn(&Server) -> Result<()>, up: impl AsyncFn(&Server) -> Result<()>) -> Result<()> {
+async fn outage(
+    stop: impl Fn(&Server) -> Result<()>,
+    start: impl AsyncFn(&Server) -> Result<()>,
+) -> Result<()> {
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -41,7 +44,7 @@ async fn outage(down: impl Fn(&Server) -> Result<()>, up: impl AsyncFn(&Server) 
     tab.create_file("gone.md", "before").await?;
     tab.wait_for_all_synced(2).await?;
 
-    down(&server)?;
+    stop(&server)?;
     tab.create_file("new/offline.md", "made offline").await?;
     edit(&tab, "kept.md", "before", "after").await?;
     tab.open_file("gone.md", "before").await?;
@@ -73,7 +76,7 @@ async fn outage(down: impl Fn(&Server) -> Result<()>, up: impl AsyncFn(&Server) 
     let mut expected = kept.clone();
     expected.insert("new/offline.md".into(), "made offline, edited after the restart".into());
 
-    up(&server).await?;
+    start(&server).await?;
     arrives(&server, &expected).await?;
     tab.wait_for_connection("online").await?;
     tab.wait_for_all_synced(2).await?;

@@ -93,12 +93,13 @@ async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()>
     javascript.wait_until("window.nf").await?;
     javascript.eval::<()>("await nf.register({slices: {files: {debounceMs: 20}}});").await?;
     for tab in [&rust, &javascript] {
-        tab.eval::<()>("window.heard = []; nf.subscribe('files', (change) => heard.push(change));").await?;
+        tab.eval::<()>("window.messages = []; nf.subscribe('files', (change) => messages.push(change));")
+            .await?;
     }
-    let heard = |item: &Value| {
+    let messages = |item: &Value| {
         let change = json!({"puts": [{"id": "1", "value": item}], "deletes": [], "origin": "tab"});
         format!(
-            "JSON.stringify(heard.map(({{puts, deletes, origin}}) => [puts, deletes, origin])) ===
+            "JSON.stringify(messages.map(({{puts, deletes, origin}}) => [puts, deletes, origin])) ===
              JSON.stringify([{change}].map(({{puts, deletes, origin}}) => [puts, deletes, origin]))"
         )
     };
@@ -106,9 +107,9 @@ async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()>
     let (first, second) =
         (json!({"by": "rust", "id": 1, "size": 0.1}), json!({"by": "js", "id": 1, "size": 0.1}));
     rust.dispatch(&[json!({"type": "files/addItem", "payload": first})]).await?;
-    javascript.wait_until(&heard(&first)).await?;
+    javascript.wait_until(&messages(&first)).await?;
     javascript.dispatch(&[json!({"type": "files/updateItem", "payload": {"id": 1, "by": "js"}})]).await?;
-    rust.wait_until(&heard(&second)).await?;
+    rust.wait_until(&messages(&second)).await?;
     server.wait_for_items("files", |files| files.get("1") == Some(&second)).await?;
     for tab in [&rust, &javascript] {
         let items: Value = tab.eval("return nf.hydrate('files');").await?;

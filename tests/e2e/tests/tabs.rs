@@ -16,20 +16,21 @@ async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
     let (first, second) = (browser.tab(), browser.new_tab().await?);
     for tab in [&first, &second] {
         tab.open_client(server, json!({"debounceMs": 20})).await?;
-        tab.eval::<()>("window.heard = []; nf.subscribe('files', (change) => heard.push(change));").await?;
+        tab.eval::<()>("window.messages = []; nf.subscribe('files', (change) => messages.push(change));")
+            .await?;
     }
     Ok((first, second))
 }
 
 /// What a tab was told, newest last: by id, the value; null where it was deleted.
-async fn told(tab: &Tab) -> Result<Value> {
+async fn changes_of(tab: &Tab) -> Result<Value> {
     tab.eval(
-        "const told = {};
-         for (const {puts, deletes} of heard) {
-             for (const {id, value} of puts) told[id] = value;
-             for (const id of deletes) told[id] = null;
+        "const changed = {};
+         for (const {puts, deletes} of messages) {
+             for (const {id, value} of puts) changed[id] = value;
+             for (const id of deletes) changed[id] = null;
          }
-         return told;",
+         return changed;",
     )
     .await
 }
@@ -57,8 +58,8 @@ async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
 
     let add = |id: &str| json!({"type": "files/addItem", "payload": {"id": id, "left": 0, "right": 0}});
     first.dispatch(&[add("shared")]).await?;
-    second.wait_until("heard.some((change) => change.puts.some((put) => put.id === 'shared'))").await?;
-    let origins: Vec<String> = second.eval("return heard.map((change) => change.origin);").await?;
+    second.wait_until("messages.some((change) => change.puts.some((put) => put.id === 'shared'))").await?;
+    let origins: Vec<String> = second.eval("return messages.map((change) => change.origin);").await?;
     assert!(origins.iter().all(|origin| origin == "tab"), "{origins:?}");
 
     // Both at once: items of their own, and one field each of the same item.
@@ -91,16 +92,16 @@ async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
             tab.eval("return (await nf.hydrate('files')).map(({id, value}) => [id, value]);").await?;
         assert_eq!(Value::Object(rows.into_iter().collect()), expected);
     }
-    let heard = eventually("each tab to hear of the other's edits", DEADLINE, async || {
-        let heard = (told(&first).await?, told(&second).await?);
-        Ok((heard.0["b"] == expected["b"] && heard.1["a"] == expected["a"]).then_some(heard))
+    let messages = eventually("each tab to hear of the other's edits", DEADLINE, async || {
+        let messages = (changes_of(&first).await?, changes_of(&second).await?);
+        Ok((messages.0["b"] == expected["b"] && messages.1["a"] == expected["a"]).then_some(messages))
     });
-    let (first_heard, second_heard) = heard.await?;
+    let (first_heard, second_heard) = messages.await?;
     assert!(first_heard.get("a").is_none(), "a tab is not told of its own edits: {first_heard}");
     assert!(second_heard.get("b").is_none(), "a tab is not told of its own edits: {second_heard}");
 
     second.dispatch(&[json!({"type": "files/removeItem", "payload": "a"})]).await?;
-    first.wait_until("heard.some((change) => change.deletes.includes('a'))").await?;
+    first.wait_until("messages.some((change) => change.deletes.includes('a'))").await?;
     server.wait_for_items("files", |files| !files.contains_key("a")).await?;
     let status = statuses_agree(&[&first, &second]).await?;
     assert_eq!((&status["error"], &status["conflicts"]), (&Value::Null, &json!(0)));
@@ -186,7 +187,7 @@ async fn a_tab_that_stood_still_while_the_worker_was_gone_hears_what_it_missed(c
     still.go_on(&server).await?;
     eventually("the tab to hear of all that it missed", DEADLINE, async || {
         let expected = json!({"1": null, "2": null, "3": null, "4": {"id": 4}});
-        Ok((told(&still).await? == expected).then_some(()))
+        Ok((changes_of(&still).await? == expected).then_some(()))
     })
     .await
 }

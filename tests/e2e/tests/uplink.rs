@@ -14,7 +14,7 @@ fn add(id: u64, text: &str) -> Value {
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Everything that wakes a worker, again and again: Background Sync, `online`, another tab that opens, and a check by the page.
-async fn wake(browser: &Browser, server: &Server, tab: &Tab) -> Result<()> {
+async fn background_sync(browser: &Browser, server: &Server, tab: &Tab) -> Result<()> {
     let scope = server.url("/nightferry/");
     let began = Instant::now();
     while began.elapsed() < WINDOW {
@@ -45,7 +45,7 @@ async fn f45_no_wake_shortens_a_wait_that_the_server_asked_for() -> Result<()> {
     server.wait_for_requests("/nightferry/push", |pushes| pushes.len() == 1).await?;
     tab.wait_until("nf.getStatus().error !== null").await?;
     let before = server.requests("/nightferry/")?.len();
-    wake(&browser, &server, &tab).await?;
+    background_sync(&browser, &server, &tab).await?;
     tab.dispatch(&[add(2, "two")]).await?;
     tab.flush().await?;
     // The worker's life ends and begins; the wait goes on.
@@ -77,7 +77,7 @@ async fn f45_no_push_is_repeated_to_a_server_that_asks_for_a_sign_in() -> Result
     let text = "x".repeat(1000);
     tab.dispatch(&(0..200).map(|id| add(id, &text)).collect::<Vec<_>>()).await?;
     tab.wait_until("nf.getStatus().error?.includes('Sign in again')").await?;
-    wake(&browser, &server, &tab).await?;
+    background_sync(&browser, &server, &tab).await?;
     let refused = server.requests("/nightferry/push")?;
     assert_eq!(refused.len(), 1, "{} bytes", refused.iter().map(|push| push.bytes).sum::<usize>());
     server.heal()?;
@@ -104,7 +104,7 @@ async fn f46_health_that_answers_makes_no_push_more_frequent() -> Result<()> {
         .await?;
         tab.dispatch(&(0..300).map(|id| add(id, &format!("{before} {text}"))).collect::<Vec<_>>()).await?;
         server.wait_for_requests("/nightferry/push", |pushes| pushes.len() > before).await?;
-        wake(&browser, &server, &tab).await?;
+        background_sync(&browser, &server, &tab).await?;
         let failed = server.requests("/nightferry/push")?.split_off(before);
         let bytes: usize = failed.iter().map(|push| push.bytes).sum();
         // Waits of at most 1, 2, 4 and 8 s; and from the second failure on only a part is sent.

@@ -38,7 +38,7 @@ impl World {
     }
 
     /// A message from the worker.
-    pub(crate) fn post(&mut self, to: &To, message: Value) {
+    pub(crate) fn send(&mut self, to: &To, message: Value) {
         self.check_post(to, &message);
         self.note(|_| format!("worker posts {message}"));
         let message = Rc::new(message);

@@ -26,7 +26,7 @@ pub struct Page {
     /// Its highest number that was acknowledged.
     pub acknowledged: u64,
     /// Everything that it heard, in order.
-    pub heard: Vec<Rc<Value>>,
+    pub received: Vec<Rc<Value>>,
     /// How each of its requests ended: `registered`, `done`, `rows` or `failed`.
     pub answers: BTreeMap<u64, Rc<Value>>,
     pub asked: BTreeMap<u64, Asked>,
@@ -53,7 +53,7 @@ impl Page {
             open: true,
             epoch: None,
             acknowledged: 0,
-            heard: Vec::new(),
+            received: Vec::new(),
             answers: BTreeMap::new(),
             asked: BTreeMap::new(),
             slices: serde_json::from_str(slices).expect("slices are JSON"),
@@ -125,7 +125,7 @@ impl Page {
 
     /// Takes a message as the page's connection does; what it says in return.
     pub fn handle_message(&mut self, now: u64, message: &Rc<Value>) -> Vec<String> {
-        self.heard.push(message.clone());
+        self.received.push(message.clone());
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);
         let request = message["request"].as_u64();
@@ -237,12 +237,12 @@ impl Page {
     }
 
     pub fn heard_of(&self, kind: &str) -> Vec<&Value> {
-        self.heard.iter().filter(|message| message["kind"] == kind).map(|message| &**message).collect()
+        self.received.iter().filter(|message| message["kind"] == kind).map(|message| &**message).collect()
     }
 
     /// The last message of a kind.
     pub fn last(&self, kind: &str) -> &Value {
-        let last = self.heard.iter().rev().find(|message| message["kind"] == kind);
+        let last = self.received.iter().rev().find(|message| message["kind"] == kind);
         last.map_or(&Value::Null, |message| &**message)
     }
 }

@@ -34,19 +34,19 @@ impl PageView {
         while self.over.front().is_some_and(|(first, _)| *first <= n) {
             let Some((n, actions)) = self.over.pop_front() else { return };
             for action in actions {
-                self.take(Heard::Own(n, action));
+                self.apply(Heard::Own(n, action));
             }
         }
     }
 
     pub fn changed(&mut self, message: &Rc<Value>) {
-        self.take(Heard::Changed(message.clone()));
+        self.apply(Heard::Changed(message.clone()));
     }
 
-    fn take(&mut self, heard: Heard) {
-        apply(&mut self.base, &heard);
-        if let Some((_, since)) = self.reading.get_mut(&heard.slice()) {
-            since.push(heard);
+    fn apply(&mut self, pending: Heard) {
+        apply(&mut self.base, &pending);
+        if let Some((_, since)) = self.reading.get_mut(&pending.slice()) {
+            since.push(pending);
         }
     }
 
@@ -72,11 +72,11 @@ impl PageView {
         }
         // An update that did nothing is not in the rows, and would do something to what they have by now.
         let [n, position] = [&message["n"], &message["position"]].map(|of| of.as_u64().unwrap_or(0));
-        let is_in = |heard: &Heard| match heard {
+        let is_in = |pending: &Heard| match pending {
             Heard::Own(own, _) => *own <= n,
-            Heard::Changed(told) => told["position"].as_u64().unwrap_or(0) <= position,
+            Heard::Changed(changed) => changed["position"].as_u64().unwrap_or(0) <= position,
         };
-        since.iter().filter(|heard| !is_in(heard)).for_each(|heard| apply(&mut self.base, heard));
+        since.iter().filter(|pending| !is_in(pending)).for_each(|pending| apply(&mut self.base, pending));
         // What is in the rows does not go on top of them, acknowledged or not.
         for (own, actions) in self.over.iter_mut().filter(|(own, _)| *own <= n) {
             actions.retain(|action| Heard::Own(*own, action.clone()).slice() != slice);
@@ -104,8 +104,8 @@ impl Heard {
     }
 }
 
-fn apply(items: &mut Items, heard: &Heard) {
-    match heard {
+fn apply(items: &mut Items, pending: &Heard) {
+    match pending {
         Heard::Own(_, action) => {
             for (key, change) in changes(action) {
                 if let Change::All = &change {

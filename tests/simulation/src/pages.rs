@@ -19,7 +19,7 @@ impl Scenario {
             if page.last("status")["status"] != status {
                 violated(
                     Property::Status,
-                    format!("{} heard {}, true is {status}", page.id, page.last("status")),
+                    format!("{} listed {}, true is {status}", page.id, page.last("status")),
                 );
             }
             self.check_progress(page);
@@ -39,12 +39,12 @@ impl Scenario {
     pub(crate) fn check_refused(&self, page: usize) {
         let rows = self.world.disk.rows_of("_items");
         let kept: usize = rows.iter().filter_map(|row| row["refused"].as_array()).map(Vec::len).sum();
-        let heard = self.world.pages[page].refused.len();
+        let listed = self.world.pages[page].refused.len();
         let status = self.world.status().rejected as usize;
-        if heard != kept || status != kept {
+        if listed != kept || status != kept {
             violated(
                 Property::Refused,
-                format!("a page heard of {heard}, the status of {status}, kept are {kept}"),
+                format!("a page listed of {listed}, the status of {status}, kept are {kept}"),
             );
         }
     }

@@ -193,7 +193,7 @@ impl World {
                     if !self.tells_metrics && message.starts_with(r#"{"v":1,"kind":"metrics""#) => {}
                 Output::Post { to, message } => {
                     let message = serde_json::from_str(&message).expect("a message is JSON");
-                    self.post(&to, message);
+                    self.send(&to, message);
                 }
                 Output::Request { request, path, body } => self.request(request, path, body),
                 Output::Cancel { request } => {
@@ -271,7 +271,7 @@ impl World {
             self.note(|_| format!("transaction {txn} is durable"));
         }
         match disk::report(work, result, &self.disk) {
-            Completion::Pages(to, message) => self.post(&to, message),
+            Completion::Pages(to, message) => self.send(&to, message),
             Completion::Engine(input) => {
                 let worker = self.worker;
                 self.boundary();

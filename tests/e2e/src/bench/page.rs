@@ -73,7 +73,7 @@ impl Page {
     }
 
     /// Checks that the side has stored what the page holds, and waits until the server has it, too.
-    pub async fn settle(&self) -> Result<()> {
+    pub async fn run_until_idle(&self) -> Result<()> {
         self.eval::<usize>("return app.check();").await?;
         if self.side != Side::Unsent {
             self.eval::<()>("await app.side.stored(); await app.side.synced();").await?;

@@ -33,7 +33,7 @@ pub async fn round(
         let (took, busy): (f64, f64) = page.busy("return app.sync();").await?;
         figures.add(What::Synced, side, took);
         figures.add(What::SyncBusy, side, busy);
-        page.settle().await?;
+        page.run_until_idle().await?;
     }
     say("cold start");
     for side in sides {
@@ -60,7 +60,7 @@ async fn burst(
     let page = Page::open(browser, server, side).await?;
     page.eval::<()>(&format!("return app.prepare({});", options.items)).await?;
     let (took, busy): (Burst, f64) = page.busy("return app.burst();").await?;
-    page.settle().await?;
+    page.run_until_idle().await?;
     if side == Side::Unsent {
         figures.add(What::StoredUnsent, Side::Nightferry, took.stored);
         return Ok(());
@@ -83,7 +83,7 @@ async fn cold_start(browser: &Browser, server: &Server, side: Side, figures: &mu
     figures.add(What::ColdStart, side, at.loaded);
     figures.add(What::ColdOpened, side, at.opened);
     figures.add(What::ColdRead, side, at.loaded - at.opened);
-    page.settle().await
+    page.run_until_idle().await
 }
 
 async fn edits(
@@ -96,7 +96,7 @@ async fn edits(
     let page = Page::open(browser, server, side).await?;
     let ((), busy) = page.busy(&format!("await app.edit({});", options.edits)).await?;
     figures.add(What::EditBusy, side, busy / options.edits as f64);
-    page.settle().await
+    page.run_until_idle().await
 }
 
 /// Counts the writes of whoever runs this, by store.
@@ -138,5 +138,5 @@ async fn hot_keys(
     }
     figures.add(What::HotWrites, side, writes);
     figures.add(What::HotBusy, side, busy);
-    page.settle().await
+    page.run_until_idle().await
 }
