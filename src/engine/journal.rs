@@ -382,6 +382,12 @@ impl Journal {
         unwritten || self.waiting.iter().any(|(_, burst)| burst.is_none())
     }
 
+    /// Records of answers that are not durable, in their order.
+    pub fn unwritten_answers(&self) -> Vec<Record> {
+        let unwritten = self.writing.iter().chain(&self.queue).map(|queued| &queued.record);
+        unwritten.filter(|record| record.burst().is_none()).cloned().collect()
+    }
+
     /// Whether a page's burst waits to be appended.
     pub fn has_bursts(&self) -> bool {
         self.queue.iter().any(|queued| queued.record.burst().is_some())

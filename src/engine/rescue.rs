@@ -1,6 +1,6 @@
 //! What a living worker keeps of a database that was deleted under it: a new database is begun with it.
 
-use super::Engine;
+use super::{Engine, replay};
 use crate::bridge::config::Slices;
 use crate::json::{number, quoted};
 use crate::store::{SCHEMA, Write};
@@ -30,6 +30,12 @@ impl Engine {
             // What is not in memory is not anywhere any more.
             self.replica.apply(&record, true, self.now, &slices);
         }
+        // What the server answered is known, though its record is not durable.
+        for record in self.journal.unwritten_answers() {
+            if let Some((record, _)) = replay::parse(&record, &slices) {
+                self.replica.apply(&record, true, self.now, &slices);
+            }
+        }
         let mut writes = vec![
             Write::meta("schema", &number(SCHEMA)),
             Write::meta("epoch", &quoted(&self.rng.id())),
@@ -40,7 +46,7 @@ impl Engine {
         if let Some(principal) = self.uplink.principal() {
             writes.push(Write::meta("principal", &quoted(principal)));
         }
-        self.replica.rescue(&slices, &mut writes);
+        self.replica.rescue(self.uplink.operations(), &slices, &mut writes);
         Rescue { stores: slices.values().map(|slice| slice.store.clone()).collect(), writes }
     }
 }

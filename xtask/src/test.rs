@@ -182,18 +182,13 @@ fn lint() -> Result<()> {
         println!("  {error:#}");
         failed.push("docs/api.md");
     }
-    if TIDY {
-        println!("→ tidy");
-        if let Err(error) = tidy::check() {
-            println!("  {error:#}");
-            failed.push("tidy");
-        }
+    println!("→ tidy");
+    if let Err(error) = tidy::check() {
+        println!("  {error:#}");
+        failed.push("tidy");
     }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }
-
-/// `lint` runs `cargo xtask tidy`, too. Switched on once the tree passes it.
-const TIDY: bool = false;
 
 fn core() -> Result<()> {
     let packages = [

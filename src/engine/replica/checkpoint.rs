@@ -6,7 +6,7 @@ use crate::bridge::config::{DEFAULT_BATCH_SIZE, Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
 use crate::engine::journal::Journal;
-use crate::store::{ITEMS, ItemRow, Key, RowKey, Write};
+use crate::store::{ITEMS, ItemRow, Key, Operation, RowKey, Write};
 use crate::units::{Position, Tick};
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ impl Replica {
         }
         let mut releases: BTreeMap<Position, usize> = BTreeMap::new();
         for (key, entry) in keys.iter().filter_map(|key| Some((key, self.entries.get(key)?))) {
-            let through = entry.releases(&key.slice, slices);
+            let through = entry.releases(&key.slice, slices, entry.marks_open);
             for position in entry.holds.iter().take_while(|position| **position <= through) {
                 *releases.entry(*position).or_default() += 1;
             }
@@ -174,6 +174,12 @@ impl Replica {
                     entry.write_again(&written);
                     self.debounce.set(&written.key, now);
                 }
+                let is_enabled = slices.get(&written.key.slice).is_some_and(|slice| slice.enabled);
+                if is_enabled && written.row.is_some_and(|row| row.is_held) {
+                    // The slice was enabled meanwhile: the value belongs into its store.
+                    (entry.value_is_dirty, entry.row_is_dirty) = (true, true);
+                    self.debounce.set(&written.key, now);
+                }
             }
             if succeeded {
                 match written.is_guard && written.row.is_some() {
@@ -189,12 +195,14 @@ impl Replica {
     }
 
     /// Lets records go that wait for items of a slice (of every slice, where none is named) though those are written: a
-    /// switch or a start has changed what is waited for. One entry for each record and item.
+    /// switch or a start has changed what is waited for. A mark counts once it is on disk. One entry for each record and
+    /// item.
     pub fn release_written(&mut self, slice: Option<&str>, slices: &Slices) -> Vec<Position> {
         let mut released = Vec::new();
         for (key, entry) in &mut self.entries {
             if slice.is_none_or(|slice| *key.slice == *slice) {
-                let through = entry.releases(&key.slice, slices).min(entry.durable_position);
+                let is_marked = entry.row.is_some_and(|row| row.marks_open);
+                let through = entry.releases(&key.slice, slices, is_marked).min(entry.durable_position);
                 released.extend(entry.release(through));
             }
         }
@@ -202,12 +210,14 @@ impl Replica {
     }
 
     /// Adds what writes every item in memory to a new database. What was being sent may have arrived.
-    pub fn rescue(&mut self, slices: &Slices, writes: &mut Vec<Write>) {
-        for (key, entry) in &mut self.entries {
-            let Some(slice) = slices.get(&key.slice) else { continue };
-            if entry.is_sent {
-                entry.item.may_have_arrived();
+    pub fn rescue(&mut self, sent: &[Operation], slices: &Slices, writes: &mut Vec<Write>) {
+        for operation in sent {
+            if let Some(entry) = self.entries.get_mut(&operation.key()) {
+                entry.item.may_have_arrived(&operation.value);
             }
+        }
+        for (key, entry) in &self.entries {
+            let Some(slice) = slices.get(&key.slice) else { continue };
             if let Some(local) = entry.item.local().filter(|_| slice.enabled) {
                 writes.push(Write::put(&slice.store, RowKey::Text(key.id.clone()), local.clone()));
             }
@@ -263,11 +273,12 @@ impl Replica {
 }
 
 impl Entry {
-    /// The newest record that need not wait any longer, once the item is written as it is.
-    fn releases(&self, slice: &str, slices: &Slices) -> Position {
+    /// The newest record that need not wait any longer, once the item is written as it is; `is_marked`: with a row that marks
+    /// what is open.
+    fn releases(&self, slice: &str, slices: &Slices, is_marked: bool) -> Position {
         let position = self.item.position();
         let is_unsent = self.item.remote().is_none() && self.is_unsent(slice, slices);
-        let waits = is_unsent && !self.marks_open;
+        let waits = is_unsent && !is_marked;
         match self.item.first_edit().filter(|_| waits) {
             Some(first) => position.min(first.previous()),
             None => position,
@@ -285,7 +296,7 @@ impl Entry {
     ) -> Written {
         let holds = !slice.enabled;
         self.marks_open |= holds;
-        let releases = self.releases(&key.slice, slices);
+        let releases = self.releases(&key.slice, slices, self.marks_open);
         let mut value = None;
         if !holds && (self.value_is_dirty || self.is_held()) {
             let id = RowKey::Text(key.id.clone());
@@ -306,7 +317,7 @@ impl Entry {
             let row = self.item.row(holds, marks_open);
             writes.push(Write::put(ITEMS, row_key, row.to_json()));
             Some(RowOnDisk { is_held: holds, marks_open: row.open.is_some_and(|open| open.0 > 0) })
-        } else if marks_open && self.item.is_open() {
+        } else if marks_open && self.is_unsent(&key.slice, slices) {
             let row = self.item.row(false, true);
             writes.push(Write::put(ITEMS, row_key, row.to_json()));
             Some(RowOnDisk { is_held: false, marks_open: true })

@@ -197,10 +197,10 @@ impl Item {
         }
     }
 
-    /// A push may have brought the present value.
-    pub fn may_have_arrived(&mut self) {
-        if !self.maybe.iter().any(|maybe| same(maybe, &self.local)) {
-            self.maybe.push(self.local.clone());
+    /// A push may have brought this value.
+    pub fn may_have_arrived(&mut self, sent: &Option<Json>) {
+        if !self.maybe.iter().any(|maybe| same(maybe, sent)) {
+            self.maybe.push(sent.clone());
         }
     }
 
@@ -337,10 +337,7 @@ impl Item {
         let before = self.local.clone();
         self.position = position;
         if answer.status == AnswerStatus::Withdrawn {
-            let sent = &answer.sent.value;
-            if !self.maybe.iter().any(|maybe| same(maybe, sent)) {
-                self.maybe.push(sent.clone());
-            }
+            self.may_have_arrived(&answer.sent.value);
             self.reopen_unknown(position);
             return Effect::Hidden;
         }
