@@ -144,6 +144,8 @@ pub struct Uplink {
     part: Option<usize>,
     line: Line,
     deferrals: Deferrals,
+    /// Operations in a row that were refused alone, with no push answered in between: it may be all of them.
+    fruitless: u32,
     /// Someone wants to hear from the server, even if there is nothing to send.
     wants_contact: bool,
     /// A person wants to know whether it answers, whatever wait is under way.
@@ -420,12 +422,21 @@ impl Uplink {
                 self.unanswered = 0;
                 self.is_signed_out &= question != Question::Identity;
                 if !self.is_push_failing() {
-                    self.reached();
+                    // A wait that a push brought about is not ended by a person's question.
+                    if !self.wait.holds_pushes(now.tick) {
+                        self.reached();
+                    }
                 } else if !std::mem::replace(&mut self.is_probed, true) {
                     self.narrow(now.tick);
                 }
                 self.wants_contact = false;
                 Outcome::Reached
+            }
+            // A person's question during a wait: were the wait to grow by it, asking would hold pushes back for ever.
+            Err(failure) if !self.wait.is_over(now.tick) => {
+                self.wait.asked_in_vain(&failure, now.tick);
+                self.note_failure(&failure);
+                Outcome::Failed(failure)
             }
             Err(failure) => Outcome::Failed(self.failed(failure, now, rng)),
         }
@@ -463,6 +474,7 @@ impl Uplink {
             Ok(answers) => {
                 self.line.answered(bytes, ms);
                 self.push_failures = 0;
+                self.fruitless = 0;
                 self.unanswered = 0;
                 self.wants_contact = false;
                 self.reached();
@@ -475,6 +487,7 @@ impl Uplink {
                 let answers = self.operations().iter().map(withdrawn_row).collect();
                 // A server that knows no name as this device's own is not asked without a pause.
                 self.wait.failed(&failure, now.tick, rng);
+                self.wait.hold_pushes();
                 Outcome::Answers { answers, with: self.fork(rng) }
             }
             Err(failure) => {
@@ -529,10 +542,13 @@ impl Uplink {
         if !halves {
             let is_part = self.push_failures >= 2 && count < self.operations().len();
             self.part = self.part.map(|part| part.min(count)).or(Some(count).filter(|_| is_part));
-            return self.failed(failure, now, rng);
+            let failure = self.failed(failure, now, rng);
+            self.wait.hold_pushes();
+            return failure;
         }
         // It is one of the operations, not the server.
-        self.wait.failed_in_search(&failure, now.tick, rng);
+        self.wait.failed_in_search(&failure, self.fruitless, now.tick, rng);
+        self.wait.hold_pushes();
         self.note_failure(&failure);
         self.unanswered = 0;
         self.is_probed = true;
@@ -540,7 +556,8 @@ impl Uplink {
             self.part = Some(count.div_ceil(2));
         } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first()) {
             self.deferrals.refuse(operation, failure.class, bytes, now.tick);
-            self.part = None;
+            self.fruitless += 1;
+            self.part = Some(1).filter(|_| self.fruitless > 1);
         }
         failure
     }

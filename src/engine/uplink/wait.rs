@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 const PAUSE_MS: u64 = 60_000;
 /// The least wait where something else answers in the server's place, in ms.
 const STRANGER_MS: u64 = 10_000;
+/// The waits of a search grow like those after so many failures, at most.
+const MAX_SEARCH_FAILURES: u32 = 5;
 /// A wait from this on, in ms, outlives the worker.
 const KEPT_WAIT_MS: u64 = 2_000;
 
@@ -32,6 +34,8 @@ struct Kept {
 pub struct Wait {
     failures: u32,
     until: Option<Tick>,
+    /// A push brought it about, or may have.
+    holds_pushes: bool,
     kept: Kept,
 }
 
@@ -42,7 +46,7 @@ impl Wait {
         let until =
             kept.until.map(|until| now.tick_at(until, MAX_RETRY_AFTER_MS)).filter(|at| *at > now.tick);
         let line = kept.max_bytes.map_or_else(Line::default, Line::with_limit);
-        (Wait { failures: kept.failures, until, kept }, line)
+        (Wait { failures: kept.failures, until, holds_pushes: until.is_some(), kept }, line)
     }
 
     pub fn is_over(&self, now: Tick) -> bool {
@@ -65,15 +69,34 @@ impl Wait {
         self.until = self.until.max(Some(now.plus(wait)));
     }
 
-    /// A push failed for what is in it: the search for that goes on without growing waits.
-    pub fn failed_in_search(&mut self, failure: &Failure, now: Tick, rng: &mut Rng) {
-        self.until = Some(now.plus(backoff::delay(1, failure.retry_after, rng)));
+    /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only refused
+    /// operations, so many in a row.
+    pub fn failed_in_search(&mut self, failure: &Failure, fruitless: u32, now: Tick, rng: &mut Rng) {
+        let failures = fruitless.max(1).min(MAX_SEARCH_FAILURES);
+        self.until = Some(now.plus(backoff::delay(failures, failure.retry_after, rng)));
+    }
+
+    /// A question failed that was asked during the wait. Only the server makes that longer.
+    pub fn asked_in_vain(&mut self, failure: &Failure, now: Tick) {
+        let asked = failure.retry_after.map(|ms| now.plus(ms.min(MAX_RETRY_AFTER_MS)));
+        self.until = self.until.max(asked);
+    }
+
+    /// The wait is one for pushes.
+    pub fn hold_pushes(&mut self) {
+        self.holds_pushes = true;
+    }
+
+    /// Whether a wait is under way that only a push or a person ends.
+    pub fn holds_pushes(&self, now: Tick) -> bool {
+        self.holds_pushes && !self.is_over(now)
     }
 
     /// The server is there.
     pub fn succeeded(&mut self) {
         self.failures = 0;
         self.until = None;
+        self.holds_pushes = false;
     }
 
     /// A person asks.
