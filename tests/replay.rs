@@ -113,18 +113,19 @@ fn life(seed: u64, kill_at: Option<usize>) -> World {
     let slices = r#"{"files":{"debounceMs":30},"theme":{"debounceMs":20,"syncToFlask":false},"cold":{"debounceMs":1500,"maxWaitMs":1500}}"#;
     world.open_page(slices);
     world.open_page(slices);
-    let whole = |slice: &str, id: &str, x: u64| json!({"type": format!("{slice}/updateItem"), "payload": {"id": id, "x": x}, "whole": {"id": id, "x": x, "made": true}});
+    let upsert = |slice: &str, id: &str, x: u64| json!({"type": format!("{slice}/updateItem"), "payload": {"id": id, "x": x}, "whole": {"id": id, "x": x, "made": true}});
     world.burst(0, &[("cold/addItem", json!({"id": "c"})), ("files/addItem", json!({"id": "a", "x": 0}))]);
     world.dispatch_all(
         0,
         vec![
-            whole("files", "w", 1),
-            whole("theme", "w", 1),
+            upsert("files", "w", 1),
+            upsert("theme", "w", 1),
             json!({"type": "theme/updateItem", "payload": {"id": "m", "x": 9}}),
         ],
     );
     world.run_for(40);
-    world.dispatch_all(1, vec![json!({"type": "theme/clearItems", "payload": null}), whole("theme", "m", 2)]);
+    world
+        .dispatch_all(1, vec![json!({"type": "theme/clearItems", "payload": null}), upsert("theme", "m", 2)]);
     world.dispatch_all(1, vec![json!({"type": "files/setItems", "payload": [{"id": "a", "x": 1}, {"id": "n", "x": 1}], "left": ["w"]})]);
     world.run_for(25);
     world.dispatch(0, "theme/updateItem", json!({"id": "m", "y": 3}));
@@ -132,7 +133,7 @@ fn life(seed: u64, kill_at: Option<usize>) -> World {
     world.dispatch_all(
         0,
         vec![
-            whole("files", "w", 4),
+            upsert("files", "w", 4),
             json!({"type": "files/updateItem", "payload": {"id": "a", "z": 1}, "unset": ["x"]}),
         ],
     );
@@ -147,7 +148,7 @@ fn life(seed: u64, kill_at: Option<usize>) -> World {
     world.dispatch(1, "files/addItem", json!({"id": "n", "x": 8}));
     world.run_for(50);
     world.dispatch(0, "theme/clearItems", json!(null));
-    world.dispatch_all(1, vec![whole("theme", "k", 3), whole("files", "w", 5)]);
+    world.dispatch_all(1, vec![upsert("theme", "k", 3), upsert("files", "w", 5)]);
     world.run_until_quiescent();
     world
 }

@@ -10,7 +10,7 @@ const FILES: &str = r#"{"files":{}}"#;
 fn failing(seed: u64, fault: Fault, items: usize) -> World {
     let mut world = World::with(seed, FILES);
     world.dispatch(0, "files/addItem", json!({"id": "first"}));
-    world.settle();
+    world.run_until_quiescent();
     world.server.mode = fault;
     add(&mut world, items);
     world
