@@ -22,8 +22,8 @@ Log and faults are files, so that they outlive this process, and can be read and
 The server refuses an item of ``files`` whose ``name`` is ``forbidden``, and takes the others.
 
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
-as often as ``times`` says (null: until it is removed); with ``word``, those whose body has it; with ``above``,
-those whose body is of more bytes. The kinds:
+as often as ``times`` says (null: until it is removed); with ``word``, those whose body has it; with
+``above``, those whose body is of more bytes. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens

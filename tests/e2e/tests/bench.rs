@@ -8,7 +8,7 @@ async fn a_small_round_runs_through() -> Result<()> {
     let small = Options { rounds: 1, items: 20, hot_keys: 2, hot_updates: 20, hot_bursts: 2, edits: 3 };
     let report = bench::run(small, |_| {}).await?;
     let table = report.table();
-    assert_eq!(table.lines().count(), 12, "{table}");
+    assert_eq!(table.lines().count(), 13, "{table}");
     assert!(table.contains("cold start, 20 items"), "{table}");
     assert!(report.markdown().contains("- browser: "), "{}", report.markdown());
     Ok(())

@@ -1,4 +1,4 @@
-//! The worker is stopped at random moments, with or without its page.
+//! The worker is stopped at random moments, with or without its page; and by the browser, when there is nothing to do.
 //!
 //! `NIGHTFERRY_SEED` repeats a run that failed: it decides the actions and the moments.
 
@@ -241,4 +241,29 @@ async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
     server.wait_for_items("files", |files| files.len() == 300).await?;
     assert_eq!(tab.stored("files").await?.len(), 300);
     server.check_nothing_applied_twice()
+}
+
+/// Show 4: with nothing pending and no page open the browser stops the worker: nothing holds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_nothing_to_do_goes_idle() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.new_tab().await?;
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": 1}})]).await?;
+    server.wait_for_items("files", |files| files.len() == 1).await?;
+    tab.close().await?;
+    // Chromium stops a worker 30 s after its last event ended.
+    let idle = async || {
+        let running = browser.running_workers().await?;
+        Ok((!running.iter().any(|url| url.contains("/nightferry/sw.js"))).then_some(()))
+    };
+    let began = std::time::Instant::now();
+    eventually("the worker to be stopped for being idle", Duration::from_secs(75), idle).await?;
+    println!("idle after {:.1} s", began.elapsed().as_secs_f64());
+    let before = server.requests("/nightferry/")?.len();
+    assert_eq!(server.items("files").await?.len(), 1);
+    assert_eq!(server.requests("/nightferry/")?.len(), before);
+    Ok(())
 }

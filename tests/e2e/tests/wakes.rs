@@ -1,6 +1,4 @@
-//! What wakes the worker, and what lets it sleep.
-
-use std::time::Duration;
+//! What wakes the worker.
 
 use anyhow::Result;
 use nightferry_e2e::{Browser, DEADLINE, Profile, Server, eventually};
@@ -42,29 +40,4 @@ async fn show4_the_sync_event_delivers_the_rest_with_all_tabs_closed() -> Result
     })
     .await?;
     server.check_nothing_applied_twice()
-}
-
-/// With nothing pending and no page open the browser stops the worker: nothing holds it.
-#[tokio::test(flavor = "multi_thread")]
-async fn show4_a_worker_with_nothing_to_do_goes_idle() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.new_tab().await?;
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
-    tab.dispatch(&[add(1)]).await?;
-    server.wait_for_items("files", |files| files.len() == 1).await?;
-    tab.close().await?;
-    // Chromium stops a worker 30 s after its last event ended.
-    let idle = async || {
-        let running = browser.running_workers().await?;
-        Ok((!running.iter().any(|url| url.contains("/nightferry/sw.js"))).then_some(()))
-    };
-    let began = std::time::Instant::now();
-    eventually("the worker to be stopped for being idle", Duration::from_secs(75), idle).await?;
-    println!("idle after {:.1} s", began.elapsed().as_secs_f64());
-    let before = server.requests("/nightferry/")?.len();
-    assert_eq!(server.items("files").await?.len(), 1);
-    assert_eq!(server.requests("/nightferry/")?.len(), before);
-    Ok(())
 }
