@@ -534,6 +534,29 @@ fn an_unreadable_record_is_set_aside_and_the_rest_goes_on() {
 }
 
 #[test]
+fn an_unreadable_row_of_an_item_is_kept_and_its_item_goes_on() {
+    let mut world = World::with(19, FILES);
+    world.run_until_quiescent();
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_until_quiescent();
+    world.server.mode = Fault::Swallowed;
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 0}));
+    world.run_for(2_000);
+    world.kill();
+    *world.disk.store.stores.get_mut("_items").unwrap().values_mut().next().unwrap() =
+        r#"{"what":"is this"}"#.into();
+    world.server.mode = Fault::Nothing;
+    world.boot();
+    world.dispatch(0, "files/updateItem", json!({"id": "a", "x": 1}));
+    world.run_until_quiescent();
+    let kept =
+        world.disk.store.rows("_meta").find(|(key, _)| format!("{key:?}").contains("unreadable:_items"));
+    assert!(kept.unwrap().1.contains("is this"));
+    assert_eq!(world.disk.rows_of("files"), [json!({"id": "a", "x": 1})]);
+    assert!(world.pages[0].heard_of("warning").iter().any(|warning| warning["code"] == "unreadable_record"));
+}
+
+#[test]
 fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
     let mut world = World::with(20, FILES);
     world.run_until_quiescent();

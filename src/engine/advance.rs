@@ -208,6 +208,7 @@ impl Engine {
         match result {
             Ok(rows) => {
                 for row in rows {
+                    self.keep_unreadable(&row);
                     self.replica.load(row);
                 }
                 for slice in slices {

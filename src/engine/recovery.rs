@@ -12,7 +12,7 @@ use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
-use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
+use crate::store::{ItemRow, Key, Loaded, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -99,6 +99,15 @@ impl Engine {
     pub(super) fn quarantine(&mut self, position: Position, row: &str) {
         let (writes, text) = replay::quarantine(position, row, self.now.at);
         self.storage.add_standalone(writes);
+        self.clients.warn(None, "unreadable_record", &text);
+        self.clients.notice(Some(text));
+    }
+
+    /// Copies an item's row that cannot be read before another takes its place.
+    pub(super) fn keep_unreadable(&mut self, loaded: &Loaded) {
+        let Some(row) = loaded.row.as_deref().filter(|row| ItemRow::read(row).is_none()) else { return };
+        let (write, text) = replay::keep_item_row(&loaded.key, row, self.now.at);
+        self.storage.add_standalone([write]);
         self.clients.warn(None, "unreadable_record", &text);
         self.clients.notice(Some(text));
     }

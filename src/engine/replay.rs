@@ -21,7 +21,7 @@ use crate::bridge::action::{Action, BadAction};
 use crate::bridge::config::Slices;
 use crate::collect;
 use crate::json::{elements, read, well_formed, write};
-use crate::store::{Answers, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
+use crate::store::{Answers, ITEMS, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
 use crate::units::{Millis, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
@@ -212,21 +212,32 @@ fn parse_actions(
     Some(operations)
 }
 
+/// A row that cannot be read, as it is kept in `_meta`.
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    at: Millis,
+    row: &'a str,
+}
+
 /// A record that is moved out of the way, to where a person can look at it: the writes, and the sentence for people.
 /// Nothing is deleted.
 pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], String) {
-    #[derive(Serialize)]
-    struct Kept<'a> {
-        at: Millis,
-        row: &'a str,
-    }
     let name = format!("unreadable:{JOURNAL}:{position}");
     let text = format!(
         "A record of {JOURNAL} (number {position}) cannot be read, so the changes in it have no effect. It is kept as {name} in {META} of this site's database; everything else goes on."
     );
-    let writes =
-        [Write::meta(&name, &write(&Kept { at, row })), Write::delete(JOURNAL, RowKey::Number(position.0))];
-    (writes, text)
+    let kept = Write::meta(&name, &write(&Unreadable { at, row }));
+    ([kept, Write::delete(JOURNAL, RowKey::Number(position.0))], text)
+}
+
+/// A copy of an item's row that cannot be read, and the sentence for people. The next row of the item takes its place.
+pub fn keep_item_row(key: &Key, row: &str, at: Millis) -> (Write, String) {
+    let (slice, id) = (&key.slice, &key.id);
+    let name = format!("unreadable:{ITEMS}:{slice}:{id}");
+    let text = format!(
+        "What is noted about {id:?} in {slice} cannot be read, so a change of it that was not sent yet may not be sent. The note is kept as {name} in {META} of this site's database; everything else goes on."
+    );
+    (Write::meta(&name, &write(&Unreadable { at, row })), text)
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "withdrawn values are forgotten",
         file: "src/engine/replica/item.rs",
-        rule: "                self.maybe.push(sent.clone());
+        rule: "            self.maybe.push(sent.clone());
 ",
         broken: "",
     },
@@ -146,15 +146,17 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a failed checkpoint forgets a newer edit",
         file: "src/engine/replica/checkpoint.rs",
-        rule: "        self.value_is_dirty |= written.value",
-        broken: "        self.value_is_dirty = written.value",
+        rule: "        self.value_is_dirty |= failed.value",
+        broken: "        self.value_is_dirty = failed.value",
     },
     Mutant {
         name: "the timer of a failed checkpoint is not armed again",
         file: "src/engine/replica/checkpoint.rs",
-        rule: "                    self.debounce.set(&written.key, now);
+        rule: "                    entry.write_again(&written);
+                    self.debounce.set(&written.key, now);
 ",
-        broken: "",
+        broken: "                    entry.write_again(&written);
+",
     },
     Mutant {
         name: "the clock follows the wall",
