@@ -72,7 +72,7 @@ impl Wait {
     /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only refused
     /// operations, so many in a row.
     pub fn failed_in_search(&mut self, failure: &Failure, fruitless: u32, now: Tick, rng: &mut Rng) {
-        let failures = fruitless.max(1).min(MAX_SEARCH_FAILURES);
+        let failures = fruitless.clamp(1, MAX_SEARCH_FAILURES);
         self.until = Some(now.plus(backoff::delay(failures, failure.retry_after, rng)));
     }
 
