@@ -45,10 +45,12 @@ pub enum FromWorker<V> {
     },
     /// Everything of the page up to its burst `n` is durable.
     Ack {
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
         n: BurstNo,
     },
     /// Something is missing before what arrived: the page goes on from its burst `n`.
     Expected {
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
         n: BurstNo,
     },
     /// The database is another than the page knew: the page registers again.
@@ -65,6 +67,7 @@ pub enum FromWorker<V> {
     /// What the page's bursts up to `n` did to these slices is in what it was told.
     Folded {
         position: u64,
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
         n: BurstNo,
         slices: Vec<String>,
     },
@@ -122,6 +125,7 @@ pub struct Rows<V> {
     /// The records of all pages up to here are in it.
     pub position: u64,
     /// The bursts of this page up to here are in it.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub n: BurstNo,
     /// The stored items, ids and values side by side. The worker adds them to what the engine writes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,6 +144,7 @@ pub struct Changed<V> {
     /// The records of all pages up to here are in it.
     pub position: u64,
     /// The bursts of this page up to here are in it.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub n: BurstNo,
     #[serde(flatten)]
     pub change: Change<V>,
