@@ -393,7 +393,7 @@ impl Journal {
         self.queue.iter().any(|queued| queued.record.burst().is_some())
     }
 
-    /// Whether bursts wait to become durable or to take effect.
+    /// Whether no record waits to become durable or to take effect.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.writing.is_empty() && self.waiting.is_empty()
     }

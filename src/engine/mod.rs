@@ -6,6 +6,7 @@
 //! | machine | owns |
 //! |---|---|
 //! | [`journal`] | records, positions, how far each page is, trimming |
+//! | [`replay`] | durable records on their way to take effect; the record that ends every start |
 //! | [`replica`] | items, debounce, conflicts, refusals; what to write and what to send |
 //! | [`uplink`] | the request in flight, the push under way, waits, the line |
 //! | [`storage`] | open transactions and reads, retries |

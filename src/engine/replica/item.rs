@@ -247,10 +247,12 @@ impl Item {
             Edit::Delete => None,
             Edit::Update { fields, unset, upsert } => match (&self.local, upsert) {
                 (Some(value), _) => {
+                    // An update is no decision about what was refused.
                     refusals = std::mem::take(&mut self.refused);
                     Some(merge_fields(value, fields, unset))
                 }
                 (None, Some(upsert)) => {
+                    refusals = std::mem::take(&mut self.refused);
                     self.created_by_update = true;
                     Some(upsert.clone())
                 }
@@ -272,7 +274,6 @@ impl Item {
                 None => return Effect::NotRefused,
             },
         };
-        // An update is no decision about what was refused.
         self.refused = refusals;
         let changed = self.local.is_some() || local.is_some();
         self.set_local(local, position, at);

@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Records are the only inputs that change an item; switches act on what is written, chosen and shown.
+//! 1. Records are the only inputs that change an item's value; switches act on what is written, chosen and shown.
 //! 2. An item leaves memory only at rest: nothing to write, to send, to decide or to keep for a record.
 //! 3. Each item has a debounce of its own, restarted by each edit and bounded by `maxWaitMs`.
 //! 4. An item is in at most one open transaction.

@@ -13,8 +13,8 @@
 //!
 //! 1. At most one request is in flight.
 //! 2. A push is written down before it is sent, and what is sent again under its numbers is the same or a part of it.
-//! 3. After a failure nothing is sent before the wait is over. Only a person shortens it; a wake, a message or the success
-//!    of another kind of request does not.
+//! 3. After a failure no push is sent before the wait is over; a person's question (`/health`, `/pull`) is. Only a person
+//!    shortens the wait; a wake, a message or the success of another kind of request does not.
 //! 4. Waits grow until a push succeeds; a server that names a time is given it.
 //! 5. A push that keeps failing while the server answers is halved until one operation is found, which then waits alone.
 //! 6. What waits alone only because the server was failing goes with the first success; what the server refuses has a

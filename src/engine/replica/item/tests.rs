@@ -558,6 +558,16 @@ fn a_put_a_deletion_a_retry_and_a_discard_end_refusals_and_an_update_does_not() 
 }
 
 #[test]
+fn an_update_that_makes_the_item_keeps_its_refusals() {
+    let mut item = Item::default();
+    put(&mut item, xy(1, 0), 2);
+    apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, None), 3);
+    assert_eq!((item.local(), item.refused().len()), (None, 1));
+    update(&mut item, r#"{"y":3}"#, Some(xy(0, 3)), 4);
+    assert_eq!((item.local(), item.refused().len()), (Some(&xy(0, 3)), 1));
+}
+
+#[test]
 fn a3_a_decision_that_is_repeated_changes_nothing() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
