@@ -112,13 +112,13 @@ async fn neither_worker_sees_the_others_messages() -> Result<()> {
     )
     .await?;
     arrives(&server, "b").await?;
-    tab.wait_until("app.heard.length >= 3").await?;
+    tab.wait_until("app.messages.length >= 3").await?;
     // What was posted before has been heard by now.
     tab.eval::<()>("await app.nf.syncNow();").await?;
 
-    assert_eq!(own.eval::<Value>("return heard;").await?, json!([{"app": 1}, "text", [2]]));
+    assert_eq!(own.eval::<Value>("return messages;").await?, json!([{"app": 1}, "text", [2]]));
     let answers = [json!({"app": 1}), json!("text"), json!([2])].map(|to| json!({"app": "answer", "to": to}));
-    assert_eq!(tab.eval::<Value>("return app.heard;").await?, json!(answers));
+    assert_eq!(tab.eval::<Value>("return app.messages;").await?, json!(answers));
     let passed: Vec<String> = own.eval("return passed;").await?;
     let api: Vec<&String> =
         passed.iter().filter(|path| path.starts_with("/nightferry/") && !path.contains("client.")).collect();
@@ -140,7 +140,7 @@ async fn neither_worker_sees_the_others_messages() -> Result<()> {
         tab.eval::<Value>("return app.problems.map(({code}) => code);").await?,
         json!(["bad_message"])
     );
-    assert_eq!(own.eval::<usize>("return heard.length;").await?, 3);
+    assert_eq!(own.eval::<usize>("return messages.length;").await?, 3);
     assert!(nightferrys.is_running().await?);
     Ok(())
 }
