@@ -3,11 +3,11 @@
 import type { Action } from "./types.js";
 import { checkSize, encode, isPlain, MAX_ITEM_BYTES } from "./value.js";
 
-/** What is posted beside an action's type and payload. */
+/** The fields of a posted action beside its type and payload. */
 export interface Beside {
   /** The item's id, where the payload does not say it; of an action on a refused change, that change's. */
   id?: string | undefined;
-  /** What an update puts where there is no such item; the payload is a part of it. */
+  /** The item that an update puts if there is none; the payload is a part of it. */
   upsert?: unknown;
   /** The ids that a set leaves out. */
   left?: string[] | undefined;

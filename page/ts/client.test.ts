@@ -34,7 +34,7 @@ let silent: ToWorker[] | undefined;
 /** What is stored: ids, and the position. */
 let stored: [string[], number] = [[], 0];
 let epoch = "e";
-/** What the server refused. */
+/** The list of refused changes. */
 let rejected: { id: string }[] = [];
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });

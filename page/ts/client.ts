@@ -185,7 +185,7 @@ async function connect(workerUrl: string, api: string, name: string): Promise<vo
 
 /** Takes what the worker says, to this page or to all. */
 function onMessage(message: Message): void {
-  // What was dispatched before knew nothing of it: a burst says what the page had applied.
+  // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
   if (message.kind === "changed" || message.kind === "rows") post();
   wasm.handle_message(message);
 }
@@ -531,7 +531,7 @@ export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): 
   };
 }
 
-/** What nightferry/redux needs beyond the API. @internal */
+/** Functions that nightferry/redux needs beyond the API. @internal */
 export const internal = { register, send, read, follow };
 
 /** Counts from zero again, in every tab. */

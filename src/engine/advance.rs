@@ -208,8 +208,10 @@ impl Engine {
         match result {
             Ok(rows) => {
                 for row in rows {
-                    self.keep_unreadable(&row);
-                    self.replica.load(row);
+                    let key = row.key.clone();
+                    if let Some(text) = self.replica.load(row) {
+                        self.keep_unreadable(&key, &text);
+                    }
                 }
                 for slice in slices {
                     self.replica.keep_slice(&slice, true);

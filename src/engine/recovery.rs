@@ -12,7 +12,7 @@ use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
-use crate::store::{ItemRow, Key, Loaded, RecordRow, SCHEMA, Snapshot, Write};
+use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -99,17 +99,19 @@ impl Engine {
     pub(super) fn quarantine(&mut self, position: Position, row: &str) {
         let (writes, text) = replay::quarantine(position, row, self.now.at);
         self.storage.add_standalone(writes);
+        self.warn_of_unreadable(text);
+    }
+
+    fn warn_of_unreadable(&mut self, text: String) {
         self.clients.warn(None, "unreadable_record", &text);
         self.clients.notice(Some(text));
     }
 
     /// Copies an item's row that cannot be read before another takes its place.
-    pub(super) fn keep_unreadable(&mut self, loaded: &Loaded) {
-        let Some(row) = loaded.row.as_deref().filter(|row| ItemRow::read(row).is_none()) else { return };
-        let (write, text) = replay::keep_item_row(&loaded.key, row, self.now.at);
+    pub(super) fn keep_unreadable(&mut self, key: &Key, row: &str) {
+        let (write, text) = replay::keep_item_row(key, row, self.now.at);
         self.storage.add_standalone([write]);
-        self.clients.warn(None, "unreadable_record", &text);
-        self.clients.notice(Some(text));
+        self.warn_of_unreadable(text);
     }
 
     /// Reads what the journal names and what is open; until that is here, inputs wait.

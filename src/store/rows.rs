@@ -109,6 +109,24 @@ pub struct AnswerRow {
 }
 
 impl AnswerRow {
+    /// An answer to an operation as it was sent, with nothing of the server's side.
+    pub fn new(operation: &Operation, status: AnswerStatus) -> Self {
+        AnswerRow {
+            slice: operation.slice.clone(),
+            id: operation.id.clone(),
+            status,
+            sent: Side::of(operation.value.clone()),
+            upto: operation.position,
+            version: None,
+            value: None,
+            deleted: false,
+            at: None,
+            own: false,
+            code: None,
+            message: None,
+        }
+    }
+
     pub fn key(&self) -> Key {
         Key::from_parts(self.slice.clone(), self.id.clone())
     }

@@ -72,21 +72,19 @@ struct RowOnDisk {
 }
 
 impl Entry {
-    fn load(loaded: Loaded) -> (Key, Self) {
-        let row = loaded.row.as_deref().and_then(ItemRow::read);
+    fn load(value: Option<Json>, row: Option<ItemRow>) -> Self {
         let on_disk = row.as_ref().map(|row| RowOnDisk {
             is_held: row.local.is_some(),
             marks_open: row.open.is_some_and(|open| open.0 > 0),
         });
-        let item = Item::load(loaded.value, row);
-        let entry = Entry {
+        let item = Item::load(value, row);
+        Entry {
             durable_position: item.position(),
             marks_open: on_disk.is_some_and(|row| row.marks_open),
             row: on_disk,
             item,
             ..Entry::default()
-        };
-        (loaded.key, entry)
+        }
     }
 
     fn is_held(&self) -> bool {
@@ -171,19 +169,23 @@ pub struct Counts {
 }
 
 impl Replica {
-    /// Takes up an item that was read.
-    pub fn load(&mut self, loaded: Loaded) {
-        if self.entries.contains_key(&loaded.key) {
+    /// Takes up an item that was read. Returns the text of its row where that cannot be read: the item is taken up without.
+    pub fn load(&mut self, loaded: Loaded) -> Option<String> {
+        let Loaded { key, value, row: text } = loaded;
+        let row = text.as_deref().and_then(ItemRow::read);
+        let unreadable = text.filter(|_| row.is_none());
+        if self.entries.contains_key(&key) {
             // What is here already is newer.
-            return;
+            return unreadable;
         }
-        let (key, entry) = Entry::load(loaded);
+        let entry = Entry::load(value, row);
         let is_guard = !entry.item.needs_row() && !entry.is_held() && !entry.marks_open;
         if entry.row.is_some() && is_guard {
             self.replay_guards.insert(key.clone(), entry.item.position());
         }
         self.entries.insert(key.clone(), entry);
         self.index(&key);
+        unreadable
     }
 
     /// The value that a reader sees, of an item in memory.

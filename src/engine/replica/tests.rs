@@ -169,11 +169,17 @@ impl Device {
         self.choose().iter().map(|operation| operation.id.to_string()).collect()
     }
 
+    /// Everything that is chosen is sent.
+    fn send(&mut self) -> Vec<Operation> {
+        let operations = self.choose();
+        self.replica.mark_sent(&operations);
+        operations
+    }
+
     /// Everything that is chosen is sent and answered `applied`.
     fn sync(&mut self, version: u64) {
         self.wait(10_000);
-        let operations = self.choose();
-        self.replica.mark_sent(&operations);
+        let operations = self.send();
         self.answer(operations.iter().map(|operation| applied(operation, version)).collect());
     }
 
@@ -228,30 +234,13 @@ fn value(id: &str, x: u64) -> String {
     format!(r#"{{"id":"{id}","x":{x}}}"#)
 }
 
-fn answer(operation: &Operation, status: AnswerStatus) -> AnswerRow {
-    AnswerRow {
-        slice: operation.slice.clone(),
-        id: operation.id.clone(),
-        status,
-        sent: Side::of(operation.value.clone()),
-        upto: operation.position,
-        version: None,
-        value: None,
-        deleted: false,
-        at: None,
-        own: false,
-        code: None,
-        message: None,
-    }
-}
-
 fn applied(operation: &Operation, version: u64) -> AnswerRow {
-    AnswerRow { version: Some(Version(version)), ..answer(operation, AnswerStatus::Applied) }
+    AnswerRow { version: Some(Version(version)), ..AnswerRow::new(operation, AnswerStatus::Applied) }
 }
 
 fn conflict(operation: &Operation, version: u64, theirs: &str) -> AnswerRow {
     let version = Some(Version(version));
-    AnswerRow { version, value: Some(theirs.into()), ..answer(operation, AnswerStatus::Conflict) }
+    AnswerRow { version, value: Some(theirs.into()), ..AnswerRow::new(operation, AnswerStatus::Conflict) }
 }
 
 const NOTES: &str = r#"{"notes":{"debounceMs":100,"maxWaitMs":1000}}"#;
@@ -281,8 +270,7 @@ fn a2_a_replay_under_other_settings_comes_to_the_same() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.wait(10_000);
-    let sent = device.choose();
-    device.replica.mark_sent(&sent);
+    let sent = device.send();
     device.put("a", 2);
     device.answer(vec![conflict(&sent[0], 6, r#"{"id":"a","x":9}"#)]);
     let before = device.replica.entries[&Key::new("notes", "a")].item.clone();
@@ -298,8 +286,7 @@ fn a1_a_replay_of_answers_needs_no_push() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.wait(10_000);
-    let sent = device.choose();
-    device.replica.mark_sent(&sent);
+    let sent = device.send();
     device.put("a", 2);
     device.answer(vec![AnswerRow {
         value: Some(r#"{"id":"a","x":1,"by":"hook"}"#.into()),
@@ -677,7 +664,7 @@ fn refusals_are_listed_oldest_first_and_told_once() {
     device.put("a", 1);
     device.wait(10_000);
     for operation in device.choose() {
-        let rejected = AnswerRow { deleted: true, ..answer(&operation, AnswerStatus::Rejected) };
+        let rejected = AnswerRow { deleted: true, ..AnswerRow::new(&operation, AnswerStatus::Rejected) };
         let applied = device.answer(vec![rejected]);
         assert_eq!(applied.rolled_back, [(operation.key(), None)]);
     }
@@ -697,8 +684,7 @@ fn progress_is_local_then_sending_then_synced() {
     device.wait(10_000);
     let open = device.begin();
     open.into_iter().for_each(|batch| device.end(batch, true));
-    let sent = device.choose();
-    device.replica.mark_sent(&sent);
+    let sent = device.send();
     assert_eq!(device.replica.progress(&key, &device.slices), Progress::Sending);
     device.answer(vec![applied(&sent[0], 5)]);
     assert_eq!(device.replica.progress(&key, &device.slices), Progress::Synced);

@@ -3,7 +3,7 @@
 use super::classify::{Class, Failure};
 use crate::collect;
 use crate::protocol::{self, Verdict};
-use crate::store::{AnswerRow, AnswerStatus, Operation, Remote, Side};
+use crate::store::{AnswerRow, AnswerStatus, Operation, Remote};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -25,37 +25,20 @@ pub fn read_answers(body: &str, sent: &[Operation]) -> Result<Vec<AnswerRow>, Fa
 
 /// The device takes the operation back.
 pub fn withdrawn_row(operation: &Operation) -> AnswerRow {
-    row(operation, AnswerStatus::Withdrawn)
+    AnswerRow::new(operation, AnswerStatus::Withdrawn)
 }
 
 fn answered_row(operation: &Operation, verdict: Verdict) -> AnswerRow {
     match verdict {
         Verdict::Applied { version, value } => {
-            AnswerRow { version: Some(version), value, ..row(operation, AnswerStatus::Applied) }
+            AnswerRow { version: Some(version), value, ..AnswerRow::new(operation, AnswerStatus::Applied) }
         }
-        Verdict::Conflict(remote) => with_remote(row(operation, AnswerStatus::Conflict), remote),
+        Verdict::Conflict(remote) => with_remote(AnswerRow::new(operation, AnswerStatus::Conflict), remote),
         Verdict::Rejected { code, message, remote } => AnswerRow {
             code: Some(code),
             message: Some(message),
-            ..with_remote(row(operation, AnswerStatus::Rejected), remote)
+            ..with_remote(AnswerRow::new(operation, AnswerStatus::Rejected), remote)
         },
-    }
-}
-
-fn row(operation: &Operation, status: AnswerStatus) -> AnswerRow {
-    AnswerRow {
-        slice: operation.slice.clone(),
-        id: operation.id.clone(),
-        status,
-        sent: Side::of(operation.value.clone()),
-        upto: operation.position,
-        version: None,
-        value: None,
-        deleted: false,
-        at: None,
-        own: false,
-        code: None,
-        message: None,
     }
 }
 
