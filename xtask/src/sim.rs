@@ -41,7 +41,7 @@ const MUTANTS: &[Mutant] = &[
 ",
         broken: "            Arrival::Accepted | Arrival::Known => {
                 let accepted = self.journal.accepted(page);
-                self.clients.post(To::page(page), from_worker::ack(accepted.0));
+                self.clients.post(To::page(page), from_worker::ack(accepted));
             }
 ",
     },
