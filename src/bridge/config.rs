@@ -32,6 +32,40 @@ pub struct SliceConfig {
     /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<bool>,
+    /// What decides where an item was changed here and elsewhere. Default `merge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictStrategy>,
+    /// What becomes of a change that the server refuses. Default `rollback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<OnRefusal>,
+}
+
+/// What decides where an item was changed here and elsewhere. Fields that one side alone changed are merged, but by `manual`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum ConflictStrategy {
+    /// What both sides changed is a conflict, which somebody resolves.
+    Merge,
+    /// What both sides changed becomes as it is on this device.
+    Local,
+    /// What both sides changed becomes as it is on the server.
+    Remote,
+    /// What both sides changed becomes as on the side that changed the item later.
+    Newest,
+    /// An item that both sides changed is a conflict, whatever they changed.
+    Manual,
+}
+
+/// What becomes of a change that the server refuses. It is listed either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum OnRefusal {
+    /// The item becomes what the server has.
+    Rollback,
+    /// The item stays as it is here, and is not sent until it is edited, or the change is retried or discarded.
+    Keep,
 }
 
 /// When the device syncs on its own, beyond the push that follows every commit; every field optional.

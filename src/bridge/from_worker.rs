@@ -109,6 +109,13 @@ pub enum FromWorker<V> {
     },
     /// The list of refused changes is another one.
     Rejections,
+    /// The items that were changed here and elsewhere, and could not be merged.
+    Conflicts {
+        request: u64,
+        conflicts: Vec<Conflict<V>>,
+    },
+    /// The list of conflicts is another one.
+    ConflictsChanged,
     /// A message of a newer worker.
     #[serde(other)]
     #[cfg_attr(feature = "ts", ts(skip))]
@@ -189,6 +196,10 @@ pub enum Progress {
     Sending,
     /// The server has it, or the slice does not go there.
     Synced,
+    /// Changed here and elsewhere: it is not sent until the conflict is resolved.
+    Conflict,
+    /// The server refused it, and nobody has decided yet.
+    Rejected,
     /// Only on this device. (A name that a newer worker has reads as this.)
     #[serde(other)]
     Local,
@@ -233,6 +244,51 @@ pub struct Rejected<T> {
     pub message: String,
     /// When the change was made, in epoch ms.
     pub at: u64,
+}
+
+/// An item that was changed here and elsewhere, and could not be merged: both sides are kept. One that is left out was deleted, or never was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))] // ts-rs reads no attribute that has this beside others
+pub struct Conflict<T> {
+    /// Names the conflict as it is now, for `resolveConflict`: another change of either side makes it another one.
+    pub id: String,
+    pub slice: String,
+    pub item_id: String,
+    /// What both sides began with.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub base: Option<T>,
+    /// The item on this device.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub local: Option<T>,
+    /// The item on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub remote: Option<T>,
+    /// When it was changed here, in epoch ms.
+    pub local_at: u64,
+    /// When it was changed elsewhere, in epoch ms.
+    pub remote_at: u64,
+    /// Who changed it elsewhere, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub by: Option<By>,
+    /// The fields that both sides changed, as JSON Pointers; an element of a list is `@` and its id. The empty text is the whole item.
+    pub paths: Vec<String>,
+}
+
+/// Who made a change, in names for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+pub struct By {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// As `register({deviceName})` has it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// `null` is a value, which serde's own `Option` takes for none.

@@ -104,6 +104,10 @@ pub struct Envelope<'a> {
     pub first: Option<u64>,
     pub epoch: Option<Cow<'a, str>>,
     pub slice: Option<Cow<'a, str>>,
+    /// The item that a request is about.
+    pub id: Option<Cow<'a, str>>,
+    /// The device's name for people.
+    pub device: Option<Cow<'a, str>>,
     #[serde(with = "present")]
     pub slices: Option<Json>,
     #[serde(with = "present")]
@@ -133,9 +137,15 @@ impl Envelope<'_> {
                 out.number(name, number);
             }
         }
-        for (name, text) in
-            [("kind", &self.kind), ("page", &self.page), ("epoch", &self.epoch), ("slice", &self.slice)]
-        {
+        let strings = [
+            ("kind", &self.kind),
+            ("page", &self.page),
+            ("epoch", &self.epoch),
+            ("slice", &self.slice),
+            ("id", &self.id),
+            ("device", &self.device),
+        ];
+        for (name, text) in strings {
             if let Some(text) = text {
                 out.string(name, text);
             }
@@ -214,6 +224,8 @@ mod tests {
             first: Some(5),
             epoch: text("é"),
             slice: text("files"),
+            id: text("a/b"),
+            device: text("Firefox on Windows"),
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),
             settings: Some(r#"{"a":[1]}"#.into()),

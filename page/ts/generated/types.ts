@@ -16,7 +16,17 @@ export type SliceConfig = {
   batchSize?: number,
   /** The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it. */
   single?: boolean,
+  /** What decides where an item was changed here and elsewhere. Default `merge`. */
+  conflict?: ConflictStrategy,
+  /** What becomes of a change that the server refuses. Default `rollback`. */
+  refused?: OnRefusal,
 };
+
+/** What decides where an item was changed here and elsewhere. Fields that one side alone changed are merged, but by `manual`. */
+export type ConflictStrategy = "merge" | "local" | "remote" | "newest" | "manual";
+
+/** What becomes of a change that the server refuses. It is listed either way. */
+export type OnRefusal = "rollback" | "keep";
 
 /** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
 export type AutoSyncConfig = {
@@ -40,6 +50,8 @@ export type RegisterOptions = {
   name?: string,
   slices: Record<string, SliceConfig>,
   autoSync?: AutoSyncConfig,
+  /** The device's name for people, shown beside its changes. Default the browser and the system, such as `Firefox on Windows`. */
+  deviceName?: string,
 };
 
 /** What `register` resolves with. */
@@ -147,7 +159,7 @@ export type Change<T> = {
 };
 
 /** How far a change has come. */
-export type ProgressState = "sending" | "synced" | "local";
+export type ProgressState = "sending" | "synced" | "conflict" | "rejected" | "local";
 
 /** How far an item's latest change has come. */
 export type ItemProgress = {
@@ -173,6 +185,35 @@ export type Rejected<T> = {
   message: string,
   /** When the change was made, in epoch ms. */
   at: number,
+};
+
+/** Who made a change, in names for people. */
+export type By = {
+  user?: string,
+  /** As `register({deviceName})` has it there. */
+  device?: string,
+};
+
+/** An item that was changed here and elsewhere, and could not be merged: both sides are kept. One that is left out was deleted, or never was. */
+export type Conflict<T> = {
+  /** Names the conflict as it is now, for `resolveConflict`: another change of either side makes it another one. */
+  id: string,
+  slice: string,
+  itemId: string,
+  /** What both sides began with. */
+  base?: T,
+  /** The item on this device. */
+  local?: T,
+  /** The item on the server. */
+  remote?: T,
+  /** When it was changed here, in epoch ms. */
+  localAt: number,
+  /** When it was changed elsewhere, in epoch ms. */
+  remoteAt: number,
+  /** Who changed it elsewhere, where that is known. */
+  by?: By,
+  /** The fields that both sides changed, as JSON Pointers; an element of a list is `@` and its id. The empty text is the whole item. */
+  paths: Array<string>,
 };
 
 /** Whether all else goes on. */
