@@ -59,6 +59,15 @@ kinds! {
     Rejected "change refused by validation",
     RefusalDecided "refused change retried or discarded",
     Hooked "value changed by a hook",
+    // The server of several devices.
+    TransactionOpen "transaction of a push stays open",
+    ReplicaLags "a replica that lags answers",
+    ChangeUnreadable "pulled change that can't be read",
+    ServerRestored "server restored from a backup",
+    ServerWiped "server wiped",
+    HorizonPassed "tombstones collected",
+    DeviceOffline "device cut off",
+    ConflictResolved "conflict resolved",
 }
 
 /// How often each kind happened.

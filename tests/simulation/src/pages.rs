@@ -24,7 +24,7 @@ impl Scenario {
             }
             self.check_progress(page);
             let differs = differs(page, &stored)
-                .filter(|(key, _)| self.plan.is_apart && !self.world.server.disturbed.contains(key));
+                .filter(|(key, _)| self.plan.is_apart && !self.world.server.is_disturbed(key));
             if let Some((key, shown)) = differs {
                 let stored = stored.get(&key);
                 violated(

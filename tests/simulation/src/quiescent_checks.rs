@@ -33,7 +33,7 @@ impl World {
         let keys: BTreeSet<&Key> = self.model.keys().chain(stored.keys()).chain(&of_server).collect();
         for key in keys {
             let (here, there) = (stored.get(key), self.server.value(&key.0, &key.1));
-            let disturbed = self.server.disturbed.contains(key);
+            let disturbed = self.server.is_disturbed(key);
             if let Some(conflict) = self.disk.conflict(&key.0, &key.1) {
                 if conflict.get("local").is_some() {
                     violated(
@@ -114,7 +114,7 @@ impl World {
             effects.entry(key).or_default().push(value);
         }
         for (key, there) in effects {
-            if self.server.disturbed.contains(key) {
+            if self.server.is_disturbed(key) {
                 self.check_writes(key, &there);
                 continue;
             }
