@@ -96,6 +96,7 @@ def send(app: Flask, versions: Versions, push: dict[str, Any], answer: dict[str,
     if "error" in answer:
         name = answer["error"].replace("_", "-")
         assert error_of(response) == (golden(f"error-{name}.json")["status"], answer["error"])
+        assert response.get_json()["error"].get("slices") == answer.get("slices")
         return
     assert response.status_code == 200, response.text
     message = response.get_json()
@@ -141,7 +142,11 @@ def store(app: Flask, versions: Versions, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             value = UNREADABLE if "unreadable" in row else strict_json.text_of(row.get("value"))
             columns = {name: row[name] for name in ("slice", "id", "at", "user", "client")}
-            columns |= {"tenant": TENANT, "version": versions.number(row["version"])}
+            columns |= {
+                "tenant": TENANT,
+                "version": versions.number(row["version"]),
+                "device": row.get("device"),
+            }
             columns |= {"deleted": "deleted" in row, "value": None if "deleted" in row else value}
             connection.execute(schema.items.insert(), columns)
 
@@ -155,6 +160,8 @@ def stored(app: Flask) -> dict[tuple[str, str], dict[str, Any]]:
             described = {
                 name: getattr(row, name) for name in ("slice", "id", "version", "at", "user", "client")
             }
+            if row.device is not None:
+                described["device"] = row.device
             if row.deleted:
                 assert row.value is None
                 described["deleted"] = True
