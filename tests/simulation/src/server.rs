@@ -76,6 +76,8 @@ pub struct Row {
     pub principal: String,
     /// The client that wrote it; empty where that is another device.
     pub client: String,
+    /// The name for people that the device gave itself.
+    pub device: Option<String>,
 }
 
 /// What an app's own hook does with a change of a slice.
@@ -168,6 +170,8 @@ pub struct Server {
     pub page_limit: usize,
     /// The number of the device that speaks, and the devices whose pushes had a part in each item.
     pub device: usize,
+    /// The name for people of the device that speaks.
+    speaker: Option<String>,
     authors: BTreeMap<Key, BTreeSet<usize>>,
     /// The database was lost or became an earlier one.
     pub was_set_back: bool,
@@ -209,6 +213,7 @@ impl Default for Server {
             replica: None,
             page_limit: 1_000,
             device: 0,
+            speaker: None,
             authors: BTreeMap::new(),
             was_set_back: false,
         }
@@ -319,6 +324,7 @@ impl Server {
                 at: FOREIGN,
                 principal: self.principal.clone(),
                 client: String::new(),
+                device: None,
             },
         );
         version
@@ -381,11 +387,12 @@ fn error(status: u16, code: &str) -> Response {
     error_of(status, code, &[])
 }
 
-/// An error that names these slices, if it names any.
+/// An error. One of status 410 names these slices.
 fn error_of(status: u16, code: &str, slices: &[&str]) -> Response {
     let mut error = json!({"code": code, "message": "The model says no.", "retryable": status >= 500});
-    if !slices.is_empty() {
-        error["slices"] = slices.into();
+    if status == 410 {
+        let slices: BTreeSet<&str> = slices.iter().copied().collect();
+        error["slices"] = slices.into_iter().collect();
     }
     answer(status, &json!({"error": error}))
 }

@@ -105,7 +105,7 @@ impl Server {
             })
             .collect();
         let mut body = json!({
-            "protocol": 1, "principal": self.principal, "version": history.last, "cursors": page.cursors,
+            "protocol": 1, "principal": self.principal, "version": Some(history.last).filter(|last| *last > 0), "cursors": page.cursors,
             "more": page.more, "changes": changes,
         });
         if let Some(total) = page.total {

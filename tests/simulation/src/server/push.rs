@@ -57,19 +57,22 @@ impl Server {
         };
         let unknown = |mutation: &&Value| {
             let part = |name: &str| mutation[name].as_str().unwrap_or_default().to_owned();
-            let is_new = !answered.results.contains_key(&(part("slice"), part("id")));
-            is_new && mutation["base"].as_u64().is_some_and(|base| !self.history.knows(base))
+            let key = (part("slice"), part("id"));
+            let version = self.items.get(&key).map(|row| row.version);
+            let base = mutation["base"].as_u64().filter(|base| Some(*base) != version);
+            !answered.results.contains_key(&key) && base.is_some_and(|base| !self.history.knows(base))
         };
         let unknown: Vec<&Value> = mutations.iter().filter(unknown).collect();
         if let Some(mutation) = unknown.first() {
             if self.is_strict && !self.was_set_back {
                 violated(Property::Wire, format!("{mutation} has a base that was never given"));
             }
-            let slices: BTreeSet<&str> =
+            let slices: Vec<&str> =
                 unknown.iter().filter_map(|mutation| mutation["slice"].as_str()).collect();
             self.transaction = None;
-            return error_of(410, "history_changed", &slices.into_iter().collect::<Vec<_>>());
+            return error_of(410, "history_changed", &slices);
         }
+        self.speaker = body["device"].as_str().map(Into::into);
         let mut results = Vec::new();
         let mut items = BTreeSet::new();
         let before = self.effects.len();
@@ -152,7 +155,8 @@ impl Server {
             self.authors.entry(key.clone()).or_default().insert(self.device);
             self.effects.push((key.clone(), value.clone()));
             let principal = self.principal.clone();
-            self.items.insert(key.clone(), Row { version, value, at, principal, client: client.to_owned() });
+            let (client, device) = (client.to_owned(), self.speaker.clone());
+            self.items.insert(key.clone(), Row { version, value, at, principal, client, device });
         }
         let mut result = json!({"status": "applied", "version": version});
         if let Some(kept) = kept {
@@ -256,6 +260,9 @@ impl Server {
             }
             Some(row) => {
                 answer["by"] = json!({"user": row.principal.split_once('/').map_or("", |(_, user)| user)});
+                if let Some(device) = &row.device {
+                    answer["by"]["device"] = (**device).into();
+                }
             }
             None => {}
         }
