@@ -70,6 +70,15 @@ kinds! {
     ConflictResolved "conflict resolved",
 }
 
+/// Whether scenarios of one device, or of several, have this kind.
+pub fn happens(kind: Kind, is_of_fleet: bool) -> bool {
+    match kind {
+        Kind::ForeignEdit | Kind::ForeignDelete | Kind::Hooked => !is_of_fleet,
+        kind if kind as usize >= Kind::TransactionOpen as usize => is_of_fleet,
+        _ => true,
+    }
+}
+
 /// How often each kind happened.
 #[derive(Debug, Clone)]
 pub struct Tally([u64; KINDS.len()]);
@@ -89,7 +98,7 @@ impl Tally {
         self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        KINDS.iter().zip(self.0).map(|((_, name), count)| (*name, count))
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, &'static str, u64)> {
+        KINDS.iter().zip(self.0).map(|((kind, name), count)| (*kind, *name, count))
     }
 }

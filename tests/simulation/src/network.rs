@@ -39,7 +39,8 @@ impl World {
         copy: bool,
     ) {
         let push = (self.server.device, worker, request, copy);
-        let again = |body: Option<&str>| Event::Arrive { worker, request, path, body: body.map(Into::into), copy };
+        let again =
+            |body: Option<&str>| Event::Arrive { worker, request, path, body: body.map(Into::into), copy };
         // A push waits for one whose transaction is open, so that versions become visible in their order.
         let waits = if path == "/push" { self.server.waits_until(self.now, push) } else { None };
         if let Some(until) = waits {
@@ -48,6 +49,7 @@ impl World {
         }
         let fault = match self.server.next_fault() {
             _ if self.server.end_transaction(push) => Fault::Nothing,
+            _ if self.is_offline => Fault::Refused,
             Some(fault) => fault,
             None if copy => Fault::Nothing,
             None => self.fault_rates.request(path, &mut self.streams.network, &mut self.tally),

@@ -41,8 +41,8 @@ impl History {
 /// The server's database as it once was.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    pub(super) items: BTreeMap<Key, Row>,
-    pub(super) history: History,
+    pub items: BTreeMap<Key, Row>,
+    pub history: History,
     clients: BTreeMap<(String, String), Answered>,
 }
 

@@ -76,9 +76,7 @@ impl Server {
         let mut unreadable = Vec::new();
         for (slice, cursor) in slices {
             let start = match cursor.as_str() {
-                None => {
-                    Some(Cursor { version: 0, id: None, whole_through: history.last, midway: false })
-                }
+                None => Some(Cursor { version: 0, id: None, whole_through: history.last, midway: false }),
                 Some(text) => Cursor::read(text),
             };
             match start {
