@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam
 from . import strict_json
 from .auth import Principal
 from .compare import Conflict, Effect, Rejected, decide, rejected_value, unreadable
-from .hooks import Change, Hook, Refused
+from .hooks import Change, Hook, Refused, ask
 from .idempotency import Answer, GivenAnswer, LatestPush
 from .rows import Item, StoredItem, Unreadable, find_items, server_side
 from .schema import items
@@ -162,13 +162,14 @@ class _Batch:
             value=copy.deepcopy(effect.value) if self.hooks.get(mutation.slice) else effect.value,
             before=copy.deepcopy(before) if self.hooks.get(mutation.slice) else before,
             at=min(mutation.at, self.now),
+            connection=self.connection,
         )
 
     def _ask_hooks(self, change: Change) -> None:
         hooks = self.hooks.get(change.slice, ())
         try:
             for hook in hooks:
-                hook(change)
+                ask(hook, change)
         except Refused as refusal:
             raise Rejected(refusal.code, refusal.message) from None
         if hooks and change.op != "delete":
@@ -192,6 +193,7 @@ class _Batch:
             "at": change.at,
         }
         (self._inserts if row is None else self._updates).append(values)
+        change.connection = None
         self.changes.append(change)
 
 

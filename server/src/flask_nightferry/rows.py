@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy import Row as DatabaseRow
 
 from . import strict_json
@@ -87,6 +87,11 @@ def server_side(row: StoredItem | None, principal: Principal, client: str) -> di
     return side
 
 
+def select_items(tenant: str, slice_: str) -> Select[Any]:
+    """The query of a slice's rows, in the form that `StoredItem.of` takes."""
+    return select(*_COLUMNS).where(items.c.tenant == tenant, items.c.slice == slice_)
+
+
 def find_items(connection: Connection, tenant: str, wanted: Iterable[Item]) -> dict[Item, StoredItem]:
     """The stored ones of the wanted items."""
     ids = defaultdict(list)
@@ -94,9 +99,6 @@ def find_items(connection: Connection, tenant: str, wanted: Iterable[Item]) -> d
         ids[slice_].append(id_)
     found: dict[Item, StoredItem] = {}
     for slice_, of_slice in ids.items():
-        query = select(*_COLUMNS).where(
-            items.c.tenant == tenant, items.c.slice == slice_, items.c.id.in_(of_slice)
-        )
-        for row in connection.execute(query):
+        for row in connection.execute(select_items(tenant, slice_).where(items.c.id.in_(of_slice))):
             found[slice_, row.id] = StoredItem.of(row)
     return found

@@ -135,6 +135,20 @@ def pull_request(message: Any) -> PullRequest:
     )
 
 
+def slice_fault(name: str) -> str | None:
+    """The sentence that says why no slice can have this name; None where one can."""
+    return None if _SLICE.fullmatch(name) else "The slice's name must match [A-Za-z][A-Za-z0-9_-]*."
+
+
+def id_fault(id_: str) -> str | None:
+    """The sentence that says why no item can have this id; None where one can."""
+    if strict_json.well_formed(id_) != id_:
+        return "An id may not hold a lone surrogate."
+    if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
+        return f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8."
+    return None
+
+
 def _mine(versions: Any) -> frozenset[int]:
     if versions is None:
         return frozenset()
@@ -167,12 +181,12 @@ def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
     def bad(code: str, message: str) -> BadMutation:
         return BadMutation(slice_, id_, code, message)
 
-    if not _SLICE.fullmatch(slice_):
-        return bad("invalid_slice", "The slice's name must match [A-Za-z][A-Za-z0-9_-]*.")
-    if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
-        return bad("invalid_id", f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8.")
-    if id_ != fields["id"]:
-        return bad("invalid_id", "An id may not hold a lone surrogate.")
+    if (fault := slice_fault(slice_)) is not None:
+        return bad("invalid_slice", fault)
+    if (fault := id_fault(id_)) is not None:
+        return bad("invalid_id", fault)
+    if (fault := id_fault(fields["id"])) is not None:
+        return bad("invalid_id", fault)
     op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
     if op not in ("put", "patch", "delete"):
         return bad("invalid_mutation", "op must be put, patch or delete.")
