@@ -59,26 +59,36 @@ pub struct Operation {
     pub seen: BTreeMap<String, u64>,
     /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
     replaces: BTreeSet<u64>,
+    /// It makes or takes away the whole item, whatever the item is.
+    is_whole: bool,
     is_durable: bool,
 }
 
 impl Operation {
-    /// An operation of a page that shows `before` and makes `after` of it. With `whole`, nothing that others add meanwhile stays.
-    pub fn new(device: usize, key: Key, before: Option<&Value>, after: Option<&Value>) -> Operation {
+    /// An operation of a page that shows `before` and makes `after` of it. A put writes what stays as it is, too.
+    pub fn new(
+        device: usize,
+        key: Key,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        is_put: bool,
+    ) -> Operation {
         let (seen, wanted) = (before.map(leaves).unwrap_or_default(), after.map(leaves).unwrap_or_default());
         let mut writes: BTreeMap<String, Option<u64>> = BTreeMap::new();
         for path in seen.keys().filter(|path| !wanted.contains_key(*path)) {
             writes.insert(path.clone(), None);
         }
         for (path, leaf) in &wanted {
-            if seen.get(path) != Some(leaf) {
+            if is_put || seen.get(path) != Some(leaf) {
                 writes.insert(path.clone(), Some(*leaf));
             }
         }
-        let seen: BTreeMap<String, u64> =
-            seen.into_iter().filter(|(path, _)| writes.contains_key(path)).collect();
+        let is_replaced =
+            |(path, leaf): &(String, u64)| writes.get(path).is_some_and(|write| *write != Some(*leaf));
+        let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
         let replaces = seen.values().copied().collect();
-        Operation { device, key, writes, seen, replaces, is_durable: false }
+        let is_whole = is_put || after.is_none();
+        Operation { device, key, writes, seen, replaces, is_whole, is_durable: false }
     }
 }
 
@@ -138,7 +148,7 @@ impl Ledger {
     }
 
     fn becomes_durable(&mut self, place: usize) {
-        let Operation { device, key, writes, .. } = self.operations[place].clone();
+        let Operation { device, key, writes, is_whole, .. } = self.operations[place].clone();
         let own: Vec<u64> = self
             .operations
             .iter()
@@ -147,7 +157,7 @@ impl Ledger {
                 *other != place && operation.device == device && operation.key == key && operation.is_durable
             })
             .flat_map(|(_, operation)| &operation.writes)
-            .filter(|(path, _)| writes.contains_key(*path))
+            .filter(|(path, _)| is_whole || writes.contains_key(*path))
             .filter_map(|(_, leaf)| *leaf)
             .collect();
         let operation = &mut self.operations[place];
@@ -224,6 +234,7 @@ impl Ledger {
                         && operation.is_durable
                         && operation.seen.get(&path) == Some(&leaf)
                         && self.has_arrived(*place, &path)
+                        && !self.is_put_back(*place, &path, leaf)
                 });
                 if let Some((_, operation)) = replaced {
                     violated(
@@ -235,6 +246,14 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
+    fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
+        let Operation { device, key, .. } = &self.operations[place];
+        self.operations[place..].iter().any(|later| {
+            later.device == *device && later.key == *key && later.writes.get(path) == Some(&Some(leaf))
+        })
     }
 
     /// Whether the server had what the operation made of this path.
@@ -279,7 +298,7 @@ impl Check<'_> {
         }
         let now = self.values.get(key).map(leaves).unwrap_or_default();
         let kept = self.kept.get(key);
-        match operation.writes[path] {
+        match operation.writes.get(path).copied().flatten() {
             Some(leaf) => {
                 let is_kept = || kept.is_some_and(|texts| texts.iter().any(|text| has_number(text, leaf)));
                 now.get(path) == Some(&leaf)
@@ -307,7 +326,6 @@ impl Check<'_> {
                 *other != place
                     && operation.is_durable
                     && operation.key == *key
-                    && operation.writes.contains_key(path)
                     && operation.replaces.contains(&leaf)
             })
             .collect();

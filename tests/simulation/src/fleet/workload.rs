@@ -2,7 +2,7 @@
 
 use super::ledger::{FIRST_LEAF, LEAVES_OF_A_DEVICE, Operation};
 use super::scenario::FleetScenario;
-use crate::actions::{Key, changes};
+use crate::actions::{Change, Key, changes};
 use crate::profile::Verb;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,7 +37,10 @@ impl FleetScenario {
             Verb::Local => json!({"type": "secret/addItem", "payload": {"id": id, "a": self.leaf(device)}}),
             Verb::Single => {
                 let now = view.get(&("theme".to_owned(), "value".to_owned())).cloned();
-                self.update(device, "theme", "value", now)
+                let mut value = now.filter(Value::is_object).unwrap_or_else(|| json!({"d": 1}));
+                let field = self.rng.pick(&FIELDS);
+                value[field] = self.leaf(device).into();
+                json!({"type": "theme/setTheme", "payload": value})
             }
             Verb::Remove => json!({"type": format!("{slice}/removeItem"), "payload": {"id": id}}),
             Verb::Update => {
@@ -129,7 +132,8 @@ fn operations(device: usize, action: &Value, view: &mut BTreeMap<Key, Value>) ->
     for (key, change) in changes(action) {
         let before = view.get(&key).cloned();
         let Some(after) = change.over(before.as_ref()) else { continue };
-        operations.push(Operation::new(device, key.clone(), before.as_ref(), after.as_ref()));
+        let is_put = matches!(change, Change::Put(_));
+        operations.push(Operation::new(device, key.clone(), before.as_ref(), after.as_ref(), is_put));
         match after {
             Some(after) => drop(view.insert(key, after)),
             None => drop(view.remove(&key)),

@@ -26,6 +26,18 @@ impl Default for History {
 }
 
 impl History {
+    /// A history without any version.
+    pub fn empty() -> History {
+        History { last: 0, forgotten_through: 0, known_through: 0, given: BTreeSet::new() }
+    }
+
+    /// The history as it was at this version.
+    pub fn back_to(mut self, version: u64) -> History {
+        self.last = version;
+        self.given.retain(|given| *given <= version);
+        self
+    }
+
     /// Whether this history can tell that the version is its own, or need not any more.
     pub fn knows(&self, version: u64) -> bool {
         version <= self.forgotten_through.max(self.known_through) || self.given.contains(&version)
@@ -44,6 +56,13 @@ pub struct Backup {
     pub items: BTreeMap<Key, Row>,
     pub history: History,
     clients: BTreeMap<(String, String), Answered>,
+}
+
+impl Backup {
+    /// A database with these items, in which no push was answered.
+    pub fn of(items: BTreeMap<Key, Row>, history: History) -> Backup {
+        Backup { items, history, clients: BTreeMap::new() }
+    }
 }
 
 impl Server {
@@ -71,8 +90,7 @@ impl Server {
 
     /// The database is lost, and an empty one takes its place.
     pub fn wipe(&mut self) {
-        let history = History { last: 0, forgotten_through: 0, known_through: 0, given: BTreeSet::new() };
-        self.restore_backup(Backup { items: BTreeMap::new(), history, clients: BTreeMap::new() });
+        self.restore_backup(Backup::of(BTreeMap::new(), History::empty()));
     }
 
     /// The horizon passes all that happened up to this version: tombstones are collected, and versions and the answers to

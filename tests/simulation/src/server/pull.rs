@@ -57,7 +57,7 @@ impl Server {
     /// never says that it does not know a version.
     pub(super) fn pull(&self, body: &Value, snapshot: Option<&Snapshot>) -> Response {
         let user = self.principal.split_once('/').map_or("", |(_, user)| user);
-        let is_other = |name: &str, own: &str| body.get(name).is_some_and(|given| *given != own);
+        let is_other = |name: &str, own: &str| body[name].as_str().is_some_and(|given| given != own);
         if is_other("principal", &self.principal) || is_other("user", user) {
             return error_of(403, "wrong_principal", &[]);
         }

@@ -258,6 +258,8 @@ impl Server {
             Some(row) if row.client == client && row.principal == self.principal => {
                 answer["own"] = true.into();
             }
+            // What the server's own code wrote has no user unless one was named.
+            Some(row) if row.principal.ends_with('/') => {}
             Some(row) => {
                 answer["by"] = json!({"user": row.principal.split_once('/').map_or("", |(_, user)| user)});
                 if let Some(device) = &row.device {
