@@ -39,6 +39,8 @@ pub struct Page {
     pub view: PageView,
     /// The refused changes, as last heard.
     pub refused: Vec<Value>,
+    /// The conflicts, as last heard.
+    pub conflicts: Vec<Value>,
     /// How far items are, as last heard.
     pub progress: BTreeMap<(String, String), String>,
     /// The number of its last burst.
@@ -61,6 +63,7 @@ impl Page {
             follows: false,
             view: PageView::default(),
             refused: Vec::new(),
+            conflicts: Vec::new(),
             progress: BTreeMap::new(),
             n: 0,
         }
@@ -200,6 +203,10 @@ impl Page {
             }
             ("rejected", Some("rejected")) => {
                 self.refused = message["rejected"].as_array().cloned().unwrap_or_default();
+                Vec::new()
+            }
+            ("conflicts", Some("conflicts")) => {
+                self.conflicts = message["conflicts"].as_array().cloned().unwrap_or_default();
                 Vec::new()
             }
             // An app that follows a slice reads it again.
