@@ -4,13 +4,15 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub use nightferry::bridge::config::{AutoSyncConfig, ConflictStrategy, OnRefusal, SliceConfig};
+pub use nightferry::bridge::config::{AutoSyncConfig, RefusedPolicy, SliceConfig};
 pub use nightferry::bridge::from_worker::{
-    By, Change, Conflict, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
+    Change, Conflict, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
 };
 pub use nightferry::bridge::status::{
     AutoSyncStatus, Connection, OperationCount, SliceMetrics, Status, SyncMetrics, SyncProgress, SyncStatus,
 };
+pub use nightferry::rebase::Strategy as ConflictStrategy;
+pub use nightferry::store::By;
 
 #[cfg(test)]
 use ts_rs::TS;
@@ -107,12 +109,12 @@ mod tests {
         }
         text += rest;
         let mut tidy = String::from("\n");
+        let mut is_inside = false;
         for line in text.replace("/**\n * ", "/** ").replace("\n */", " */").lines() {
-            let is_field = !line.starts_with(['}', '/']) && !line.starts_with("export ");
-            let is_comment_of_field = line.starts_with('/') && !tidy.trim().is_empty();
             if !line.is_empty() {
-                tidy = tidy + if is_field || is_comment_of_field { "  " } else { "" } + line + "\n";
+                tidy = tidy + if is_inside && !line.starts_with('}') { "  " } else { "" } + line + "\n";
             }
+            is_inside |= line.starts_with("export ");
         }
         tidy
     }
@@ -123,7 +125,7 @@ mod tests {
         let types: [fn(&Config) -> String; 25] = [
             exported::<SliceConfig>,
             exported::<ConflictStrategy>,
-            exported::<OnRefusal>,
+            exported::<RefusedPolicy>,
             exported::<AutoSyncConfig>,
             exported::<RegisterOptions>,
             exported::<Registration>,

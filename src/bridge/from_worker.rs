@@ -3,7 +3,7 @@
 use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
-use crate::store::Key;
+use crate::store::{By, Key};
 use crate::units::{BurstNo, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -109,7 +109,7 @@ pub enum FromWorker<V> {
     },
     /// The list of refused changes is another one.
     Rejections,
-    /// The items that were changed here and elsewhere, and could not be merged.
+    /// The items that were changed here and elsewhere.
     Conflicts {
         request: u64,
         conflicts: Vec<Conflict<V>>,
@@ -196,9 +196,9 @@ pub enum Progress {
     Sending,
     /// The server has it, or the slice does not go there.
     Synced,
-    /// Changed here and elsewhere: it is not sent until the conflict is resolved.
+    /// It was changed elsewhere, too, and waits for someone's decision.
     Conflict,
-    /// The server refused it, and nobody has decided yet.
+    /// The server refused it. It stays on this device until someone edits, retries or discards it.
     Rejected,
     /// Only on this device. (A name that a newer worker has reads as this.)
     #[serde(other)]
@@ -246,13 +246,14 @@ pub struct Rejected<T> {
     pub at: u64,
 }
 
-/// An item that was changed here and elsewhere, and could not be merged: both sides are kept. One that is left out was deleted, or never was.
+/// An item that was changed here and elsewhere, so that nobody but a person can tell what it should be. A side that is not
+/// there is the absence of the item: it was deleted, or did not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))] // ts-rs reads no attribute that has this beside others
 pub struct Conflict<T> {
-    /// Names the conflict as it is now, for `resolveConflict`: another change of either side makes it another one.
+    /// Names the conflict, for `resolveConflict`. It is another one after each edit and each newer value of the server.
     pub id: String,
     pub slice: String,
     pub item_id: String,
@@ -260,35 +261,25 @@ pub struct Conflict<T> {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub base: Option<T>,
-    /// The item on this device.
+    /// This device's side.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub local: Option<T>,
-    /// The item on the server.
+    /// The server's side.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub remote: Option<T>,
-    /// When it was changed here, in epoch ms.
+    /// When this device's side was edited last, in epoch ms.
     pub local_at: u64,
-    /// When it was changed elsewhere, in epoch ms.
+    /// When the server's side was edited last, in epoch ms; 0 where that is not known.
     pub remote_at: u64,
-    /// Who changed it elsewhere, where that is known.
+    /// Who wrote the server's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub by: Option<By>,
-    /// The fields that both sides changed, as JSON Pointers; an element of a list is `@` and its id. The empty text is the whole item.
+    /// The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
+    /// empty path is the whole item.
     pub paths: Vec<String>,
-}
-
-/// Who made a change, in names for people.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
-pub struct By {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// As `register({deviceName})` has it there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
 }
 
 /// `null` is a value, which serde's own `Option` takes for none.
@@ -311,6 +302,9 @@ pub struct Rejection {
     pub message: String,
     pub at: Millis,
 }
+
+/// A conflict as the engine lists it.
+pub type OpenConflict = Conflict<Json>;
 
 fn text(message: FromWorker<Raw>) -> String {
     #[derive(Serialize)]
@@ -447,6 +441,32 @@ pub fn rejected(request: u64, rejections: &[Rejection]) -> String {
         });
     }
     text(FromWorker::Rejected { request, rejected })
+}
+
+/// The answer to `conflicts`.
+pub fn conflicts(request: u64, open: &[OpenConflict]) -> String {
+    let conflicts = open.iter().map(as_text).collect();
+    text(FromWorker::Conflicts { request, conflicts })
+}
+
+fn as_text(conflict: &OpenConflict) -> Conflict<Raw<'_>> {
+    Conflict {
+        id: conflict.id.clone(),
+        slice: conflict.slice.clone(),
+        item_id: conflict.item_id.clone(),
+        base: conflict.base.as_deref().map(Raw),
+        local: conflict.local.as_deref().map(Raw),
+        remote: conflict.remote.as_deref().map(Raw),
+        local_at: conflict.local_at,
+        remote_at: conflict.remote_at,
+        by: conflict.by.clone(),
+        paths: conflict.paths.clone(),
+    }
+}
+
+/// The list of conflicts is another one: pages that show it ask for it again.
+pub fn conflicts_changed() -> String {
+    text(FromWorker::ConflictsChanged)
 }
 
 /// The list of refused changes is another one: pages that show it ask for it again.

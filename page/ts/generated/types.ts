@@ -16,17 +16,18 @@ export type SliceConfig = {
   batchSize?: number,
   /** The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it. */
   single?: boolean,
-  /** What decides where an item was changed here and elsewhere. Default `merge`. */
+  /** What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
+   * sides are kept as a conflict until someone resolves it. */
   conflict?: ConflictStrategy,
   /** What becomes of a change that the server refuses. Default `rollback`. */
-  refused?: OnRefusal,
+  refused?: RefusedPolicy,
 };
 
-/** What decides where an item was changed here and elsewhere. Fields that one side alone changed are merged, but by `manual`. */
+/** What becomes of the paths that both sides of an item changed. */
 export type ConflictStrategy = "merge" | "local" | "remote" | "newest" | "manual";
 
-/** What becomes of a change that the server refuses. It is listed either way. */
-export type OnRefusal = "rollback" | "keep";
+/** What becomes of a change that the server refuses. Either way it is kept in the list of refused changes. */
+export type RefusedPolicy = "rollback" | "keep";
 
 /** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
 export type AutoSyncConfig = {
@@ -124,6 +125,8 @@ export type SliceMetrics = {
   delete: OperationCount,
   /** Changes sent to the server. */
   push: OperationCount,
+  /** Changes of others that came from the server. */
+  pull: OperationCount,
 };
 
 /** Every operation that ended, since the metrics were last reset. */
@@ -187,32 +190,33 @@ export type Rejected<T> = {
   at: number,
 };
 
-/** Who made a change, in names for people. */
+/** Who wrote what the server has, in names for people. */
 export type By = {
   user?: string,
-  /** As `register({deviceName})` has it there. */
   device?: string,
 };
 
-/** An item that was changed here and elsewhere, and could not be merged: both sides are kept. One that is left out was deleted, or never was. */
+/** An item that was changed here and elsewhere, so that nobody but a person can tell what it should be. A side that is not
+ * there is the absence of the item: it was deleted, or did not exist. */
 export type Conflict<T> = {
-  /** Names the conflict as it is now, for `resolveConflict`: another change of either side makes it another one. */
+  /** Names the conflict, for `resolveConflict`. It is another one after each edit and each newer value of the server. */
   id: string,
   slice: string,
   itemId: string,
   /** What both sides began with. */
   base?: T,
-  /** The item on this device. */
+  /** This device's side. */
   local?: T,
-  /** The item on the server. */
+  /** The server's side. */
   remote?: T,
-  /** When it was changed here, in epoch ms. */
+  /** When this device's side was edited last, in epoch ms. */
   localAt: number,
-  /** When it was changed elsewhere, in epoch ms. */
+  /** When the server's side was edited last, in epoch ms; 0 where that is not known. */
   remoteAt: number,
-  /** Who changed it elsewhere, where that is known. */
+  /** Who wrote the server's side. */
   by?: By,
-  /** The fields that both sides changed, as JSON Pointers; an element of a list is `@` and its id. The empty text is the whole item. */
+  /** The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
+   * empty path is the whole item. */
   paths: Array<string>,
 };
 

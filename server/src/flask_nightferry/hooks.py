@@ -9,10 +9,12 @@ def check(change):
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from blinker import Namespace
+from sqlalchemy import Connection
 
 from .auth import Principal
 
@@ -33,6 +35,9 @@ class Change:
     at: int
     #: The version that the change has got; 0 in a hook.
     version: int = 0
+    #: In a hook, the connection of the push's transaction, to read the app's tables where they are in the
+    #: same database. What a hook writes to them is part of the push. None in the signal.
+    connection: Connection | None = field(default=None, repr=False, compare=False)
 
 
 class Refused(Exception):
@@ -46,6 +51,24 @@ class Refused(Exception):
 
 #: Called with the change in the push's database transaction: be quick, and leave Nightferry's tables alone.
 Hook = Callable[[Change], None]
+
+#: Whether this thread is in a hook.
+_in_hook: ContextVar[bool] = ContextVar("nightferry_in_hook", default=False)
+
+
+def ask(hook: Hook, change: Change) -> None:
+    """Calls a hook. Raises what it raises."""
+    token = _in_hook.set(True)
+    try:
+        hook(change)
+    finally:
+        _in_hook.reset(token)
+
+
+def in_hook() -> bool:
+    """Returns true while a hook is called in this thread."""
+    return _in_hook.get()
+
 
 _signals = Namespace()
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam
 from . import strict_json
 from .auth import Principal
 from .compare import Conflict, Effect, Rejected, decide, rejected_value, unreadable
-from .hooks import Change, Hook, Refused
+from .hooks import Change, Hook, Refused, ask
 from .idempotency import Answer, GivenAnswer, LatestPush
 from .rows import Item, StoredItem, Unreadable, find_items, server_side
 from .schema import items
@@ -49,7 +49,7 @@ def push(store: Store, hooks: Hooks, principal: Principal, request: PushRequest,
         )
         _require_known_bases(connection, history, fresh, rows)
 
-        batch = _Batch(principal, request.client, hooks, now, history, connection)
+        batch = _Batch(principal, request.client, request.device, hooks, now, history, connection)
         for mutation in fresh:
             batch.answer(mutation, rows.get((mutation.slice, mutation.id)))
         batch.write()
@@ -83,6 +83,7 @@ class _Batch:
 
     principal: Principal
     client: str
+    device: str | None  # its name for people
     hooks: Hooks
     now: int
     history: History
@@ -111,14 +112,14 @@ class _Batch:
 
     def write(self) -> None:
         """Writes the effects that were noted."""
-        by = {"tenant": self.principal.tenant, "user": self.principal.user, "client": self.client}
+        by: dict[str, Any] = {"tenant": self.principal.tenant, "user": self.principal.user}
+        by |= {"client": self.client, "device": self.device}
         if self._inserts:
             self.connection.execute(items.insert(), [row | by for row in self._inserts])
         if self._updates:
             key = [items.c[name] == bindparam(f"at_{name}") for name in ("tenant", "slice", "id")]
-            columns: dict[Any, Any] = {
-                name: bindparam(name) for name in ("version", "value", "deleted", "at", "user", "client")
-            }
+            names = ("version", "value", "deleted", "at", "user", "client", "device")
+            columns: dict[Any, Any] = {name: bindparam(name) for name in names}
             self.connection.execute(
                 items.update().where(*key).values(columns),
                 [
@@ -161,13 +162,14 @@ class _Batch:
             value=copy.deepcopy(effect.value) if self.hooks.get(mutation.slice) else effect.value,
             before=copy.deepcopy(before) if self.hooks.get(mutation.slice) else before,
             at=min(mutation.at, self.now),
+            connection=self.connection,
         )
 
     def _ask_hooks(self, change: Change) -> None:
         hooks = self.hooks.get(change.slice, ())
         try:
             for hook in hooks:
-                hook(change)
+                ask(hook, change)
         except Refused as refusal:
             raise Rejected(refusal.code, refusal.message) from None
         if hooks and change.op != "delete":
@@ -191,6 +193,7 @@ class _Batch:
             "at": change.at,
         }
         (self._inserts if row is None else self._updates).append(values)
+        change.connection = None
         self.changes.append(change)
 
 
@@ -211,5 +214,5 @@ def _require_known_bases(
         if isinstance(mutation, BadMutation) or mutation.base is None:
             continue
         if row is None or row.version != mutation.base:
-            bases.add(mutation.base)
+            bases.add((mutation.slice, mutation.base))
     history.require_known(connection, bases)

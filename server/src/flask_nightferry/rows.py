@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy import Row as DatabaseRow
 
 from . import strict_json
@@ -20,7 +20,8 @@ logger = logging.getLogger("flask_nightferry")
 
 Item = tuple[str, str]  # slice, id
 
-_COLUMNS = [items.c[name] for name in ("slice", "id", "version", "value", "deleted", "at", "user", "client")]
+_NAMES = ("slice", "id", "version", "value", "deleted", "at", "user", "client", "device")
+_COLUMNS = [items.c[name] for name in _NAMES]
 
 
 class Unreadable(ValueError):
@@ -37,11 +38,12 @@ class StoredItem:
     at: int
     user: str  # the last writer
     client: str
+    device: str | None  # the client's name for people
 
     @classmethod
     def of(cls, row: DatabaseRow[Any]) -> StoredItem:
         """The item in a row of the table `items`."""
-        return cls(row.version, row.value, row.deleted, row.at, row.user, row.client)
+        return cls(row.version, row.value, row.deleted, row.at, row.user, row.client, row.device)
 
     @cached_property
     def value(self) -> Any:
@@ -81,8 +83,13 @@ def server_side(row: StoredItem | None, principal: Principal, client: str) -> di
     if (row.user, row.client) == (principal.user, client):
         side["own"] = True
     elif row.user:
-        side["by"] = {"user": row.user}
+        side["by"] = {"user": row.user} | ({"device": row.device} if row.device else {})
     return side
+
+
+def select_items(tenant: str, slice_: str) -> Select[Any]:
+    """The query of a slice's rows, in the form that `StoredItem.of` takes."""
+    return select(*_COLUMNS).where(items.c.tenant == tenant, items.c.slice == slice_)
 
 
 def find_items(connection: Connection, tenant: str, wanted: Iterable[Item]) -> dict[Item, StoredItem]:
@@ -92,9 +99,6 @@ def find_items(connection: Connection, tenant: str, wanted: Iterable[Item]) -> d
         ids[slice_].append(id_)
     found: dict[Item, StoredItem] = {}
     for slice_, of_slice in ids.items():
-        query = select(*_COLUMNS).where(
-            items.c.tenant == tenant, items.c.slice == slice_, items.c.id.in_(of_slice)
-        )
-        for row in connection.execute(query):
+        for row in connection.execute(select_items(tenant, slice_).where(items.c.id.in_(of_slice))):
             found[slice_, row.id] = StoredItem.of(row)
     return found

@@ -1,0 +1,360 @@
+//! Who wrote what, and knew what when: the reference for what may become of a value on several devices.
+//!
+//! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
+//! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
+//! device made durable before is replaced, too: on one device the later wins. Leaves of other devices count as replaced only
+//! where the operation's author could have seen them.
+//!
+//! At rest, each leaf of a durable operation is the server's, or a side of an open conflict, or in a refusal, or lost a conflict
+//! that was decided, or was replaced by an operation of which the same holds (P6). And no leaf is the server's that was replaced
+//! by something that the server had.
+
+use crate::actions::Key;
+use crate::property::{Property, violated};
+use crate::world::World;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers below this are no leaves.
+pub const FIRST_LEAF: u64 = 1_000;
+/// Each device's leaves begin at so many times its number.
+pub const LEAVES_OF_A_DEVICE: u64 = 1_000_000;
+
+/// The leaves of a value by their paths. An element of a list stands under `@` and its id.
+pub fn leaves(value: &Value) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    collect(value, String::new(), &mut found);
+    found
+}
+
+fn collect(value: &Value, path: String, found: &mut BTreeMap<String, u64>) {
+    match value {
+        Value::Number(number) => {
+            if let Some(leaf) = number.as_u64().filter(|leaf| *leaf >= FIRST_LEAF) {
+                found.insert(path, leaf);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields.iter().filter(|(name, _)| *name != "id") {
+                collect(field, format!("{path}/{name}"), found);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                collect(element, format!("{path}/@{}", element["id"]), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What an action does to one item.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub device: usize,
+    pub key: Key,
+    /// The leaves that it gives; `None` takes a path away.
+    pub writes: BTreeMap<String, Option<u64>>,
+    /// What the page showed at these paths, by path.
+    pub seen: BTreeMap<String, u64>,
+    /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
+    replaces: BTreeSet<u64>,
+    /// It makes or takes away the whole item, whatever the item is.
+    is_whole: bool,
+    is_durable: bool,
+}
+
+impl Operation {
+    /// An operation of a page that shows `before` and makes `after` of it. A put writes what stays as it is, too.
+    pub fn new(
+        device: usize,
+        key: Key,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        is_put: bool,
+    ) -> Operation {
+        let (seen, wanted) = (before.map(leaves).unwrap_or_default(), after.map(leaves).unwrap_or_default());
+        let mut writes: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        for path in seen.keys().filter(|path| !wanted.contains_key(*path)) {
+            writes.insert(path.clone(), None);
+        }
+        for (path, leaf) in &wanted {
+            if is_put || seen.get(path) != Some(leaf) {
+                writes.insert(path.clone(), Some(*leaf));
+            }
+        }
+        let is_replaced =
+            |(path, leaf): &(String, u64)| writes.get(path).is_some_and(|write| *write != Some(*leaf));
+        let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
+        let replaces = seen.values().copied().collect();
+        let is_whole = is_put || after.is_none();
+        Operation { device, key, writes, seen, replaces, is_whole, is_durable: false }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    operations: Vec<Operation>,
+    /// Operations by device, page and burst.
+    of_burst: BTreeMap<(usize, String, u64), Vec<usize>>,
+    /// How many of each device's durable bursts were looked at.
+    looked_at: BTreeMap<usize, usize>,
+    /// How many of the server's effects were looked at.
+    effects: usize,
+    /// Leaves that the server had at some time.
+    arrived: BTreeSet<u64>,
+    /// The number of operations when a device deleted the item at the server.
+    deleted: Vec<(Key, usize, usize)>,
+    /// Leaves that were a side of a conflict or of a refusal when a person decided on it.
+    decided: BTreeSet<u64>,
+    /// Items on which a person decided, and the number of operations then.
+    decisions: BTreeMap<Key, usize>,
+    /// Slices in which a strategy decides, so that nobody is asked.
+    pub strategies: BTreeSet<String>,
+    /// Leaves that were in no backup when the server was set back, so only devices may have them.
+    set_back: BTreeSet<u64>,
+    /// Items that the server's loss, or its horizon, may bring back.
+    was_set_back: bool,
+}
+
+impl Ledger {
+    /// A page dispatches these operations in its burst `n`.
+    pub fn dispatched(&mut self, page: (usize, &str, u64), operations: Vec<Operation>) {
+        let (device, page, n) = page;
+        let places = self.operations.len()..self.operations.len() + operations.len();
+        self.operations.extend(operations);
+        self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
+    }
+
+    /// A device has done a step: its bursts that became durable, and what it brought to the server.
+    pub fn observe(&mut self, device: usize, world: &World, effects: &[(Key, Option<Value>)]) {
+        let looked_at = self.looked_at.entry(device).or_default();
+        let new = &world.model.bursts[*looked_at..];
+        *looked_at = world.model.bursts.len();
+        for burst in new {
+            let places =
+                self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
+            for place in places {
+                self.becomes_durable(place);
+            }
+        }
+        for (key, value) in &effects[self.effects..] {
+            match value {
+                Some(value) => self.arrived.extend(leaves(value).into_values()),
+                None => self.deleted.push((key.clone(), device, self.operations.len())),
+            }
+        }
+        self.effects = effects.len();
+    }
+
+    fn becomes_durable(&mut self, place: usize) {
+        let Operation { device, key, writes, is_whole, .. } = self.operations[place].clone();
+        let own: Vec<u64> = self
+            .operations
+            .iter()
+            .enumerate()
+            .filter(|(other, operation)| {
+                *other != place && operation.device == device && operation.key == key && operation.is_durable
+            })
+            .flat_map(|(_, operation)| &operation.writes)
+            .filter(|(path, _)| is_whole || writes.contains_key(*path))
+            .filter_map(|(_, leaf)| *leaf)
+            .collect();
+        let operation = &mut self.operations[place];
+        operation.is_durable = true;
+        operation.replaces.extend(own);
+        let given: Vec<u64> = operation.writes.values().filter_map(|leaf| *leaf).collect();
+        operation.replaces.retain(|leaf| !given.contains(leaf));
+    }
+
+    /// A person decides between these values of an item.
+    pub fn decided(&mut self, key: &Key, sides: &[&Value]) {
+        let of_sides = sides.iter().flat_map(|side| leaves(side).into_values());
+        self.decided.extend(of_sides);
+        self.decisions.insert(key.clone(), self.operations.len());
+    }
+
+    /// The server became an earlier one, with these items: what is in none of them is lost to it, unless a device brings it again.
+    pub fn set_back(&mut self, items: &[Value]) {
+        let kept: BTreeSet<u64> = items.iter().flat_map(|item| leaves(item).into_values()).collect();
+        self.set_back.extend(self.arrived.iter().filter(|leaf| !kept.contains(leaf)));
+        self.was_set_back = true;
+    }
+
+    /// Tombstones were collected.
+    pub fn forgot(&mut self) {
+        self.was_set_back = true;
+    }
+
+    /// At rest: P6 of all that the devices ever acknowledged. `values` are the server's items, `kept` the texts of what devices
+    /// keep beside the values: open conflicts and refusals.
+    pub fn check(
+        &self,
+        values: &BTreeMap<Key, Value>,
+        kept: &BTreeMap<Key, Vec<String>>,
+        is_sent: impl Fn(&str) -> bool,
+    ) {
+        let mut check = Check { ledger: self, values, kept, known: BTreeMap::new() };
+        for place in (0..self.operations.len()).rev() {
+            let operation = &self.operations[place];
+            if !operation.is_durable || !is_sent(&operation.key.0) {
+                continue;
+            }
+            for path in operation.writes.keys() {
+                if !check.is_settled(place, path) {
+                    let (key, write) = (&operation.key, &operation.writes[path]);
+                    let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
+                    let now = values.get(key);
+                    violated(
+                        Property::NoSilentLoss,
+                        format!(
+                            "{key:?}: {what} of {path} by device {} is lost, and nobody who knew it decided so: {now:?}",
+                            operation.device
+                        ),
+                    );
+                }
+            }
+        }
+        self.check_not_back(values);
+    }
+
+    /// Nothing is the server's that someone replaced who knew it, once that was at the server.
+    fn check_not_back(&self, values: &BTreeMap<Key, Value>) {
+        if self.was_set_back {
+            return;
+        }
+        for (key, value) in values {
+            let is_free = self.strategies.contains(&key.0) || self.decisions.contains_key(key);
+            if is_free {
+                continue;
+            }
+            for (path, leaf) in leaves(value) {
+                let replaced = self.operations.iter().enumerate().find(|(place, operation)| {
+                    operation.key == *key
+                        && operation.is_durable
+                        && operation.seen.get(&path) == Some(&leaf)
+                        && self.has_arrived(*place, &path)
+                        && !self.is_put_back(*place, &path, leaf)
+                });
+                if let Some((_, operation)) = replaced {
+                    violated(
+                        Property::NoSilentLoss,
+                        format!(
+                            "{key:?}: write {leaf} of {path} came back, though {operation:?} had replaced it"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
+    fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
+        let Operation { device, key, .. } = &self.operations[place];
+        self.operations[place..].iter().any(|later| {
+            later.device == *device && later.key == *key && later.writes.get(path) == Some(&Some(leaf))
+        })
+    }
+
+    /// Whether the server had what the operation made of this path.
+    fn has_arrived(&self, place: usize, path: &str) -> bool {
+        let operation = &self.operations[place];
+        match operation.writes.get(path).copied().flatten() {
+            Some(leaf) => self.arrived.contains(&leaf),
+            None => self.deleted.iter().any(|(key, device, operations)| {
+                *key == operation.key && *device == operation.device && *operations > place
+            }),
+        }
+    }
+}
+
+struct Check<'a> {
+    ledger: &'a Ledger,
+    values: &'a BTreeMap<Key, Value>,
+    kept: &'a BTreeMap<Key, Vec<String>>,
+    known: BTreeMap<(usize, String), bool>,
+}
+
+impl Check<'_> {
+    /// Whether what the operation made of the path is where it should be.
+    fn is_settled(&mut self, place: usize, path: &str) -> bool {
+        let name = (place, path.to_owned());
+        if let Some(known) = self.known.get(&name) {
+            return *known;
+        }
+        // Operations that replace each other, as two tabs may, are no reason for each other.
+        self.known.insert(name.clone(), false);
+        let is_settled = self.find(place, path);
+        self.known.insert(name, is_settled);
+        is_settled
+    }
+
+    fn find(&mut self, place: usize, path: &str) -> bool {
+        let ledger = self.ledger;
+        let operation = &ledger.operations[place];
+        let key = &operation.key;
+        if ledger.strategies.contains(&key.0) {
+            return true;
+        }
+        let now = self.values.get(key).map(leaves).unwrap_or_default();
+        let kept = self.kept.get(key);
+        match operation.writes.get(path).copied().flatten() {
+            Some(leaf) => {
+                let is_kept = || kept.is_some_and(|texts| texts.iter().any(|text| has_number(text, leaf)));
+                now.get(path) == Some(&leaf)
+                    || is_kept()
+                    || ledger.decided.contains(&leaf)
+                    || ledger.set_back.contains(&leaf)
+                    || self.is_replaced_by_settled(place, path, leaf)
+            }
+            None => {
+                !now.contains_key(path)
+                    || kept.is_some()
+                    || ledger.was_set_back
+                    || ledger.decisions.get(key).is_some_and(|decided| *decided > place)
+                    || self.is_filled_again(place, path)
+            }
+        }
+    }
+
+    fn is_replaced_by_settled(&mut self, place: usize, path: &str, leaf: u64) -> bool {
+        let ledger = self.ledger;
+        let key = &ledger.operations[place].key;
+        let replacing: Vec<usize> = (0..ledger.operations.len())
+            .filter(|other| {
+                let operation = &ledger.operations[*other];
+                *other != place
+                    && operation.is_durable
+                    && operation.key == *key
+                    && operation.replaces.contains(&leaf)
+            })
+            .collect();
+        replacing.into_iter().any(|other| self.is_settled(other, path))
+    }
+
+    /// Someone gave the path a leaf who saw none there.
+    fn is_filled_again(&mut self, place: usize, path: &str) -> bool {
+        let ledger = self.ledger;
+        let key = &ledger.operations[place].key;
+        let filling: Vec<usize> = (0..ledger.operations.len())
+            .filter(|other| {
+                let operation = &ledger.operations[*other];
+                *other != place
+                    && operation.is_durable
+                    && operation.key == *key
+                    && operation.writes.get(path).is_some_and(Option::is_some)
+                    && !operation.seen.contains_key(path)
+            })
+            .collect();
+        filling.into_iter().any(|other| self.is_settled(other, path))
+    }
+}
+
+fn has_number(text: &str, number: u64) -> bool {
+    let digits = number.to_string();
+    text.match_indices(&digits).any(|(at, _)| {
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        !is_digit(before) && !is_digit(text.as_bytes().get(at + digits.len()))
+    })
+}
