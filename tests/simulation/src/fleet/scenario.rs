@@ -128,7 +128,7 @@ impl FleetScenario {
 
     pub(super) fn observe(&mut self, device: usize) {
         let Fleet { devices, server, .. } = &self.fleet;
-        self.ledger.observe(device, &devices[device], &server.effects);
+        self.ledger.observe(device, &devices[device].model.bursts, &server.effects);
     }
 
     pub(super) fn run_for(&mut self, ms: u64) {
