@@ -3,13 +3,17 @@
 use super::clients::{Kind, View};
 use super::messages::view;
 use super::replay::{self, Missing};
+use super::journal::write_cursors;
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
-use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
+use super::uplink::{Context, Failure, Outcome, Page, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
-use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
+use crate::store::{AnswerRow, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
 use crate::units::Position;
+
+/// So many pages of pulls may wait to be written to their items' stores.
+const MAX_UNWRITTEN_PULLS: usize = 4;
 
 impl Engine {
     pub(super) fn advance(&mut self) {
@@ -39,6 +43,9 @@ impl Engine {
     fn report(&mut self) {
         if self.replica.take_refusals_changed() {
             self.clients.post(To::All, from_worker::rejections());
+        }
+        if self.replica.take_conflicts_changed() {
+            self.clients.post(To::All, from_worker::conflicts_changed());
         }
         let touched = self.replica.take_touched();
         self.clients.report(&touched, view!(self));
@@ -75,7 +82,7 @@ impl Engine {
     /// Reads records that became durable.
     pub(super) fn parse(&mut self) {
         for record in self.journal.take_durable() {
-            let Some((parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
+            let Some((mut parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
                 self.quarantine(record.position, &record.text);
                 self.journal.in_effect(record.position, 0);
                 continue;
@@ -86,6 +93,9 @@ impl Engine {
                 for reason in bad {
                     self.clients.warn(Some(&edits.page), reason.code, &reason.message);
                 }
+            }
+            if !self.replay.is_repeated(record.position) {
+                parsed.overwrite_at_rest(self.uplink.newest_answer());
             }
             self.replay.push(parsed);
         }
@@ -139,6 +149,7 @@ impl Engine {
             rolled_back,
             missing,
             not_refused,
+            not_in_conflict,
             reasons,
             acknowledged,
         } = self.replica.apply(record, urgent, self.now, self.settings.slices());
@@ -162,6 +173,13 @@ impl Engine {
                     );
                     self.clients.warn(Some(&edits.page), "rejection_changed", &text);
                 }
+                for key in not_in_conflict {
+                    let text = format!(
+                        "The conflict of {} \"{}\" is another one meanwhile: the item was changed again, or the conflict was resolved elsewhere. Nothing was changed; look at getConflicts() again.",
+                        key.slice, key.id
+                    );
+                    self.clients.warn(Some(&edits.page), "conflict_changed", &text);
+                }
                 self.clients.tell_changed(Origin::Tab, Some(&edits.page), &changed, &self.journal);
                 self.clients.took_effect(&edits.page, record.position, record.slices());
             }
@@ -172,6 +190,17 @@ impl Engine {
                 self.clients.notice(None);
                 for reason in reasons {
                     self.clients.warn(None, "not_applied", &reason);
+                    self.clients.notice(Some(reason));
+                }
+                self.clients.reached(view!(self));
+            }
+            Effects::Pulled(changes) => {
+                for change in changes {
+                    self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
+                }
+                self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
+                for reason in reasons {
+                    self.clients.warn(None, "conflict", &reason);
                     self.clients.notice(Some(reason));
                 }
                 self.clients.reached(view!(self));
@@ -331,7 +360,13 @@ impl Engine {
             let may_choose = !self.replay.is_recovering()
                 && !self.journal.has_pending_answers()
                 && !self.storage.has_standalone();
-            let context = Context { replica: &self.replica, slices: self.settings.slices(), may_choose };
+            let context = Context {
+                replica: &self.replica,
+                slices: self.settings.slices(),
+                may_choose,
+                may_pull: self.journal.unwritten_pulls() < MAX_UNWRITTEN_PULLS,
+                requeued: self.settings.requeued(),
+            };
             if self.replay.is_recovering() || self.journal.has_pending_answers() {
                 break;
             }
@@ -358,8 +393,26 @@ impl Engine {
     /// Makes a record of answers, with what is left of the push.
     fn record(&mut self, results: Vec<AnswerRow>, with: Vec<Write>) {
         let text = Answers { results }.to_text();
-        self.journal.add(RecordHead::Answers { at: self.now.at }, text, with);
+        let policies = self.settings.slices().policies();
+        self.journal.add(RecordHead::Answers { at: self.now.at, policies }, text, with);
         self.needs_advance = true;
+    }
+
+    /// Makes a record of a page of a pull. A page that says nothing new moves the cursors only.
+    fn record_page(&mut self, page: Page) {
+        let Page { changes, cursors, malformed } = page;
+        for reason in malformed {
+            self.clients.warn(None, "malformed_change", &reason);
+        }
+        if !changes.is_empty() {
+            let policies = self.settings.slices().policies();
+            let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
+            self.journal.add(head, Pulled { changes }.to_text(), Vec::new());
+        } else if !self.journal.has_pulls() {
+            self.storage.add_standalone(write_cursors(&cursors));
+        }
+        self.needs_advance = true;
+        self.clients.reached(view!(self));
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
@@ -373,7 +426,9 @@ impl Engine {
 
     pub(super) fn answered(&mut self, request: u64, answer: Reception) {
         let knew_principal = self.uplink.principal().is_some();
-        let Some(outcome) = self.uplink.answered(request, answer, self.now, &mut self.rng) else { return };
+        let slices = self.settings.slices();
+        let outcome = self.uplink.answered(request, answer, slices, self.now, &mut self.rng);
+        let Some(outcome) = outcome else { return };
         if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {
             for key in keys {
                 self.clients.metrics().count(self.now, &key.slice, Kind::Push, succeeded);
@@ -386,6 +441,7 @@ impl Engine {
         match outcome {
             Outcome::Reached => self.clients.reached(view!(self)),
             Outcome::Answers { answers, with } => self.record(answers, with),
+            Outcome::Pulled(page) => self.record_page(page),
             Outcome::Failed(failure) => self.request_failed(&failure),
         }
     }

@@ -40,7 +40,9 @@ impl Engine {
         self.clients.meet(&page, is_hidden, self.journal.durable_position());
         let accepted = self.journal.accepted(&page);
         match up.body {
-            Body::Register { request, slices, auto_sync } => {
+            Body::Register { request, slices, auto_sync, device } => {
+                let named = device.and_then(|device| self.uplink.name_device(device));
+                self.storage.add_standalone(named);
                 let request = Request { page, number: request, registers: true };
                 let identity = self.identity();
                 let next = self.settings.register(request.clone(), &slices, auto_sync.as_deref(), &identity);
@@ -53,14 +55,18 @@ impl Engine {
                 self.change_settings(&request, next);
             }
             Body::Actions { epoch, n, first, seen, actions } => {
-                let arriving = Arriving { page: &page, n, first, seen, text: &actions };
+                let policies = self.settings.slices().policies();
+                let arriving = Arriving { page: &page, n, first, seen, policies, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
             // What is not in this one was in that: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
                 self.clients.post(To::page(&page), from_worker::stale());
             }
-            Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
+            Body::Flush { after, .. }
+            | Body::Sync { after, .. }
+            | Body::Synced { after, .. }
+            | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
                 self.clients.post(To::page(&page), from_worker::expected(accepted.next()));
@@ -74,10 +80,9 @@ impl Engine {
                 self.uplink.probe();
                 self.clients.wait(Waiter { page, request, position: Position(0), wants: Wants::Check });
             }
-            Body::Rejected { request } => {
-                let position = self.journal.last();
-                self.clients.wait(Waiter { page, request, position, wants: Wants::Rejections });
-            }
+            Body::Rejected { request } => self.wait_to_list(page, request, Wants::Rejections),
+            Body::Conflicts { request } => self.wait_to_list(page, request, Wants::Conflicts),
+            Body::Synced { request, slice, id, .. } => self.wait_for_server(page, request, &slice, id),
             Body::Hydrate { request, slice, .. } => self.read_slice(page, request, &slice),
             Body::Pending { slice } => self.clients.watch(&page, &slice, view!(self)),
             Body::Online => self.uplink.contact(),
@@ -118,6 +123,28 @@ impl Engine {
                     "hydrate(\"{slice}\") found no such slice. Name it in register({{slices: {{\"{slice}\": {{}}}}}})."
                 );
                 self.clients.fail(&page, Some(request), "unknown_slice", &text);
+            }
+        }
+    }
+
+    fn wait_to_list(&mut self, page: Rc<str>, request: u64, wants: Wants) {
+        let position = self.journal.last();
+        self.clients.wait(Waiter { page, request, position, wants });
+    }
+
+    /// The page waits until the server has every change of a slice, or of one item, that has arrived.
+    fn wait_for_server(&mut self, page: Rc<str>, request: u64, slice: &str, id: Option<String>) {
+        let position = self.journal.last();
+        match self.settings.slices().entry(slice) {
+            Some((name, config)) if config.enabled && config.sync_to_flask => {
+                let wants = Wants::Synced { slice: name.clone(), id: id.map(Rc::from) };
+                self.clients.wait(Waiter { page, request, position, wants });
+            }
+            _ => {
+                let text = format!(
+                    "Changes of \"{slice}\" do not go to the server: there is no such slice, or its syncToFlask or enabled is false. They are kept on this device."
+                );
+                self.clients.fail(&page, Some(request), "not_synced", &text);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
-use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
+use crate::store::{Cursors, Key, RecordHead, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -46,7 +46,7 @@ impl Engine {
             message: format!("The stored configuration cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
         })?;
         let client = text("client").unwrap_or_else(|| rng.id().into());
-        let mut uplink = Uplink::recover(now, client, &get);
+        let mut uplink = Uplink::recover(now, client, cursors(&meta, &snapshot.journal), &get);
         if !is_new {
             // Every start is a chance to hear from the server.
             uplink.contact();
@@ -168,6 +168,21 @@ impl Engine {
     pub(super) fn identity(&self) -> [Write; 1] {
         [Write::meta("client", &quoted(self.uplink.client()))]
     }
+}
+
+/// How far each slice is pulled: the newest record's cursor counts, then that in `_meta`.
+fn cursors(meta: &BTreeMap<String, String>, journal: &[(Position, String)]) -> Cursors {
+    let stored = meta.iter().filter_map(|(name, row)| {
+        let slice = name.strip_prefix("cursor:")?;
+        Some((Rc::from(slice), read::<Rc<str>>(row)?))
+    });
+    let mut cursors: Cursors = collect::map(stored);
+    for (_, row) in journal {
+        if let Some(RecordRow { head: RecordHead::Pulled { cursors: behind, .. }, .. }) = RecordRow::read(row) {
+            cursors.extend(behind);
+        }
+    }
+    cursors
 }
 
 fn check_schema(schema: Option<&str>) -> Result<(), BootError> {

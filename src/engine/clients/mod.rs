@@ -26,7 +26,7 @@ pub use waiters::{Waiter, Wants};
 use super::clock::Now;
 use super::journal::Journal;
 use super::output::Output;
-use super::replica::{ChangedItems, Replica};
+use super::replica::{Answered, ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
@@ -280,6 +280,25 @@ impl Clients {
                 Wants::Rejections if in_effect => {
                     self.post_to(&waiter.page, from_worker::rejected(waiter.request, &replica.rejections()));
                 }
+                Wants::Conflicts if in_effect => {
+                    let open = replica.open_conflicts();
+                    self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
+                }
+                Wants::Synced { slice, id } if in_effect => {
+                    let is_on = settings.slices().get(slice).is_some_and(|one| one.enabled && one.sync_to_flask);
+                    let state = match is_on {
+                        true => replica.is_answered(slice, id.as_deref(), waiter.position),
+                        false => Answered::NotSynced,
+                    };
+                    match state {
+                        Answered::Yes => self.post_to(&waiter.page, from_worker::done(waiter.request)),
+                        Answered::NotYet => self.waiters.push(waiter),
+                        failed => {
+                            let (code, text) = failed.reason(slice);
+                            self.fail(&waiter.page.clone(), Some(waiter.request), code, &text);
+                        }
+                    }
+                }
                 Wants::Flush if is_durable() => self.post_to(&waiter.page, from_worker::done(waiter.request)),
                 Wants::Sync if is_durable() && view.is_synced() => {
                     self.post_to(&waiter.page, from_worker::done(waiter.request));
@@ -370,8 +389,7 @@ impl Clients {
             pending,
             conflicts: counts.conflicts as u64,
             rejected: counts.rejected as u64,
-            progress: (pending > 0)
-                .then(|| SyncProgress { done: self.acknowledged, total: self.acknowledged + pending }),
+            progress: uplink.pull_progress().or_else(|| self.push_progress(pending)),
             enabled: slices.is_empty() || slices.values().any(|slice| slice.enabled),
             auto_sync: AutoSyncStatus {
                 enabled: auto_sync.enabled,
@@ -382,6 +400,11 @@ impl Clients {
                 next_sync_at: settings.next_sync_at(now),
             },
         }
+    }
+
+    fn push_progress(&self, pending: u64) -> Option<SyncProgress> {
+        let done = self.acknowledged;
+        (pending > 0).then_some(SyncProgress { done, total: done + pending })
     }
 
     /// Whether it is time to tell pages what is new.

@@ -23,6 +23,10 @@ pub enum Wants {
     Rows(Rc<str>),
     /// Everything in effect, then the refused changes.
     Rejections,
+    /// Everything in effect, then the conflicts.
+    Conflicts,
+    /// The server to have every change of the slice, or of its item, up to the position.
+    Synced { slice: Rc<str>, id: Option<Rc<str>> },
     /// To know whether the server answers.
     Check,
 }

@@ -277,7 +277,7 @@ impl Entry {
     /// what is open.
     fn releases(&self, slice: &str, slices: &Slices, is_marked: bool) -> Position {
         let position = self.item.position();
-        let is_unsent = self.item.remote().is_none() && self.is_unsent(slice, slices);
+        let is_unsent = !self.item.is_in_conflict() && self.is_unsent(slice, slices);
         let waits = is_unsent && !is_marked;
         match self.item.first_edit().filter(|_| waits) {
             Some(first) => position.min(first.previous()),

@@ -7,7 +7,7 @@ use crate::bridge::config;
 use crate::engine::input::{NetworkError, Response};
 use crate::engine::replica::{Edits, Effects, ParsedRecord};
 use crate::store::AnswerStatus;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Policies};
 use crate::units::{Millis, Position};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,6 +86,10 @@ fn no_push(mut reply: impl FnMut(&Sent) -> Reply + 'static) -> Server {
     Box::new(move |sent| if sent.path == "/push" { reply(sent) } else { accept(sent) })
 }
 
+fn context<'a>(replica: &'a Replica, slices: &'a Slices, may_choose: bool) -> Context<'a> {
+    Context { replica, slices, may_choose, may_pull: true, requeued: &[] }
+}
+
 struct Driver {
     now: u64,
     uplink: Uplink,
@@ -116,6 +120,7 @@ impl Driver {
             uplink: Uplink::recover(
                 Now { tick: Tick(1_000), at: Millis(1_000_000) },
                 "client".into(),
+                Cursors::new(),
                 &|_| None,
             ),
             replica: Replica::default(),
@@ -149,20 +154,27 @@ impl Driver {
         driver
     }
 
+    /// A driver whose device knows its principal and keeps everything to itself.
+    fn with_nothing_to_pull(server: impl FnMut(&Sent) -> Reply + 'static) -> Self {
+        let mut driver = Driver::with_items(0, server);
+        driver.slices = Slices::default();
+        driver
+    }
+
     fn now(&self) -> Now {
         Now { tick: Tick(self.now), at: Millis(999_000 + self.now) }
     }
 
     fn apply(&mut self, effects: Effects) {
         self.position += 1;
-        let record = ParsedRecord::new(Position(self.position), self.now().at, effects);
+        let record = ParsedRecord::new(Position(self.position), self.now().at, effects, Policies::default());
         self.replica.apply(&record, true, self.now(), &self.slices);
     }
 
     fn edit(&mut self, id: &str, change: Change) {
         let operation = PageOperation { key: Key::new("notes", id), change };
         let operations = vec![(operation, self.now().at)];
-        self.apply(Effects::Edits(Edits { page: "page".into(), operations }));
+        self.apply(Effects::Edits(Edits { page: "page".into(), seen: Position(0), operations }));
     }
 
     /// Puts an item whose value has about so many bytes and is another one each time.
@@ -201,8 +213,7 @@ impl Driver {
             self.answered(request, answer);
         }
         loop {
-            let context =
-                Context { replica: &self.replica, slices: &self.slices, may_choose: self.may_choose };
+            let context = context(&self.replica, &self.slices, self.may_choose);
             match self.uplink.poll(Tick(self.now), context, &mut self.rng) {
                 Step::Nothing => break,
                 Step::Send { path, body } => self.send(path, body),
@@ -265,9 +276,9 @@ impl Driver {
 
     fn answered(&mut self, request: u64, answer: Reception) {
         let now = self.now();
-        match self.uplink.answered(request, answer, now, &mut self.rng) {
+        match self.uplink.answered(request, answer, &self.slices, now, &mut self.rng) {
             Some(Outcome::Answers { answers, with }) => self.record(answers, &with),
-            Some(Outcome::Reached | Outcome::Failed(_)) | None => {}
+            Some(Outcome::Reached | Outcome::Pulled(_) | Outcome::Failed(_)) | None => {}
         }
     }
 
@@ -282,7 +293,7 @@ impl Driver {
         let meta: BTreeMap<String, String> = self.store.snapshot().meta.into_iter().collect();
         let principal = self.uplink.principal().map(crate::json::quoted);
         let get = |name: &str| if name == "principal" { principal.clone() } else { meta.get(name).cloned() };
-        self.uplink = Uplink::recover(self.now(), "client".into(), &get);
+        self.uplink = Uplink::recover(self.now(), "client".into(), Cursors::new(), &get);
         self.in_flight = None;
         self.uplink.contact();
     }
@@ -314,7 +325,7 @@ impl Driver {
     }
 
     fn poll(&mut self) -> Step {
-        let context = Context { replica: &self.replica, slices: &self.slices, may_choose: self.may_choose };
+        let context = context(&self.replica, &self.slices, self.may_choose);
         self.uplink.poll(Tick(self.now), context, &mut self.rng)
     }
 }
@@ -344,7 +355,7 @@ fn an_answer_to_a_request_that_was_given_up_changes_nothing() {
         retry_after: None,
         body: "{}".into(),
     }));
-    assert!(driver.uplink.answered(driver.last_request - 1, late, now, &mut Rng(1)).is_none());
+    assert!(driver.uplink.answered(driver.last_request - 1, late, &driver.slices, now, &mut Rng(1)).is_none());
     assert_eq!(driver.uplink.operations().len(), 1);
 }
 
@@ -502,6 +513,7 @@ fn f45_a_server_that_asks_for_two_minutes_gets_one_request_in_a_minute() {
     for path in ["/push", "/pull", "/health"] {
         let mut driver = match path {
             "/pull" => Driver::new(|_| unavailable(120)),
+            "/health" => Driver::with_nothing_to_pull(|_| unavailable(120)),
             _ => Driver::with_items(usize::from(path == "/push"), |_| unavailable(120)),
         };
         driver.run_with_wakes(60_000);
@@ -798,7 +810,7 @@ fn a4_answers_are_never_merged_with_the_next_push() {
     let Reply::Answer { response, .. } = accept(&driver.sent[0].clone()) else { unreachable!() };
     let now = driver.now();
     let outcome =
-        driver.uplink.answered(driver.last_request, Reception::Some(Ok(response)), now, &mut Rng(1));
+        driver.uplink.answered(driver.last_request, Reception::Some(Ok(response)), &driver.slices, now, &mut Rng(1));
     let Some(Outcome::Answers { with, .. }) = outcome else { panic!("{outcome:?}") };
     let [write] = &with[..] else { panic!("{with:?}") };
     let mut store = MemoryStore::default();
