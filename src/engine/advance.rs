@@ -1,9 +1,9 @@
 //! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
 
 use super::clients::{Kind, View};
+use super::journal::write_cursors;
 use super::messages::view;
 use super::replay::{self, Missing};
-use super::journal::write_cursors;
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, Page, PushEnded, Reception, Step};

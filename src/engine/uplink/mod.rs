@@ -719,8 +719,7 @@ impl Uplink {
         let last = self.part.unwrap_or(MAX_PUSH_OPERATIONS).min(self.operations().len());
         if last > 1 {
             self.part = Some(last.div_ceil(2));
-        } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first())
-        {
+        } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first()) {
             self.deferrals.suspect(operation, now);
         }
     }
