@@ -38,7 +38,7 @@ impl World {
     /// Nothing is under way any more: what is not on the server is in conflict.
     fn check_progress(&self, page: &Page) {
         for ((slice, id), state) in &page.progress {
-            let expected = if self.disk.conflict(slice, id).is_some() { "local" } else { "synced" };
+            let expected = if self.disk.conflict(slice, id).is_some() { "conflict" } else { "synced" };
             if state != expected {
                 violated(Property::Status, format!("{} shows {slice} {id:?} as {state}", page.id));
             }
