@@ -195,7 +195,7 @@ impl Engine {
                 self.clients.reached(view!(self));
             }
             Effects::Pulled(changes) => {
-                for change in changes {
+                for change in changes.iter().filter(|change| !change.own) {
                     self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
                 }
                 self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);

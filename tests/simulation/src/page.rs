@@ -1,7 +1,7 @@
 //! A page: the core's own [`Session`], and a copy of the items as the page would show them.
 
 use crate::page_view::PageView;
-use nightferry::bridge::session::{Message, Session};
+use nightferry::bridge::session::{Message, Session, Subject};
 use nightferry::units::BurstNo;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -89,8 +89,9 @@ impl Page {
     }
 
     pub fn ask(&mut self, now: u64, kind: &'static str, slice: &str) -> (u64, String) {
-        let of = (kind == "hydrate").then_some(slice);
-        let (request, message) = self.session.request(now, kind, of, None);
+        let slice_read = (kind == "hydrate").then_some(slice);
+        let subject = Subject { slice: slice_read, ..Subject::default() };
+        let (request, message) = self.session.request(now, kind, subject);
         self.note(request, kind, slice);
         if kind == "hydrate" {
             self.view.asked(slice, request);
@@ -99,7 +100,9 @@ impl Page {
     }
 
     pub fn configure(&mut self, now: u64, slice: Option<&str>, settings: &Value) -> (u64, String) {
-        let (request, message) = self.session.request(now, "configure", slice, Some(&settings.to_string()));
+        let settings = settings.to_string();
+        let subject = Subject { slice, settings: Some(&settings), ..Subject::default() };
+        let (request, message) = self.session.request(now, "configure", subject);
         self.note(request, "configure", slice.unwrap_or_default());
         (request, text(message))
     }
