@@ -48,8 +48,8 @@ impl World {
 
 impl Scenario {
     pub(crate) fn check_pages_of_plan(&self) {
-        let server = &self.world.server;
-        self.world.check_pages(|key| self.plan.is_apart && !server.is_disturbed(key));
+        let world = &self.world;
+        world.check_pages(|key| self.plan.is_apart && !world.is_disturbed(key));
     }
 
     /// A page that has just asked knows the refused changes that the database has.

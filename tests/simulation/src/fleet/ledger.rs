@@ -194,25 +194,21 @@ impl Ledger {
         kept: &BTreeMap<Key, Vec<String>>,
         is_sent: impl Fn(&str) -> bool,
     ) {
-        let mut check = Check { ledger: self, values, kept, known: BTreeMap::new() };
-        for place in (0..self.operations.len()).rev() {
+        let mut check = Check { ledger: self, values, kept, settled: BTreeSet::new() };
+        check.settle();
+        for (place, path) in check.writes().into_iter().rev() {
             let operation = &self.operations[place];
-            if !operation.is_durable || !is_sent(&operation.key.0) {
-                continue;
-            }
-            for path in operation.writes.keys() {
-                if !check.is_settled(place, path) {
-                    let (key, write) = (&operation.key, &operation.writes[path]);
-                    let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
-                    let now = values.get(key);
-                    violated(
-                        Property::NoSilentLoss,
-                        format!(
-                            "{key:?}: {what} of {path} by device {} is lost, and nobody who knew it decided so: {now:?}",
-                            operation.device
-                        ),
-                    );
-                }
+            let key = &operation.key;
+            if is_sent(&key.0) && !check.settled.contains(&(place, path)) {
+                let write = operation.writes[path];
+                let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
+                let (device, now) = (operation.device, values.get(key));
+                violated(
+                    Property::NoSilentLoss,
+                    format!(
+                        "{key:?}: {what} of {path} by device {device} is lost, and nobody who knew it decided so: {now:?}"
+                    ),
+                );
             }
         }
         self.check_not_back(values);
@@ -272,24 +268,40 @@ struct Check<'a> {
     ledger: &'a Ledger,
     values: &'a BTreeMap<Key, Value>,
     kept: &'a BTreeMap<Key, Vec<String>>,
-    known: BTreeMap<(usize, String), bool>,
+    /// What operations, by their places, made of paths, and where that is as it should be.
+    settled: BTreeSet<(usize, &'a str)>,
 }
 
-impl Check<'_> {
-    /// Whether what the operation made of the path is where it should be.
-    fn is_settled(&mut self, place: usize, path: &str) -> bool {
-        let name = (place, path.to_owned());
-        if let Some(known) = self.known.get(&name) {
-            return *known;
-        }
-        // Operations that replace each other, as two tabs may, are no reason for each other.
-        self.known.insert(name.clone(), false);
-        let is_settled = self.find(place, path);
-        self.known.insert(name, is_settled);
-        is_settled
+impl<'a> Check<'a> {
+    /// What durable operations made of paths.
+    fn writes(&self) -> Vec<(usize, &'a str)> {
+        let operations = self.ledger.operations.iter().enumerate();
+        let durable = operations.filter(|(_, operation)| operation.is_durable);
+        durable
+            .flat_map(|(place, operation)| operation.writes.keys().map(move |path| (place, path.as_str())))
+            .collect()
     }
 
-    fn find(&mut self, place: usize, path: &str) -> bool {
+    /// Finds all that is settled: by itself, or because something that is has taken its place.
+    fn settle(&mut self) {
+        let mut left = self.writes();
+        loop {
+            let before = left.len();
+            left.retain(|(place, path)| {
+                let is_settled = self.is_settled(*place, path) || self.is_succeeded(*place, path);
+                if is_settled {
+                    self.settled.insert((*place, path));
+                }
+                !is_settled
+            });
+            if left.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether what the operation made of the path is where it should be.
+    fn is_settled(&self, place: usize, path: &str) -> bool {
         let ledger = self.ledger;
         let operation = &ledger.operations[place];
         let key = &operation.key;
@@ -305,53 +317,36 @@ impl Check<'_> {
                     || is_kept()
                     || ledger.decided.contains(&leaf)
                     || ledger.set_back.contains(&leaf)
-                    || self.is_replaced_by_settled(place, path, leaf)
             }
             None => {
                 !now.contains_key(path)
                     || kept.is_some()
                     || ledger.was_set_back
                     || ledger.decisions.get(key).is_some_and(|decided| *decided > place)
-                    || self.is_filled_again(place, path)
             }
         }
     }
 
-    fn is_replaced_by_settled(&mut self, place: usize, path: &str, leaf: u64) -> bool {
-        let ledger = self.ledger;
-        let key = &ledger.operations[place].key;
-        let replacing: Vec<usize> = (0..ledger.operations.len())
-            .filter(|other| {
-                let operation = &ledger.operations[*other];
-                *other != place
-                    && operation.is_durable
-                    && operation.key == *key
-                    && operation.replaces.contains(&leaf)
-            })
-            .collect();
-        replacing.into_iter().any(|other| self.is_settled(other, path))
-    }
-
-    /// Someone gave the path a leaf who saw none there, and it is not the one that was removed.
-    fn is_filled_again(&mut self, place: usize, path: &str) -> bool {
-        let ledger = self.ledger;
-        let Operation { key, replaces, .. } = &ledger.operations[place];
-        let filling: Vec<usize> = (0..ledger.operations.len())
-            .filter(|other| {
-                let operation = &ledger.operations[*other];
-                *other != place
-                    && operation.is_durable
-                    && operation.key == *key
-                    && operation
-                        .writes
-                        .get(path)
-                        .copied()
-                        .flatten()
-                        .is_some_and(|leaf| !replaces.contains(&leaf))
-                    && !operation.seen.contains_key(path)
-            })
-            .collect();
-        filling.into_iter().any(|other| self.is_settled(other, path))
+    /// Whether an operation has taken the place of what this one made of the path, and that is settled.
+    fn is_succeeded(&self, place: usize, path: &str) -> bool {
+        let operation = &self.ledger.operations[place];
+        let leaf = operation.writes.get(path).copied().flatten();
+        let mut others = self.ledger.operations.iter().enumerate();
+        others.any(|(other, later)| {
+            if other == place || later.key != operation.key || !later.is_durable {
+                return false;
+            }
+            let made = later.writes.get(path).copied().flatten();
+            let succeeds = match leaf {
+                Some(leaf) => later.replaces.contains(&leaf),
+                // Someone gave the path a leaf who saw none there, and it is not the one that was removed.
+                None => {
+                    made.is_some_and(|made| !operation.replaces.contains(&made))
+                        && !later.seen.contains_key(path)
+                }
+            };
+            succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
+        })
     }
 }
 
