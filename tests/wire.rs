@@ -33,7 +33,8 @@ fn a_push_is_written_as_in_its_golden() {
     };
     let operations: Vec<Operation> = message["mutations"].as_array().unwrap().iter().map(operation).collect();
     let text = |name: &str| message[name].as_str().unwrap();
-    let sender = Sender { client: text("client"), principal: text("principal"), device: message["device"].as_str() };
+    let sender =
+        Sender { client: text("client"), principal: text("principal"), device: message["device"].as_str() };
     let n = PushNo(message["n"].as_u64().unwrap());
     let written = push_request(sender, n, text("tag"), &operations);
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
@@ -57,8 +58,12 @@ fn a_pull_is_written_as_in_its_golden() {
     message.as_object_mut().unwrap().remove("device");
     let text = |name: &str| message[name].as_str().unwrap();
     let slices = message["slices"].as_object().unwrap();
-    let mine: Vec<Version> =
-        message["mine"].as_array().unwrap().iter().map(|version| Version(version.as_u64().unwrap())).collect();
+    let mine: Vec<Version> = message["mine"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| Version(version.as_u64().unwrap()))
+        .collect();
     let request = PullRequest {
         client: text("client"),
         principal: Some(text("principal")),

@@ -1,9 +1,9 @@
 //! The settings of each slice and of auto-sync. `register` gives them, `configure…` overrides them, and
 //! `_meta.settings` stores both.
 
+use crate::json::{Fields, Json, number, read, shared, string, write};
 use crate::rebase::Strategy;
 use crate::store::Policies;
-use crate::json::{Fields, Json, number, read, shared, string, write};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -1,9 +1,9 @@
 //! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
 
 use super::clients::{Kind, View};
+use super::journal::write_cursors;
 use super::messages::view;
 use super::replay::{self, Missing};
-use super::journal::write_cursors;
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, Page, PushEnded, Reception, Step};
@@ -195,7 +195,7 @@ impl Engine {
                 self.clients.reached(view!(self));
             }
             Effects::Pulled(changes) => {
-                for change in changes {
+                for change in changes.iter().filter(|change| !change.own) {
                     self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
                 }
                 self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);

@@ -214,7 +214,11 @@ impl Journal {
     }
 
     /// Takes a page's burst.
-    pub fn arrive(&mut self, now: Millis, Arriving { page, n, first, seen, policies, text }: Arriving) -> Arrival {
+    pub fn arrive(
+        &mut self,
+        now: Millis,
+        Arriving { page, n, first, seen, policies, text }: Arriving,
+    ) -> Arrival {
         let mark = self.marks.entry(page.clone()).or_default();
         mark.at = now;
         if first > mark.accepted.next() {
@@ -403,14 +407,16 @@ impl Journal {
 
     /// How many pages of pulls are not written to their items' stores and rows.
     pub fn unwritten_pulls(&self) -> usize {
-        let queued = self.writing.iter().chain(&self.queue).filter(|queued| queued.record.cursors().is_some());
+        let queued =
+            self.writing.iter().chain(&self.queue).filter(|queued| queued.record.cursors().is_some());
         let is_unwritten = |record: &&Retained| record.cursors.is_some() && record.left != Some(0);
         queued.count() + self.retained.values().filter(is_unwritten).count()
     }
 
     /// Whether the journal has a page of a pull, so that the cursors in `_meta` do not count.
     pub fn has_pulls(&self) -> bool {
-        let is_queued = self.writing.iter().chain(&self.queue).any(|queued| queued.record.cursors().is_some());
+        let is_queued =
+            self.writing.iter().chain(&self.queue).any(|queued| queued.record.cursors().is_some());
         is_queued || self.retained.values().any(|record| record.cursors.is_some())
     }
 
@@ -427,7 +433,8 @@ impl Journal {
 
 /// What writes cursors, `_meta.cursor:<slice>`.
 pub fn write_cursors<'a>(cursors: impl IntoIterator<Item = (&'a Rc<str>, &'a Rc<str>)>) -> Vec<Write> {
-    let write = |(slice, cursor): (&Rc<str>, &Rc<str>)| Write::meta(&format!("cursor:{slice}"), &quoted(cursor));
+    let write =
+        |(slice, cursor): (&Rc<str>, &Rc<str>)| Write::meta(&format!("cursor:{slice}"), &quoted(cursor));
     cursors.into_iter().map(write).collect()
 }
 

@@ -178,7 +178,8 @@ fn cursors(meta: &BTreeMap<String, String>, journal: &[(Position, String)]) -> C
     });
     let mut cursors: Cursors = collect::map(stored);
     for (_, row) in journal {
-        if let Some(RecordRow { head: RecordHead::Pulled { cursors: behind, .. }, .. }) = RecordRow::read(row) {
+        if let Some(RecordRow { head: RecordHead::Pulled { cursors: behind, .. }, .. }) = RecordRow::read(row)
+        {
             cursors.extend(behind);
         }
     }

@@ -21,7 +21,7 @@ use crate::bridge::action::{Action, BadAction};
 use crate::bridge::config::Slices;
 use crate::collect;
 use crate::json::{elements, read, well_formed, write};
-use crate::store::{Answers, ITEMS, Pulled, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
+use crate::store::{Answers, ITEMS, JOURNAL, Key, META, Pulled, RecordHead, RowKey, Whole, Write};
 use crate::units::{Millis, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};

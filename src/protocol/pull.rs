@@ -105,7 +105,10 @@ fn read_change(text: &str) -> Result<PulledRow, String> {
         }
     };
     let refused = |why: &str| {
-        format!("The server sent a change of {} that cannot be used: {why}. It is left out; everything else goes on.", whose())
+        format!(
+            "The server sent a change of {} that cannot be used: {why}. It is left out; everything else goes on.",
+            whose()
+        )
     };
     let change: PulledRow = read(text).ok_or_else(|| refused("it cannot be read"))?;
     if change.value.is_some() == change.deleted || change.id.is_empty() {

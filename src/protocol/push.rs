@@ -49,7 +49,15 @@ pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Oper
         at: operation.at,
     });
     let Sender { client, principal, device } = sender;
-    write(&Body { protocol: PROTOCOL, client, principal, device, n, tag: push_id, mutations: mutations.collect() })
+    write(&Body {
+        protocol: PROTOCOL,
+        client,
+        principal,
+        device,
+        n,
+        tag: push_id,
+        mutations: mutations.collect(),
+    })
 }
 
 /// Estimates the bytes of an operation in the body of a push.

@@ -69,7 +69,13 @@ fn is_one_sided(base: Option<&str>, local: Option<&str>, remote: Option<&str>) -
 mod tests {
     use super::*;
 
-    fn merge(strategy: Strategy, base: &str, local: &str, remote: &str, is_local_newer: bool) -> Option<String> {
+    fn merge(
+        strategy: Strategy,
+        base: &str,
+        local: &str,
+        remote: &str,
+        is_local_newer: bool,
+    ) -> Option<String> {
         let side = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let (base, local, remote) = (side(base), side(local), side(remote));
         let merged = strategy.merge(base.as_deref(), local.as_deref(), remote.as_deref(), is_local_newer);

@@ -285,7 +285,8 @@ impl Clients {
                     self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
                 }
                 Wants::Synced { slice, id } if in_effect => {
-                    let is_on = settings.slices().get(slice).is_some_and(|one| one.enabled && one.sync_to_flask);
+                    let is_on =
+                        settings.slices().get(slice).is_some_and(|one| one.enabled && one.sync_to_flask);
                     let state = match is_on {
                         true => replica.is_answered(slice, id.as_deref(), waiter.position),
                         false => Answered::NotSynced,

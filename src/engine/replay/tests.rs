@@ -1,8 +1,8 @@
 use super::*;
-use crate::store::Policies;
 use crate::bridge::config;
 use crate::engine::clock::Now;
 use crate::store::Loaded;
+use crate::store::Policies;
 use crate::units::{BurstNo, Tick};
 
 fn slices() -> Slices {
@@ -10,8 +10,13 @@ fn slices() -> Slices {
 }
 
 fn burst(position: u64, actions: &str) -> Record {
-    let head =
-        RecordHead::Burst { page: "page".into(), n: BurstNo(position), at: Millis(7), seen: Position(0), policies: Policies::default() };
+    let head = RecordHead::Burst {
+        page: "page".into(),
+        n: BurstNo(position),
+        at: Millis(7),
+        seen: Position(0),
+        policies: Policies::default(),
+    };
     Record { position: Position(position), head, text: format!("[{actions}]").into() }
 }
 

@@ -323,7 +323,14 @@ impl Replica {
 
     /// The server's side of an item came in: it is to be written, and the record waits for that. Returns true if the item
     /// is in conflict since then.
-    fn came_in(&mut self, key: &Key, position: Position, effect: Effect, was_in_conflict: bool, now: Now) -> bool {
+    fn came_in(
+        &mut self,
+        key: &Key,
+        position: Position,
+        effect: Effect,
+        was_in_conflict: bool,
+        now: Now,
+    ) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
         entry.change(position);
         entry.value_is_dirty |= effect == Effect::Changed;

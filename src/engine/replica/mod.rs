@@ -184,15 +184,21 @@ impl Answered {
         match self {
             Answered::InConflict => (
                 "conflict",
-                format!("A change in \"{slice}\" was made elsewhere, too. Both sides are kept; resolve the conflict."),
+                format!(
+                    "A change in \"{slice}\" was made elsewhere, too. Both sides are kept; resolve the conflict."
+                ),
             ),
             Answered::Rejected => (
                 "rejected",
-                format!("The server refused a change in \"{slice}\". It is kept in the list of refused changes."),
+                format!(
+                    "The server refused a change in \"{slice}\". It is kept in the list of refused changes."
+                ),
             ),
             _ => (
                 "not_synced",
-                format!("Changes of \"{slice}\" do not go to the server any more. They are kept on this device."),
+                format!(
+                    "Changes of \"{slice}\" do not go to the server any more. They are kept on this device."
+                ),
             ),
         }
     }
@@ -431,7 +437,9 @@ impl Replica {
             if is_refused || entry.item.is_kept_refused() {
                 return Answered::Rejected;
             }
-            if entry.is_sent || entry.item.first_edit().is_some_and(|first| entry.item.is_open() && first <= position) {
+            if entry.is_sent
+                || entry.item.first_edit().is_some_and(|first| entry.item.is_open() && first <= position)
+            {
                 answered = Answered::NotYet;
             }
         }

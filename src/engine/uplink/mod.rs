@@ -143,8 +143,10 @@ pub struct Uplink {
     wait: Wait,
     /// Requests in a row that nothing answered.
     unanswered: u32,
-    /// Failures in a row of the push under way.
+    /// Failures in a row of the push under way, and of one that was taken back for a pull before it.
     push_failures: u32,
+    /// Failures of the push under way.
+    tries: u32,
     /// The server answered another request since the last of those.
     is_probed: bool,
     /// The last of those may be about what is in the push, so that a part of it may pass.
@@ -413,7 +415,10 @@ impl Uplink {
         self.has_pulled = false;
         self.push = Some(push.clone());
         self.is_written = false;
-        self.push_failures = 0;
+        self.tries = 0;
+        if !self.is_interrupted {
+            self.push_failures = 0;
+        }
         self.state = State::Preparing;
         Step::Prepare(push)
     }
@@ -463,7 +468,7 @@ impl Uplink {
     /// The operations to take out of the push: those that a switch forbids, the one that is refused alone, and, where the
     /// push keeps failing, those whose items were edited meanwhile; all of them, where a page can be pulled instead.
     fn to_withdraw(&self, context: Context, is_page_due: bool) -> Vec<Key> {
-        let fails = self.push_failures >= 2 && self.is_probed && self.may_narrow;
+        let fails = self.tries >= 2 && self.is_probed && self.may_narrow;
         let is_in_the_way = is_page_due && fails;
         let goes = |operation: &&Operation| {
             is_in_the_way
@@ -484,8 +489,9 @@ impl Uplink {
         push.operations = kept;
         let with = vec![push.write()];
         self.is_interrupted |= self.push_failures >= 2;
-        self.push_failures = 0;
-        self.deferrals.withdrawn();
+        if self.deferrals.withdrawn() {
+            self.push_failures = 0;
+        }
         Step::Record { answers: withdrawn.iter().map(withdrawn_row).collect(), with }
     }
 
@@ -677,6 +683,7 @@ impl Uplink {
         rng: &mut Rng,
     ) -> Failure {
         self.push_failures += 1;
+        self.tries += 1;
         self.is_probed = false;
         self.may_narrow = !matches!(failure.class, Class::Authenticate | Class::Stopped);
         let halves = match failure.class {
@@ -720,6 +727,7 @@ impl Uplink {
         if last > 1 {
             self.part = Some(last.div_ceil(2));
         } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first())
+            && self.push_failures >= 3
         {
             self.deferrals.suspect(operation, now);
         }

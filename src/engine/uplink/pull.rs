@@ -212,7 +212,9 @@ mod tests {
         };
         PullAnswer {
             principal: "p".into(),
-            cursors: [("files", cursor), ("off", "c")].map(|(slice, cursor)| (slice.into(), cursor.into())).into(),
+            cursors: [("files", cursor), ("off", "c")]
+                .map(|(slice, cursor)| (slice.into(), cursor.into()))
+                .into(),
             more,
             total,
             version: Some(Version(version)),
@@ -301,7 +303,10 @@ mod tests {
             device.pull.failed(&Failure::timed_out(0, 0), Tick(0), &mut device.rng);
         }
         assert_eq!(device.pull.limit(), LEAST_LIMIT);
-        assert!(device.pull.expected_bytes() > 4 * 1024 * 1024, "one large item has time enough on a slow line");
+        assert!(
+            device.pull.expected_bytes() > 4 * 1024 * 1024,
+            "one large item has time enough on a slow line"
+        );
     }
 
     #[test]

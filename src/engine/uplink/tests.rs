@@ -355,7 +355,9 @@ fn an_answer_to_a_request_that_was_given_up_changes_nothing() {
         retry_after: None,
         body: "{}".into(),
     }));
-    assert!(driver.uplink.answered(driver.last_request - 1, late, &driver.slices, now, &mut Rng(1)).is_none());
+    assert!(
+        driver.uplink.answered(driver.last_request - 1, late, &driver.slices, now, &mut Rng(1)).is_none()
+    );
     assert_eq!(driver.uplink.operations().len(), 1);
 }
 
@@ -809,8 +811,13 @@ fn a4_answers_are_never_merged_with_the_next_push() {
     driver.put("0", 20);
     let Reply::Answer { response, .. } = accept(&driver.sent[0].clone()) else { unreachable!() };
     let now = driver.now();
-    let outcome =
-        driver.uplink.answered(driver.last_request, Reception::Some(Ok(response)), &driver.slices, now, &mut Rng(1));
+    let outcome = driver.uplink.answered(
+        driver.last_request,
+        Reception::Some(Ok(response)),
+        &driver.slices,
+        now,
+        &mut Rng(1),
+    );
     let Some(Outcome::Answers { with, .. }) = outcome else { panic!("{outcome:?}") };
     let [write] = &with[..] else { panic!("{with:?}") };
     let mut store = MemoryStore::default();

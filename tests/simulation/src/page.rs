@@ -141,7 +141,6 @@ impl Page {
             "ack" => {
                 self.acknowledged = self.acknowledged.max(n);
                 self.session.acknowledged(now, BurstNo(n));
-                self.view.acknowledged(n);
                 Vec::new()
             }
             "expected" => self.session.expected(now, BurstNo(n)),
@@ -158,11 +157,13 @@ impl Page {
                 for _ in message["slices"].as_array().into_iter().flatten() {
                     self.session.observe(position);
                 }
+                self.view.in_effect(n);
                 Vec::new()
             }
             "changed" => {
                 let position = message["position"].as_u64().unwrap_or(0);
                 self.session.observe(position);
+                self.view.in_effect(n);
                 self.view.changed(message);
                 Vec::new()
             }

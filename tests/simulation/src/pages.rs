@@ -38,7 +38,7 @@ impl World {
     /// Nothing is under way any more: what is not on the server is in conflict.
     fn check_progress(&self, page: &Page) {
         for ((slice, id), state) in &page.progress {
-            let expected = if self.disk.conflict(slice, id).is_some() { "local" } else { "synced" };
+            let expected = if self.disk.conflict(slice, id).is_some() { "conflict" } else { "synced" };
             if state != expected {
                 violated(Property::Status, format!("{} shows {slice} {id:?} as {state}", page.id));
             }
@@ -48,8 +48,8 @@ impl World {
 
 impl Scenario {
     pub(crate) fn check_pages_of_plan(&self) {
-        let server = &self.world.server;
-        self.world.check_pages(|key| self.plan.is_apart && !server.is_disturbed(key));
+        let world = &self.world;
+        world.check_pages(|key| self.plan.is_apart && !world.is_disturbed(key));
     }
 
     /// A page that has just asked knows the refused changes that the database has.

@@ -9,6 +9,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
+    /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
+    /// that knew nothing of each other.
+    pub fn is_disturbed(&self, key: &Key) -> bool {
+        self.server.is_disturbed(key) || self.model.deleted_unseen.contains(key)
+    }
+
     /// P1 to P4, where nothing but this device changed anything: every durable burst took effect once and in order,
     /// here and on the server, and nothing is left over.
     pub fn check_converged(&self) {
@@ -35,7 +41,7 @@ impl World {
         let keys: BTreeSet<&Key> = self.model.keys().chain(stored.keys()).chain(&of_server).collect();
         for key in keys {
             let (here, there) = (stored.get(key), self.server.value(&key.0, &key.1));
-            let disturbed = self.server.is_disturbed(key);
+            let disturbed = self.is_disturbed(key);
             if let Some(conflict) = self.disk.conflict(&key.0, &key.1) {
                 if conflict.get("local").is_some() {
                     violated(
@@ -45,7 +51,8 @@ impl World {
                 }
                 // Under a new name the device cannot tell what it wrote under the old one.
                 let is_elses = self.server.changed_elsewhere.contains(key)
-                    || (self.device.is_some() && self.server.is_disturbed(key))
+                    || (self.device.is_some() && self.is_disturbed(key))
+                    || self.model.deleted_unseen.contains(key)
                     || self.server.rejected.contains(key)
                     || self.server.has_forked
                     // What a hook made of a withdrawn change is not what was sent.
@@ -66,10 +73,7 @@ impl World {
                 if there.is_some() {
                     violated(Property::Local, format!("the server has {key:?}"));
                 }
-            } else if here != there.as_ref()
-                && !self.server.is_foreign(&key.0, &key.1)
-                && !self.may_have_brought(key, there.as_ref())
-            {
+            } else if here != there.as_ref() && !self.may_have_brought(key, there.as_ref()) {
                 violated(
                     Property::Converged,
                     format!("{key:?} is {here:?} here and {there:?} on the server"),
@@ -131,7 +135,7 @@ impl World {
             effects.entry(key).or_default().push(value);
         }
         for (key, there) in effects {
-            if self.server.is_disturbed(key) {
+            if self.is_disturbed(key) {
                 if self.device.is_none() {
                     self.check_writes(key, &there);
                 }

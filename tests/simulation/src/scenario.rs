@@ -253,6 +253,9 @@ impl Scenario {
             self.world.configure(page, Some(slice), &json!({"enabled": true, "syncToFlask": true}));
         }
         self.run_until_quiescent();
+        // It has what other devices did, too.
+        self.world.ask(page, "sync");
+        self.run_until_quiescent();
         self.world.ask(page, "rejected");
         self.run_until_quiescent();
         self.check_refused(page);

@@ -35,7 +35,8 @@ impl World {
     pub(crate) fn note_known(&mut self, input: &Input) {
         let Input::Answered { answer: Ok(answer), .. } = input else { return };
         let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { return };
-        for result in body["results"].as_array().into_iter().flatten() {
+        let told = [&body["results"], &body["changes"]].into_iter().filter_map(Value::as_array);
+        for result in told.flatten() {
             for write in ids(&result["value"]).into_values() {
                 self.known.entry(write).or_insert(self.steps);
             }

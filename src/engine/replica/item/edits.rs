@@ -102,10 +102,11 @@ impl Item {
         let remote = self.server_side();
         match editor.strategy {
             Strategy::Local | Strategy::Newest => {}
-            Strategy::Remote => self.take_side(editor.position, remote.version, remote.value.clone(), remote.value),
+            Strategy::Remote => {
+                self.take_side(editor.position, remote.version, remote.value.clone(), remote.value)
+            }
             Strategy::Merge | Strategy::Manual => {
-                let row =
-                    ConflictRow { since: editor.position, strategy: editor.strategy, forced: true };
+                let row = ConflictRow { since: editor.position, strategy: editor.strategy, forced: true };
                 self.conflict = Some(Conflict { remote, row });
             }
         }
@@ -134,9 +135,8 @@ impl Item {
             }
         };
         // Of what the page had not seen: another tab's value gives way to the later one, the server's does not.
-        let overwrites_server = self.conflict.is_none()
-            && self.version.is_some()
-            && merged.conflicts.iter().any(is_servers);
+        let overwrites_server =
+            self.conflict.is_none() && self.version.is_some() && merged.conflicts.iter().any(is_servers);
         if !overwrites_server {
             self.set_local(merged.value, editor);
             self.merge_remote(editor.position);
@@ -234,8 +234,7 @@ impl Item {
             // The other side is what the server has, seen from what the refused change was made on.
             let remote = self.server_side();
             self.base = refusal.base;
-            let row =
-                ConflictRow { since: editor.position, strategy: editor.strategy, forced: false };
+            let row = ConflictRow { since: editor.position, strategy: editor.strategy, forced: false };
             self.conflict = Some(Conflict { remote, row });
         }
         self.set_local(merged.value, editor);

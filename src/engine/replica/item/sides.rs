@@ -37,14 +37,13 @@ impl Item {
     pub fn pulled(&mut self, remote: Remote, incoming: Incoming) -> Effect {
         let before = self.local.clone();
         self.position = incoming.position;
-        if self.is_older(&remote) {
+        if remote.version <= self.version {
+            // What is known already is no news. What a withdrawn operation may have brought had not arrived by then, and
+            // may arrive still.
             return Effect::Nothing;
         }
-        let is_known = self.version == remote.version && same(&self.base, &remote.value);
-        if !is_known || self.conflict.is_some() || !self.maybe.is_empty() {
-            self.note_foreign(&remote, incoming.position);
-            self.come_in(remote, incoming.strategy, incoming.position);
-        }
+        self.note_foreign(&remote, incoming.position);
+        self.come_in(remote, incoming.strategy, incoming.position);
         self.reopen_unknown(incoming.position);
         if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
     }

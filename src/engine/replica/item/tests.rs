@@ -151,8 +151,11 @@ fn f04_what_the_server_may_have_got_and_is_deleted_is_told_to_it() {
 #[test]
 fn f17_an_update_sets_fields_and_keeps_the_rest_and_the_id() {
     let mut item = at_rest(json(r#"{"id":"a","x":1,"y":1,"z":1}"#));
-    let edit =
-        Edit::Update(Update { fields: json(r#"{"id":"other","x":2}"#), unset: vec!["z".into()], ..Update::default() });
+    let edit = Edit::Update(Update {
+        fields: json(r#"{"id":"other","x":2}"#),
+        unset: vec!["z".into()],
+        ..Update::default()
+    });
     item.edit(&edit, editor(&"page".into(), 2));
     assert_eq!(local(&item), Some(r#"{"id":"a","x":2,"y":1}"#));
 }

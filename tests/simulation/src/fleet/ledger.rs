@@ -10,8 +10,8 @@
 //! by something that the server had.
 
 use crate::actions::Key;
+use crate::model::Burst;
 use crate::property::{Property, violated};
-use crate::world::World;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,11 +126,11 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: its bursts that became durable, and what it brought to the server.
-    pub fn observe(&mut self, device: usize, world: &World, effects: &[(Key, Option<Value>)]) {
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server.
+    pub fn observe(&mut self, device: usize, bursts: &[Burst], effects: &[(Key, Option<Value>)]) {
         let looked_at = self.looked_at.entry(device).or_default();
-        let new = &world.model.bursts[*looked_at..];
-        *looked_at = world.model.bursts.len();
+        let new = &bursts[*looked_at..];
+        *looked_at = bursts.len();
         for burst in new {
             let places =
                 self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
@@ -194,25 +194,21 @@ impl Ledger {
         kept: &BTreeMap<Key, Vec<String>>,
         is_sent: impl Fn(&str) -> bool,
     ) {
-        let mut check = Check { ledger: self, values, kept, known: BTreeMap::new() };
-        for place in (0..self.operations.len()).rev() {
+        let mut check = Check { ledger: self, values, kept, settled: BTreeSet::new() };
+        check.settle();
+        for (place, path) in check.writes().into_iter().rev() {
             let operation = &self.operations[place];
-            if !operation.is_durable || !is_sent(&operation.key.0) {
-                continue;
-            }
-            for path in operation.writes.keys() {
-                if !check.is_settled(place, path) {
-                    let (key, write) = (&operation.key, &operation.writes[path]);
-                    let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
-                    let now = values.get(key);
-                    violated(
-                        Property::NoSilentLoss,
-                        format!(
-                            "{key:?}: {what} of {path} by device {} is lost, and nobody who knew it decided so: {now:?}",
-                            operation.device
-                        ),
-                    );
-                }
+            let key = &operation.key;
+            if is_sent(&key.0) && !check.settled.contains(&(place, path)) {
+                let write = operation.writes[path];
+                let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
+                let (device, now) = (operation.device, values.get(key));
+                violated(
+                    Property::NoSilentLoss,
+                    format!(
+                        "{key:?}: {what} of {path} by device {device} is lost, and nobody who knew it decided so: {now:?}"
+                    ),
+                );
             }
         }
         self.check_not_back(values);
@@ -272,24 +268,40 @@ struct Check<'a> {
     ledger: &'a Ledger,
     values: &'a BTreeMap<Key, Value>,
     kept: &'a BTreeMap<Key, Vec<String>>,
-    known: BTreeMap<(usize, String), bool>,
+    /// What operations, by their places, made of paths, and where that is as it should be.
+    settled: BTreeSet<(usize, &'a str)>,
 }
 
-impl Check<'_> {
-    /// Whether what the operation made of the path is where it should be.
-    fn is_settled(&mut self, place: usize, path: &str) -> bool {
-        let name = (place, path.to_owned());
-        if let Some(known) = self.known.get(&name) {
-            return *known;
-        }
-        // Operations that replace each other, as two tabs may, are no reason for each other.
-        self.known.insert(name.clone(), false);
-        let is_settled = self.find(place, path);
-        self.known.insert(name, is_settled);
-        is_settled
+impl<'a> Check<'a> {
+    /// What durable operations made of paths.
+    fn writes(&self) -> Vec<(usize, &'a str)> {
+        let operations = self.ledger.operations.iter().enumerate();
+        let durable = operations.filter(|(_, operation)| operation.is_durable);
+        durable
+            .flat_map(|(place, operation)| operation.writes.keys().map(move |path| (place, path.as_str())))
+            .collect()
     }
 
-    fn find(&mut self, place: usize, path: &str) -> bool {
+    /// Finds all that is settled: by itself, or because something that is has taken its place.
+    fn settle(&mut self) {
+        let mut left = self.writes();
+        loop {
+            let before = left.len();
+            left.retain(|(place, path)| {
+                let is_settled = self.is_settled(*place, path) || self.is_succeeded(*place, path);
+                if is_settled {
+                    self.settled.insert((*place, path));
+                }
+                !is_settled
+            });
+            if left.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether what the operation made of the path is where it should be.
+    fn is_settled(&self, place: usize, path: &str) -> bool {
         let ledger = self.ledger;
         let operation = &ledger.operations[place];
         let key = &operation.key;
@@ -305,48 +317,36 @@ impl Check<'_> {
                     || is_kept()
                     || ledger.decided.contains(&leaf)
                     || ledger.set_back.contains(&leaf)
-                    || self.is_replaced_by_settled(place, path, leaf)
             }
             None => {
                 !now.contains_key(path)
                     || kept.is_some()
                     || ledger.was_set_back
                     || ledger.decisions.get(key).is_some_and(|decided| *decided > place)
-                    || self.is_filled_again(place, path)
             }
         }
     }
 
-    fn is_replaced_by_settled(&mut self, place: usize, path: &str, leaf: u64) -> bool {
-        let ledger = self.ledger;
-        let key = &ledger.operations[place].key;
-        let replacing: Vec<usize> = (0..ledger.operations.len())
-            .filter(|other| {
-                let operation = &ledger.operations[*other];
-                *other != place
-                    && operation.is_durable
-                    && operation.key == *key
-                    && operation.replaces.contains(&leaf)
-            })
-            .collect();
-        replacing.into_iter().any(|other| self.is_settled(other, path))
-    }
-
-    /// Someone gave the path a leaf who saw none there.
-    fn is_filled_again(&mut self, place: usize, path: &str) -> bool {
-        let ledger = self.ledger;
-        let key = &ledger.operations[place].key;
-        let filling: Vec<usize> = (0..ledger.operations.len())
-            .filter(|other| {
-                let operation = &ledger.operations[*other];
-                *other != place
-                    && operation.is_durable
-                    && operation.key == *key
-                    && operation.writes.get(path).is_some_and(Option::is_some)
-                    && !operation.seen.contains_key(path)
-            })
-            .collect();
-        filling.into_iter().any(|other| self.is_settled(other, path))
+    /// Whether an operation has taken the place of what this one made of the path, and that is settled.
+    fn is_succeeded(&self, place: usize, path: &str) -> bool {
+        let operation = &self.ledger.operations[place];
+        let leaf = operation.writes.get(path).copied().flatten();
+        let mut others = self.ledger.operations.iter().enumerate();
+        others.any(|(other, later)| {
+            if other == place || later.key != operation.key || !later.is_durable {
+                return false;
+            }
+            let made = later.writes.get(path).copied().flatten();
+            let succeeds = match leaf {
+                Some(leaf) => later.replaces.contains(&leaf),
+                // Someone gave the path a leaf who saw none there, and it is not the one that was removed.
+                None => {
+                    made.is_some_and(|made| !operation.replaces.contains(&made))
+                        && !later.seen.contains_key(path)
+                }
+            };
+            succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
+        })
     }
 }
 
@@ -357,4 +357,122 @@ fn has_number(text: &str, number: u64) -> bool {
         let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
         !is_digit(before) && !is_digit(text.as_bytes().get(at + digits.len()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const LEFT: u64 = 1_001;
+    const RIGHT: u64 = 2_001;
+    const LATER: u64 = 2_002;
+
+    fn key() -> Key {
+        ("files".into(), "i".into())
+    }
+
+    fn item(leaf: u64) -> Value {
+        json!({"id": "i", "a": leaf})
+    }
+
+    /// Devices that each have one page and one burst after the other; each burst is durable at once.
+    #[derive(Default)]
+    struct Devices {
+        ledger: Ledger,
+        bursts: [Vec<Burst>; 2],
+        effects: Vec<(Key, Option<Value>)>,
+    }
+
+    impl Devices {
+        fn changes(&mut self, device: usize, before: Option<Value>, after: Option<Value>) {
+            let n = self.bursts[device].len() as u64 + 1;
+            let operation = Operation::new(device, key(), before.as_ref(), after.as_ref(), false);
+            self.ledger.dispatched((device, "page", n), vec![operation]);
+            let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
+            self.bursts[device].push(burst);
+            self.ledger.observe(device, &self.bursts[device], &self.effects);
+        }
+
+        fn brings(&mut self, device: usize, value: Option<Value>) {
+            self.effects.push((key(), value));
+            self.ledger.observe(device, &self.bursts[device], &self.effects);
+        }
+
+        /// What is wrong where the server has this, and devices keep these texts.
+        fn broken(&self, now: Option<Value>, kept: &[&str]) -> Option<String> {
+            let values = now.map(|now| (key(), now)).into_iter().collect();
+            let texts: Vec<String> = kept.iter().map(|text| (*text).to_owned()).collect();
+            let kept = [(key(), texts)].into_iter().filter(|(_, texts)| !texts.is_empty()).collect();
+            let check = || self.ledger.check(&values, &kept, |_| true);
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).err()?;
+            panic.downcast_ref::<String>().cloned()
+        }
+    }
+
+    #[track_caller]
+    fn assert_broken(broken: Option<String>, part: &str) {
+        assert!(broken.as_ref().is_some_and(|text| text.contains(part)), "{broken:?}");
+    }
+
+    #[test]
+    fn a_write_that_another_replaced_without_having_seen_it_is_lost() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, None, Some(item(RIGHT)));
+        assert_broken(devices.broken(Some(item(RIGHT)), &[]), "write 1001 of /a by device 0 is lost");
+        assert_eq!(devices.broken(Some(item(RIGHT)), &[r#"{"remote":{"value":{"a":1001}}}"#]), None);
+        devices.ledger.decided(&key(), &[&item(LEFT)]);
+        assert_eq!(devices.broken(Some(item(RIGHT)), &[]), None);
+    }
+
+    #[test]
+    fn a_write_that_was_replaced_by_one_that_had_seen_it_may_go_but_not_come_back() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, Some(item(LEFT)), Some(item(RIGHT)));
+        devices.changes(1, Some(item(RIGHT)), Some(item(LATER)));
+        devices.brings(1, Some(item(LATER)));
+        assert_eq!(devices.broken(Some(item(LATER)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 2002 of /a by device 1 is lost");
+        assert_broken(devices.broken(None, &[]), "is lost");
+        // Another one that is fine hides no write that came back.
+        devices.changes(0, Some(item(LATER)), Some(json!({"id": "i", "a": LATER, "b": 1_002})));
+        let both = json!({"id": "i", "a": RIGHT, "b": 1_002});
+        assert_broken(devices.broken(Some(both), &[]), "is lost");
+    }
+
+    #[test]
+    fn a_deleted_item_does_not_come_back() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, Some(item(LEFT)), None);
+        devices.brings(1, None);
+        assert_eq!(devices.broken(None, &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "the removal of /a by device 1 is lost");
+        devices.changes(0, None, Some(item(1_003)));
+        assert_eq!(devices.broken(Some(item(1_003)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "is lost");
+    }
+
+    #[test]
+    fn elements_of_lists_are_told_apart() {
+        let list = |elements: Value| json!({"id": "i", "list": elements});
+        let mut devices = Devices::default();
+        let one = list(json!([{"id": "x", "t": LEFT}]));
+        devices.changes(0, None, Some(one.clone()));
+        devices.changes(1, Some(one), Some(list(json!([{"id": "x", "t": LEFT}, {"id": "y", "t": RIGHT}]))));
+        assert_broken(devices.broken(Some(list(json!([{"id": "y", "t": RIGHT}]))), &[]), "/list/@\"x\"/t");
+        let both = list(json!([{"id": "y", "t": RIGHT}, {"id": "x", "t": LEFT}]));
+        assert_eq!(devices.broken(Some(both), &[]), None);
+    }
+
+    #[test]
+    fn tabs_of_one_device_replace_each_others_writes() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(0, None, Some(item(1_002)));
+        assert_eq!(devices.broken(Some(item(1_002)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 1002");
+    }
 }

@@ -128,7 +128,7 @@ impl FleetScenario {
 
     pub(super) fn observe(&mut self, device: usize) {
         let Fleet { devices, server, .. } = &self.fleet;
-        self.ledger.observe(device, &devices[device], &server.effects);
+        self.ledger.observe(device, &devices[device].model.bursts, &server.effects);
     }
 
     pub(super) fn run_for(&mut self, ms: u64) {
@@ -313,11 +313,11 @@ impl FleetScenario {
 }
 
 /// What every page declares from the start. `notes` has a strategy that asks nobody.
-fn slices(_strategy: &str) -> Value {
+fn slices(strategy: &str) -> Value {
     json!({
         "files": {"debounceMs": 40, "maxWaitMs": 150},
-        "plans": {"debounceMs": 0},
-        "notes": {"debounceMs": 10},
+        "plans": {"debounceMs": 0, "conflict": "manual"},
+        "notes": {"debounceMs": 10, "conflict": strategy},
         "secret": {"syncToFlask": false, "debounceMs": 10},
         "theme": {"single": true, "debounceMs": 10},
     })

@@ -131,7 +131,12 @@ fn operations(device: usize, action: &Value, view: &mut BTreeMap<Key, Value>) ->
     let mut operations = Vec::new();
     for (key, change) in changes(action) {
         let before = view.get(&key).cloned();
-        let Some(after) = change.over(before.as_ref()) else { continue };
+        // A deletion is one whatever the page shows: the device may have more.
+        let after = match (change.over(before.as_ref()), &change) {
+            (Some(after), _) => after,
+            (None, Change::Delete) => None,
+            (None, _) => continue,
+        };
         let is_put = matches!(change, Change::Put(_));
         operations.push(Operation::new(device, key.clone(), before.as_ref(), after.as_ref(), is_put));
         match after {
