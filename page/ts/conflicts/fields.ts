@@ -71,15 +71,16 @@ export function fieldView(field: Field, draft: Draft, prefix: string, changed: (
   const problem = make("p", { class: "problem", id: `${prefix}-problem` });
   const byHand = make("div", { class: "by-hand" }, edit, problem);
 
-  const first = make("div", { class: "cell name" }, name);
-  if (!field.isOrder) first.append(radio("edit", TEXT.edit));
+  const hand = make("div", { class: "cell hand" });
+  if (!field.isOrder) hand.append(radio("edit", TEXT.edit));
   const node = make(
     "div",
     { class: "row field", role: "radiogroup", "aria-labelledby": name.id, "data-path": path },
-    first,
+    name,
     cell("local", TEXT.mine, local, base ?? remote),
     cell("remote", TEXT.theirs, remote, base ?? local),
     former,
+    hand,
     byHand,
   );
 

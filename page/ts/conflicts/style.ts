@@ -29,7 +29,6 @@ span.who{cursor:default}
 .who input{width:18px;height:18px;margin:0;accent-color:var(--nf-accent);flex:none}
 .who:has(:checked){color:var(--nf-text);font-weight:600}
 .cell{min-width:0}
-.cell.name{display:grid;align-content:start;gap:2px}
 .cell .value{display:block;padding:4px 8px;border:1px solid transparent;border-radius:6px}
 .cell:is(.local,.remote) .value{border-color:var(--nf-line);cursor:pointer}
 .field[data-choice=local] .local .value,.field[data-choice=remote] .remote .value{border-color:var(--nf-accent);box-shadow:0 0 0 1px var(--nf-accent)}
@@ -74,7 +73,13 @@ button[aria-busy=true]{cursor:progress;opacity:.65}
 .field .cell:is(.local,.remote,.before){display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 8px;align-content:start}
 .field .cell:is(.local,.remote,.before)>.who span,.field .before>.who{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .field .before{grid-template-columns:minmax(0,1fr)!important}
-.by-hand{grid-column:2/5}
+.field{grid-template-rows:auto 1fr}
+.field .label{grid-area:1/1}
+.field .local{grid-area:1/2/3/3}
+.field .remote{grid-area:1/3/3/4}
+.field .before{grid-area:1/4/3/5}
+.field .hand{grid-area:2/1}
+.by-hand{grid-area:3/2/4/5}
 .parts div{grid-template-columns:minmax(0,3fr) minmax(0,12fr)}
 }
 @media(forced-colors:active){.field[data-choice=local] .local .value,.field[data-choice=remote] .remote .value{outline:2px solid}}`;

@@ -57,7 +57,11 @@ export function summary({ start, status }: Model): Words {
   }
   if (conflicts > 0) {
     const items = count(conflicts, "item was changed here and elsewhere", "items were changed here and elsewhere");
-    return { tone: "warn", title: "Connected, with conflicts", text: `${items}. Both sides are kept, and not sent: decide below.` };
+    return {
+      tone: "warn",
+      title: "Connected, with conflicts",
+      text: `${items}. Both sides are kept, and not sent: decide below.`,
+    };
   }
   if (rejected > 0) {
     const changes = count(rejected, "change", "changes");

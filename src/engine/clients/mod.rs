@@ -235,6 +235,15 @@ impl Clients {
         }
     }
 
+    /// Tells a page of what its own decisions came to, which it cannot know by itself.
+    pub fn tell_decided(&mut self, page: &str, items: &ChangedItems, journal: &Journal) {
+        let slices = collect::set(items.iter().map(|(key, _)| key.slice.clone()));
+        let (position, n) = (journal.visible_position().0, journal.visible_burst(page));
+        for slice in slices {
+            self.post_to(page, from_worker::changed(&slice, position, n, Origin::Tab, items));
+        }
+    }
+
     /// The server acknowledged so many changes.
     pub fn count_acknowledged(&mut self, count: usize) {
         self.acknowledged += count as u64;

@@ -108,6 +108,8 @@ pub struct Applied {
     pub held_by: usize,
     /// By a page.
     pub changed: ChangedItems,
+    /// Those of them that the page itself has to be told of: what a retry, a discard or a resolution comes to.
+    pub decided: ChangedItems,
     /// By the server.
     pub from_server: ChangedItems,
     /// Refused changes that were undone.
@@ -190,6 +192,7 @@ impl Replica {
     ) -> Applied {
         let mut applied = Applied::default();
         let mut changed = BTreeSet::new();
+        let mut decided = BTreeSet::new();
         for (Operation { key, change }, at) in &edits.operations {
             let quiet = |slice: Option<&Slice>| slice.filter(|_| !urgent).cloned();
             let slice = quiet(slices.get(&key.slice));
@@ -210,14 +213,27 @@ impl Replica {
                 continue;
             };
             match self.apply_edit(key, &edit, editor, slice.as_ref(), now) {
-                Effect::Changed => drop(changed.insert(key.clone())),
+                Effect::Changed => {
+                    changed.insert(key.clone());
+                    let is_decision = matches!(
+                        edit,
+                        Edit::Retry { .. } | Edit::Discard { .. } | Edit::Resolve { .. }
+                    );
+                    if is_decision {
+                        decided.insert(key.clone());
+                    }
+                }
                 Effect::Missing => applied.missing.push(key.clone()),
                 Effect::NotRefused => applied.not_refused.push(key.clone()),
                 Effect::NotInConflict => applied.not_in_conflict.push(key.clone()),
                 Effect::Hidden | Effect::Nothing => {}
             }
         }
-        applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
+        let visible = |keys: BTreeSet<Key>| -> ChangedItems {
+            keys.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect()
+        };
+        applied.changed = visible(changed);
+        applied.decided = visible(decided);
         applied
     }
 
