@@ -9,7 +9,7 @@ export const TEXT = {
   field: "Field",
   edit: "Edit by hand",
   editLabel: (field: string) => `${field}, by hand`,
-  whole: "The whole",
+  entire: "The whole",
   order: (list: string) => (list === "" ? "Order" : `${list}: order`),
   absent: "not there",
   deleted: "deleted",
