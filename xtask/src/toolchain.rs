@@ -248,7 +248,9 @@ pub fn ensure_postgresql() -> Result<PathBuf> {
         apt_get_install(&["postgresql"])?;
         found = find_postgresql();
         if found.is_none() {
-            bail!("apt-get installed PostgreSQL, yet initdb is not in /usr/lib/postgresql; set NIGHTFERRY_POSTGRESQL");
+            bail!(
+                "apt-get installed PostgreSQL, yet initdb is not in /usr/lib/postgresql; set NIGHTFERRY_POSTGRESQL"
+            );
         }
         Ok(Step::Done)
     })?;
@@ -283,8 +285,9 @@ fn apt_get_install(packages: &[&str]) -> Result<()> {
     println!("  apt-get install {}", packages.join(" "));
     process::quiet(&mut command("apt-get", ["update"]))?;
     let mut install = command("apt-get", ["install", "--yes", "--no-install-recommends"]);
-    process::quiet(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
-        .with_context(|| format!("installing failed; type `apt-get install {}` to see why", packages.join(" ")))
+    process::quiet(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive")).with_context(|| {
+        format!("installing failed; type `apt-get install {}` to see why", packages.join(" "))
+    })
 }
 
 fn is_root() -> bool {
