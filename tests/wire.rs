@@ -18,9 +18,10 @@ macro_rules! golden {
 #[test]
 fn a_push_is_written_as_in_its_golden() {
     let mut message = golden!("push-request")["message"].clone();
-    // The worker sends whole values, for whoever is signed in; patches and users are for the server to read.
+    // The worker sends whole values, for whoever is signed in; patches, users and devices are for the server to read.
     message["mutations"].as_array_mut().unwrap().retain(|mutation| mutation["op"] != "patch");
     message.as_object_mut().unwrap().remove("user");
+    message.as_object_mut().unwrap().remove("device");
     let operation = |mutation: &Value| Operation {
         slice: mutation["slice"].as_str().unwrap().into(),
         id: mutation["id"].as_str().unwrap().into(),

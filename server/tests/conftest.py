@@ -190,6 +190,7 @@ def error_of(response: TestResponse) -> tuple[int, str]:
     """Status and code of an error, whose form is checked on the way."""
     body = response.get_json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "retryable"}
+    slices = {"slices"} if response.status_code == 410 else set()
+    assert set(body["error"]) == {"code", "message", "retryable"} | slices
     assert response.headers["Cache-Control"] == "no-store"
     return response.status_code, body["error"]["code"]

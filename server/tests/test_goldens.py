@@ -20,7 +20,7 @@ VALUES = golden("values.json")
 def test_the_push_request_is_read() -> None:
     request = wire.push_request(golden("push-request.json")["message"])
     assert (request.client, request.n, request.tag) == ("0b9c6c5e8f1d4a27", 7, "f3a9c1d27b60e845")
-    assert (request.principal, request.user) == ("acme/ann", "ann")
+    assert (request.principal, request.user, request.device) == ("acme/ann", "ann", "Firefox on Linux")
     mutations = request.mutations
     assert all(isinstance(mutation, wire.Mutation) for mutation in mutations)
     assert [m.op for m in mutations if isinstance(m, wire.Mutation)] == [
@@ -42,6 +42,7 @@ def test_the_pull_requests_are_read(name: str) -> None:
     assert request.slices == message["slices"]
     assert request.principal == message.get("principal")
     assert request.user == message.get("user")
+    assert request.device == message.get("device")
     assert request.mine == frozenset(message.get("mine", []))
     assert request.limit == message.get("limit", wire.DEFAULT_PAGE)
 
@@ -55,7 +56,7 @@ def test_every_error_code_has_a_golden() -> None:
 def test_the_errors_are_as_in_their_goldens(code: str) -> None:
     document = golden(f"error-{code.replace('_', '-')}.json")
     example = document["message"]["error"]
-    error = ApiError(code, example["message"])
+    error = ApiError(code, example["message"], slices=example.get("slices", ()))
     assert error.body() == document["message"]
     assert error.status == document["status"]
     if "Retry-After" in document.get("headers", {}):
@@ -108,6 +109,7 @@ def test_the_answers_to_a_push_have_the_form_of_the_golden(make_app: MakeApp) ->
     device, bob = Device(app), Device(app, user="bob")
     [first, *_] = bob.push(*(put(id_, {}) for id_ in ("a", "gone", "gone too", "broken")))
     bob.push(delete("gone", first["version"]), delete("gone too", first["version"]))
+    bob.push(put("a", 1, base=first["version"]), device="Bob's laptop")
     [own] = device.push(put("own", {}))
     with state_of(app).store.write() as connection:
         connection.execute(update(items).where(items.c.id == "broken").values(value="{not json"))
@@ -142,7 +144,7 @@ def test_the_answers_to_a_pull_have_the_form_of_the_goldens(app: Flask) -> None:
     nothing = phone.post("pull", {"protocol": 1, "client": "phone", "slices": {}}).get_json()
     assert nothing == golden("pull-response-principal.json")["message"]
 
-    [one] = laptop.push(put("1", {"id": "1"}))
+    [one] = laptop.push(put("1", {"id": "1"}), device="Bob's laptop")
     phone.push(put("2", {"id": "2"}), put("3", {"id": "3"}))
     laptop.push(put("4", {"id": "4"}), put("5", {"id": "5"}))
     first = phone.pull({"files": None, "settings": None}, limit=2)
@@ -155,7 +157,8 @@ def test_the_answers_to_a_pull_have_the_form_of_the_goldens(app: Flask) -> None:
     assert set(rest) == set(later)
     assert shapes(rest["changes"][1:2]) == shapes(later["changes"])
 
-    laptop.push(put("1", {"id": "a"}, base=one["version"]), delete("2", two))
+    laptop.push(put("1", {"id": "a"}, base=one["version"]), device="Bob's laptop")
+    laptop.push(delete("2", two))
     phone.push(delete("3", two), put("6", {"id": "6"}))
     page = phone.pull({"files": rest["cursors"]["files"], "models": None})
     example = golden("pull-response.json")["message"]

@@ -121,6 +121,13 @@ def test_f41_a_bad_body_is_a_client_error(device: Device, path: str, body: bytes
         {"n": True},
         {"n": 2**53},
         {"n": 10**30},
+        {"device": 7},
+        {"device": ""},
+        {"device": "x" * 101},
+        {"device": "a\nb"},
+        {"device": "a\0"},
+        {"device": "a\x7f"},
+        {"device": "a\x85"},
         {"tag": None},
         {"tag": {}},
         {"mutations": None},
@@ -149,6 +156,26 @@ def test_f41_a_pull_of_the_wrong_form_is_a_client_error(device: Device, slices: 
         400,
         "invalid_request",
     )
+
+
+@pytest.mark.parametrize("wrong", [7, "", "x" * 101, "a\tb", ["x"]])
+def test_f41_a_pull_with_a_bad_device_is_a_client_error(device: Device, wrong: Any) -> None:
+    response = device.post("pull", device.pull_body({}, device=wrong))
+    assert error_of(response) == (400, "invalid_request")
+    assert "100 characters" in response.get_json()["error"]["message"] or wrong in (7, ["x"])
+
+
+def test_a_device_has_any_name_of_100_characters(app: Flask) -> None:
+    phone, laptop = Device(app), Device(app, client="laptop")
+    for number, name in enumerate(("😀" * 100, "日本", ' Ann’s "phone" ', "a\ud800b", None)):
+        phone.push(put(str(number), 1), device=name)
+    assert [change["by"].get("device") for change in laptop.pull()["changes"]] == [
+        "😀" * 100,
+        "日本",
+        ' Ann’s "phone" ',
+        "a\ufffdb",
+        None,
+    ]
 
 
 def test_f41_unknown_addresses_and_methods_are_json(device: Device) -> None:

@@ -27,6 +27,7 @@ def test_a_device_learns_its_principal_from_a_pull_of_nothing(app: Flask) -> Non
     assert page == {
         "protocol": 1,
         "principal": "ac%25me/ann%2F1",
+        "version": None,
         "cursors": {},
         "more": False,
         "total": 0,
@@ -55,6 +56,21 @@ def test_pages_follow_version_slice_and_id(app: Flask, limit: int) -> None:
     assert len(totals) == -(-6 // limit)
     page = laptop.pull(cursors)
     assert (page["changes"], page["more"], page["total"]) == ([], False, 0)
+
+
+def test_a_page_names_the_newest_version_that_it_was_made_against(app: Flask) -> None:
+    phone, laptop, stranger = Device(app), Device(app, client="laptop"), Device(app, tenant="other")
+    stranger.push(put("a", 1))
+    assert phone.pull()["version"] is None
+    [one] = phone.push(put("a", 1))
+    [two] = phone.push(put("b", 1, slice="models"))
+    assert one["version"] < two["version"]
+    # The tenant's, whatever slices are asked for, whatever is left out, on every page.
+    page = laptop.pull({"files": None}, limit=1, mine=[two["version"]])
+    assert page["version"] == two["version"]
+    assert laptop.pull({})["version"] == two["version"]
+    phone.push(put("a", 1, base=one["version"]), put("", 1))  # without effect
+    assert laptop.pull(page["cursors"])["version"] == two["version"]
 
 
 def test_a_change_between_two_pages_is_not_skipped(app: Flask) -> None:
@@ -176,6 +192,28 @@ def test_a_cursor_behind_the_horizon_has_expired(device: Device) -> None:
         connection.execute(sql_delete(schema.versions).where(schema.versions.c.version < latest["version"]))
     assert error_of(device.post("pull", device.pull_body({"files": old}))) == (410, "cursor_expired")
     assert device.pull({"files": new})["changes"] == []
+
+
+def test_a_410_names_the_slices_of_the_cursors_at_fault(device: Device) -> None:
+    def refused(slices: dict[str, str | None]) -> tuple[str, list[str]]:
+        response = device.post("pull", device.pull_body(slices))
+        assert error_of(response)[0] == 410
+        error = response.get_json()["error"]
+        return error["code"], error["slices"]
+
+    device.push(put("a", 1))
+    old = device.pull()["cursors"]["files"]
+    [latest] = device.push(put("b", 1))
+    good = device.pull()["cursors"]["files"]
+    with state_of(device.http.application).store.write() as connection:
+        connection.execute(update(schema.tenants).values(forgotten_through=latest["version"] - 1))
+        connection.execute(sql_delete(schema.versions).where(schema.versions.c.version < latest["version"]))
+    lost = Cursor(latest["version"] + 1, None).text()
+    assert refused({"z": lost, "fine": good, "new": None, "a": lost}) == ("history_changed", ["a", "z"])
+    assert refused({"z": old, "fine": good, "a": "?", "b": old}) == ("cursor_expired", ["a", "b", "z"])
+    assert refused({"fine": good, "a": "?"}) == ("cursor_expired", ["a"])
+    # What a rebuild after `history_changed` keeps, one after `cursor_expired` might delete.
+    assert refused({"z": old, "fine": good, "a": lost, "b": "?"}) == ("history_changed", ["a"])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import base64
 import json
 from dataclasses import dataclass
 
-from .errors import ApiError
 from .wire import MAX_ID_BYTES
 
 
@@ -33,12 +32,12 @@ class Cursor:
 START = Cursor(version=0, id=None)
 
 
-def read_cursor(text: str) -> Cursor:
-    """The reverse of `Cursor.text`.
+class UnreadableCursor(ValueError):
+    """The text is no cursor of this server."""
 
-    Raises ApiError `cursor_expired` for any other text: the client then pulls from the beginning, where a
-    plain refusal would leave it stuck for ever.
-    """
+
+def read_cursor(text: str) -> Cursor:
+    """The reverse of `Cursor.text`. Raises UnreadableCursor for any other text."""
     try:
         if len(text) > 4 * MAX_ID_BYTES * 6:
             raise ValueError(text)
@@ -51,7 +50,5 @@ def read_cursor(text: str) -> Cursor:
         if id_ is not None:
             id_.encode()
     except (ValueError, TypeError, RecursionError):
-        raise ApiError(
-            "cursor_expired", "This server can't read a cursor of the request. Rebuild with a full pull."
-        ) from None
+        raise UnreadableCursor from None
     return Cursor(version, id_, whole_through, bool(midway))

@@ -1,13 +1,13 @@
 """Every error that the API answers, in one closed table.
 
-An answer is ``{"error": {"code", "message", "retryable"}}``. The message is a sentence for people that says
-what to do; it never holds a path, SQL or the text of an exception. ``retryable`` says whether the very same
-request may succeed later.
+An answer is ``{"error": {"code", "message", "retryable"}}``, of a 410 with ``slices`` too. The message is a
+sentence for people that says what to do; it never holds a path, SQL or the text of an exception.
+``retryable`` says whether the very same request may succeed later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 #: code -> (HTTP status, retryable). `tests/wire/error-*.json` has one example of each.
@@ -38,18 +38,27 @@ RETRY_AFTER_SECONDS = 2
 class ApiError(Exception):
     """Ends the request with the error `code`; nothing of the request takes effect."""
 
-    def __init__(self, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        slices: Collection[str] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status, self.retryable = CODES[code]
+        #: Of a 410: the slices that the device has to rebuild, sorted.
+        self.slices = sorted(set(slices))
         self.headers = dict(headers or {})
         if self.status == 503:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
 
     def body(self) -> dict[str, Any]:
         """The answer's JSON."""
-        return {"error": {"code": self.code, "message": self.message, "retryable": self.retryable}}
+        error = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        return {"error": error | ({"slices": self.slices} if self.status == 410 else {})}
 
 
 def internal() -> ApiError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select, true
 
 from .auth import Principal
-from .cursors import START, Cursor, read_cursor
+from .cursors import START, Cursor, UnreadableCursor, read_cursor
 from .errors import ApiError
 from .rows import StoredItem, server_side
 from .schema import items
@@ -32,22 +32,40 @@ def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, 
 
     Raises ApiError (`history_changed`, `cursor_expired`).
     """
-    cursors = {name: None if text is None else read_cursor(text) for name, text in request.slices.items()}
+    cursors: dict[str, Cursor | None] = {}
+    unreadable = []
+    for name, text in request.slices.items():
+        try:
+            cursors[name] = None if text is None else read_cursor(text)
+        except UnreadableCursor:
+            unreadable.append(name)
     with store.read() as connection:
         history = read_history(connection, principal.tenant)
-        _require_usable(connection, history, cursors)
-        return _page(connection, history, principal, request, cursors)
+        _require_usable(connection, history, cursors, unreadable)
+        return {"version": history.last_version or None} | _page(
+            connection, history, principal, request, cursors
+        )
 
 
-def _require_usable(connection: Connection, history: History, cursors: Mapping[str, Cursor | None]) -> None:
-    named = {cursor.version for cursor in cursors.values() if cursor is not None} - {0}
-    history.require_known(connection, named)
-    if any(c is not None and c.version <= history.forgotten_through for c in cursors.values()) and (
-        history.forgotten_through
-    ):
+def _require_usable(
+    connection: Connection, history: History, cursors: Mapping[str, Cursor | None], unreadable: Sequence[str]
+) -> None:
+    named = [(name, cursor.version) for name, cursor in cursors.items() if cursor is not None]
+    # First, as a device that rebuilds after `history_changed` keeps more than after `cursor_expired`.
+    history.require_known(connection, [(name, version) for name, version in named if version > 0])
+    expired = [name for name, version in named if version <= history.forgotten_through]
+    if expired and history.forgotten_through:
         raise ApiError(
             "cursor_expired",
             "The server no longer remembers deletions as old as this cursor. Rebuild with a full pull.",
+            slices=[*expired, *unreadable],
+        )
+    if unreadable:
+        # The client pulls from the beginning. A plain refusal would leave it stuck for ever.
+        raise ApiError(
+            "cursor_expired",
+            "This server can't read a cursor of the request. Rebuild with a full pull.",
+            slices=unreadable,
         )
 
 

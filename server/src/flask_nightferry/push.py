@@ -49,7 +49,7 @@ def push(store: Store, hooks: Hooks, principal: Principal, request: PushRequest,
         )
         _require_known_bases(connection, history, fresh, rows)
 
-        batch = _Batch(principal, request.client, hooks, now, history, connection)
+        batch = _Batch(principal, request.client, request.device, hooks, now, history, connection)
         for mutation in fresh:
             batch.answer(mutation, rows.get((mutation.slice, mutation.id)))
         batch.write()
@@ -83,6 +83,7 @@ class _Batch:
 
     principal: Principal
     client: str
+    device: str | None  # its name for people
     hooks: Hooks
     now: int
     history: History
@@ -111,14 +112,14 @@ class _Batch:
 
     def write(self) -> None:
         """Writes the effects that were noted."""
-        by = {"tenant": self.principal.tenant, "user": self.principal.user, "client": self.client}
+        by: dict[str, Any] = {"tenant": self.principal.tenant, "user": self.principal.user}
+        by |= {"client": self.client, "device": self.device}
         if self._inserts:
             self.connection.execute(items.insert(), [row | by for row in self._inserts])
         if self._updates:
             key = [items.c[name] == bindparam(f"at_{name}") for name in ("tenant", "slice", "id")]
-            columns: dict[Any, Any] = {
-                name: bindparam(name) for name in ("version", "value", "deleted", "at", "user", "client")
-            }
+            names = ("version", "value", "deleted", "at", "user", "client", "device")
+            columns: dict[Any, Any] = {name: bindparam(name) for name in names}
             self.connection.execute(
                 items.update().where(*key).values(columns),
                 [
@@ -211,5 +212,5 @@ def _require_known_bases(
         if isinstance(mutation, BadMutation) or mutation.base is None:
             continue
         if row is None or row.version != mutation.base:
-            bases.add(mutation.base)
+            bases.add((mutation.slice, mutation.base))
     history.require_known(connection, bases)

@@ -20,7 +20,8 @@ logger = logging.getLogger("flask_nightferry")
 
 Item = tuple[str, str]  # slice, id
 
-_COLUMNS = [items.c[name] for name in ("slice", "id", "version", "value", "deleted", "at", "user", "client")]
+_NAMES = ("slice", "id", "version", "value", "deleted", "at", "user", "client", "device")
+_COLUMNS = [items.c[name] for name in _NAMES]
 
 
 class Unreadable(ValueError):
@@ -37,11 +38,12 @@ class StoredItem:
     at: int
     user: str  # the last writer
     client: str
+    device: str | None  # the client's name for people
 
     @classmethod
     def of(cls, row: DatabaseRow[Any]) -> StoredItem:
         """The item in a row of the table `items`."""
-        return cls(row.version, row.value, row.deleted, row.at, row.user, row.client)
+        return cls(row.version, row.value, row.deleted, row.at, row.user, row.client, row.device)
 
     @cached_property
     def value(self) -> Any:
@@ -81,7 +83,7 @@ def server_side(row: StoredItem | None, principal: Principal, client: str) -> di
     if (row.user, row.client) == (principal.user, client):
         side["own"] = True
     elif row.user:
-        side["by"] = {"user": row.user}
+        side["by"] = {"user": row.user} | ({"device": row.device} if row.device else {})
     return side
 
 

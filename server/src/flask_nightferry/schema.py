@@ -89,6 +89,7 @@ items = Table(
     ),  # epoch ms of the change, as its device says, never in the future
     Column("user", _name(), nullable=False),  # whose change made this version
     Column("client", _name(), nullable=False),  # and on which client; "" for the app's own code
+    Column("device", _name()),  # that client's name for people, where it gave one
 )
 
 #: The order in which a pull reads.

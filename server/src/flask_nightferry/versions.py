@@ -9,7 +9,7 @@ one.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -42,9 +42,12 @@ class History:
         self.last_version = version
         return version
 
-    def require_known(self, connection: Connection, named: Iterable[int]) -> None:
-        """Refuse versions that this history should know and does not. Raises ApiError `history_changed`."""
-        recent = {version for version in named if version > self.forgotten_through}
+    def require_known(self, connection: Connection, named: Collection[tuple[str, int]]) -> None:
+        """Refuses versions that this history should know and does not; each is named with its slice.
+
+        Raises ApiError `history_changed`, for the slices of these versions.
+        """
+        recent = {version for _, version in named if version > self.forgotten_through}
         possible = [version for version in recent if version <= self.last_version]
         if possible:
             query = select(versions.c.version).where(versions.c.tenant == self.tenant)
@@ -54,6 +57,7 @@ class History:
                 "history_changed",
                 "The server does not know a version that this device has seen; it was probably restored "
                 "from a backup. Rebuild with a full pull.",
+                slices={slice_ for slice_, version in named if version in recent},
             )
 
 

@@ -24,10 +24,13 @@ MAX_PATCH_OPERATIONS = 1000
 MAX_SLICES = 200
 MAX_PAGE = 1000
 MAX_MINE = 1000
+MAX_DEVICE_CHARACTERS = 100
 DEFAULT_PAGE = 500
 
 _SLICE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 _TOKEN = re.compile(r"[!-~]{1,100}")
+#: Control characters (the category Cc) would spoil a line of a page or of a log.
+_DEVICE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_DEVICE_CHARACTERS}}}")
 _POINTER = re.compile(r"(/([^~/]|~[01])*)*", re.DOTALL)
 
 
@@ -59,6 +62,7 @@ class PushRequest:
     client: str
     principal: str
     user: str | None  # the user that the device was registered for, where it knows one
+    device: str | None  # the device's name for people
     n: int  # the client's count of pushes
     tag: str  # random, tells two pushes with one n apart
     mutations: tuple[Mutation | BadMutation, ...]
@@ -69,6 +73,7 @@ class PullRequest:
     client: str
     principal: str | None
     user: str | None
+    device: str | None
     slices: dict[str, str | None]  # slice -> cursor
     mine: frozenset[int]  # versions that the device's own pushes were answered
     limit: int
@@ -95,6 +100,7 @@ def push_request(message: Any) -> PushRequest:
         client=_token(fields, "client"),
         principal=_string(principal, "principal"),
         user=_optional_string(fields.get("user"), "user"),
+        device=_device(fields.get("device")),
         n=_count(fields.get("n"), "n"),
         tag=_token(fields, "tag"),
         mutations=tuple(_mutation(entry, f"mutations[{index}]") for index, entry in enumerate(entries)),
@@ -122,6 +128,7 @@ def pull_request(message: Any) -> PullRequest:
         client=_token(fields, "client"),
         principal=_optional_string(fields.get("principal"), "principal"),
         user=_optional_string(fields.get("user"), "user"),
+        device=_device(fields.get("device")),
         slices=dict(slices),
         mine=_mine(fields.get("mine")),
         limit=min(limit, MAX_PAGE),
@@ -245,6 +252,16 @@ def _string(value: Any, where: str) -> str:
 
 def _optional_string(value: Any, where: str) -> str | None:
     return None if value is None else _string(value, where)
+
+
+def _device(value: Any) -> str | None:
+    name = _optional_string(value, "device")
+    if name is not None and not _DEVICE.fullmatch(name):
+        raise _invalid(
+            f"device must be a name of 1 to {MAX_DEVICE_CHARACTERS} characters, and none may be a control "
+            "character."
+        )
+    return name
 
 
 def _token(fields: dict[str, Any], name: str) -> str:
