@@ -91,10 +91,7 @@ impl Item {
 
     /// Whether someone else's change came in that the page had not seen.
     fn is_unseen(&self, editor: Editor) -> bool {
-        self.version.is_some()
-            && self.conflict.is_none()
-            && editor.seen > Position(0)
-            && editor.seen < self.foreign
+        self.version.is_some() && self.conflict.is_none() && editor.seen < self.foreign
     }
 
     /// The page wrote over someone else's change without having seen it. What it had seen is not known.
