@@ -311,4 +311,6 @@ fn same(one: &Option<Json>, other: &Option<Json>) -> bool {
 }
 
 #[cfg(test)]
+mod stale_tests;
+#[cfg(test)]
 mod tests;
