@@ -154,6 +154,7 @@ impl Engine {
         let Applied {
             held_by,
             changed,
+            corrected,
             from_server,
             rolled_back,
             missing,
@@ -190,6 +191,7 @@ impl Engine {
                     self.clients.warn(Some(&edits.page), "conflict_changed", &text);
                 }
                 self.clients.tell_changed(Origin::Tab, Some(&edits.page), &changed, &self.journal);
+                self.clients.tell_author(&edits.page, &corrected, &self.journal);
                 self.clients.took_effect(&edits.page, record.position, record.slices());
             }
             Effects::Answers(_) => {

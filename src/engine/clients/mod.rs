@@ -221,6 +221,17 @@ impl Clients {
         folded.slices.extend(slices);
     }
 
+    /// Tells a page of items that became something else by its own change than it shows.
+    pub fn tell_author(&mut self, page: &Rc<str>, items: &ChangedItems, journal: &Journal) {
+        if !self.pages.contains(page) {
+            return;
+        }
+        let (position, n) = (journal.visible_position().0, journal.visible_burst(page));
+        for slice in collect::set(items.iter().map(|(key, _)| key.slice.clone())) {
+            self.post_to(page, from_worker::changed(&slice, position, n, Origin::Tab, items));
+        }
+    }
+
     /// Tells pages of items that changed, slice by slice.
     pub fn tell_changed(
         &mut self,

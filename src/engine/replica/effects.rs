@@ -6,7 +6,7 @@ use crate::bridge::action::{Change, Operation};
 use crate::bridge::config::{Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
-use crate::json::Json;
+use crate::json::{Json, equal};
 use crate::store::{
     AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason, Whole,
 };
@@ -115,6 +115,8 @@ pub struct Applied {
     pub held_by: usize,
     /// By a page.
     pub changed: ChangedItems,
+    /// Those of them that became something else than the page shows, which made the change.
+    pub corrected: ChangedItems,
     /// By the server.
     pub from_server: ChangedItems,
     /// Refused changes that were undone.
@@ -209,6 +211,7 @@ impl Replica {
     ) -> Applied {
         let mut applied = Applied::default();
         let mut changed = BTreeSet::new();
+        let mut corrected = BTreeSet::new();
         for (Operation { key, change }, at) in &edits.operations {
             let quiet = |slice: Option<&Slice>| slice.filter(|_| !urgent).cloned();
             let slice = quiet(slices.get(&key.slice));
@@ -223,20 +226,33 @@ impl Replica {
                 for key in self.keys_in(&key.slice) {
                     let effect = self.apply_edit(&key, &Edit::Delete, editor, slice.as_ref(), now);
                     if effect == Effect::Changed {
+                        if self.visible(&key).is_some() {
+                            corrected.insert(key.clone());
+                        }
                         changed.insert(key);
                     }
                 }
                 continue;
             };
+            let shown = edit.shown(self.visible(key));
             match self.apply_edit(key, &edit, editor, slice.as_ref(), now) {
-                Effect::Changed => drop(changed.insert(key.clone())),
+                Effect::Changed => {
+                    if shown.is_none_or(|shown| !is_same(shown.as_ref(), self.visible(key))) {
+                        corrected.insert(key.clone());
+                    }
+                    changed.insert(key.clone());
+                }
                 Effect::Missing => applied.missing.push(key.clone()),
                 Effect::NotRefused => applied.not_refused.push(key.clone()),
                 Effect::NotInConflict => applied.not_in_conflict.push(key.clone()),
                 Effect::Hidden | Effect::Nothing => {}
             }
         }
-        applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
+        let with_values = |keys: BTreeSet<Key>| -> ChangedItems {
+            keys.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect()
+        };
+        applied.changed = with_values(changed);
+        applied.corrected = with_values(corrected);
         applied
     }
 
@@ -367,6 +383,13 @@ impl Replica {
         self.debounce.set_earlier(key, now.tick.plus(SERVER_WRITE_MS));
         self.index(key);
         is_in_conflict && !was_in_conflict
+    }
+}
+
+fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || equal(one, other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 
