@@ -44,9 +44,9 @@ pub struct Model {
     pub decided: BTreeSet<Key>,
     /// The page that deleted an item last, and the position of its burst.
     deleted_by: BTreeMap<Key, (String, u64)>,
-    /// Items that a page updated without having seen that another one had deleted them: the deletion against the edit. What
-    /// they are is not known here.
-    pub deleted_unseen: BTreeSet<Key>,
+    /// Items that a page updated without having seen what another one had made of them. What the merge comes to is not known
+    /// here.
+    pub merged: BTreeSet<Key>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
     marks: BTreeMap<String, u64>,
@@ -178,8 +178,10 @@ impl Model {
                 continue;
             }
             let deleted = self.deleted_by.get(&key).filter(|(by, at)| *by != page && seen < *at);
-            if deleted.is_some() && matches!(change, Change::Update { .. }) && self.value(&key).is_none() {
-                self.deleted_unseen.insert(key.clone());
+            let is_deleted_unseen =
+                deleted.is_some() && matches!(change, Change::Update { .. }) && self.value(&key).is_none();
+            if is_deleted_unseen || change.is_behind(self.value(&key)) {
+                self.merged.insert(key.clone());
             }
             let Some(after) = change.over(self.value(&key)) else {
                 // Another device may have made the item.

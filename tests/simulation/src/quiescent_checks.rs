@@ -12,7 +12,7 @@ impl World {
     /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
     /// that knew nothing of each other.
     pub fn is_disturbed(&self, key: &Key) -> bool {
-        self.server.is_disturbed(key) || self.model.deleted_unseen.contains(key)
+        self.server.is_disturbed(key) || self.model.merged.contains(key)
     }
 
     /// P1 to P4, where nothing but this device changed anything: every durable burst took effect once and in order,
@@ -52,7 +52,7 @@ impl World {
                 // Under a new name the device cannot tell what it wrote under the old one.
                 let is_elses = self.server.changed_elsewhere.contains(key)
                     || (self.device.is_some() && self.is_disturbed(key))
-                    || self.model.deleted_unseen.contains(key)
+                    || self.model.merged.contains(key)
                     || self.server.rejected.contains(key)
                     || self.server.has_forked
                     // What a hook made of a withdrawn change is not what was sent.

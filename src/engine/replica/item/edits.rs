@@ -52,6 +52,21 @@ pub struct Editor<'a> {
     pub strategy: Strategy,
 }
 
+impl Edit {
+    /// The value that the page shows since it made the edit, of an item that was `before`; `None` where only the engine
+    /// knows what the edit comes to.
+    pub fn shown(&self, before: Option<&Json>) -> Option<Option<Json>> {
+        match self {
+            Edit::Put(value) => Some(Some(value.clone())),
+            Edit::Delete => Some(None),
+            Edit::Update(update) => {
+                Some(before.map(|before| update.after(before)).or_else(|| update.upsert.clone()))
+            }
+            Edit::Retry { .. } | Edit::Discard { .. } | Edit::Resolve { .. } => None,
+        }
+    }
+}
+
 impl Item {
     /// A page's change takes effect.
     pub fn edit(&mut self, edit: &Edit, editor: Editor) -> Effect {
@@ -91,10 +106,7 @@ impl Item {
 
     /// Whether someone else's change came in that the page had not seen.
     fn is_unseen(&self, editor: Editor) -> bool {
-        self.version.is_some()
-            && self.conflict.is_none()
-            && editor.seen > Position(0)
-            && editor.seen < self.foreign
+        self.version.is_some() && self.conflict.is_none() && editor.seen < self.foreign
     }
 
     /// The page wrote over someone else's change without having seen it. What it had seen is not known.

@@ -61,6 +61,8 @@ pub struct Operation {
     replaces: BTreeSet<u64>,
     /// It makes or takes away the whole item, whatever the item is.
     is_whole: bool,
+    /// It does not say what its page showed, so it is made on what the worker has.
+    pub is_on_workers: bool,
     is_durable: bool,
 }
 
@@ -88,7 +90,7 @@ impl Operation {
         let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
         let replaces = seen.values().copied().collect();
         let is_whole = is_put || after.is_none();
-        Operation { device, key, writes, seen, replaces, is_whole, is_durable: false }
+        Operation { device, key, writes, seen, replaces, is_whole, is_on_workers: false, is_durable: false }
     }
 }
 
@@ -126,8 +128,15 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server.
-    pub fn observe(&mut self, device: usize, bursts: &[Burst], effects: &[(Key, Option<Value>)]) {
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `told` says which
+    /// leaves the device was told of.
+    pub fn observe(
+        &mut self,
+        device: usize,
+        bursts: &[Burst],
+        effects: &[(Key, Option<Value>)],
+        told: impl Fn(u64) -> bool,
+    ) {
         let looked_at = self.looked_at.entry(device).or_default();
         let new = &bursts[*looked_at..];
         *looked_at = bursts.len();
@@ -135,7 +144,7 @@ impl Ledger {
             let places =
                 self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
             for place in places {
-                self.becomes_durable(place);
+                self.becomes_durable(place, &told);
             }
         }
         for (key, value) in &effects[self.effects..] {
@@ -147,22 +156,30 @@ impl Ledger {
         self.effects = effects.len();
     }
 
-    fn becomes_durable(&mut self, place: usize) {
-        let Operation { device, key, writes, is_whole, .. } = self.operations[place].clone();
-        let own: Vec<u64> = self
+    /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
+    /// device was told.
+    fn becomes_durable(&mut self, place: usize, told: impl Fn(u64) -> bool) {
+        let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
+        let others = self
             .operations
             .iter()
             .enumerate()
-            .filter(|(other, operation)| {
-                *other != place && operation.device == device && operation.key == key && operation.is_durable
-            })
-            .flat_map(|(_, operation)| &operation.writes)
-            .filter(|(path, _)| is_whole || writes.contains_key(*path))
-            .filter_map(|(_, leaf)| *leaf)
-            .collect();
+            .filter(|(other, operation)| *other != place && operation.key == key && operation.is_durable);
+        let mut replaced = Vec::new();
+        for (_, other) in others {
+            for (path, leaf) in &other.writes {
+                let Some(leaf) = leaf.filter(|_| is_whole || writes.contains_key(path)) else { continue };
+                if other.device == device || (is_on_workers && told(leaf)) {
+                    replaced.push((path.clone(), leaf));
+                }
+            }
+        }
         let operation = &mut self.operations[place];
         operation.is_durable = true;
-        operation.replaces.extend(own);
+        for (path, leaf) in replaced {
+            operation.writes.entry(path).or_insert(None);
+            operation.replaces.insert(leaf);
+        }
         let given: Vec<u64> = operation.writes.values().filter_map(|leaf| *leaf).collect();
         operation.replaces.retain(|leaf| !given.contains(leaf));
     }
@@ -391,12 +408,12 @@ mod tests {
             self.ledger.dispatched((device, "page", n), vec![operation]);
             let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
             self.bursts[device].push(burst);
-            self.ledger.observe(device, &self.bursts[device], &self.effects);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
         }
 
         fn brings(&mut self, device: usize, value: Option<Value>) {
             self.effects.push((key(), value));
-            self.ledger.observe(device, &self.bursts[device], &self.effects);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
         }
 
         /// What is wrong where the server has this, and devices keep these texts.

@@ -128,7 +128,9 @@ impl FleetScenario {
 
     pub(super) fn observe(&mut self, device: usize) {
         let Fleet { devices, server, .. } = &self.fleet;
-        self.ledger.observe(device, &devices[device].model.bursts, &server.effects);
+        let world = &devices[device];
+        self.ledger
+            .observe(device, &world.model.bursts, &server.effects, |leaf| world.known.contains_key(&leaf));
     }
 
     pub(super) fn run_for(&mut self, ms: u64) {

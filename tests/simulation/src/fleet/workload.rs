@@ -138,7 +138,9 @@ fn operations(device: usize, action: &Value, view: &mut BTreeMap<Key, Value>) ->
             (None, _) => continue,
         };
         let is_put = matches!(change, Change::Put(_));
-        operations.push(Operation::new(device, key.clone(), before.as_ref(), after.as_ref(), is_put));
+        let mut operation = Operation::new(device, key.clone(), before.as_ref(), after.as_ref(), is_put);
+        operation.is_on_workers = matches!(change, Change::Update { .. }) && action.get("was").is_none();
+        operations.push(operation);
         match after {
             Some(after) => drop(view.insert(key, after)),
             None => drop(view.remove(&key)),
