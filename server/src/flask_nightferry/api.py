@@ -48,7 +48,10 @@ def push_view() -> Response:
     message = wire.push_request(read_json(request))
     _require_principal(principal, message)
     state.make_ready(current_app)
-    outcome = push(state.store, state.hooks, principal, message, now=time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    with state.admission.admit(principal.tenant):
+        horizon = now - state.config.horizon_ms
+        outcome = push(state.store, state.hooks, principal, message, now, horizon)
     _signal(outcome.changes)
     return _reply(principal, version=outcome.version, results=outcome.results)
 

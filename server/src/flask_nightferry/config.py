@@ -16,6 +16,7 @@ OPTIONS = (
     "NIGHTFERRY_ALLOW_ANONYMOUS",
     "NIGHTFERRY_CREATE_TABLES",
     "NIGHTFERRY_DATABASE_URL",
+    "NIGHTFERRY_HORIZON_DAYS",
     "NIGHTFERRY_ORIGINS",
     "NIGHTFERRY_SHARED_TENANT",
     "NIGHTFERRY_URL_PREFIX",
@@ -44,6 +45,8 @@ class Config:
     origins: frozenset[str]
     #: `NIGHTFERRY_SHARED_TENANT`: users of one tenant are meant to share its items, so there is no warning.
     shared_tenant: bool
+    #: `NIGHTFERRY_HORIZON_DAYS`, in ms: how long deletions and versions are remembered.
+    horizon_ms: int
 
 
 def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
@@ -59,6 +62,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         create_tables=_switch("NIGHTFERRY_CREATE_TABLES", settings.get("NIGHTFERRY_CREATE_TABLES")),
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
         shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
+        horizon_ms=_days("NIGHTFERRY_HORIZON_DAYS", settings.get("NIGHTFERRY_HORIZON_DAYS", 90)),
     )
 
 
@@ -83,6 +87,12 @@ def _url_prefix(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
         raise ConfigurationError("NIGHTFERRY_URL_PREFIX must be a path such as /nightferry.")
     return value.rstrip("/")
+
+
+def _days(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number of days, at least 1, not {value!r}.")
+    return value * 24 * 60 * 60 * 1000
 
 
 def _switch(name: str, value: Any) -> bool | None:

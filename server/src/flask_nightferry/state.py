@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
+from .admission import Admission
 from .auth import Authenticate
 from .config import Config
 from .push import Hooks
@@ -22,6 +23,7 @@ class State:
     authenticate: Authenticate | None
     hooks: Hooks
     shared_tenant_warning: SharedTenantWarning
+    admission: Admission = field(default_factory=Admission)
 
     @property
     def anonymous(self) -> bool:
