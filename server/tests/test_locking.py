@@ -197,7 +197,10 @@ LOCK = "SELECT 1 FROM nightferry_tenants WHERE tenant = 'acme' FOR UPDATE"
 
 @postgresql_only
 def test_f77_a_lock_is_waited_for_in_vain_for_so_long_only(
-    make_app: MakeApp, database: Database, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(store, "BUSY_TIMEOUT_MS", 100)
     device = Device(make_app())
@@ -206,6 +209,7 @@ def test_f77_a_lock_is_waited_for_in_vain_for_so_long_only(
         other.execute(LOCK)
         body = device.push_body(put("b", 1))
         assert error_of(device.post("push", body)) == (503, "unavailable")
+        assert "lock timeout" in caplog.text
         assert device.everything() == {("files", "a"): 1}  # reading goes on
         other.rollback()
         assert device.post("push", body).status_code == 200

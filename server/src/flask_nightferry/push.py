@@ -18,6 +18,7 @@ from .compare import Conflict, Effect, Rejected, decide, rejected_value, unreada
 from .errors import unavailable
 from .hooks import Change, Hook, Refused
 from .idempotency import Answer, GivenAnswer, LatestPush
+from .patch import Moves
 from .rows import Item, StoredItem, Unreadable, find_items, find_versions, server_side
 from .schema import items, upsert
 from .store import Store, in_one_trip
@@ -120,9 +121,13 @@ class _Draft:
         self._forgettable = find_forgettable(connection, self._history, horizon)
 
     def decide(self) -> None:
-        """Decides about the mutations that were looked up. Holds no connection: a hook may take its time."""
+        """Decides about the mutations that were looked up. Holds no connection: a hook may take its time.
+
+        Raises ApiError (`too_large`).
+        """
+        moves = Moves()
         for mutation in self._undecided:
-            self.decisions[_item(mutation)] = self._decision(mutation)
+            self.decisions[_item(mutation)] = self._decision(mutation, moves)
 
     def apply(self, connection: Connection) -> Outcome | None:
         """Writes effects and answers; None where an item was changed meanwhile: look at it again."""
@@ -164,21 +169,21 @@ class _Draft:
             del self.decisions[item]
         return not overtaken
 
-    def _decision(self, mutation: Mutation | BadMutation) -> _Decision:
+    def _decision(self, mutation: Mutation | BadMutation, moves: Moves) -> _Decision:
         row = self._rows.get(_item(mutation))
         seen = None if row is None else row.version
         try:
             if isinstance(mutation, BadMutation):
                 raise Rejected(mutation.code, mutation.message)
-            return self._compared(mutation, row)
+            return self._compared(mutation, row, moves)
         except Rejected as refusal:
             fields = {"status": "rejected", "code": refusal.code, "message": refusal.message}
             return _Decision(seen, fields | server_side(row, self.principal, self.request.client))
 
-    def _compared(self, mutation: Mutation, row: StoredItem | None) -> _Decision:
+    def _compared(self, mutation: Mutation, row: StoredItem | None, moves: Moves) -> _Decision:
         seen = None if row is None else row.version
         try:
-            effect = decide(mutation, row)
+            effect = decide(mutation, row, moves)
         except Conflict:
             side = server_side(row, self.principal, self.request.client)
             if "unreadable" in side:
