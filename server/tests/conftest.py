@@ -1,26 +1,27 @@
-"""A real app with a real SQLite file, and a client that speaks the wire."""
+"""A real app on a real database, SQLite and PostgreSQL in turn, and a client that speaks the wire."""
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask, Request
-from sqlalchemy import create_engine
+from postgresql import plain, private_server
+from sqlalchemy.engine import URL
 from werkzeug.test import TestResponse
 
 from flask_nightferry import Nightferry, Principal
-from flask_nightferry.schema import metadata
 from flask_nightferry.state import state_of
 
-#: Another database to run the suite on, which is emptied by every test.
-DATABASE_URL = os.environ.get("NIGHTFERRY_TEST_DATABASE_URL")
-
-sqlite_only = pytest.mark.skipif(DATABASE_URL is not None, reason="is about the SQLite file")
+#: Marks a test that is about the SQLite file, or about PostgreSQL.
+sqlite_only = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+postgresql_only = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 WIRE = Path(__file__).parents[2] / "tests" / "wire"
 
@@ -118,20 +119,54 @@ def authenticate(request: Request) -> Principal | None:
 MakeApp = Callable[..., Flask]
 
 
+@dataclass(frozen=True)
+class Database:
+    """Where a test's items are: a SQLite file in the instance folder, or a schema of a PostgreSQL server."""
+
+    name: str
+    #: What an app's configuration needs for it.
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[URL]:
+    with private_server() as url:
+        yield url
+
+
+_schemas = itertools.count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The test's own database, empty. Every test that uses one runs on both kinds."""
+    if request.param == "sqlite":
+        yield Database("sqlite")
+        return
+    server: URL = request.getfixturevalue("postgresql_server")
+    schema = f"test_{next(_schemas)}"
+    with psycopg.connect(plain(server), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        yield Database("postgresql", {"NIGHTFERRY_DATABASE_URL": within_schema(server, schema)})
+        # A transaction that a test has left open would make this wait.
+        connection.execute("SET lock_timeout = '10s'")
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def within_schema(server: URL, schema: str) -> str:
+    """The URL of one schema of the server."""
+    url = server.update_query_dict({"options": f"-csearch_path={schema}"})
+    return url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
-def make_app(tmp_path: Path) -> Iterator[MakeApp]:
+def make_app(tmp_path: Path, database: Database) -> Iterator[MakeApp]:
     """Makes an app over the test's own database; keywords are options."""
-    database = {}
-    if DATABASE_URL is not None:
-        database = {"NIGHTFERRY_DATABASE_URL": DATABASE_URL}
-        engine = create_engine(DATABASE_URL)
-        metadata.drop_all(engine)
-        engine.dispose()
     apps = []
 
     def make(nightferry: Nightferry | None = None, **options: Any) -> Flask:
         app = Flask("tests", instance_path=str(tmp_path / "instance"))
-        app.config.update({"NIGHTFERRY_CREATE_TABLES": True} | database | options)
+        app.config.update({"NIGHTFERRY_CREATE_TABLES": True} | database.options | options)
         (nightferry or Nightferry(authenticate=authenticate)).init_app(app)
         apps.append(app)
         return app

@@ -14,6 +14,7 @@ from conftest import Device, MakeApp, error_of, golden, put, sqlite_only
 from flask import Flask
 
 from flask_nightferry import Nightferry, store, strict_json, wire
+from flask_nightferry.schema import items
 from flask_nightferry.state import state_of
 
 LIMIT = wire.MAX_BODY_BYTES
@@ -48,13 +49,10 @@ def test_f40_what_is_strict_json_comes_out_as_it_went_in(device: Device, case: d
     assert strict_json.same(found, strict_json.checked(strict_json.parse(case["equals"])))
 
 
-@sqlite_only
 def test_f40_a_stored_nan_stops_no_pull_and_no_push(device: Device, caplog: pytest.LogCaptureFixture) -> None:
     device.push(put("a", 1), put("b", 2), put("c", 3))
-    file = state_of(device.http.application).config.database_url.database
-    with sqlite3.connect(str(file)) as database:
-        database.execute("UPDATE nightferry_items SET value = 'NaN' WHERE CAST(id AS TEXT) = 'a'")
-    database.close()
+    with state_of(device.http.application).store.write() as connection:
+        connection.execute(items.update().where(items.c.id == "a").values(value="NaN"))
     for limit in (1, 2, 3, 500):
         assert device.everything(limit=limit) == {("files", "b"): 2, ("files", "c"): 3}
     assert "not strict JSON" in caplog.text

@@ -1,15 +1,15 @@
-"""Concurrency, durability, and how tables come to be, on real SQLite files."""
+"""Concurrency, durability, and how tables come to be."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Device, MakeApp, authenticate, error_of, put, sqlite_only
+from conftest import Database, Device, MakeApp, authenticate, error_of, put, sqlite_only
 from flask import Flask
 from sqlalchemy import event, text
 
@@ -145,17 +145,27 @@ def test_a_pull_reads_by_its_index(app: Flask) -> None:
             assert not [row for row in plan if "TEMP B-TREE" in row.detail]
 
 
-def production(tmp_path: Path, **options: Any) -> Flask:
-    app = Flask("tests", instance_path=str(tmp_path / "instance"))
-    app.config.update(options)
-    Nightferry(app, authenticate=authenticate)
-    return app
+@pytest.fixture
+def production(tmp_path: Path, database: Database) -> Iterator[MakeApp]:
+    """Makes an app as it is deployed: no option but where its items are."""
+    apps = []
+
+    def make(**options: Any) -> Flask:
+        app = Flask("tests", instance_path=str(tmp_path / "instance"))
+        app.config.update(database.options | options)
+        Nightferry(app, authenticate=authenticate)
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        state_of(app).store.engine.dispose()
 
 
 def test_without_tables_it_says_503_and_the_log_says_what_to_do(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    production: MakeApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = production(tmp_path)
+    app = production()
     device = Device(app)
     assert error_of(device.post("pull", device.pull_body({}))) == (503, "unavailable")
     assert error_of(app.test_client().get("/nightferry/health")) == (503, "unavailable")
@@ -169,15 +179,14 @@ def test_without_tables_it_says_503_and_the_log_says_what_to_do(
 
 
 @pytest.mark.parametrize("flag", ["DEBUG", "TESTING"])
-def test_in_development_the_tables_are_made_on_first_use(tmp_path: Path, flag: str) -> None:
-    app = production(tmp_path)
-    app.config[flag] = True
-    assert Device(app).push(put("a", 1))[0]["status"] == "applied"
-    assert (tmp_path / "instance" / "nightferry.sqlite3").exists()
-    off = production(tmp_path / "off", NIGHTFERRY_CREATE_TABLES=False)
+def test_in_development_the_tables_are_made_on_first_use(production: MakeApp, flag: str) -> None:
+    off = production(NIGHTFERRY_CREATE_TABLES=False)
     off.config[flag] = True
     device = Device(off)
     assert error_of(device.post("pull", device.pull_body({}))) == (503, "unavailable")
+    app = production()
+    app.config[flag] = True
+    assert Device(app).push(put("a", 1))[0]["status"] == "applied"
 
 
 def test_many_first_requests_at_once(app: Flask) -> None:
@@ -191,7 +200,6 @@ def test_many_first_requests_at_once(app: Flask) -> None:
         assert set(threads.map(work, range(8))) == {"applied"}
 
 
-@sqlite_only
 def test_tables_of_a_newer_format_are_left_alone(
     app: Flask, make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -201,9 +209,8 @@ def test_tables_of_a_newer_format_are_left_alone(
     device = Device(make_app())
     assert error_of(device.post("push", device.push_body(put("b", 1)))) == (503, "unavailable")
     assert "format 2" in caplog.text
-    with sqlite3.connect(str(state_of(app).config.database_url.database)) as database:
-        assert database.execute("SELECT count(*) FROM nightferry_items").fetchone() == (1,)
-    database.close()
+    with state_of(app).store.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM nightferry_items")) == 1
 
 
 def test_tables_that_lack_a_column_are_named_in_the_log(

@@ -154,7 +154,12 @@ impl<'a> Action<'a> {
         };
         let context = Context { kind, slice: name, payload, id: self.id.as_deref() };
         if config.single {
-            return context.single(verb).map(one);
+            return match verb {
+                "updateItem" => Context { id: Some("value"), ..context }
+                    .update(&self.unset, self.upsert, self.was)
+                    .map(one),
+                _ => context.single(verb).map(one),
+            };
         }
         match verb {
             "addItems" => context.items(),
@@ -341,7 +346,7 @@ impl Context<'_> {
             return bad(
                 "unknown_action",
                 format!(
-                    "The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.",
+                    "The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace and updateItem changes.",
                     self.kind, self.slice
                 ),
             );

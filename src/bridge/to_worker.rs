@@ -37,6 +37,8 @@ pub enum Body {
     /// Waits until the server has every change of the slice, or of its item `id`, that arrived before it. Answered by
     /// `done`, `failed` (`conflict`, `rejected`, `not_synced`), or `expected` where bursts up to `after` are missing.
     Synced { request: u64, after: u64, slice: String, id: Option<String> },
+    /// Pulls what others changed; with `rebuild`, everything from the beginning. The rest is as for a flush.
+    Pull { request: u64, after: u64, rebuild: bool },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
@@ -110,6 +112,7 @@ pub struct Envelope<'a> {
     pub epoch: Option<Cow<'a, str>>,
     pub slice: Option<Cow<'a, str>>,
     pub id: Option<Cow<'a, str>>,
+    pub rebuild: Option<bool>,
     /// The name of the device, for people.
     pub device: Option<Cow<'a, str>>,
     #[serde(with = "present")]
@@ -149,6 +152,9 @@ impl Envelope<'_> {
             ("id", &self.id),
             ("device", &self.device),
         ];
+        if let Some(rebuild) = self.rebuild {
+            out.raw("rebuild", if rebuild { "true" } else { "false" });
+        }
         for (name, text) in strings {
             if let Some(text) = text {
                 out.string(name, text);
@@ -172,7 +178,7 @@ impl Envelope<'_> {
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     let Envelope { request, after, n, first, epoch, slice, id, device, .. } = envelope;
-    let Envelope { slices, auto_sync, settings, observed, .. } = envelope;
+    let Envelope { slices, auto_sync, settings, observed, rebuild, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
     let [epoch, slice, id, device] = [epoch, slice, id, device].map(|text| text.map(Cow::into_owned));
@@ -191,6 +197,7 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "sync" => Body::Sync { request: request?, after },
         "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
         "conflicts" => Body::Conflicts { request: request? },
+        "pull" => Body::Pull { request: request?, after, rebuild: rebuild.unwrap_or_default() },
         "synced" => Body::Synced { request: request?, after, slice: slice?, id },
         "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
@@ -231,6 +238,7 @@ mod tests {
             epoch: text("é"),
             slice: text("files"),
             id: text("a/b"),
+            rebuild: Some(true),
             device: text("Firefox on Linux"),
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),

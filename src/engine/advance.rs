@@ -9,11 +9,18 @@ use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, Page, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
-use crate::store::{AnswerRow, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
+use crate::collect;
+use crate::store::{
+    AnswerRow, Answers, Cursors, InRebuild, Loaded, Pulled, RebuildReason, RecordHead, StoreError, Write,
+};
 use crate::units::Position;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// So many pages of pulls may wait to be written to their items' stores.
 const MAX_UNWRITTEN_PULLS: usize = 4;
+/// A record goes through so many items that a rebuild has not named.
+const MAX_UNNAMED: usize = 500;
 
 impl Engine {
     pub(super) fn advance(&mut self) {
@@ -24,6 +31,7 @@ impl Engine {
         }
         self.parse();
         self.requeue();
+        self.end_rebuild();
         self.take_effect();
         self.write();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
@@ -134,6 +142,7 @@ impl Engine {
         if !self.storage.is_loading() && self.storage.may_read(self.now.tick) {
             let mut missing = self.replay.missing(&self.replica, self.settings.slices());
             self.add_requeued(&mut missing);
+            self.add_rebuilt(&mut missing);
             if !missing.keys.is_empty() || !missing.slices.is_empty() {
                 self.load(missing);
             }
@@ -196,7 +205,7 @@ impl Engine {
                 }
                 self.clients.reached(view!(self));
             }
-            Effects::Pulled(changes) => {
+            Effects::Pulled(Pulled { changes, .. }) => {
                 for change in changes.iter().filter(|change| !change.own) {
                     self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
                 }
@@ -213,7 +222,8 @@ impl Engine {
     fn release_slices(&mut self) {
         for slice in self.replica.loaded_slices() {
             let is_requeued = self.settings.slice_to_requeue().is_some_and(|name| *name == slice);
-            if !self.replay.needs_slice(&slice) && !is_requeued {
+            let is_rebuilt = self.rebuilt_slices().contains(&slice);
+            if !self.replay.needs_slice(&slice) && !is_requeued && !is_rebuilt {
                 self.replica.release_slice(&slice, self.settings.slices());
             }
         }
@@ -302,6 +312,20 @@ impl Engine {
         }
     }
 
+    /// The slices of a rebuild are read fully once its pages are written.
+    fn add_rebuilt(&self, missing: &mut Missing) {
+        if self.uplink.rebuilt().is_none() || !self.are_pulls_stored() {
+            return;
+        }
+        for name in self.rebuilt_slices().into_iter().filter(|name| !self.replica.is_fully_loaded(name)) {
+            let Some(slice) = self.settings.slices().get(&name) else { continue };
+            let wanted = crate::store::Whole { slice: name, store: slice.store.clone() };
+            if !missing.slices.contains(&wanted) {
+                missing.slices.push(wanted);
+            }
+        }
+    }
+
     /// Begins the transactions that are due.
     fn write(&mut self) {
         if !self.storage.may_write(self.now.tick) || self.replay.is_recovering() {
@@ -366,7 +390,7 @@ impl Engine {
                 replica: &self.replica,
                 slices: self.settings.slices(),
                 may_choose,
-                may_pull: self.journal.unwritten_pulls() < MAX_UNWRITTEN_PULLS,
+                may_pull: self.uplink.is_pull_due() && self.may_pull(),
                 requeued: self.settings.requeued(),
             };
             if self.replay.is_recovering() || self.journal.has_pending_answers() {
@@ -392,6 +416,22 @@ impl Engine {
         self.storage.add_standalone(kept);
     }
 
+    /// Whether another page of a pull may be taken: so many may wait to be written, and no more.
+    fn may_pull(&self) -> bool {
+        let pulls = self.journal.pulls();
+        let earlier = pulls.len().checked_sub(MAX_UNWRITTEN_PULLS).and_then(|at| pulls.get(at));
+        earlier.is_none_or(|position| self.is_stored(*position))
+    }
+
+    /// Whether all pages that were pulled are in stores and rows.
+    fn are_pulls_stored(&self) -> bool {
+        self.journal.pulls().last().is_none_or(|position| self.is_stored(*position))
+    }
+
+    fn is_stored(&self, position: Position) -> bool {
+        self.journal.is_visible_through(position) && self.replica.is_stored_through(position)
+    }
+
     /// Makes a record of answers, with what is left of the push.
     fn record(&mut self, results: Vec<AnswerRow>, with: Vec<Write>) {
         let text = Answers { results }.to_text();
@@ -406,15 +446,77 @@ impl Engine {
         for reason in malformed {
             self.clients.warn(None, "malformed_change", &reason);
         }
-        if !changes.is_empty() {
-            let policies = self.settings.slices().policies();
-            let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
-            self.journal.add(head, Pulled { changes }.to_text(), Vec::new());
+        let rebuild = self.uplink.rebuild().map(|row| InRebuild { since: row.since, reason: row.reason });
+        if !changes.is_empty() || rebuild.is_some() {
+            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());
         } else if !self.journal.has_pulls() {
             self.storage.add_standalone(write_cursors(&cursors));
         }
         self.needs_advance = true;
         self.clients.reached(view!(self));
+    }
+
+    fn add_pulled(&mut self, pulled: Pulled, cursors: Cursors, with: Vec<Write>) {
+        let policies = self.settings.slices().policies();
+        let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
+        self.journal.add(head, pulled.to_text(), with);
+        self.needs_advance = true;
+    }
+
+    /// Begins to pull slices (all of them, where none is named) from their beginning.
+    pub(super) fn begin_rebuild(
+        &mut self,
+        reason: RebuildReason,
+        slices: Vec<Rc<str>>,
+        withdrawn: Vec<AnswerRow>,
+    ) {
+        let slices = match slices.is_empty() {
+            true => self.settings.slices().pulled().cloned().collect(),
+            false => slices,
+        };
+        // What is taken back is no item that the server names.
+        let last = self.journal.last();
+        let since = if withdrawn.is_empty() { last } else { last.next() };
+        let with = self.uplink.begin_rebuild(since, reason, slices);
+        self.journal.set_rebuild(self.uplink.rebuild().cloned());
+        match withdrawn.is_empty() {
+            true => self.storage.add_standalone(with),
+            false => self.record(withdrawn, with),
+        }
+        self.needs_advance = true;
+    }
+
+    /// Once all pages of a rebuild are written, goes through the items that none has named.
+    fn end_rebuild(&mut self) {
+        let Some(row) = self.uplink.rebuild().filter(|_| self.uplink.rebuilt().is_some()) else { return };
+        let rebuild = InRebuild { since: row.since, reason: row.reason };
+        let slices = self.rebuilt_slices();
+        let is_loaded = slices.iter().all(|slice| self.replica.is_fully_loaded(slice));
+        if !is_loaded || !self.are_pulls_stored() || self.journal.has_pending_answers() {
+            return;
+        }
+        let mut unnamed = self.replica.unnamed(rebuild, &slices);
+        let end = vec![Write::delete_meta("rebuild")];
+        self.uplink.end_rebuild();
+        self.journal.set_rebuild(None);
+        if unnamed.is_empty() {
+            self.storage.add_standalone(end.clone());
+        }
+        while !unnamed.is_empty() {
+            let rest = unnamed.split_off(unnamed.len().min(MAX_UNNAMED));
+            let with = if rest.is_empty() { end.clone() } else { Vec::new() };
+            let pulled = Pulled { changes: Vec::new(), rebuild: Some(rebuild), unnamed };
+            self.add_pulled(pulled, Cursors::new(), with);
+            unnamed = rest;
+        }
+        self.release_slices();
+        self.needs_advance = true;
+    }
+
+    /// The slices of a rebuild whose pages have all come, as far as they are pulled.
+    fn rebuilt_slices(&self) -> BTreeSet<Rc<str>> {
+        let Some(rebuilt) = self.uplink.rebuilt() else { return BTreeSet::new() };
+        collect::set(self.settings.slices().pulled().filter(|slice| rebuilt.contains(*slice)).cloned())
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
@@ -444,6 +546,10 @@ impl Engine {
             Outcome::Reached => self.clients.reached(view!(self)),
             Outcome::Answers { answers, with } => self.record(answers, with),
             Outcome::Pulled(page) => self.record_page(page),
+            Outcome::Rebuild { reason, slices, withdrawn, message } => {
+                self.clients.warn(None, "rebuild", &message);
+                self.begin_rebuild(reason, slices, withdrawn);
+            }
             Outcome::Failed(failure) => self.request_failed(&failure),
         }
     }

@@ -16,7 +16,7 @@
 //! 6. How far a page has come, and how far the journal is trimmed, never goes back.
 
 use crate::json::{number, quoted, shared};
-use crate::store::{Cursors, JOURNAL, META, Policies, RecordHead, RecordRow, Row, RowKey, Write};
+use crate::store::{Cursors, JOURNAL, META, Policies, RebuildRow, RecordHead, RecordRow, Row, RowKey, Write};
 use crate::units::{BurstNo, Millis, Position, Tick};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -144,6 +144,8 @@ pub struct Journal {
     /// Durable, not in effect yet: positions, with the page's burst.
     waiting: VecDeque<(Position, Option<Burst>)>,
     retained: BTreeMap<Position, Retained>,
+    /// A rebuild under way: the cursors of records up to its position are not those of its slices any more.
+    rebuild: Option<RebuildRow>,
     bytes: usize,
     large_since: Option<Tick>,
     marks: BTreeMap<Rc<str>, PageProgress>,
@@ -350,9 +352,10 @@ impl Journal {
         writes.push(Write::Trim { store: shared(JOURNAL), through: through.0 });
         writes.push(Write::meta("position", &number(through.0)));
         let (mut marks, mut cursors) = (BTreeMap::new(), BTreeMap::new());
-        for record in self.retained.range(..=through).map(|(_, record)| record) {
+        for (position, record) in self.retained.range(..=through) {
             marks.extend(record.burst.iter().map(|(page, n)| (page, *n)));
-            cursors.extend(record.cursors.iter().flatten());
+            let is_valid = |slice: &Rc<str>| is_cursor_valid(self.rebuild.as_ref(), slice, *position);
+            cursors.extend(record.cursors.iter().flatten().filter(|(slice, _)| is_valid(slice)));
         }
         writes.extend(write_cursors(cursors));
         for (page, n) in marks {
@@ -405,19 +408,22 @@ impl Journal {
         unwritten.filter(|record| record.burst().is_none()).cloned().collect()
     }
 
-    /// How many pages of pulls are not written to their items' stores and rows.
-    pub fn unwritten_pulls(&self) -> usize {
-        let queued =
-            self.writing.iter().chain(&self.queue).filter(|queued| queued.record.cursors().is_some());
-        let is_unwritten = |record: &&Retained| record.cursors.is_some() && record.left != Some(0);
-        queued.count() + self.retained.values().filter(is_unwritten).count()
+    /// Slices are pulled from their beginning, or all of that is done.
+    pub fn set_rebuild(&mut self, rebuild: Option<RebuildRow>) {
+        self.rebuild = rebuild;
+    }
+
+    /// The positions of the pages of pulls that it has, ascending.
+    pub fn pulls(&self) -> Vec<Position> {
+        let unwritten = self.writing.iter().chain(&self.queue).map(|queued| &queued.record);
+        let unwritten = unwritten.filter(|record| record.cursors().is_some()).map(|record| record.position);
+        let retained = self.retained.iter().filter(|(_, record)| record.cursors.is_some());
+        retained.map(|(position, _)| *position).chain(unwritten).collect()
     }
 
     /// Whether the journal has a page of a pull, so that the cursors in `_meta` do not count.
     pub fn has_pulls(&self) -> bool {
-        let is_queued =
-            self.writing.iter().chain(&self.queue).any(|queued| queued.record.cursors().is_some());
-        is_queued || self.retained.values().any(|record| record.cursors.is_some())
+        !self.pulls().is_empty()
     }
 
     /// Whether a page's burst waits to be appended.
@@ -429,6 +435,11 @@ impl Journal {
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.writing.is_empty() && self.waiting.is_empty()
     }
+}
+
+/// Whether a cursor of a slice that a record at `position` has says how far the slice is pulled.
+pub fn is_cursor_valid(rebuild: Option<&RebuildRow>, slice: &str, position: Position) -> bool {
+    rebuild.is_none_or(|rebuild| position > rebuild.since || !rebuild.slices.contains(slice))
 }
 
 /// What writes cursors, `_meta.cursor:<slice>`.

@@ -7,7 +7,7 @@ use super::storage::Purpose;
 use super::{Engine, Output};
 use crate::bridge::from_worker::{self, To};
 use crate::bridge::to_worker::{Body, ToWorker};
-use crate::store::StoreError;
+use crate::store::{RebuildReason, StoreError};
 use crate::units::{BurstNo, Position};
 use std::rc::Rc;
 
@@ -66,6 +66,7 @@ impl Engine {
             Body::Flush { after, .. }
             | Body::Sync { after, .. }
             | Body::Synced { after, .. }
+            | Body::Pull { after, .. }
             | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
@@ -75,6 +76,14 @@ impl Engine {
             Body::Sync { request, .. } => {
                 self.uplink.retry_now(self.now.tick);
                 self.wait_for(page, request, Wants::Sync);
+            }
+            Body::Pull { request, rebuild, .. } => {
+                if rebuild {
+                    let withdrawn = self.uplink.take_back();
+                    self.begin_rebuild(RebuildReason::CursorExpired, Vec::new(), withdrawn);
+                }
+                self.uplink.retry_now(self.now.tick);
+                self.wait_for(page, request, Wants::Pull);
             }
             Body::Check { request } => {
                 self.uplink.probe();

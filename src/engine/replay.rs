@@ -183,7 +183,7 @@ pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadA
             (*at, policies, Effects::Answers(Answers::read(&record.text)?.results))
         }
         RecordHead::Pulled { at, policies, .. } => {
-            (*at, policies, Effects::Pulled(Pulled::read(&record.text)?.changes))
+            (*at, policies, Effects::Pulled(Pulled::read(&record.text)?))
         }
     };
     Some((ParsedRecord::new(record.position, at, effects, policies.clone()), bad))

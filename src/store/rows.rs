@@ -249,10 +249,48 @@ impl PulledRow {
     }
 }
 
+/// Why slices are pulled from their beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuildReason {
+    /// The device has not pulled for so long that the server has forgotten deletions since.
+    CursorExpired,
+    /// The server's data is another than the device has seen: restored from a backup, or begun anew.
+    HistoryChanged,
+}
+
+/// A rebuild under way, `_meta.rebuild`: these slices are pulled from their beginning; then their items that were not
+/// named are gone through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebuildRow {
+    /// The newest position when it began: a named item has a newer one.
+    pub since: Position,
+    pub reason: RebuildReason,
+    pub slices: BTreeSet<Rc<str>>,
+}
+
+impl RebuildRow {
+    pub fn write(&self) -> Write {
+        Write::meta("rebuild", &write(self))
+    }
+}
+
+/// The rebuild that a page of a pull belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InRebuild {
+    pub since: Position,
+    pub reason: RebuildReason,
+}
+
 /// The text of a record of a page of a pull.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pulled {
     pub changes: Vec<PulledRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<InRebuild>,
+    /// Items of a rebuild that no page named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<(Rc<str>, Rc<str>)>,
 }
 
 impl Pulled {

@@ -177,18 +177,13 @@ pub fn ensure_chromium() -> Result<Chromium> {
             found = Some(chromium);
             return Ok(Step::UpToDate);
         }
-        let apt_get = process::find(&["apt-get"]);
-        if apt_get.is_none() || !is_root() {
+        if !can_apt_get() {
             bail!(
                 "Chromium or chromedriver is missing. On Debian or Ubuntu: `sudo {INSTALL}`. Elsewhere install Chrome and the \
                  chromedriver of the same version; CHROMIUM and CHROMEDRIVER may name them."
             );
         }
-        println!("  {INSTALL}");
-        process::quiet(&mut command("apt-get", ["update"]))?;
-        let arguments = ["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"];
-        process::quiet(command("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-            .with_context(|| format!("installing failed; type `{INSTALL}` to see why"))?;
+        apt_get_install(&["chromium", "chromium-driver"])?;
         let chromium = find_chromium()
             .context("apt-get installed Chromium, yet it is not in PATH; set CHROMIUM and CHROMEDRIVER")?;
         check_versions(&chromium)?;
@@ -233,6 +228,66 @@ fn check_versions(chromium: &Chromium) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The folder of PostgreSQL's `initdb` and `postgres`, for a server that the tests start themselves. An installed one is used
+/// (`NIGHTFERRY_POSTGRESQL` chooses it); where there is none, root installs Debian's package.
+pub fn ensure_postgresql() -> Result<PathBuf> {
+    let mut found = None;
+    step("PostgreSQL", || {
+        found = find_postgresql();
+        if found.is_some() {
+            return Ok(Step::UpToDate);
+        }
+        if !can_apt_get() {
+            bail!(
+                "PostgreSQL is missing. On Debian or Ubuntu: `sudo apt-get install postgresql`. Elsewhere put initdb and postgres \
+                 into PATH; NIGHTFERRY_POSTGRESQL may name their folder."
+            );
+        }
+        apt_get_install(&["postgresql"])?;
+        found = find_postgresql();
+        if found.is_none() {
+            bail!(
+                "apt-get installed PostgreSQL, yet initdb is not in /usr/lib/postgresql; set NIGHTFERRY_POSTGRESQL"
+            );
+        }
+        Ok(Step::Done)
+    })?;
+    found.context("no PostgreSQL")
+}
+
+/// Debian keeps each version's programs in a folder that is not in PATH.
+fn find_postgresql() -> Option<PathBuf> {
+    let has_programs = |folder: &PathBuf| {
+        ["initdb", "postgres"].iter().all(|program| {
+            folder.join(program).is_file() || folder.join(program).with_extension("exe").is_file()
+        })
+    };
+    if let Some(named) = std::env::var_os("NIGHTFERRY_POSTGRESQL").map(PathBuf::from) {
+        return Some(named).filter(has_programs);
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<(u32, PathBuf)> = versions
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(_, folder)| has_programs(folder))
+        .collect();
+    folders.sort();
+    let on_path = || process::find(&["initdb"])?.parent().map(Path::to_path_buf).filter(has_programs);
+    folders.pop().map(|(_, folder)| folder).or_else(on_path)
+}
+
+fn can_apt_get() -> bool {
+    is_root() && process::find(&["apt-get"]).is_some()
+}
+
+fn apt_get_install(packages: &[&str]) -> Result<()> {
+    println!("  apt-get install {}", packages.join(" "));
+    process::quiet(&mut command("apt-get", ["update"]))?;
+    let mut install = command("apt-get", ["install", "--yes", "--no-install-recommends"]);
+    process::quiet(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive")).with_context(|| {
+        format!("installing failed; type `apt-get install {}` to see why", packages.join(" "))
+    })
 }
 
 fn is_root() -> bool {

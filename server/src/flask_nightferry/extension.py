@@ -14,7 +14,9 @@ from .auth import Authenticate
 from .cli import add_commands
 from .config import ConfigurationError, read_config
 from .hooks import Hook
+from .pokes import pokes_of
 from .python_api import HasConnection, Item
+from .sockets import Sockets
 from .state import State
 from .store import Store
 from .tenancy import SharedTenantWarning
@@ -42,12 +44,16 @@ class Nightferry:
                 "a function that takes the request and answers Principal(tenant, user) or None. "
                 "For development on this machine alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
             )
+        store = Store(config.database_url)
+        sockets = Sockets(config.live_sockets)
         app.extensions["nightferry"] = State(
             config,
-            Store(config.database_url),
+            store,
             self._authenticate,
             self._hooks,
             SharedTenantWarning(config.shared_tenant),
+            sockets,
+            pokes_of(store, sockets),
         )
         routes = make_blueprint(config.url_prefix)
         add_commands(routes)

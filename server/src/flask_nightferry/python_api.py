@@ -216,7 +216,8 @@ def _version(database: Connection, history: History, now: int) -> int:
     assert transaction is not None  # noqa: S101  (it has executed)
     given = _given.setdefault(transaction, {})
     if given.get(history.tenant) != history.last_version:
-        given[history.tenant] = history.next_version(database, now)
+        given[history.tenant] = version = history.next_version(database, now)
+        state_of(current_app).pokes.announce(database, history.tenant, version)
     return given[history.tenant]
 
 

@@ -8,7 +8,9 @@ from flask import Flask
 
 from .auth import Authenticate
 from .config import Config
+from .pokes import Pokes
 from .push import Hooks
+from .sockets import Sockets
 from .store import Store
 from .tenancy import SharedTenantWarning
 
@@ -22,6 +24,8 @@ class State:
     authenticate: Authenticate | None
     hooks: Hooks
     shared_tenant_warning: SharedTenantWarning
+    sockets: Sockets
+    pokes: Pokes
 
     @property
     def anonymous(self) -> bool:

@@ -25,10 +25,12 @@ MAX_SLICES = 200
 MAX_PAGE = 1000
 MAX_MINE = 1000
 MAX_DEVICE_CHARACTERS = 100
+MAX_TOKEN_CHARACTERS = 8192
 DEFAULT_PAGE = 500
 
 _SLICE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 _TOKEN = re.compile(r"[!-~]{1,100}")
+_BEARER = re.compile(rf"[!-~]{{1,{MAX_TOKEN_CHARACTERS}}}")
 #: Control characters (the category Cc) would spoil a line of a page or of a log.
 _DEVICE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_DEVICE_CHARACTERS}}}")
 _POINTER = re.compile(r"(/([^~/]|~[01])*)*", re.DOTALL)
@@ -77,6 +79,31 @@ class PullRequest:
     slices: dict[str, str | None]  # slice -> cursor
     mine: frozenset[int]  # versions that the device's own pushes were answered
     limit: int
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """The first message of a live connection."""
+
+    client: str
+    principal: str | None
+    user: str | None
+    token: str | None  # what an Authorization header would bear
+
+
+def live_request(message: Any) -> LiveRequest:
+    """Check the first message of a live connection. Raises ApiError."""
+    fields = _envelope(message)
+    token = fields.get("token")
+    if token is not None and not (isinstance(token, str) and _BEARER.fullmatch(token)):
+        raise _invalid(f"token must be a string of 1 to {MAX_TOKEN_CHARACTERS} printable ASCII characters.")
+    _device(fields.get("device"))
+    return LiveRequest(
+        client=_token(fields, "client"),
+        principal=_optional_string(fields.get("principal"), "principal"),
+        user=_optional_string(fields.get("user"), "user"),
+        token=token,
+    )
 
 
 def push_request(message: Any) -> PushRequest:

@@ -100,12 +100,21 @@ impl View<'_> {
         }
     }
 
+    /// Whether what others changed is here.
+    pub fn is_pulled(&self) -> bool {
+        self.uplink.is_idle()
+            && !self.uplink.wants_contact()
+            && self.uplink.rebuild().is_none()
+            && !self.journal.has_pending_answers()
+    }
+
     /// Whether the server has acknowledged all that it can be sent.
     pub fn is_synced(&self) -> bool {
         self.uplink.is_idle()
             && !self.uplink.wants_contact()
             && self.uplink.operations().is_empty()
             && !self.journal.has_pending_answers()
+            && self.uplink.rebuild().is_none()
             && !self.settings.is_requeueing()
             && !self.replica.has_unsent(self.settings.slices())
     }
@@ -311,6 +320,9 @@ impl Clients {
                         }
                     }
                 }
+                Wants::Pull if in_effect && view.is_pulled() => {
+                    self.post_to(&waiter.page, from_worker::done(waiter.request));
+                }
                 Wants::Flush if is_durable() => self.post_to(&waiter.page, from_worker::done(waiter.request)),
                 Wants::Sync if is_durable() && view.is_synced() => {
                     self.post_to(&waiter.page, from_worker::done(waiter.request));
@@ -356,7 +368,7 @@ impl Clients {
     pub fn server_failed(&mut self, reached: Option<bool>, message: &str, view: View) {
         self.report_before_answers(view);
         let code = if reached == Some(false) { "unreachable" } else { "sync_failed" };
-        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
+        self.fail_waiters(code, message, |wants| matches!(wants, Wants::Sync | Wants::Pull));
         if let Some(reached) = reached {
             self.answer_checks(reached);
         }

@@ -19,6 +19,8 @@ pub enum Wants {
     Flush,
     /// Everything acknowledged by the server.
     Sync,
+    /// What others changed, in effect.
+    Pull,
     /// Everything in effect, then the slice's items.
     Rows(Rc<str>),
     /// Everything in effect, then the refused changes.

@@ -7,7 +7,9 @@ use crate::bridge::config::{Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
 use crate::json::{Json, equal};
-use crate::store::{AnswerRow, AnswerStatus, Key, Policies, PulledRow, Whole};
+use crate::store::{
+    AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason, Whole,
+};
 use crate::units::{Millis, Position, Version};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -36,7 +38,7 @@ pub struct ParsedRecord {
 pub enum Effects {
     Edits(Edits),
     Answers(Vec<AnswerRow>),
-    Pulled(Vec<PulledRow>),
+    Pulled(Pulled),
 }
 
 /// What a page's burst does.
@@ -62,7 +64,10 @@ impl ParsedRecord {
                 (keys, collect::set(slices.into_iter().map(|operation| operation.key.slice.clone())))
             }
             Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
-            Effects::Pulled(changes) => (collect::set(changes.iter().map(PulledRow::key)), BTreeSet::new()),
+            Effects::Pulled(Pulled { changes, unnamed, .. }) => {
+                let unnamed = unnamed.iter().map(|(slice, id)| Key::from_parts(slice.clone(), id.clone()));
+                (collect::set(changes.iter().map(PulledRow::key).chain(unnamed)), BTreeSet::new())
+            }
         };
         ParsedRecord { position, at, effects, policies, keys, overwrites: BTreeSet::new(), whole_slices }
     }
@@ -70,7 +75,9 @@ impl ParsedRecord {
     /// Has items at rest overwritten by pulled values without being read. That is right for a record that became durable in
     /// this life, and for values that are newer than every answer to a push.
     pub fn overwrite_at_rest(&mut self, answered: Option<Version>) {
-        if let Effects::Pulled(changes) = &self.effects {
+        if let Effects::Pulled(Pulled { changes, rebuild, .. }) = &self.effects
+            && rebuild.is_none_or(|rebuild| rebuild.reason != RebuildReason::HistoryChanged)
+        {
             let is_newer = |change: &&PulledRow| Some(change.version) > answered && change.value.is_some();
             self.overwrites = collect::set(changes.iter().filter(is_newer).map(PulledRow::key));
         }
@@ -93,7 +100,7 @@ impl ParsedRecord {
                 collect::set(edits.operations.iter().map(|(operation, _)| operation.key.slice.clone()))
             }
             Effects::Answers(answers) => collect::set(answers.iter().map(|answer| answer.slice.clone())),
-            Effects::Pulled(changes) => collect::set(changes.iter().map(|change| change.slice.clone())),
+            Effects::Pulled(_) => collect::set(self.keys.iter().map(|key| key.slice.clone())),
         }
     }
 }
@@ -162,10 +169,22 @@ impl Replica {
                 }
                 applied
             }
-            Effects::Pulled(changes) => {
+            Effects::Pulled(Pulled { changes, rebuild, unnamed }) => {
                 let mut applied = Applied::default();
                 for change in changes {
-                    self.apply_pulled(record, change, now, &mut applied);
+                    let came = |item: &mut Item, incoming| match rebuild {
+                        Some(rebuild) => item.pulled_anew(change.remote(), rebuild.reason, incoming),
+                        None => item.pulled(change.remote(), incoming),
+                    };
+                    self.apply_pulled(record, &change.key(), Some(change), came, now, &mut applied);
+                }
+                let rebuild = rebuild.as_ref();
+                for (slice, id) in unnamed {
+                    let key = Key::from_parts(slice.clone(), id.clone());
+                    let came = |item: &mut Item, incoming| {
+                        rebuild.map_or(Effect::Nothing, |rebuild| item.unnamed(*rebuild, incoming))
+                    };
+                    self.apply_pulled(record, &key, None, came, now, &mut applied);
                 }
                 applied
             }
@@ -310,30 +329,39 @@ impl Replica {
         }
     }
 
-    fn apply_pulled(&mut self, record: &ParsedRecord, change: &PulledRow, now: Now, applied: &mut Applied) {
-        let key = change.key();
-        let at_rest = !self.entries.contains_key(&key);
+    /// The server's side of an item comes in by a pull. `change` is it where the page names the item, which may overwrite
+    /// an item at rest that is not in memory.
+    fn apply_pulled(
+        &mut self,
+        record: &ParsedRecord,
+        key: &Key,
+        change: Option<&PulledRow>,
+        came: impl Fn(&mut Item, Incoming) -> Effect,
+        now: Now,
+        applied: &mut Applied,
+    ) {
+        let overwritten = change.filter(|_| !self.entries.contains_key(key));
         let entry = self.entries.entry(key.clone()).or_default();
         if record.position <= entry.durable_position {
             if entry.item.skip_pulled(record.position) {
                 entry.hold(record.position);
             }
-            return self.index(&key);
+            return self.index(key);
         }
         let was_in_conflict = entry.item.is_in_conflict();
-        let effect = match at_rest {
-            true => {
+        let effect = match overwritten {
+            Some(change) => {
                 entry.item = Item::pulled_at_rest(change.remote(), record.position);
                 Effect::Changed
             }
-            false => entry.item.pulled(change.remote(), record.incoming(&key.slice)),
+            None => came(&mut entry.item, record.incoming(&key.slice)),
         };
-        let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
+        let is_new_conflict = self.came_in(key, record.position, effect, was_in_conflict, now);
         if effect == Effect::Changed {
-            applied.from_server.push((key.clone(), self.visible(&key).cloned()));
+            applied.from_server.push((key.clone(), self.visible(key).cloned()));
         }
         if is_new_conflict {
-            applied.reasons.push(in_conflict(&key));
+            applied.reasons.push(in_conflict(key));
         }
     }
 
@@ -370,6 +398,17 @@ fn in_conflict(key: &Key) -> String {
         "{} \"{}\" was changed here and elsewhere; both sides are kept until the conflict is resolved.",
         key.slice, key.id
     )
+}
+
+impl Replica {
+    /// The items of fully loaded slices that a rebuild has not named.
+    pub fn unnamed(&self, rebuild: InRebuild, slices: &BTreeSet<Rc<str>>) -> Vec<(Rc<str>, Rc<str>)> {
+        let of_slices = slices.iter().flat_map(|slice| self.in_slice(slice));
+        let is_unnamed =
+            |entry: &Entry| entry.item.version().is_some() && entry.item.position() <= rebuild.since;
+        let unnamed = of_slices.filter(|(_, entry)| is_unnamed(entry));
+        unnamed.map(|(key, _)| (key.slice.clone(), key.id.clone())).collect()
+    }
 }
 
 impl ParsedRecord {

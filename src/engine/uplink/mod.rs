@@ -40,12 +40,13 @@ use crate::bridge::config::Slices;
 use crate::bridge::status::{Connection, SyncProgress};
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS, PullRequest, Sender, mutation_bytes};
-use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, Write};
-use crate::units::{PushNo, Tick, Version};
+use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write};
+use crate::units::{Position, PushNo, Tick, Version};
 use answers::{ReadAnswers, read_answers, withdrawn_row};
 use deferrals::Deferrals;
 use line::Line;
 use pull::Pull;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use wait::Wait;
 
@@ -118,6 +119,13 @@ pub enum Outcome {
     },
     /// It answered with a page of a pull: append a record of it.
     Pulled(Page),
+    /// These slices are to be pulled from their beginning; without any, all. Append a record of what is taken back.
+    Rebuild {
+        reason: RebuildReason,
+        slices: Vec<Rc<str>>,
+        withdrawn: Vec<AnswerRow>,
+        message: String,
+    },
     Failed(Failure),
 }
 
@@ -145,8 +153,8 @@ pub struct Uplink {
     unanswered: u32,
     /// Failures in a row of the push under way, and of one that was taken back for a pull before it.
     push_failures: u32,
-    /// Failures of the push under way.
-    tries: u32,
+    /// Failures of the push under way after which the server answered another request.
+    failures_while_up: u32,
     /// The server answered another request since the last of those.
     is_probed: bool,
     /// The last of those may be about what is in the push, so that a part of it may pass.
@@ -201,7 +209,7 @@ impl Uplink {
     pub fn recover(
         now: Now,
         client: Rc<str>,
-        cursors: Cursors,
+        (cursors, rebuild): (Cursors, Option<RebuildRow>),
         meta: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
         let push = meta("push").and_then(|row| PushRow::read(&row)).filter(|push| push.client == client);
@@ -209,7 +217,7 @@ impl Uplink {
         let answered = push.as_ref().and_then(|push| push.answered);
         Uplink {
             client,
-            pull: Pull::recover(cursors, answered),
+            pull: Pull::recover(cursors, rebuild, answered),
             newest_answer: answered,
             principal: meta("principal").and_then(|row| read(&row)),
             device: meta("device").and_then(|row| read(&row)),
@@ -262,6 +270,50 @@ impl Uplink {
     /// The newest version that the server has answered a push with.
     pub fn newest_answer(&self) -> Option<Version> {
         self.newest_answer
+    }
+
+    /// Slices are to be pulled from their beginning, and the push under way has been taken back. What writes that down.
+    pub fn begin_rebuild(
+        &mut self,
+        since: Position,
+        reason: RebuildReason,
+        slices: impl IntoIterator<Item = Rc<str>>,
+    ) -> Vec<Write> {
+        self.wants_contact = true;
+        let mut writes = self.pull.begin_rebuild(since, reason, slices);
+        if reason == RebuildReason::HistoryChanged {
+            self.newest_answer = None;
+        }
+        if let Some(push) = &mut self.push {
+            push.operations.clear();
+            push.answered = self.newest_answer;
+            writes.push(push.write());
+        }
+        writes
+    }
+
+    /// Whether someone wants the server's changes.
+    pub fn is_pull_due(&self) -> bool {
+        self.pull.is_due()
+    }
+
+    /// Takes the push under way back, where it is not in flight; what it says is kept.
+    pub fn take_back(&self) -> Vec<AnswerRow> {
+        self.operations().iter().map(withdrawn_row).collect()
+    }
+
+    pub fn rebuild(&self) -> Option<&RebuildRow> {
+        self.pull.rebuild()
+    }
+
+    /// The slices of the rebuild, once all their pages have come.
+    pub fn rebuilt(&self) -> Option<&BTreeSet<Rc<str>>> {
+        self.pull.rebuilt()
+    }
+
+    /// The rebuild is over: pushes are chosen again.
+    pub fn end_rebuild(&mut self) {
+        self.pull.end_rebuild();
     }
 
     /// How far a pull of several pages is.
@@ -336,11 +388,12 @@ impl Uplink {
         if !withdrawn.is_empty() {
             return self.withdraw(&withdrawn);
         }
-        let chosen = match self.operations().is_empty() && context.may_choose {
+        let may_choose = context.may_choose && self.pull.rebuild().is_none();
+        let chosen = match self.operations().is_empty() && may_choose {
             true => self.choose(now, context),
             false => Vec::new(),
         };
-        if context.may_choose && self.operations().is_empty() && chosen.is_empty() {
+        if may_choose && self.operations().is_empty() && chosen.is_empty() {
             self.is_interrupted = false;
         }
         let has_work = !self.operations().is_empty() || !chosen.is_empty();
@@ -415,7 +468,7 @@ impl Uplink {
         self.has_pulled = false;
         self.push = Some(push.clone());
         self.is_written = false;
-        self.tries = 0;
+        self.failures_while_up = 0;
         if !self.is_interrupted {
             self.push_failures = 0;
         }
@@ -468,7 +521,7 @@ impl Uplink {
     /// The operations to take out of the push: those that a switch forbids, the one that is refused alone, and, where the
     /// push keeps failing, those whose items were edited meanwhile; all of them, where a page can be pulled instead.
     fn to_withdraw(&self, context: Context, is_page_due: bool) -> Vec<Key> {
-        let fails = self.tries >= 2 && self.is_probed && self.may_narrow;
+        let fails = self.failures_while_up >= 2 && self.is_probed && self.may_narrow;
         let is_in_the_way = is_page_due && fails;
         let goes = |operation: &&Operation| {
             is_in_the_way
@@ -539,6 +592,10 @@ impl Uplink {
                 self.wants_contact = self.pull.is_due();
                 Outcome::Pulled(page)
             }
+            Err(failure) if failure.class.rebuild().is_some() => {
+                self.pull.failed(&failure, now.tick, rng);
+                self.rebuild_asked(failure)
+            }
             Err(failure) => {
                 self.pull.failed(&failure, now.tick, rng);
                 // A request that the server cannot take says nothing about others.
@@ -549,6 +606,15 @@ impl Uplink {
                 Outcome::Failed(self.failed(failure, now, rng))
             }
         }
+    }
+
+    /// The server has another history than the device has seen, or has forgotten a part of it. Nothing was applied.
+    fn rebuild_asked(&mut self, failure: Failure) -> Outcome {
+        self.unanswered = 0;
+        (self.push_failures, self.failures_while_up, self.is_interrupted) = (0, 0, false);
+        let withdrawn = self.operations().iter().map(withdrawn_row).collect();
+        let reason = failure.class.rebuild().unwrap_or(RebuildReason::CursorExpired);
+        Outcome::Rebuild { reason, slices: failure.slices, withdrawn, message: failure.message }
     }
 
     /// The server answered something else than a push.
@@ -562,6 +628,7 @@ impl Uplink {
                 self.reached();
             }
         } else if !std::mem::replace(&mut self.is_probed, true) {
+            self.failures_while_up += 1;
             self.narrow(now.tick);
         }
     }
@@ -644,6 +711,10 @@ impl Uplink {
                 self.wait.hold_pushes();
                 Outcome::Answers { answers, with: self.fork(rng) }
             }
+            Err(failure) if failure.class.rebuild().is_some() => {
+                self.wait.failed(&failure, now.tick, rng);
+                self.rebuild_asked(failure)
+            }
             Err(failure) => {
                 if timed_out {
                     self.line.timed_out(bytes, ms);
@@ -683,7 +754,6 @@ impl Uplink {
         rng: &mut Rng,
     ) -> Failure {
         self.push_failures += 1;
-        self.tries += 1;
         self.is_probed = false;
         self.may_narrow = !matches!(failure.class, Class::Authenticate | Class::Stopped);
         let halves = match failure.class {

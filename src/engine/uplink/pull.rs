@@ -13,6 +13,7 @@
 //! 2. A failed pull waits longer each time, until a pull succeeds; the success of another request changes nothing.
 //! 3. A pull that ends below a version that the device was told of is asked again, three times at most.
 //! 4. A page that did not come in time is asked smaller, and gets more time.
+//! 5. A rebuild pulls its slices from their beginning, also after a restart; no push is chosen before its end.
 
 use super::classify::{Class, Failure};
 use crate::bridge::config::Slices;
@@ -20,8 +21,9 @@ use crate::bridge::status::SyncProgress;
 use crate::engine::backoff::Retry;
 use crate::engine::rng::Rng;
 use crate::protocol::{PullAnswer, PullRequest};
-use crate::store::{Cursors, PulledRow};
-use crate::units::{Tick, Version};
+use crate::store::{Cursors, PulledRow, RebuildReason, RebuildRow, Write};
+use crate::units::{Position, Tick, Version};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most changes of a page, and the least that a slow line brings that down to.
@@ -49,6 +51,10 @@ pub struct Pull {
     timeouts: u32,
     /// While more than one page is pulled.
     progress: Option<SyncProgress>,
+    /// Slices that are pulled from their beginning.
+    rebuild: Option<RebuildRow>,
+    /// Those of them whose last page has come, once all have.
+    rebuilt: Option<BTreeSet<Rc<str>>>,
 }
 
 /// A page, as far as the device takes it.
@@ -62,8 +68,48 @@ pub struct Page {
 }
 
 impl Pull {
-    pub fn recover(cursors: Cursors, answered: Option<Version>) -> Self {
-        Pull { cursors, newest: answered, ..Pull::default() }
+    pub fn recover(cursors: Cursors, rebuild: Option<RebuildRow>, answered: Option<Version>) -> Self {
+        Pull { cursors, rebuild, newest: answered, ..Pull::default() }
+    }
+
+    /// Slices are to be pulled from their beginning. What writes that down.
+    pub fn begin_rebuild(
+        &mut self,
+        since: Position,
+        reason: RebuildReason,
+        slices: impl IntoIterator<Item = Rc<str>>,
+    ) -> Vec<Write> {
+        let mut rebuild = RebuildRow { since, reason, slices: crate::collect::set(slices) };
+        if let Some(before) = self.rebuild.take() {
+            rebuild.slices.extend(before.slices);
+            rebuild.reason = rebuild.reason.max(before.reason);
+        }
+        if reason == RebuildReason::HistoryChanged {
+            self.mine.clear();
+            self.newest = None;
+        }
+        let mut writes = vec![rebuild.write()];
+        for slice in &rebuild.slices {
+            self.cursors.remove(slice);
+            writes.push(Write::delete_meta(&format!("cursor:{slice}")));
+        }
+        self.rebuild = Some(rebuild);
+        (self.is_due, self.rebuilt) = (true, None);
+        writes
+    }
+
+    pub fn rebuild(&self) -> Option<&RebuildRow> {
+        self.rebuild.as_ref()
+    }
+
+    /// The slices of the rebuild, once all their pages have come.
+    pub fn rebuilt(&self) -> Option<&BTreeSet<Rc<str>>> {
+        self.rebuilt.as_ref()
+    }
+
+    /// The items that were not named have been gone through.
+    pub fn end_rebuild(&mut self) {
+        (self.rebuild, self.rebuilt) = (None, None);
     }
 
     /// Someone wants the server's changes.
@@ -74,6 +120,7 @@ impl Pull {
     /// There is nothing to pull.
     pub fn cancel(&mut self) {
         self.is_due = false;
+        self.rebuilt = self.rebuild.as_ref().map(|_| BTreeSet::new());
     }
 
     pub fn is_due(&self) -> bool {
@@ -164,6 +211,7 @@ impl Pull {
             }
         }
         self.is_due = more || ends_early;
+        self.note_rebuilt(asked, slices);
         let is_taken = |slice: &Rc<str>| {
             let is_on = |slice: &crate::bridge::config::Slice| slice.enabled && slice.sync_to_flask;
             asked.contains(slice) && slices.get(slice).is_some_and(is_on)
@@ -174,6 +222,18 @@ impl Pull {
         self.cursors.extend(cursors.iter().map(|(slice, cursor)| (slice.clone(), cursor.clone())));
         let changes = changes.into_iter().filter(|change| is_taken(&change.slice)).collect();
         Page { changes, cursors, malformed }
+    }
+
+    /// Once a pull of all slices of a rebuild has ended, they are rebuilt. Those that are off meanwhile are not waited for.
+    fn note_rebuilt(&mut self, asked: &[Rc<str>], slices: &Slices) {
+        let Some(rebuild) = self.rebuild.as_ref().filter(|_| !self.is_due) else { return };
+        let is_missing = |slice: &&Rc<str>| rebuild.slices.contains(*slice) && !asked.contains(slice);
+        if slices.pulled().find(is_missing).is_none() {
+            let rebuilt = rebuild.slices.iter().filter(|slice| asked.contains(slice));
+            self.rebuilt = Some(crate::collect::set(rebuilt.cloned()));
+        } else {
+            self.is_due = true;
+        }
     }
 
     fn count(&mut self, changes: usize, total: Option<u64>, more: bool) {

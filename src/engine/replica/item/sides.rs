@@ -3,7 +3,7 @@
 use super::{Conflict, Effect, Item, same};
 use crate::json::Json;
 use crate::rebase::{Strategy, rebase};
-use crate::store::{AnswerRow, AnswerStatus, ConflictRow, RefusalRow, Remote};
+use crate::store::{AnswerRow, AnswerStatus, ConflictRow, InRebuild, RebuildReason, RefusalRow, Remote};
 use crate::units::{Millis, Position, Version};
 
 /// So many refusals of an item are kept.
@@ -44,6 +44,60 @@ impl Item {
         }
         self.note_foreign(&remote, incoming.position);
         self.come_in(remote, incoming.strategy, incoming.position);
+        self.reopen_unknown(incoming.position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    /// A change of a page of a rebuild takes effect: the server's present side, whatever was known of it.
+    pub fn pulled_anew(&mut self, remote: Remote, reason: RebuildReason, incoming: Incoming) -> Effect {
+        let is_lost = reason == RebuildReason::HistoryChanged && remote.version != self.version;
+        if !is_lost || self.version.is_none() {
+            return self.pulled(remote, incoming);
+        }
+        let before = self.local.clone();
+        let is_newer = remote.version > self.version;
+        let at_rest = !self.lacks() && self.conflict.is_none() && self.maybe.is_empty();
+        self.position = incoming.position;
+        self.conflict = None;
+        self.maybe.clear();
+        self.note_foreign(&remote, incoming.position);
+        if is_newer && at_rest {
+            self.take_side(incoming.position, remote.version, remote.value.clone(), remote.value);
+        } else if is_newer {
+            (self.version, self.base) = (None, None);
+            self.come_in(remote, incoming.strategy, incoming.position);
+        } else {
+            // The server has an older side than the device had: what it lost is sent again.
+            (self.version, self.base) = (remote.version, remote.value);
+            self.normalise();
+        }
+        self.reopen_unknown(incoming.position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    /// A rebuild has come to its end without the server having named the item.
+    pub fn unnamed(&mut self, rebuild: InRebuild, incoming: Incoming) -> Effect {
+        if self.version.is_none() || self.position > rebuild.since {
+            return Effect::Nothing;
+        }
+        let before = self.local.clone();
+        self.position = incoming.position;
+        let at_rest = !self.lacks() && self.conflict.is_none() && self.maybe.is_empty();
+        match rebuild.reason {
+            RebuildReason::CursorExpired if at_rest => self.take_side(incoming.position, None, None, None),
+            RebuildReason::CursorExpired => {
+                // It was deleted longer ago than the server remembers.
+                self.version = None;
+                self.foreign = incoming.position;
+                let gone =
+                    Remote { version: None, value: None, deleted: true, at: None, own: false, by: None };
+                self.come_in(gone, incoming.strategy, incoming.position);
+            }
+            RebuildReason::HistoryChanged => {
+                (self.version, self.base) = (None, None);
+                self.conflict = None;
+            }
+        }
         self.reopen_unknown(incoming.position);
         if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
     }
