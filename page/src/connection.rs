@@ -162,7 +162,7 @@ impl Connection {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
-                "joined" => is_news = session.missed(number(message.position())),
+                "joined" => is_news = session.joined(number(message.position())),
                 "stale" => messages = session.stale(now),
                 "ack" => session.acknowledged(now, BurstNo(number(message.n()))),
                 "expected" => messages = session.expected(now, BurstNo(number(message.n()))),

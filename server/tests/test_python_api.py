@@ -23,7 +23,7 @@ from flask_nightferry import (
     python_api,
     schema,
 )
-from flask_nightferry.rows import find_items
+from flask_nightferry.rows import find_item
 from flask_nightferry.state import state_of
 
 own_tables = MetaData()
@@ -218,41 +218,50 @@ def test_no_writer_comes_between_the_newest_version_and_the_next(
     outcomes = []
 
     def meanwhile(connection: Connection, *arguments: Any) -> Any:
-        monkeypatch.setattr(python_api, "find_items", find_items)
+        monkeypatch.setattr(python_api, "find_item", find_item)
         with pytest.raises(StoreUnavailable):
             nightferry.put("acme", "files", "other", 1)
         outcomes.append("waited")
-        return find_items(connection, *arguments)
+        return find_item(connection, *arguments)
 
-    monkeypatch.setattr(python_api, "find_items", meanwhile)
+    monkeypatch.setattr(python_api, "find_item", meanwhile)
     with engine.begin() as transaction:
         nightferry.put("acme", "files", "a", 1, connection=transaction)
     assert outcomes == ["waited"]
 
 
-def test_a_hook_reads_the_apps_tables_in_the_transaction_of_the_push(
-    make_app: MakeApp, nightferry: Nightferry, engine: Any
+def test_a_hook_reads_the_apps_tables(
+    make_app: MakeApp, nightferry: Nightferry, engine: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen: list[Connection | None] = []
+    kept: list[Change] = []
 
     @nightferry.validate("files")
     def check(change: Change) -> None:
-        assert change.connection is not None
-        change.connection.execute(orders.insert(), {"text": change.id})
-        count = change.connection.scalar(select(func.count()).select_from(orders))
-        if count is not None and count > 2:
+        kept.append(change)
+        if change.id == "writes":
+            change.connection.execute(orders.insert(), {"text": change.id})
+        allowed = change.connection.scalar(select(func.count()).select_from(orders))
+        if len(kept) > (allowed or 0):
             raise Refused("Two are enough.")
 
-    def receive(_app: Flask, change: Change) -> None:
-        seen.append(change.connection)
-
+    with engine.begin() as connection:
+        connection.execute(orders.insert(), [{"text": "x"}, {"text": "y"}])
     app = make_app(nightferry)
-    with item_applied.connected_to(receive, sender=app):
-        results = Device(app).push(put("a", 1), put("b", 1), put("c", 1))
+    results = Device(app).push(put("a", 1), put("b", 1), put("c", 1))
     assert [result["status"] for result in results] == ["applied", "applied", "rejected"]
-    assert seen == [None, None]
-    with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(orders)) == 3
+    for change in kept[:2]:
+        with pytest.raises(RuntimeError, match="Only a hook"):
+            _ = change.connection
+
+    # It may not write: what it wrote would stay where the push fails.
+    device = Device(app, client="laptop")
+    assert device.post("push", device.push_body(put("writes", 1))).status_code >= 500
+    assert "read" in caplog.text
+    with engine.begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(orders)) == 2
+        connection.execute(orders.insert(), [{"text": "z"} for _ in range(9)])
+    # And the connection that it had is as good as before.
+    assert Device(app, client="tablet").push(put("d", 1))[0]["status"] == "applied"
 
 
 def test_a_hook_that_writes_items_is_told_where_to_do_that(
@@ -260,7 +269,7 @@ def test_a_hook_that_writes_items_is_told_where_to_do_that(
 ) -> None:
     @nightferry.validate("files")
     def check(change: Change) -> None:
-        nightferry.put("acme", "counts", "files", 1, connection=change.connection)
+        nightferry.put("acme", "counts", "files", 1)
 
     device = Device(make_app(nightferry))
     assert device.post("push", device.push_body(put("a", 1))).status_code == 500

@@ -51,10 +51,13 @@ def push_view() -> Response:
     message = wire.push_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
-    outcome = push(state.store, state.hooks, principal, message, now=time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    with state.admission.admit(principal.tenant):
+        horizon = now - state.config.horizon_ms
+        outcome = push(state.store, state.hooks, principal, message, now, horizon)
     if outcome.changes:
-        version = outcome.changes[0].version
-        state.pokes.pushed(principal.tenant, version, (principal.user, message.client))
+        made = outcome.changes[0].version
+        state.pokes.pushed(principal.tenant, made, (principal.user, message.client))
     _signal(outcome.changes)
     return _reply(principal, version=outcome.version, results=outcome.results)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import strict_json
-from .patch import PatchFailed, patched
+from .patch import Moves, PatchFailed, patched
 from .rows import StoredItem, Unreadable
 from .wire import Mutation
 
@@ -43,16 +43,16 @@ class Effect:
     value: Any = None
 
 
-def decide(mutation: Mutation, row: StoredItem | None) -> Effect | None:
+def decide(mutation: Mutation, row: StoredItem | None, moves: Moves) -> Effect | None:
     """Returns the effect of the mutation, None where the item is already as the mutation wants it.
 
-    Raises Conflict and Rejected.
+    `moves` counts for all patches of a push. Raises Conflict and Rejected, and ApiError (`too_large`).
     """
     if mutation.op == "delete":
         return _decide_delete(mutation, row)
     if mutation.op == "put":
         return _decide_put(mutation, row)
-    return _decide_patch(mutation, row)
+    return _decide_patch(mutation, row, moves)
 
 
 def rejected_value(subject: str, refusal: strict_json.RefusedValue) -> Rejected:
@@ -75,12 +75,12 @@ def _decide_put(mutation: Mutation, row: StoredItem | None) -> Effect | None:
     return Effect(deleted=False, value=mutation.value)
 
 
-def _decide_patch(mutation: Mutation, row: StoredItem | None) -> Effect | None:
+def _decide_patch(mutation: Mutation, row: StoredItem | None, moves: Moves) -> Effect | None:
     if row is None or row.deleted:
         raise Conflict
     _require_base(mutation, row)
     try:
-        value = patched(row.value, mutation.patch)
+        value = patched(row.copy_of_value(), mutation.patch, moves)
     except PatchFailed as failure:
         raise Rejected("invalid_patch", str(failure)) from None
     except Unreadable:

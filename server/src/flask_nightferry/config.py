@@ -16,6 +16,7 @@ OPTIONS = (
     "NIGHTFERRY_ALLOW_ANONYMOUS",
     "NIGHTFERRY_CREATE_TABLES",
     "NIGHTFERRY_DATABASE_URL",
+    "NIGHTFERRY_HORIZON_DAYS",
     "NIGHTFERRY_LIVE_SOCKETS",
     "NIGHTFERRY_ORIGINS",
     "NIGHTFERRY_SHARED_TENANT",
@@ -47,6 +48,8 @@ class Config:
     shared_tenant: bool
     #: `NIGHTFERRY_LIVE_SOCKETS`: the most WebSockets that a process holds. 0: none, devices ask at intervals.
     live_sockets: int
+    #: `NIGHTFERRY_HORIZON_DAYS`, in ms: how long deletions and versions are remembered.
+    horizon_ms: int
 
 
 def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
@@ -63,6 +66,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
         shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
         live_sockets=_count("NIGHTFERRY_LIVE_SOCKETS", settings.get("NIGHTFERRY_LIVE_SOCKETS", 1000)),
+        horizon_ms=_days("NIGHTFERRY_HORIZON_DAYS", settings.get("NIGHTFERRY_HORIZON_DAYS", 90)),
     )
 
 
@@ -87,6 +91,12 @@ def _url_prefix(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
         raise ConfigurationError("NIGHTFERRY_URL_PREFIX must be a path such as /nightferry.")
     return value.rstrip("/")
+
+
+def _days(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number of days, at least 1, not {value!r}.")
+    return value * 24 * 60 * 60 * 1000
 
 
 def _switch(name: str, value: Any) -> bool | None:

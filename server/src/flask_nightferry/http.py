@@ -65,16 +65,23 @@ def _read(request: Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     data = bytearray()
+    while chunk := _read_chunk(request, min(65536, MAX_BODY_BYTES + 1 - len(data))):
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise _too_large()
+    return bytes(data)
+
+
+def _read_chunk(request: Request, size: int) -> bytes:
     try:
-        while chunk := request.stream.read(min(65536, MAX_BODY_BYTES + 1 - len(data))):
-            data += chunk
-            if len(data) > MAX_BODY_BYTES:
-                raise _too_large()
+        return request.stream.read(size)
     except RequestEntityTooLarge:
         raise ApiError("too_large", "The body is larger than the app's MAX_CONTENT_LENGTH.") from None
     except ClientDisconnected:
         raise ApiError("invalid_request", "The body is shorter than its Content-Length.") from None
-    return bytes(data)
+    except Exception:
+        # Every server has errors of its own for this.
+        raise ApiError("invalid_request", "The body is cut off, or its chunks are badly framed.") from None
 
 
 def _inflated(data: bytes) -> bytes:

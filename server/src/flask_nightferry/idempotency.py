@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, exists, not_, select
 
 from .auth import Principal
 from .errors import ApiError
 from .rows import Item
-from .schema import answers, clients
+from .schema import answers, clients, upsert
 from .strict_json import text_of
 
 Answer = dict[str, Any]
@@ -39,43 +39,46 @@ class LatestPush:
     principal: Principal
     client: str
 
-    def begin(self, n: int, tag: str, now: int) -> dict[Item, GivenAnswer]:
-        """Begins the push `n`, or returns the answers that it was already given. `now` is in epoch ms.
+    def find(self, n: int, tag: str) -> dict[Item, GivenAnswer]:
+        """Returns the answers that this push was already given; none where it is new.
 
         Raises ApiError `client_forked` for another push with this n, or a lower n.
         """
-        latest = self.connection.execute(
-            select(clients.c.n, clients.c.tag).where(self._is_mine(clients))
-        ).one_or_none()
-        if latest is None:
-            self.connection.execute(clients.insert(), {**self._key(), "n": n, "tag": tag, "seen_at": now})
-            return {}
-        if (n, tag) == (latest.n, latest.tag):
-            return self._stored()
-        if n <= latest.n:
+        same = and_(clients.c.n == n, clients.c.tag == tag)
+        by_client = and_(*(answers.c[name] == clients.c[name] for name in self._key()), same)
+        rows = self.connection.execute(
+            select(
+                clients.c.n,
+                clients.c.tag,
+                answers.c.slice,
+                answers.c.id,
+                answers.c.answer,
+                answers.c.effect,
+            )
+            .outerjoin_from(clients, answers, by_client)
+            .where(self._is_mine(clients))
+        ).all()
+        if rows and (rows[0].n, rows[0].tag) != (n, tag) and n <= rows[0].n:
             raise ApiError(
                 "client_forked",
                 "This client id has sent another push with this number, or a later one. Take a new client "
                 "id and send again.",
             )
-        self.connection.execute(answers.delete().where(self._is_mine(answers)))
-        self.connection.execute(
-            clients.update().where(self._is_mine(clients)).values(n=n, tag=tag, seen_at=now)
-        )
-        return {}
+        return {
+            (row.slice, row.id): GivenAnswer(json.loads(row.answer), row.effect)
+            for row in rows
+            if row.answer is not None
+        }
 
-    def keep(self, new: Sequence[GivenAnswer]) -> None:
-        """Stores answers to the push that was begun."""
+    def keep(self, n: int, tag: str, now: int, new: Sequence[GivenAnswer]) -> None:
+        """Makes this push the latest one and adds these answers to it. `now` is in epoch ms."""
+        same = and_(clients.c.n == n, clients.c.tag == tag)
+        of_this_push = exists().where(self._is_mine(clients), same)
+        self.connection.execute(answers.delete().where(self._is_mine(answers), not_(of_this_push)))
+        row = {**self._key(), "n": n, "tag": tag, "seen_at": now}
+        self.connection.execute(upsert(self.connection, clients), row)
         if new:
             self.connection.execute(answers.insert(), [self._row(given) for given in new])
-
-    def _stored(self) -> dict[Item, GivenAnswer]:
-        rows = self.connection.execute(
-            select(answers.c.slice, answers.c.id, answers.c.answer, answers.c.effect).where(
-                self._is_mine(answers)
-            )
-        )
-        return {(row.slice, row.id): GivenAnswer(json.loads(row.answer), row.effect) for row in rows}
 
     def _row(self, given: GivenAnswer) -> dict[str, Any]:
         item = {"slice": given.answer["slice"], "id": given.answer["id"]}

@@ -40,6 +40,8 @@ MAX_PAYLOAD_BYTES = 7_900
 BATCH_SECONDS = 0.02
 #: How long a socket waits, at its beginning, for the process to listen.
 LISTEN_SECONDS = 2.0
+#: How often the listener looks whether it is to end.
+CLOSE_SECONDS = 0.5
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0)
 #: How often, and how long in all, a commit that was announced is waited for.
 CONFIRM_SECONDS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -56,6 +58,9 @@ class Pokes(Protocol):
 
     def announce(self, connection: Connection, tenant: str, version: int) -> None:
         """Called in the transaction of the app's code that made a version. Devices are told if it commits."""
+
+    def close(self) -> None:
+        """Ends the bus's threads and connections, after what was handed to it."""
 
 
 def pokes_of(store: Store, sockets: Sockets) -> Pokes:
@@ -97,6 +102,10 @@ class LocalPokes:
 
         event.listen(connection, "commit", on_commit, once=True)
 
+    def close(self) -> None:
+        """See `Pokes`."""
+        self._announced.close()
+
     def _confirm(self, announced: list[tuple[str, int]]) -> None:
         waiting = dict(announced)
         for seconds in CONFIRM_SECONDS:
@@ -122,6 +131,8 @@ class PostgresPokes:
         self._listening = threading.Event()
         self._starting = threading.Lock()
         self._listener_pid: int | None = None
+        self._listener: threading.Thread | None = None
+        self._closed = False
 
     def listen(self) -> None:
         """See `Pokes`."""
@@ -129,7 +140,8 @@ class PostgresPokes:
             if self._listener_pid != os.getpid():
                 self._listener_pid = os.getpid()
                 self._listening.clear()
-                threading.Thread(target=self._listen, name="nightferry-listen", daemon=True).start()
+                self._listener = threading.Thread(target=self._listen, name="nightferry-listen", daemon=True)
+                self._listener.start()
         if not self._listening.wait(LISTEN_SECONDS):
             logger.warning("pokes of other processes are not heard now; devices poll")
 
@@ -142,6 +154,13 @@ class PostgresPokes:
         """See `Pokes`. `NOTIFY` is delivered at the commit, or not at all."""
         payload = text_of([[tenant, version, *NOBODY]])
         connection.execute(select(func.pg_notify(CHANNEL, payload)))
+
+    def close(self) -> None:
+        """See `Pokes`."""
+        self._closed = True
+        self._pushed.close()
+        if self._listener is not None and self._listener_pid == os.getpid():
+            self._listener.join()
 
     def _notify(self, pushed: list[tuple[str, int, str, str]]) -> None:
         newest: dict[tuple[str, str, str], int] = {}
@@ -156,17 +175,20 @@ class PostgresPokes:
         # A connection beside the pool, which is for requests.
         engine = create_engine(self._store.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         failures = 0
-        while True:
+        while not self._closed:
             try:
                 with engine.connect() as connection:
                     driver: Any = connection.connection.driver_connection
                     driver.execute(f"LISTEN {CHANNEL}")
                     self._listening.set()
                     failures = 0
-                    for notice in driver.notifies():
-                        self._heard(notice.payload)
+                    while not self._closed:
+                        for notice in driver.notifies(timeout=CLOSE_SECONDS):
+                            self._heard(notice.payload)
             except Exception as fault:
                 logger.warning("pokes of other processes are not heard now: %s", fault)
+            if self._closed:
+                return
             self._listening.clear()
             time.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
             failures += 1
@@ -191,6 +213,9 @@ def _payloads(entries: list[list[Any]]) -> list[str]:
     return [*payloads, f"[{text}]"] if text else payloads
 
 
+_END = object()
+
+
 class _Worker:
     """A thread of this process that does things together. It starts with the first."""
 
@@ -200,6 +225,7 @@ class _Worker:
         self._batch_seconds = batch_seconds
         self._starting = threading.Lock()
         self._pid: int | None = None
+        self._thread: threading.Thread | None = None
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def put(self, thing: Any) -> None:
@@ -208,8 +234,15 @@ class _Worker:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._queue = queue.SimpleQueue()
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
         self._queue.put(thing)
+
+    def close(self) -> None:
+        """Ends the thread when it has done what it was given."""
+        if self._thread is not None and self._pid == os.getpid():
+            self._queue.put(_END)
+            self._thread.join()
 
     def _run(self) -> None:
         while True:
@@ -218,9 +251,13 @@ class _Worker:
             with contextlib.suppress(queue.Empty):
                 while True:
                     things.append(self._queue.get_nowait())
+            ends = _END in things
             try:
-                self._do(things)
+                if things := [thing for thing in things if thing is not _END]:
+                    self._do(things)
             except ApiError:
                 pass  # the log has it
             except Exception:
                 logger.warning("devices could not be poked; they poll", exc_info=True)
+            if ends:
+                return

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
 
 from .auth import Principal
 from .cursors import START, Cursor, UnreadableCursor, read_cursor
 from .errors import ApiError
-from .rows import StoredItem, server_side
+from .lists import numbers, positions
+from .rows import StoredItem, read_rows, server_side
 from .schema import items
 from .store import Store
 from .versions import History, read_history
@@ -22,9 +23,6 @@ logger = logging.getLogger("flask_nightferry")
 #: A page ends after the item that brings its values to this size, so that an answer stays of the size of a
 #: request.
 PAGE_BYTES = 4 * 1024 * 1024
-
-#: Rows taken from the database at once: an item may be 4 MiB long.
-_ROWS_AT_ONCE = 20
 
 
 def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, Any]:
@@ -40,19 +38,20 @@ def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, 
         except UnreadableCursor:
             unreadable.append(name)
     with store.read() as connection:
-        history = read_history(connection, principal.tenant)
-        _require_usable(connection, history, cursors, unreadable)
+        asked = [cursor.version for cursor in cursors.values() if cursor is not None]
+        history = read_history(connection, principal.tenant, asked)
+        _require_usable(history, cursors, unreadable)
         return {"version": history.last_version or None} | _page(
             connection, history, principal, request, cursors
         )
 
 
 def _require_usable(
-    connection: Connection, history: History, cursors: Mapping[str, Cursor | None], unreadable: Sequence[str]
+    history: History, cursors: Mapping[str, Cursor | None], unreadable: Sequence[str]
 ) -> None:
     named = [(name, cursor.version) for name, cursor in cursors.items() if cursor is not None]
     # First, as a device that rebuilds after `history_changed` keeps more than after `cursor_expired`.
-    history.require_known(connection, [(name, version) for name, version in named if version > 0])
+    history.require_known([(name, version) for name, version in named if version > 0])
     expired = [name for name, version in named if version <= history.forgotten_through]
     if expired and history.forgotten_through:
         raise ApiError(
@@ -89,18 +88,17 @@ def _page(
     )
 
     changes: list[dict[str, Any]] = []
-    size, more, last = 0, False, None
+    more, last = False, None
     if starts:
-        with connection.execute(_query(behind, request.limit)) as rows:
-            for count, row in enumerate(rows):
-                if count >= request.limit or size >= PAGE_BYTES:
-                    more = True
-                    break
-                last = row
-                change = _change(row, principal, request.client)
-                if change is not None:
-                    changes.append(change)
-                    size += len(row.value or "") if "value" in change else 0
+        rows = read_rows(connection, behind, PAGE_BYTES, request.limit + 1)
+        for count, (row, size) in enumerate(rows):
+            if count >= request.limit or size >= PAGE_BYTES:
+                more = True
+                break
+            last = row
+            change = _change(row, principal, request.client)
+            if change is not None:
+                changes.append(change)
     page: dict[str, Any] = {
         "cursors": {name: _next(name, start, last, more, history).text() for name, start in starts.items()},
         "more": more,
@@ -113,35 +111,24 @@ def _page(
 
 
 def _behind(tenant: str, starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
-    slices = [and_(items.c.slice == name, _after(cursor)) for name, cursor in starts.items()]
+    reached = positions((name, cursor.version, cursor.id) for name, cursor in starts.items())
     lowest = min((cursor.version for cursor in starts.values()), default=0)
+    later = or_(
+        items.c.version > reached.c.version,
+        and_(items.c.version == reached.c.version, items.c.id > reached.c.id),
+    )
     # The bounds on the version are what the index is searched with.
     return and_(
-        items.c.tenant == tenant, items.c.version.between(lowest, last_version), or_(false(), *slices)
+        items.c.tenant == tenant,
+        items.c.version.between(lowest, last_version),
+        exists().where(reached.c.slice == items.c.slice, later),
     )
 
 
 def _not_mine(mine: Collection[int], starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
     whole_through = max((cursor.whole_through for cursor in starts.values()), default=0)
     left_out = [version for version in mine if whole_through < version <= last_version]
-    return items.c.version.not_in(left_out) if left_out else true()
-
-
-def _after(cursor: Cursor) -> ColumnElement[bool]:
-    later = items.c.version > cursor.version
-    if cursor.id is None:
-        return later
-    return or_(later, and_(items.c.version == cursor.version, items.c.id > cursor.id))
-
-
-def _query(behind: ColumnElement[bool], limit: int) -> Any:
-    return (
-        select(items)
-        .where(behind)
-        .order_by(items.c.version, items.c.slice, items.c.id)
-        .limit(limit + 1)
-        .execution_options(yield_per=_ROWS_AT_ONCE)
-    )
+    return items.c.version.not_in(numbers(left_out))
 
 
 def _change(row: Row[Any], principal: Principal, client: str) -> dict[str, Any] | None:

@@ -21,11 +21,12 @@ from .auth import Principal
 from .compare import Conflict, Effect, decide
 from .errors import ApiError
 from .hooks import in_hook
-from .rows import StoredItem, Unreadable, find_items, select_items
+from .patch import Moves
+from .rows import StoredItem, Unreadable, find_item, select_items
 from .schema import items as items_table
-from .schema import tenants
+from .schema import tenants, upsert
 from .state import State, state_of
-from .versions import History, lock_history
+from .versions import History, find_forgettable, forget, keep_version, lock_history, next_version
 from .wire import Mutation, id_fault, slice_fault
 
 #: Items that are read at once. Each may be 4 MiB long.
@@ -98,7 +99,7 @@ def get(
     """Reads an item; see `Nightferry.get`."""
     _require_names(tenant, slice_, id_)
     with _reading(connection) as database:
-        row = find_items(database, tenant, [(slice_, id_)]).get((slice_, id_))
+        row = find_item(database, tenant, (slice_, id_))
     return None if row is None else _item(id_, row)
 
 
@@ -155,13 +156,13 @@ def _write(
         if connection is not None:
             _lock_sqlite(database, tenant)
         history = lock_history(database, tenant)
-        row = find_items(database, tenant, [(slice_, id_)]).get((slice_, id_))
+        row = find_item(database, tenant, (slice_, id_))
         if op == "delete" and row is None and base == ANY:
             return None
         found = None if row is None else row.version
         mutation = Mutation(slice_, id_, op, found if base == ANY else base, now, value=value)
         try:
-            effect = decide(mutation, row)
+            effect = decide(mutation, row, Moves())
         except Conflict:
             raise Conflict(
                 f"The item {id_!r} of {slice_} does not have the version {base}: it was changed or deleted "
@@ -170,7 +171,7 @@ def _write(
         if effect is None:
             return found
         version = _version(database, history, now)
-        _store(database, tenant, mutation, effect, version, user, row)
+        _store(database, tenant, mutation, effect, version, user)
         return version
 
 
@@ -181,10 +182,11 @@ def _store(
     effect: Effect,
     version: int,
     user: str | None,
-    row: StoredItem | None,
 ) -> None:
-    key = {"tenant": tenant, "slice": mutation.slice, "id": mutation.id}
     columns = {
+        "tenant": tenant,
+        "slice": mutation.slice,
+        "id": mutation.id,
         "version": version,
         "value": None if effect.deleted else strict_json.text_of(effect.value),
         "deleted": effect.deleted,
@@ -193,12 +195,7 @@ def _store(
         "client": "",
         "device": None,
     }
-    if row is None:
-        database.execute(items_table.insert(), key | columns)
-        return
-    database.execute(
-        items_table.update().where(*(items_table.c[name] == part for name, part in key.items())), columns
-    )
+    database.execute(upsert(database, items_table), [columns])
 
 
 def _lock_sqlite(database: Connection, tenant: str) -> None:
@@ -216,8 +213,13 @@ def _version(database: Connection, history: History, now: int) -> int:
     assert transaction is not None  # noqa: S101  (it has executed)
     given = _given.setdefault(transaction, {})
     if given.get(history.tenant) != history.last_version:
-        given[history.tenant] = version = history.next_version(database, now)
-        state_of(current_app).pokes.announce(database, history.tenant, version)
+        given[history.tenant] = version = next_version(history, now)
+        keep_version(database, history.tenant, version)
+        state = state_of(current_app)
+        through = find_forgettable(database, history, now - state.config.horizon_ms)
+        if through:
+            forget(database, history.tenant, through)
+        state.pokes.announce(database, history.tenant, version)
     return given[history.tenant]
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select, tuple_
 from sqlalchemy import Row as DatabaseRow
 
 from . import strict_json
 from .auth import Principal
+from .errors import ApiError
+from .lists import items_named
 from .schema import items
 
 logger = logging.getLogger("flask_nightferry")
@@ -22,6 +23,13 @@ Item = tuple[str, str]  # slice, id
 
 _NAMES = ("slice", "id", "version", "value", "deleted", "at", "user", "client", "device")
 _COLUMNS = [items.c[name] for name in _NAMES]
+_ORDER = (items.c.version, items.c.slice, items.c.id)
+
+#: The stored values that one push may be about, in bytes: each is parsed, compared, and may be in the answer.
+MAX_BYTES_AT_ONCE = 16 * 1024 * 1024
+
+#: Rows that are taken out of SQLite at once.
+_ROWS_AT_ONCE = 20
 
 
 class Unreadable(ValueError):
@@ -53,6 +61,11 @@ class StoredItem:
         except ValueError as fault:
             logger.error("a stored item of version %d is not strict JSON: %s", self.version, fault)
             raise Unreadable from None
+
+    def copy_of_value(self) -> Any:
+        """The value once more, to be changed in place. Raises Unreadable."""
+        # Reading it anew takes a fraction of the time of a deep copy.
+        return None if self.value is None or self.text is None else strict_json.parse(self.text)
 
     def holds(self, value: Any) -> bool:
         """Returns true if the item exists and has this value."""
@@ -92,13 +105,66 @@ def select_items(tenant: str, slice_: str) -> Select[Any]:
     return select(*_COLUMNS).where(items.c.tenant == tenant, items.c.slice == slice_)
 
 
-def find_items(connection: Connection, tenant: str, wanted: Iterable[Item]) -> dict[Item, StoredItem]:
-    """The stored ones of the wanted items."""
-    ids = defaultdict(list)
-    for slice_, id_ in wanted:
-        ids[slice_].append(id_)
+def read_rows(
+    connection: Connection, wanted: ColumnElement[bool], max_bytes: int, limit: int | None = None
+) -> Iterator[tuple[DatabaseRow[Any], int]]:
+    """The wanted rows in the order (version, slice, id), each with the bytes of the values before it.
+
+    Where those come to `max_bytes`, a row has no value: stop there. An item may be 4 MiB long, so the rows of
+    a request that is small itself would not fit into memory.
+    """
+    query = select(*_COLUMNS).where(wanted).order_by(*_ORDER).limit(limit)
+    if connection.dialect.name == "sqlite":
+        query = query.execution_options(yield_per=_ROWS_AT_ONCE)
+    else:
+        # A driver of PostgreSQL takes the whole result into memory, or needs several round trips.
+        query = _with_values_up_to(max_bytes, query)
+    before = 0
+    with connection.execute(query) as rows:
+        for row in rows:
+            yield row, before
+            before += len((row.value or "").encode())
+
+
+def _with_values_up_to(max_bytes: int, query: Select[Any]) -> Select[Any]:
+    size = func.coalesce(func.octet_length(items.c.value), 0)
+    before = func.coalesce(func.sum(size).over(order_by=_ORDER, rows=(None, -1)), 0)
+    value = case((before < max_bytes, items.c.value)).label("value")
+    return query.with_only_columns(*(value if column is items.c.value else column for column in _COLUMNS))
+
+
+def find_items(connection: Connection, tenant: str, wanted: Collection[Item]) -> dict[Item, StoredItem]:
+    """The stored ones of the wanted items. Raises ApiError `too_large` where their values are too long."""
+    if not wanted:
+        return {}
     found: dict[Item, StoredItem] = {}
-    for slice_, of_slice in ids.items():
-        for row in connection.execute(select_items(tenant, slice_).where(items.c.id.in_(of_slice))):
-            found[slice_, row.id] = StoredItem.of(row)
+    for row, before in read_rows(connection, _are(tenant, wanted), MAX_BYTES_AT_ONCE):
+        if before >= MAX_BYTES_AT_ONCE:
+            raise ApiError(
+                "too_large",
+                f"The server has more than {MAX_BYTES_AT_ONCE} bytes in the items that these changes are "
+                "about. Send fewer changes at once.",
+            )
+        found[row.slice, row.id] = StoredItem.of(row)
     return found
+
+
+def find_item(connection: Connection, tenant: str, item: Item) -> StoredItem | None:
+    """One stored item, on any connection: also one of the app, which lacks this package's SQL functions."""
+    slice_, id_ = item
+    row = connection.execute(select_items(tenant, slice_).where(items.c.id == id_)).one_or_none()
+    return None if row is None else StoredItem.of(row)
+
+
+def find_versions(connection: Connection, tenant: str, wanted: Collection[Item]) -> dict[Item, int]:
+    """The versions of the stored ones of the wanted items."""
+    query = select(items.c.slice, items.c.id, items.c.version).where(_are(tenant, wanted))
+    return {(row.slice, row.id): row.version for row in connection.execute(query)}
+
+
+def _are(tenant: str, wanted: Collection[Item]) -> ColumnElement[bool]:
+    named = items_named(wanted)
+    return and_(
+        items.c.tenant == tenant,
+        tuple_(items.c.slice, items.c.id).in_(select(named.c.slice, named.c.id)),
+    )

@@ -1,6 +1,7 @@
 """The tables. Everything belongs to a tenant, and a tenant has one order of versions.
 
-The SQL of this package keeps to what SQLite and PostgreSQL both understand.
+The SQL of this package keeps to what SQLite and PostgreSQL both understand. What they say differently is here
+and in `lists.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Dialect,
     Index,
     LargeBinary,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 #: The format of the tables; `nightferry_meta` says which one a database has.
 FORMAT = 1
@@ -62,7 +65,8 @@ tenants = Table(
     metadata,
     Column("tenant", _name(), primary_key=True),
     Column("last_version", BigInteger, nullable=False),
-    # Versions up to this one, and the tombstones made by them, may have been removed.
+    # Versions up to this one, and the tombstones made by them, may have been removed. It is raised first, and
+    # tombstones go a minute later at the earliest: a pull that has read it may still be reading them.
     Column("forgotten_through", BigInteger, nullable=False),
 )
 
@@ -119,3 +123,12 @@ answers = Table(
     Column("answer", Text, nullable=False),  # JSON, as it was sent
     Column("effect", BigInteger),  # the version that the mutation made; NULL where it had no effect
 )
+
+
+def upsert(connection: Connection, table: Table) -> Any:
+    """A statement that inserts a row of the table, or overwrites the one that has its key."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement: Any = make(table)
+    key = list(table.primary_key.columns)
+    others = {c.name: statement.excluded[c.name] for c in table.columns if c not in set(key)}
+    return statement.on_conflict_do_update(index_elements=key, set_=others)

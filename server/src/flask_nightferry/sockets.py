@@ -79,6 +79,7 @@ class Sockets:
     #: Wakes the thread, as long as there is one.
     _bell: socket.socket | None
     _awake: bool
+    _ends: bool
     #: What the thread has to do.
     _added: list[LiveSocket]
     _firsts: list[tuple[LiveSocket, First]]
@@ -148,6 +149,16 @@ class Sockets:
             offered[author] = max(version, offered.get(author, 0))
             self._wake()
 
+    def close(self) -> None:
+        """Closes all sockets, and ends their thread."""
+        with self._lock:
+            thread, self._ends = self._thread, True
+            self._wake()
+        if thread is not None and self._pid == os.getpid():
+            thread.join()
+        if self._bell is not None:
+            self._bell.close()
+
     def count(self) -> int:
         """The places that are taken."""
         with self._lock:
@@ -160,6 +171,7 @@ class Sockets:
         self._thread = None
         self._bell = None
         self._awake = False
+        self._ends = False
         self._added = []
         self._firsts = []
         self._offers = defaultdict(dict)
@@ -181,6 +193,10 @@ class Sockets:
                 firsts, self._firsts = self._firsts, []
                 offers, self._offers = self._offers, defaultdict(dict)
                 self._awake = False
+                ends = self._ends
+            if ends:
+                loop.close(added)
+                return
             try:
                 loop.turn(added, firsts, offers)
             except Exception:
@@ -209,6 +225,14 @@ class _Loop:
                 self._alarm.recv(4096)
             else:
                 self._ready.append((key.data, events))
+
+    def close(self, added: list[LiveSocket]) -> None:
+        """Closes everything."""
+        for live in {*added, *(live for lives in self._by_tenant.values() for live in lives)}:
+            live.sock.close()
+            self._release()
+        self._selector.close()
+        self._alarm.close()
 
     def turn(
         self,

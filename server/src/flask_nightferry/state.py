@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
+from .admission import Admission
 from .auth import Authenticate
 from .config import Config
 from .pokes import Pokes
@@ -26,11 +27,18 @@ class State:
     shared_tenant_warning: SharedTenantWarning
     sockets: Sockets
     pokes: Pokes
+    admission: Admission = field(default_factory=Admission)
 
     @property
     def anonymous(self) -> bool:
         """Whether this machine's own browser is answered without signing in."""
         return self.authenticate is None
+
+    def close(self) -> None:
+        """Ends threads and connections. Apps need not: they end with their process."""
+        self.pokes.close()
+        self.sockets.close()
+        self.store.engine.dispose()
 
     def make_ready(self, app: Flask) -> None:
         """Before the database is used. Raises ApiError."""

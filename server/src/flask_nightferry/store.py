@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from . import schema
 from .errors import ApiError, internal, unavailable
+from .lists import add_sqlite_functions
 
 logger = logging.getLogger("flask_nightferry")
 
@@ -27,24 +28,59 @@ logger = logging.getLogger("flask_nightferry")
 BUSY_TIMEOUT_MS = 5000
 POOL_TIMEOUT_SECONDS = 5
 
+#: How long PostgreSQL works on one statement, and keeps a transaction open that nobody goes on with. Whoever
+#: stands still holds no lock for longer.
+STATEMENT_TIMEOUT_MS = 15_000
+IDLE_TIMEOUT_MS = 15_000
+
 
 class Store:
     """The tables of one app. Making a store connects to nothing."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS)
         if url.get_backend_name() == "sqlite":
+            self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+            self._reading = self.engine
+        else:
+            self.engine = create_engine(
+                url,
+                pool_timeout=POOL_TIMEOUT_SECONDS,
+                pool_pre_ping=True,
+                # Whatever the database's default is: `lock_history` relies on it.
+                isolation_level="READ COMMITTED",
+            )
+            event.listen(self.engine, "connect", _prepare_postgresql)
+            # Each statement is a transaction of its own, which saves the round trips of BEGIN and COMMIT.
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._ready = False
         self._making_ready = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads. Raises ApiError (`unavailable`, `internal`)."""
-        with _faults(), self.engine.begin() as connection:
+        """A connection that only reads. Raises ApiError (`unavailable`, `internal`).
+
+        In SQLite all statements see one moment, in PostgreSQL each sees what was committed before it.
+        """
+        with _faults(), self._reading.begin() as connection:
             yield connection
+
+    @contextmanager
+    def read_only(self) -> Iterator[Connection]:
+        """A transaction for code that is not this package's: the database refuses what it writes.
+
+        Raises ApiError (`unavailable`, `internal`).
+        """
+        with _faults(), self.engine.begin() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            connection.exec_driver_sql("PRAGMA query_only = ON" if sqlite else "SET TRANSACTION READ ONLY")
+            try:
+                yield connection
+            finally:
+                if sqlite:
+                    connection.exec_driver_sql("PRAGMA query_only = OFF")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -127,6 +163,40 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+    add_sqlite_functions(connection)
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    # In a transaction they would be undone with it.
+    connection.autocommit = True
+    settings = {
+        "lock_timeout": BUSY_TIMEOUT_MS,
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS,
+    }
+    with connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+    connection.autocommit = False
+
+
+@contextmanager
+def in_one_trip(connection: Connection) -> Iterator[None]:
+    """Statements that return nothing, sent to the database together where its driver can do that.
+
+    Their faults show at the end.
+    """
+    driver: Any = connection.connection.driver_connection
+    if not hasattr(driver, "pipeline"):
+        yield
+        return
+    dbapi: Any = connection.dialect.loaded_dbapi
+    try:
+        with driver.pipeline():
+            yield
+    except dbapi.Error as fault:
+        kind = OperationalError if isinstance(fault, dbapi.OperationalError) else DBAPIError
+        raise kind(None, None, fault) from fault
 
 
 def _begin_sqlite(connection: Connection) -> None:

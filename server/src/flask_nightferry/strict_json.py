@@ -70,7 +70,10 @@ def parse(data: bytes | str) -> Any:
 
 def checked(value: Any) -> Any:
     """The value as it is stored: -0 is 0, 1.0 is 1, lone surrogates are U+FFFD. Raises RefusedValue."""
-    return _checked(value, "", 1)
+    try:
+        return _checked(value, 1)
+    except _Refusal as refusal:
+        raise RefusedValue(refusal.reason, refusal.path()) from None
 
 
 def text_of(value: Any) -> str:
@@ -119,48 +122,76 @@ def _first_repeated(keys: list[str]) -> str:
     return ""
 
 
-def _checked(value: Any, path: str, depth: int) -> Any:
+class _Refusal(Exception):
+    """Why a value is refused, and the way to the place, from the inside out: keys and indexes."""
+
+    def __init__(self, reason: str, *way: str | int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.way: list[str | int] = list(way)
+
+    def path(self) -> str:
+        return "".join(_pointer_part(part) for part in reversed(self.way))
+
+
+def _checked(value: Any, depth: int) -> Any:
+    # No path is kept on the way down: a long key above many elements would be copied for each of them.
+    if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return value
     if isinstance(value, str):
         return well_formed(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        return _checked_number(value, path)
+        return _checked_number(value)
     if isinstance(value, DuplicateKey):
-        raise RefusedValue("duplicate_key", _below(path, well_formed(value.key)))
+        raise _Refusal("duplicate_key", well_formed(value.key))
     if not isinstance(value, dict | list):
-        raise RefusedValue("not_json", path)
+        raise _Refusal("not_json")
     if depth > MAX_DEPTH:
-        raise RefusedValue("too_deep", path)
-    if isinstance(value, list):
-        return [_checked(element, f"{path}/{index}", depth + 1) for index, element in enumerate(value)]
-    return _checked_object(value, path, depth)
+        raise _Refusal("too_deep")
+    return _checked_list(value, depth) if isinstance(value, list) else _checked_object(value, depth)
 
 
-def _checked_object(value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, element in value.items():
-        if not isinstance(key, str):
-            raise RefusedValue("not_json", path)
-        key = well_formed(key)
-        if key == "__proto__":
-            raise RefusedValue("proto_key", _below(path, key))
-        if key in result:
-            raise RefusedValue("duplicate_key", _below(path, key))
-        result[key] = _checked(element, _below(path, key), depth + 1)
+def _checked_list(value: list[Any], depth: int) -> list[Any]:
+    result: list[Any] = []
+    try:
+        for element in value:
+            result.append(_checked(element, depth + 1))
+    except _Refusal as refusal:
+        refusal.way.append(len(result))
+        raise
     return result
 
 
-def _checked_number(number: int | float, path: str) -> int | float:
+def _checked_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, element in value.items():
+        if not isinstance(key, str):
+            raise _Refusal("not_json")
+        key = well_formed(key)
+        if key == "__proto__":
+            raise _Refusal("proto_key", key)
+        if key in result:
+            raise _Refusal("duplicate_key", key)
+        try:
+            result[key] = _checked(element, depth + 1)
+        except _Refusal as refusal:
+            refusal.way.append(key)
+            raise
+    return result
+
+
+def _checked_number(number: int | float) -> int | float:
     if not math.isfinite(number):
-        raise RefusedValue("not_finite", path)
+        raise _Refusal("not_finite")
     if abs(number) > MAX_INTEGER:
-        raise RefusedValue("unsafe_integer", path)
+        raise _Refusal("unsafe_integer")
     return int(number) if number == int(number) else number
 
 
-def _below(path: str, key: str) -> str:
-    return f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
+def _pointer_part(part: str | int) -> str:
+    return f"/{part}" if isinstance(part, int) else f"/{part.replace('~', '~0').replace('/', '~1')}"
 
 
 def _canonical(value: Any) -> str:

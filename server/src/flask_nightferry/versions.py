@@ -9,70 +9,82 @@ one.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from .errors import ApiError
+from .lists import numbers
 from .schema import tenants, versions
+
+#: What a column of versions holds.
+MAX_VERSION = 2**63 - 1
 
 _random = random.SystemRandom()
 
 
-@dataclass
+#: Versions that one push forgets at most.
+_FORGOTTEN_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
 class History:
-    """A tenant's versions, as one transaction sees them."""
+    """A tenant's versions, at one moment."""
 
     tenant: str
     last_version: int  # 0 before the first
     forgotten_through: int  # versions up to this one need not be known any more
+    known: frozenset[int] = frozenset()  # of the versions that were asked for
 
-    def next_version(self, connection: Connection, now: int) -> int:
-        """Give this transaction its version; `now` is in epoch ms.
-
-        The tenant must be locked. Call it once a transaction.
-        """
-        version = max(self.last_version + 1, now * 1024 + _random.randrange(1024))
-        connection.execute(versions.insert(), {"tenant": self.tenant, "version": version})
-        connection.execute(
-            tenants.update().where(tenants.c.tenant == self.tenant).values(last_version=version)
-        )
-        self.last_version = version
-        return version
-
-    def require_known(self, connection: Connection, named: Collection[tuple[str, int]]) -> None:
+    def require_known(self, named: Collection[tuple[str, int]]) -> None:
         """Refuses versions that this history should know and does not; each is named with its slice.
 
-        Raises ApiError `history_changed`, for the slices of these versions.
+        They must be among those that were asked for when it was read. Raises ApiError `history_changed`, for
+        the slices of these versions.
         """
-        recent = {version for _, version in named if version > self.forgotten_through}
-        possible = [version for version in recent if version <= self.last_version]
-        if possible:
-            query = select(versions.c.version).where(versions.c.tenant == self.tenant)
-            recent -= set(connection.scalars(query.where(versions.c.version.in_(possible))))
-        if recent:
+        unknown = {
+            slice_
+            for slice_, version in named
+            if version > self.forgotten_through and version not in self.known
+        }
+        if unknown:
             raise ApiError(
                 "history_changed",
                 "The server does not know a version that this device has seen; it was probably restored "
                 "from a backup. Rebuild with a full pull.",
-                slices={slice_ for slice_, version in named if version in recent},
+                slices=unknown,
             )
 
 
-def read_history(connection: Connection, tenant: str) -> History:
-    """The tenant's versions, for reading."""
-    return _find(connection, tenant, lock=False) or History(tenant, 0, 0)
+def read_history(connection: Connection, tenant: str, asked: Iterable[int] = ()) -> History:
+    """The tenant's versions, and which of those asked for it knows. One statement: they are of one moment."""
+    possible = {version for version in asked if version <= MAX_VERSION}
+    query = (
+        select(tenants.c.last_version, tenants.c.forgotten_through, versions.c.version)
+        .outerjoin_from(
+            tenants,
+            versions,
+            and_(versions.c.tenant == tenants.c.tenant, versions.c.version.in_(numbers(possible))),
+        )
+        .where(tenants.c.tenant == tenant)
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return History(tenant, 0, 0)
+    known = frozenset(row.version for row in rows if row.version is not None)
+    return History(tenant, rows[0].last_version, rows[0].forgotten_through, known)
 
 
 def lock_history(connection: Connection, tenant: str) -> History:
     """The tenant's versions, for writing: other writers of this tenant wait until the transaction ends.
 
     So a version is visible only when all before it are, and a pull never skips a transaction that was still
-    open.
+    open. PostgreSQL has to read committed: what a statement after this one reads is as the writer before left
+    it.
     """
-    history = _find(connection, tenant, lock=True)
+    history = _lock(connection, tenant)
     if history is not None:
         return history
     try:
@@ -82,12 +94,51 @@ def lock_history(connection: Connection, tenant: str) -> History:
             )
     except IntegrityError:
         pass  # another writer made it meanwhile
-    history = _find(connection, tenant, lock=True)
+    history = _lock(connection, tenant)
     assert history is not None  # noqa: S101
     return history
 
 
-def _find(connection: Connection, tenant: str, *, lock: bool) -> History | None:
+def _lock(connection: Connection, tenant: str) -> History | None:
     query = select(tenants.c.last_version, tenants.c.forgotten_through).where(tenants.c.tenant == tenant)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(query.with_for_update()).one_or_none()
     return None if row is None else History(tenant, row.last_version, row.forgotten_through)
+
+
+def next_version(history: History, now: int) -> int:
+    """The version of the transaction that has locked the history; `now` is in epoch ms."""
+    return max(history.last_version + 1, now * 1024 + _random.randrange(1024))
+
+
+def keep_version(connection: Connection, tenant: str, version: int) -> None:
+    """Writes down the version of this transaction, once."""
+    connection.execute(versions.insert(), {"tenant": tenant, "version": version})
+    connection.execute(tenants.update().where(tenants.c.tenant == tenant).values(last_version=version))
+
+
+def find_forgettable(connection: Connection, history: History, horizon: int) -> int:
+    """Through which version the tenant may forget now; 0 where there is nothing to forget.
+
+    `horizon` is in epoch ms. The newest version behind it is kept: a device that has pulled since may be
+    there.
+    """
+    of_tenant = versions.c.tenant == history.tenant
+    kept = select(func.max(versions.c.version)).where(of_tenant, versions.c.version < horizon * 1024)
+    oldest = (
+        select(versions.c.version)
+        .where(of_tenant, versions.c.version < kept.scalar_subquery())
+        .order_by(versions.c.version)
+        .limit(_FORGOTTEN_AT_ONCE)
+        .subquery()
+    )
+    return connection.scalar(select(func.max(oldest.c.version))) or 0
+
+
+def forget(connection: Connection, tenant: str, through: int) -> None:
+    """Forgets the versions up to and including this one. The tenant must be locked."""
+    connection.execute(versions.delete().where(versions.c.tenant == tenant, versions.c.version <= through))
+    connection.execute(
+        tenants.update()
+        .where(tenants.c.tenant == tenant, tenants.c.forgotten_through < through)
+        .values(forgotten_through=through)
+    )

@@ -33,7 +33,8 @@ _TOKEN = re.compile(r"[!-~]{1,100}")
 _BEARER = re.compile(rf"[!-~]{{1,{MAX_TOKEN_CHARACTERS}}}")
 #: Control characters (the category Cc) would spoil a line of a page or of a log.
 _DEVICE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_DEVICE_CHARACTERS}}}")
-_POINTER = re.compile(r"(/([^~/]|~[01])*)*", re.DOTALL)
+#: Possessive, so that a long path that does not match is given up at once.
+_POINTER = re.compile(r"(?:/(?:[^~/]++|~[01])*+)*+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,8 @@ def _patch_operation(entry: Any, index: int) -> dict[str, Any]:
     if not isinstance(entry, dict) or entry.get("op") not in ("add", "remove", "replace"):
         raise _BadPatch(f"Operation {index} of the patch must be add, remove or replace.")
     path = entry.get("path")
+    if isinstance(path, str) and path.count("/") > strict_json.MAX_DEPTH:
+        raise _BadPatch(f"Operation {index} of the patch is deeper than {strict_json.MAX_DEPTH} levels.")
     if not isinstance(path, str) or not _POINTER.fullmatch(path):
         raise _BadPatch(f"The path of operation {index} of the patch must be a JSON Pointer.")
     path = strict_json.well_formed(path)

@@ -463,7 +463,7 @@ impl Clients {
             self.post(To::All, message);
         }
         if self.posted.as_ref() != Some(&status) {
-            self.post(To::All, from_worker::status(&status, view.now.at.0));
+            self.post(To::All, from_worker::status(&status, view.uplink.is_live(), view.now.at.0));
             self.posted = Some(status);
         }
     }

@@ -27,10 +27,12 @@ mod answers;
 mod classify;
 mod deferrals;
 mod line;
+mod live;
 mod pull;
 mod wait;
 
 pub use classify::{Class, Failure, classify};
+pub use live::LiveStep;
 pub use pull::Page;
 
 use super::clock::Now;
@@ -45,6 +47,7 @@ use crate::units::{Position, PushNo, Tick, Version};
 use answers::{ReadAnswers, read_answers, withdrawn_row};
 use deferrals::Deferrals;
 use line::Line;
+use live::Live;
 use pull::Pull;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -167,6 +170,7 @@ pub struct Uplink {
     part: Option<usize>,
     line: Line,
     pull: Pull,
+    live: Live,
     /// The last request that brought something was a page of a pull: a push that is due goes first.
     has_pulled: bool,
     /// The newest version that the server has answered a push with.
@@ -314,6 +318,41 @@ impl Uplink {
     /// The rebuild is over: pushes are chosen again.
     pub fn end_rebuild(&mut self) {
         self.pull.end_rebuild();
+    }
+
+    /// What is to be done about the live connection, where pages are awake or are not.
+    pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
+        let is_known = self.principal.is_some() && !self.is_signed_out;
+        let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
+        self.live.poll(is_wanted && (self.live.is_open() || !self.is_down()), now)
+    }
+
+    /// What the device says first on the live connection.
+    pub fn live_hello(&self) -> String {
+        protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
+    }
+
+    /// The server said on the live connection that it has something newer.
+    pub fn poked(&mut self, live: u64, text: &str) {
+        let Some(version) = protocol::read_poke(text).filter(|_| self.live.spoke(live)) else { return };
+        if let Some(version) = version.filter(|version| self.pull.is_news(*version)) {
+            self.pull.told_of(version);
+            self.contact();
+        }
+    }
+
+    pub fn live_ended(&mut self, live: u64, now: Tick, rng: &mut Rng) {
+        self.live.ended(live, now, rng);
+    }
+
+    /// Whether the server pokes the device.
+    pub fn is_live(&self) -> bool {
+        self.live.is_open()
+    }
+
+    /// When the live connection is tried again.
+    pub fn live_timeout(&self, now: Tick) -> Option<Tick> {
+        self.live.poll_timeout(now)
     }
 
     /// How far a pull of several pages is.

@@ -178,8 +178,8 @@ impl Page {
             self.session.answered(request);
             said.extend(self.answered(now, request, message));
         } else if kind == "joined"
+            && self.session.joined(message["position"].as_u64().unwrap_or(0))
             && self.follows
-            && self.session.missed(message["position"].as_u64().unwrap_or(0))
         {
             said.extend(self.hydrate(now));
         }
