@@ -7,7 +7,7 @@ mod push;
 
 use crate::json::number;
 pub use error::{ServerError, read_error};
-pub use pull::{PullAnswer, identify_request, read_pull};
+pub use pull::{PullAnswer, PullRequest, read_pull};
 pub use push::{PushAnswer, PushResult, Sender, Verdict, mutation_bytes, push_request, read_push};
 
 /// The version of the protocol. A server of another version answers `unsupported_protocol`.
