@@ -13,16 +13,25 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Database, Device, MakeApp, authenticate, delete, error_of, postgresql_only, put
+from conftest import (
+    SECONDS,
+    Database,
+    Device,
+    MakeApp,
+    authenticate,
+    delete,
+    error_of,
+    postgresql_only,
+    put,
+    until,
+)
 from flask import Flask
 from postgresql import plain
 from sqlalchemy import event, make_url, select, text
 
-from flask_nightferry import Change, Nightferry, admission, schema, store, versions
+from flask_nightferry import Change, Nightferry, admission, push, schema, store, versions
 from flask_nightferry.cursors import Cursor
 from flask_nightferry.state import state_of
-
-SECONDS = 20
 
 
 class Gate:
@@ -170,16 +179,6 @@ def test_f77_who_waits_for_a_place_in_vain_is_told_to_come_back(
         assert error_of(late.post("push", late.push_body(put("b", 1)))) == (503, "unavailable")
         gate.open.set()
         assert [push.result(SECONDS)[0]["status"] for push in stuck] == ["applied"] * admission.UNDER_WAY
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for a state."""
-    waiting = threading.Event()
-    for _ in range(SECONDS * 100):
-        if condition():
-            return
-        waiting.wait(0.01)
-    raise AssertionError("the state was not reached")
 
 
 # PostgreSQL
@@ -366,7 +365,10 @@ def statements(app: Flask, work: Callable[[], Any]) -> list[str]:
     return texts
 
 
-def test_a_request_asks_few_statements_whatever_it_is_about(app: Flask) -> None:
+def test_a_request_asks_few_statements_whatever_it_is_about(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "FORGET_SHARE", 1)
     device = Device(app)
     slices = [f"s{i}" for i in range(200)]
     device.push(*(put("a", 1, slice=name) for name in slices))
@@ -382,6 +384,7 @@ def test_versions_behind_the_horizon_are_forgotten_in_passing(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "_FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(push, "FORGET_SHARE", 1)
     app = make_app(NIGHTFERRY_HORIZON_DAYS=30)
     device = Device(app)
     made = [device.push(put(str(i), i))[0]["version"] for i in range(25)]
