@@ -174,7 +174,7 @@ def make_app(tmp_path: Path, database: Database) -> Iterator[MakeApp]:
 
     yield make
     for app in apps:
-        state_of(app).store.engine.dispose()
+        state_of(app).close()
 
 
 @pytest.fixture

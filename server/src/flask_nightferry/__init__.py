@@ -10,8 +10,20 @@ See README.md for the configuration, and ``api.py`` for the path of a request th
 """
 
 from .auth import Principal
+from .compare import Conflict
 from .config import ConfigurationError
 from .extension import Nightferry
 from .hooks import Change, Refused, item_applied
+from .python_api import Item, StoreUnavailable
 
-__all__ = ["Change", "ConfigurationError", "Nightferry", "Principal", "Refused", "item_applied"]
+__all__ = [
+    "Change",
+    "ConfigurationError",
+    "Conflict",
+    "Item",
+    "Nightferry",
+    "Principal",
+    "Refused",
+    "StoreUnavailable",
+    "item_applied",
+]

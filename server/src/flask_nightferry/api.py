@@ -13,13 +13,15 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy import literal, select
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import WebsocketMismatch
 
 from . import wire
-from .auth import Principal, allowed_origin, principal_of, require_local, require_origin
+from .auth import Principal, allowed_origin, principal_of, require_local, require_named, require_origin
 from .errors import ApiError, internal
 from .files import browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
+from .live import open_live
 from .pull import pull
 from .push import push
 from .state import State, state_of
@@ -35,6 +37,7 @@ def make_blueprint(url_prefix: str) -> Blueprint:
     routes.post("/push")(push_view)
     routes.post("/pull")(pull_view)
     routes.get("/health")(health_view)
+    routes.get("/live", websocket=True)(live_view)
     routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
     routes.register_error_handler(Exception, error_response)
     routes.after_request(add_cors_headers)
@@ -46,12 +49,15 @@ def push_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.push_request(read_json(request))
-    _require_principal(principal, message)
+    require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     now = time.time_ns() // 1_000_000
     with state.admission.admit(principal.tenant):
         horizon = now - state.config.horizon_ms
         outcome = push(state.store, state.hooks, principal, message, now, horizon)
+    if outcome.changes:
+        made = outcome.changes[0].version
+        state.pokes.pushed(principal.tenant, made, (principal.user, message.client))
     _signal(outcome.changes)
     return _reply(principal, version=outcome.version, results=outcome.results)
 
@@ -61,9 +67,16 @@ def pull_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.pull_request(read_json(request))
-    _require_principal(principal, message)
+    require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     return _reply(principal, **pull(state.store, principal, message))
+
+
+def live_view() -> Response:
+    """`GET /live`, a WebSocket."""
+    state = state_of(current_app)
+    _admit_origin(state)
+    return open_live(current_app._get_current_object(), state)  # type: ignore[attr-defined]
 
 
 def health_view() -> Response:
@@ -95,7 +108,9 @@ def refuse_unknown_routes() -> Response | None:
     """Before each request of the app: what is below the prefix and has no route gets a JSON answer."""
     failure = request.routing_exception
     prefix = state_of(current_app).config.url_prefix
-    if not isinstance(failure, NotFound | MethodNotAllowed) or not request.path.startswith(f"{prefix}/"):
+    if not isinstance(
+        failure, NotFound | MethodNotAllowed | WebsocketMismatch
+    ) or not request.path.startswith(f"{prefix}/"):
         return None
     return error_response(failure)
 
@@ -118,21 +133,17 @@ def add_cors_headers(response: Response) -> Response:
     return response
 
 
-def _admit(state: State) -> Principal:
+def _admit_origin(state: State) -> None:
     if state.anonymous:
         require_local(request)
     require_origin(request, state.config.origins)
+
+
+def _admit(state: State) -> Principal:
+    _admit_origin(state)
     principal = principal_of(request, state.authenticate)
     state.shared_tenant_warning.observe(principal)
     return principal
-
-
-def _require_principal(principal: Principal, message: wire.PushRequest | wire.PullRequest) -> None:
-    if message.principal not in (None, principal.name) or message.user not in (None, principal.user):
-        raise ApiError(
-            "wrong_principal",
-            "The request was made by another user than the one who is signed in. Nothing was changed.",
-        )
 
 
 def _reply(principal: Principal, **fields: Any) -> Response:
@@ -159,6 +170,8 @@ def _as_api_error(error: Exception) -> ApiError:
         return ApiError(
             "method_not_allowed", f"This address answers to {named} only.", {"Allow": ", ".join(allowed)}
         )
+    if isinstance(error, WebsocketMismatch):
+        return ApiError("invalid_request", "/live is for WebSockets, and nothing else below this prefix is.")
     if isinstance(error, NotFound):
         return ApiError("not_found", "There is nothing at this address.")
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

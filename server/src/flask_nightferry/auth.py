@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flask import Request
 from werkzeug.exceptions import HTTPException
 
-from .errors import ApiError
+from .errors import ApiError, unauthenticated
 
 logger = logging.getLogger("flask_nightferry")
 
@@ -63,10 +63,19 @@ def principal_of(request: Request, authenticate: Authenticate | None) -> Princip
             raise
         principal = None
     if principal is None:
-        raise ApiError("unauthenticated", "Sign in, then send the request again.")
+        raise unauthenticated()
     if not isinstance(principal, Principal):
         raise TypeError(f"authenticate must answer a Principal or None, not {type(principal).__name__}.")
     return principal
+
+
+def require_named(principal: Principal, name: str | None, user: str | None) -> None:
+    """Refuses a message that names another principal or user than this one. Raises ApiError."""
+    if name not in (None, principal.name) or user not in (None, principal.user):
+        raise ApiError(
+            "wrong_principal",
+            "The request was made by another user than the one who is signed in. Nothing was changed.",
+        )
 
 
 def require_local(request: Request) -> None:

@@ -23,7 +23,7 @@ from .wire import Mutation
 
 
 class Conflict(Exception):
-    """The item is not as the mutation's base says."""
+    """The item does not have the version that was given as base: it was changed or deleted meanwhile."""
 
 
 class Rejected(Exception):

@@ -17,6 +17,7 @@ OPTIONS = (
     "NIGHTFERRY_CREATE_TABLES",
     "NIGHTFERRY_DATABASE_URL",
     "NIGHTFERRY_HORIZON_DAYS",
+    "NIGHTFERRY_LIVE_SOCKETS",
     "NIGHTFERRY_ORIGINS",
     "NIGHTFERRY_SHARED_TENANT",
     "NIGHTFERRY_URL_PREFIX",
@@ -45,6 +46,8 @@ class Config:
     origins: frozenset[str]
     #: `NIGHTFERRY_SHARED_TENANT`: users of one tenant are meant to share its items, so there is no warning.
     shared_tenant: bool
+    #: `NIGHTFERRY_LIVE_SOCKETS`: the most WebSockets that a process holds. 0: none, devices ask at intervals.
+    live_sockets: int
     #: `NIGHTFERRY_HORIZON_DAYS`, in ms: how long deletions and versions are remembered.
     horizon_ms: int
 
@@ -62,6 +65,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         create_tables=_switch("NIGHTFERRY_CREATE_TABLES", settings.get("NIGHTFERRY_CREATE_TABLES")),
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
         shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
+        live_sockets=_count("NIGHTFERRY_LIVE_SOCKETS", settings.get("NIGHTFERRY_LIVE_SOCKETS", 1000)),
         horizon_ms=_days("NIGHTFERRY_HORIZON_DAYS", settings.get("NIGHTFERRY_HORIZON_DAYS", 90)),
     )
 
@@ -98,6 +102,12 @@ def _days(name: str, value: Any) -> int:
 def _switch(name: str, value: Any) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
+    return value
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"{name} must be a number from 0 on, not {value!r}.")
     return value
 
 

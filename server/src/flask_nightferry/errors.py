@@ -61,6 +61,11 @@ class ApiError(Exception):
         return {"error": error | ({"slices": self.slices} if self.status == 410 else {})}
 
 
+def unauthenticated() -> ApiError:
+    """Nobody is signed in."""
+    return ApiError("unauthenticated", "Sign in, then send the request again.")
+
+
 def internal() -> ApiError:
     """A fault of the server; the caller writes the reason to the log."""
     return ApiError("internal", "The server failed. Its log says why.")

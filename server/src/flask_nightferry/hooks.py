@@ -9,12 +9,16 @@ def check(change):
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from blinker import Namespace
+from sqlalchemy import Connection
 
 from .auth import Principal
+from .store import Store
 
 
 @dataclass
@@ -33,6 +37,19 @@ class Change:
     at: int
     #: The version that the change has got; 0 in a hook.
     version: int = 0
+    #: Gives `connection`; None outside hooks.
+    connect: Callable[[], Connection] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def connection(self) -> Connection:
+        """In a hook, a transaction that reads the app's tables where they are in the same database.
+
+        It begins when it is first asked for, and ends when all hooks of the push have answered. It writes
+        nothing. Raises RuntimeError outside a hook.
+        """
+        if self.connect is None:
+            raise RuntimeError("Only a hook has a connection. The push is committed by now.")
+        return self.connect()
 
 
 class Refused(Exception):
@@ -44,8 +61,48 @@ class Refused(Exception):
         self.code = code
 
 
-#: Called with the change in the push's database transaction: be quick, and leave Nightferry's tables alone.
+#: Called with a change before the transaction of its push, and once more where another change was faster.
 Hook = Callable[[Change], None]
+
+
+class ReadOnly:
+    """The transaction in which the hooks of one push read. A context that begins it when it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """The transaction's connection. Raises ApiError."""
+        if self._connection is None:
+            self._connection = self._stack.enter_context(self._store.read_only())
+        return self._connection
+
+    def __enter__(self) -> ReadOnly:
+        return self
+
+    def __exit__(self, *fault: Any) -> bool | None:
+        return self._stack.__exit__(*fault)
+
+
+#: Whether this thread is in a hook.
+_in_hook: ContextVar[bool] = ContextVar("nightferry_in_hook", default=False)
+
+
+def ask(hook: Hook, change: Change) -> None:
+    """Calls a hook. Raises what it raises."""
+    token = _in_hook.set(True)
+    try:
+        hook(change)
+    finally:
+        _in_hook.reset(token)
+
+
+def in_hook() -> bool:
+    """Returns true while a hook is called in this thread."""
+    return _in_hook.get()
+
 
 _signals = Namespace()
 

@@ -17,7 +17,7 @@ from . import strict_json
 from .auth import Principal
 from .compare import Conflict, Effect, Rejected, decide, rejected_value, unreadable
 from .errors import unavailable
-from .hooks import Change, Hook, Refused
+from .hooks import Change, Hook, ReadOnly, Refused, ask
 from .idempotency import Answer, GivenAnswer, LatestPush
 from .patch import Moves
 from .rows import Item, StoredItem, Unreadable, find_items, find_versions, server_side
@@ -72,7 +72,8 @@ def push(
     for _ in range(ROUNDS):
         with store.read() as connection:
             draft.look(connection, horizon)
-        draft.decide()
+        with ReadOnly(store) as reading:
+            draft.decide(reading)
         with store.write() as connection:
             outcome = draft.apply(connection)
         if outcome is not None:
@@ -104,6 +105,7 @@ class _Draft:
     _undecided: list[Mutation | BadMutation] = field(default_factory=list)
     _rows: dict[Item, StoredItem] = field(default_factory=dict)
     _forgettable: int = 0
+    _reading: ReadOnly | None = None
 
     def look(self, connection: Connection, horizon: int) -> None:
         """Reads what the undecided mutations are about. Raises ApiError."""
@@ -127,12 +129,14 @@ class _Draft:
         if _random.random() < FORGET_SHARE:
             self._forgettable = find_forgettable(connection, self._history, horizon)
 
-    def decide(self) -> None:
+    def decide(self, reading: ReadOnly) -> None:
         """Decides about the mutations that were looked up. Holds no connection: a hook may take its time.
+        One that asks for a connection has one for `reading`.
 
         Raises ApiError (`too_large`).
         """
         moves = Moves()
+        self._reading = reading
         for mutation in self._undecided:
             self.decisions[_item(mutation)] = self._decision(mutation, moves)
 
@@ -148,6 +152,7 @@ class _Draft:
         version = next_version(history, self.now) if changes else None
         for change in changes:
             change.version = version or 0
+            change.connect = None
         answers = {_item(m): self._answer(m, version) for m in fresh}
         with in_one_trip(connection):
             if version is not None:
@@ -223,13 +228,14 @@ class _Draft:
             value=copy.deepcopy(effect.value) if self.hooks.get(mutation.slice) else effect.value,
             before=copy.deepcopy(before) if self.hooks.get(mutation.slice) else before,
             at=min(mutation.at, self.now),
+            connect=self._reading.connection if self._reading else None,
         )
 
     def _ask_hooks(self, change: Change) -> None:
         hooks = self.hooks.get(change.slice, ())
         try:
             for hook in hooks:
-                hook(change)
+                ask(hook, change)
         except Refused as refusal:
             raise Rejected(refusal.code, refusal.message) from None
         if hooks and change.op != "delete":

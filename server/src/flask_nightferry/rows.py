@@ -100,6 +100,11 @@ def server_side(row: StoredItem | None, principal: Principal, client: str) -> di
     return side
 
 
+def select_items(tenant: str, slice_: str) -> Select[Any]:
+    """The query of a slice's rows, in the form that `StoredItem.of` takes."""
+    return select(*_COLUMNS).where(items.c.tenant == tenant, items.c.slice == slice_)
+
+
 def read_rows(
     connection: Connection, wanted: ColumnElement[bool], max_bytes: int, limit: int | None = None
 ) -> Iterator[tuple[DatabaseRow[Any], int]]:
@@ -142,6 +147,13 @@ def find_items(connection: Connection, tenant: str, wanted: Collection[Item]) ->
             )
         found[row.slice, row.id] = StoredItem.of(row)
     return found
+
+
+def find_item(connection: Connection, tenant: str, item: Item) -> StoredItem | None:
+    """One stored item, on any connection: also one of the app, which lacks this package's SQL functions."""
+    slice_, id_ = item
+    row = connection.execute(select_items(tenant, slice_).where(items.c.id == id_)).one_or_none()
+    return None if row is None else StoredItem.of(row)
 
 
 def find_versions(connection: Connection, tenant: str, wanted: Collection[Item]) -> dict[Item, int]:

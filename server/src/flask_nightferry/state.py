@@ -9,7 +9,9 @@ from flask import Flask
 from .admission import Admission
 from .auth import Authenticate
 from .config import Config
+from .pokes import Pokes
 from .push import Hooks
+from .sockets import Sockets
 from .store import Store
 from .tenancy import SharedTenantWarning
 
@@ -23,12 +25,20 @@ class State:
     authenticate: Authenticate | None
     hooks: Hooks
     shared_tenant_warning: SharedTenantWarning
+    sockets: Sockets
+    pokes: Pokes
     admission: Admission = field(default_factory=Admission)
 
     @property
     def anonymous(self) -> bool:
         """Whether this machine's own browser is answered without signing in."""
         return self.authenticate is None
+
+    def close(self) -> None:
+        """Ends threads and connections. Apps need not: they end with their process."""
+        self.pokes.close()
+        self.sockets.close()
+        self.store.engine.dispose()
 
     def make_ready(self, app: Flask) -> None:
         """Before the database is used. Raises ApiError."""

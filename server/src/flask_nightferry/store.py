@@ -68,6 +68,21 @@ class Store:
             yield connection
 
     @contextmanager
+    def read_only(self) -> Iterator[Connection]:
+        """A transaction for code that is not this package's: the database refuses what it writes.
+
+        Raises ApiError (`unavailable`, `internal`).
+        """
+        with _faults(), self.engine.begin() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            connection.exec_driver_sql("PRAGMA query_only = ON" if sqlite else "SET TRANSACTION READ ONLY")
+            try:
+                yield connection
+            finally:
+                if sqlite:
+                    connection.exec_driver_sql("PRAGMA query_only = OFF")
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that writes: all of it takes effect, or nothing. Raises ApiError (`unavailable`,
         `internal`).

@@ -25,10 +25,12 @@ MAX_SLICES = 200
 MAX_PAGE = 1000
 MAX_MINE = 1000
 MAX_DEVICE_CHARACTERS = 100
+MAX_TOKEN_CHARACTERS = 8192
 DEFAULT_PAGE = 500
 
 _SLICE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 _TOKEN = re.compile(r"[!-~]{1,100}")
+_BEARER = re.compile(rf"[!-~]{{1,{MAX_TOKEN_CHARACTERS}}}")
 #: Control characters (the category Cc) would spoil a line of a page or of a log.
 _DEVICE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_DEVICE_CHARACTERS}}}")
 #: Possessive, so that a long path that does not match is given up at once.
@@ -78,6 +80,31 @@ class PullRequest:
     slices: dict[str, str | None]  # slice -> cursor
     mine: frozenset[int]  # versions that the device's own pushes were answered
     limit: int
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """The first message of a live connection."""
+
+    client: str
+    principal: str | None
+    user: str | None
+    token: str | None  # what an Authorization header would bear
+
+
+def live_request(message: Any) -> LiveRequest:
+    """Check the first message of a live connection. Raises ApiError."""
+    fields = _envelope(message)
+    token = fields.get("token")
+    if token is not None and not (isinstance(token, str) and _BEARER.fullmatch(token)):
+        raise _invalid(f"token must be a string of 1 to {MAX_TOKEN_CHARACTERS} printable ASCII characters.")
+    _device(fields.get("device"))
+    return LiveRequest(
+        client=_token(fields, "client"),
+        principal=_optional_string(fields.get("principal"), "principal"),
+        user=_optional_string(fields.get("user"), "user"),
+        token=token,
+    )
 
 
 def push_request(message: Any) -> PushRequest:
@@ -136,6 +163,20 @@ def pull_request(message: Any) -> PullRequest:
     )
 
 
+def slice_fault(name: str) -> str | None:
+    """The sentence that says why no slice can have this name; None where one can."""
+    return None if _SLICE.fullmatch(name) else "The slice's name must match [A-Za-z][A-Za-z0-9_-]*."
+
+
+def id_fault(id_: str) -> str | None:
+    """The sentence that says why no item can have this id; None where one can."""
+    if strict_json.well_formed(id_) != id_:
+        return "An id may not hold a lone surrogate."
+    if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
+        return f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8."
+    return None
+
+
 def _mine(versions: Any) -> frozenset[int]:
     if versions is None:
         return frozenset()
@@ -168,12 +209,12 @@ def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
     def bad(code: str, message: str) -> BadMutation:
         return BadMutation(slice_, id_, code, message)
 
-    if not _SLICE.fullmatch(slice_):
-        return bad("invalid_slice", "The slice's name must match [A-Za-z][A-Za-z0-9_-]*.")
-    if not 1 <= len(id_.encode()) <= MAX_ID_BYTES:
-        return bad("invalid_id", f"An id takes 1 to {MAX_ID_BYTES} bytes in UTF-8.")
-    if id_ != fields["id"]:
-        return bad("invalid_id", "An id may not hold a lone surrogate.")
+    if (fault := slice_fault(slice_)) is not None:
+        return bad("invalid_slice", fault)
+    if (fault := id_fault(id_)) is not None:
+        return bad("invalid_id", fault)
+    if (fault := id_fault(fields["id"])) is not None:
+        return bad("invalid_id", fault)
     op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
     if op not in ("put", "patch", "delete"):
         return bad("invalid_mutation", "op must be put, patch or delete.")
