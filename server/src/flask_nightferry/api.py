@@ -51,6 +51,10 @@ def push_view() -> Response:
     message = wire.push_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
+    if state.config.read_replica:
+        raise ApiError(
+            "unavailable", "This server answers reads only. Nothing was changed; send again later."
+        )
     now = time.time_ns() // 1_000_000
     with state.admission.admit(principal.tenant):
         horizon = now - state.config.horizon_ms
@@ -69,7 +73,7 @@ def pull_view() -> Response:
     message = wire.pull_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
-    return _reply(principal, **pull(state.store, principal, message))
+    return _reply(principal, **pull(state.store, principal, message, state.config.read_replica))
 
 
 def live_view() -> Response:
