@@ -2,7 +2,7 @@
 
 use nightferry::json::{MAX_ITEM_BYTES, check, check_item, equal, well_formed};
 use nightferry::protocol::{
-    Sender, Verdict, identify_request, mutation_bytes, push_request, read_error, read_pull, read_push,
+    PullRequest, Sender, Verdict, mutation_bytes, push_request, read_error, read_pull, read_push,
 };
 use nightferry::store::{Operation, Remote};
 use nightferry::units::{Millis, Position, PushNo, Version};
@@ -33,7 +33,8 @@ fn a_push_is_written_as_in_its_golden() {
     };
     let operations: Vec<Operation> = message["mutations"].as_array().unwrap().iter().map(operation).collect();
     let text = |name: &str| message[name].as_str().unwrap();
-    let sender = Sender { client: text("client"), principal: text("principal") };
+    let sender =
+        Sender { client: text("client"), principal: text("principal"), device: message["device"].as_str() };
     let n = PushNo(message["n"].as_u64().unwrap());
     let written = push_request(sender, n, text("tag"), &operations);
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
@@ -45,8 +46,32 @@ fn a_push_is_written_as_in_its_golden() {
 fn the_first_request_is_written_as_in_its_golden() {
     let mut message = golden!("pull-request-principal")["message"].clone();
     message.as_object_mut().unwrap().remove("user");
-    let written = identify_request(message["client"].as_str().unwrap());
+    let client = message["client"].as_str().unwrap();
+    let written = PullRequest { client, ..PullRequest::default() }.to_text();
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
+}
+
+#[test]
+fn a_pull_is_written_as_in_its_golden() {
+    let mut message = golden!("pull-request")["message"].clone();
+    message.as_object_mut().unwrap().remove("user");
+    message.as_object_mut().unwrap().remove("device");
+    let text = |name: &str| message[name].as_str().unwrap();
+    let slices = message["slices"].as_object().unwrap();
+    let mine: Vec<Version> = message["mine"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| Version(version.as_u64().unwrap()))
+        .collect();
+    let request = PullRequest {
+        client: text("client"),
+        principal: Some(text("principal")),
+        slices: slices.iter().map(|(slice, cursor)| (&**slice, cursor.as_str())).collect(),
+        mine: &mine,
+        limit: None,
+    };
+    assert_eq!(serde_json::from_str::<Value>(&request.to_text()).unwrap(), message);
 }
 
 #[test]

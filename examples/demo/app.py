@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
 
 # The part of Nightferry that the page loads. The shell worker keeps it beside the page's own files.
-CLIENT = ("client.js", "client.wasm")
+CLIENT = ("client.js", "client.wasm", "conflicts.js")
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(

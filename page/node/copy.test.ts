@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Refusal, run } from "./copy.js";
 
-const NAMES = ["client.js", "client.wasm", "dashboard.js", "sw.js", "sw.wasm"];
+const NAMES = ["client.js", "client.wasm", "conflicts.js", "dashboard.js", "sw.js", "sw.wasm"];
 
 function fresh() {
   const folder = mkdtempSync(join(tmpdir(), "nightferry-"));

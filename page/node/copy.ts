@@ -10,7 +10,7 @@ Copies the files that browsers load into FOLDER, such as public/nightferry:
 the worker (sw.js, sw.wasm), and the page's modules for pages without a bundler.`;
 
 /** What the page loads, and what the worker is. */
-const FILES = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
+const FILES = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js", "conflicts.js"];
 
 /** Something that the caller can put right. */
 export class Refusal extends Error {}

@@ -34,18 +34,30 @@ use std::io;
 /// }
 /// ```
 #[derive(Debug, Clone, Serialize)]
-pub struct Action<'a, P> {
+pub struct Action<'a, P, W = ()> {
     #[serde(rename = "type")]
     kind: &'a str,
     payload: P,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unset: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<W>,
 }
 
 impl<'a, P: Serialize> Action<'a, P> {
     /// `kind` is the type, `slice/verb`, such as `notes/addItem`.
     pub fn new(kind: &'a str, payload: P) -> Self {
-        Action { kind, payload, unset: &[] }
+        Action { kind, payload, unset: &[], was: None }
+    }
+}
+
+impl<'a, P: Serialize, W: Serialize> Action<'a, P, W> {
+    /// The former values of the fields that an update changes, as the user saw them: `was` serializes to an object, in which a
+    /// field that was not there is left out. With them a change that another tab or device has made meanwhile is merged or
+    /// kept as a conflict; without them the update wins.
+    pub fn was<F: Serialize>(self, was: F) -> Action<'a, P, F> {
+        let Action { kind, payload, unset, .. } = self;
+        Action { kind, payload, unset, was: Some(was) }
     }
 
     /// The fields that an update removes from its item. (A field that is `None` is null, and stays.)
@@ -179,30 +191,33 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
         }
     }
     // Other fields of the app's action are left out. The worker would read an `id` beside the payload as the item's.
-    let known = ["type", "payload", "unset"];
+    let known = ["type", "payload", "unset", "was"];
     let kept = known.iter().filter_map(|name| Some(((*name).into(), fields.get(name)?))).collect();
     Ok(Dispatched { text: write(&Fields(kept)), kind })
 }
 
-/// Returns the text of an action on a refused change. `kind` is `@retryRejected`, with or without a new value, or
-/// `@discardRejected`.
-pub fn of_rejection<V: Serialize + ?Sized>(
+/// Returns the text of an action on a refused change or a conflict. `kind` is `@retryRejected`, with or without a new value,
+/// `@discardRejected`, or `@resolveConflict` with a choice.
+pub fn decision<V: Serialize + ?Sized>(
     kind: &str,
     id: &str,
+    choice: Option<&str>,
     value: Option<&V>,
     at: u64,
 ) -> Result<String, Error> {
     #[derive(Serialize)]
-    struct OfRejection<'a> {
+    struct Decision<'a> {
         r#type: &'a str,
         id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        choice: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<Raw<'a>>,
         at: u64,
     }
     let value = value.map(|value| read(&Action::new(kind, value))).transpose()?;
     let fields = value.as_ref().and_then(|value| Fields::parse(&value.text)).unwrap_or_default();
-    Ok(write(&OfRejection { r#type: kind, id, payload: fields.get("payload").map(Raw), at }))
+    Ok(write(&Decision { r#type: kind, id, choice, payload: fields.get("payload").map(Raw), at }))
 }
 
 #[cfg(test)]
@@ -347,13 +362,42 @@ mod tests {
     #[test]
     fn an_action_on_a_refused_change_has_its_id_beside_the_payload() {
         let retry =
-            |value: Option<&serde_json::Value>| of_rejection("@retryRejected", "a/7/x", value, 5).unwrap();
+            |value: Option<&serde_json::Value>| decision("@retryRejected", "a/7/x", None, value, 5).unwrap();
         assert_eq!(retry(None), r#"{"type":"@retryRejected","id":"a/7/x","at":5}"#);
         assert_eq!(
             retry(Some(&json!(null))),
             r#"{"type":"@retryRejected","id":"a/7/x","payload":null,"at":5}"#
         );
-        assert!(of_rejection("@retryRejected", "a/7/x", Some(&f64::NAN), 5).is_err());
+        assert!(decision("@retryRejected", "a/7/x", None, Some(&f64::NAN), 5).is_err());
+    }
+
+    #[test]
+    fn a_resolution_has_its_choice_and_the_chosen_value() {
+        let resolved =
+            |choice, value: Option<&str>| decision("@resolveConflict", "a/9", Some(choice), value, 5);
+        assert_eq!(
+            resolved("remote", None).unwrap(),
+            r#"{"type":"@resolveConflict","id":"a/9","choice":"remote","at":5}"#
+        );
+        assert_eq!(
+            resolved("value", Some("x")).unwrap(),
+            r#"{"type":"@resolveConflict","id":"a/9","choice":"value","payload":"x","at":5}"#
+        );
+    }
+
+    #[test]
+    fn an_update_has_the_former_values_of_its_fields() {
+        let action = Action::new("a/updateItem", json!({"id": 1})).was(json!({"b": 1})).unset(&["b"]);
+        assert_eq!(
+            text(&action).unwrap(),
+            r#"{"type":"a/updateItem","payload":{"id":1},"unset":["b"],"was":{"b":1}}"#
+        );
+        #[derive(Serialize)]
+        struct Was {
+            b: f64,
+        }
+        let message = text(&Action::new("a/updateItem", 1).was(Was { b: f64::NAN })).unwrap_err().message;
+        assert!(message.contains("was.b is NaN"), "{message}");
     }
 
     #[test]

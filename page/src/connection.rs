@@ -73,18 +73,33 @@ impl Connection {
         }
     }
 
-    /// Posts a request. Its answer goes to `resolve(answer)` or `reject({code, message})`.
+    /// Posts a request, and returns its number. Its answer goes to `resolve(answer)` or `reject({code, message})`.
     pub fn ask(
         &self,
         resolve: Function,
         reject: Function,
         ask: impl FnOnce(&mut Session<JsString>, u64) -> (u64, Message<JsString>),
-    ) {
+    ) -> u64 {
+        let mut number = 0;
         self.say(|session, now| {
             let (request, message) = ask(session, now);
+            number = request;
             change(&self.waiting, |waiting| waiting.push((request, resolve, reject)));
             vec![message]
         });
+        number
+    }
+
+    /// Forgets a request without an answer, so that it is not repeated. An answer that comes nevertheless is ignored.
+    pub fn forget(&self, request: u64) {
+        let mut waits = false;
+        change(&self.waiting, |waiting| {
+            let at = waiting.iter().position(|waiting| waiting.0 == request);
+            waits = at.map(|at| waiting.swap_remove(at)).is_some();
+        });
+        if waits {
+            change(&self.session, |session| session.answered(request));
+        }
     }
 
     /// Posts a message that needs no answer.
@@ -147,7 +162,7 @@ impl Connection {
             let mut messages = Vec::new();
             match &*kind {
                 "hello" => messages = session.hello(now),
-                "joined" => is_news = session.missed(number(message.position())),
+                "joined" => is_news = session.joined(number(message.position())),
                 "stale" => messages = session.stale(now),
                 "ack" => session.acknowledged(now, BurstNo(number(message.n()))),
                 "expected" => messages = session.expected(now, BurstNo(number(message.n()))),

@@ -4,6 +4,7 @@
 
 use crate::connection::{Connection, WorkerMessage};
 use js_sys::{Function, JsString};
+use nightferry::bridge::session::Subject;
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 use web_sys::ServiceWorkerRegistration;
@@ -50,12 +51,23 @@ pub fn tick() {
     with(Connection::tick);
 }
 
-/// Declares slices and auto-sync, given as JSON objects. Calls `resolve(answer)` or `reject({code, message})`.
+/// Declares slices and auto-sync, given as JSON objects. `device` is the device's name for people. Calls `resolve(answer)` or
+/// `reject({code, message})`.
 #[wasm_bindgen]
-pub fn register(slices: JsString, auto_sync: JsString, resolve: Function, reject: Function) {
+pub fn register(
+    slices: JsString,
+    auto_sync: JsString,
+    device: JsString,
+    resolve: Function,
+    reject: Function,
+) {
     let (slices, auto_sync) = (String::from(slices), String::from(auto_sync));
+    let device = String::from(device);
     with(|connection| {
-        connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync))
+        connection.ask(resolve, reject, |session, now| {
+            session.name_device(&device);
+            session.register(now, &slices, &auto_sync)
+        });
     });
 }
 
@@ -65,21 +77,30 @@ pub fn burst(actions: JsString) {
     with(|connection| connection.say(|session, now| session.burst(now, actions).into_iter().collect()));
 }
 
-/// Posts a request, see `Session::request`. Calls `resolve(answer)` or `reject({code, message})`.
+/// Posts a request, see `Session::request`. Calls `resolve(answer)` or `reject({code, message})`. Returns its number.
 #[wasm_bindgen]
 pub fn request(
     kind: JsString,
     slice: Option<JsString>,
+    id: Option<JsString>,
     settings: Option<JsString>,
     resolve: Function,
     reject: Function,
-) {
-    let (kind, slice, settings) = (String::from(kind), slice.map(String::from), settings.map(String::from));
+) -> f64 {
+    let kind = String::from(kind);
+    let [slice, id, settings] = [slice, id, settings].map(|text| text.map(String::from));
+    let subject = Subject { slice: slice.as_deref(), id: id.as_deref(), settings: settings.as_deref() };
+    let mut number = 0;
     with(|connection| {
-        connection.ask(resolve, reject, |session, now| {
-            session.request(now, &kind, slice.as_deref(), settings.as_deref())
-        })
+        number = connection.ask(resolve, reject, |session, now| session.request(now, &kind, subject));
     });
+    number as f64
+}
+
+/// Forgets a request: its answer is not waited for any more.
+#[wasm_bindgen]
+pub fn forget(request: f64) {
+    with(|connection| connection.forget(request as u64));
 }
 
 /// Subscribes to the progress of a slice's items.

@@ -7,6 +7,7 @@ use crate::subscriptions::Elsewhere;
 use crate::types::{Change, Item, ItemProgress};
 use gloo_timers::future::TimeoutFuture;
 use nightferry::bridge::from_worker::Rows;
+use nightferry::bridge::session::Subject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -39,7 +40,7 @@ async fn read_slice(slice: &str) -> Result<Vec<Item<Value>>, Error> {
     let _listening =
         page().subscriptions.on_change(slice, move |change| noted.borrow_mut().push(change.clone()));
     let _another = page().subscriptions.on_another.add(move |()| another.borrow_mut().clear());
-    let rows: Rows<Value> = ask("hydrate", Some(slice), None).await?;
+    let rows: Rows<Value> = ask("hydrate", Subject { slice: Some(slice), ..Subject::default() }).await?;
     let mut items: BTreeMap<String, Value> = rows.ids.into_iter().zip(rows.values).collect();
     let mut change = |puts: Vec<Item<Value>>, deletes: Vec<String>| {
         for id in deletes {

@@ -40,6 +40,8 @@ mod action;
 #[cfg(feature = "api")]
 mod batcher;
 #[cfg(feature = "api")]
+mod device;
+#[cfg(feature = "api")]
 mod error;
 #[cfg(feature = "api")]
 mod items;

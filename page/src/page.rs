@@ -4,13 +4,14 @@ use crate::action;
 use crate::batcher::{Batcher, Post};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::listeners::Subscription;
+use crate::listeners::{Listeners, Subscription};
 use crate::service_worker::{Place, is_hidden, window};
 use crate::subscriptions::{Subscriptions, read};
-use crate::types::{AutoSyncConfig, Rejected, SliceConfig, Status, SyncMetrics, WorkerError};
+use crate::types::{AutoSyncConfig, Conflict, Rejected, SliceConfig, Status, SyncMetrics, WorkerError};
 use gloo_timers::callback::Timeout;
 use js_sys::Promise;
 use js_sys::futures::{JsFuture, spawn_local};
+use nightferry::bridge::session::Subject;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -156,12 +157,33 @@ pub(crate) async fn answer_of<T: DeserializeOwned>(answer: Promise) -> Result<T,
     }
 }
 
-/// Sends a request to the worker, after all actions that were dispatched before it.
-pub(crate) async fn ask<T: DeserializeOwned>(
-    kind: &str,
-    slice: Option<&str>,
-    settings: Option<&str>,
-) -> Result<T, Error> {
+/// Sends a request to the worker, after all actions that were dispatched before it. If the future is dropped, the request is
+/// not repeated.
+pub(crate) async fn ask<T: DeserializeOwned>(kind: &str, subject: Subject<'_>) -> Result<T, Error> {
+    let connection = registered_connection(kind).await?;
+    post();
+    let mut under_way = UnderWay { connection, request: 0 };
+    let answer = Promise::new(&mut |resolve, reject| {
+        under_way.request =
+            connection.ask(resolve, reject, |session, now| session.request(now, kind, subject));
+    });
+    answer_of(answer).await
+}
+
+/// A request that is forgotten when this is dropped. That changes nothing once it is answered.
+struct UnderWay {
+    connection: &'static Connection,
+    request: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.connection.forget(self.request);
+    }
+}
+
+/// Returns the connection to the worker, once all calls of `register` have their results.
+async fn registered_connection(kind: &str) -> Result<&'static Connection, Error> {
     let page = page();
     page.check_registered(kind)?;
     // A call of `register` in the meantime holds back actions that have to precede this request.
@@ -176,16 +198,11 @@ pub(crate) async fn ask<T: DeserializeOwned>(
         }
         awaited = last;
     }
-    let Some(connection) = page.connection.get().filter(|_| page.registered.get()) else {
+    page.connection.get().filter(|_| page.registered.get()).ok_or_else(|| {
         // The request fails with the error of the registration that it waited for.
         let refused = page.refused.borrow().clone();
-        return Err(refused.unwrap_or_else(|| not_registered(kind)));
-    };
-    post();
-    let answer = Promise::new(&mut |resolve, reject| {
-        connection.ask(resolve, reject, |session, now| session.request(now, kind, slice, settings));
-    });
-    answer_of(answer).await
+        refused.unwrap_or_else(|| not_registered(kind))
+    })
 }
 
 /// An answer without content.
@@ -230,7 +247,7 @@ pub fn subscribe_errors(listener: impl Fn(&WorkerError) + 'static) -> Subscripti
 ///
 /// `storage` where that failed: it is kept, and tried again. `not_registered`.
 pub async fn flush_persistence() -> Result<(), Error> {
-    ask("flush", None, None).await.map(|Done {}| ())
+    ask("flush", Subject::default()).await.map(|Done {}| ())
 }
 
 /// Sends everything now; resolves when the server has all that may be sent (items in conflict may not). What could not be
@@ -240,7 +257,7 @@ pub async fn flush_persistence() -> Result<(), Error> {
 ///
 /// `unreachable` where nothing answered, `sync_failed`, `storage`, `not_registered`.
 pub async fn sync_now() -> Result<(), Error> {
-    ask("sync", None, None).await.map(|Done {}| ())
+    ask("sync", Subject::default()).await.map(|Done {}| ())
 }
 
 /// The same as [`sync_now`]: a change is sent once, and only what the server has not acknowledged is.
@@ -262,7 +279,7 @@ pub async fn check_flask_connection() -> Result<bool, Error> {
     struct Checked {
         connected: bool,
     }
-    ask("check", None, None).await.map(|Checked { connected }| connected)
+    ask("check", Subject::default()).await.map(|Checked { connected }| connected)
 }
 
 /// Changes a slice's settings at once, in every tab, and for as long as the browser keeps its data; they win over
@@ -272,7 +289,9 @@ pub async fn check_flask_connection() -> Result<bool, Error> {
 ///
 /// `bad_config`, `storage`, `not_registered`; nothing is changed then.
 pub async fn configure_persistence(slice: &str, config: SliceConfig) -> Result<(), Error> {
-    ask("configure", Some(slice), Some(&json(&config))).await.map(|Done {}| ())
+    let settings = json(&config);
+    let subject = Subject { slice: Some(slice), settings: Some(&settings), ..Subject::default() };
+    ask("configure", subject).await.map(|Done {}| ())
 }
 
 /// Enables a slice. Changes that were made while it was disabled are persisted now.
@@ -299,7 +318,9 @@ pub async fn disable_persistence(slice: &str) -> Result<(), Error> {
 ///
 /// As [`configure_persistence`].
 pub async fn configure_auto_sync(config: AutoSyncConfig) -> Result<(), Error> {
-    ask("configure", None, Some(&json(&config))).await.map(|Done {}| ())
+    let settings = json(&config);
+    let subject = Subject { settings: Some(&settings), ..Subject::default() };
+    ask("configure", subject).await.map(|Done {}| ())
 }
 
 /// Returns the changes that the server refused. Each was undone, and is kept with the reason until it is retried or discarded.
@@ -312,7 +333,7 @@ pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
     struct Answer {
         rejected: Vec<Rejected<Value>>,
     }
-    ask("rejected", None, None).await.map(|Answer { rejected }| rejected)
+    ask("rejected", Subject::default()).await.map(|Answer { rejected }| rejected)
 }
 
 /// Makes a refused change once more, on top of later changes, with `value` or with the refused value. Resolves when that is
@@ -324,7 +345,7 @@ pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
 /// `bad_action` for a value that cannot be kept; as [`flush_persistence`].
 pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) -> Result<(), Error> {
     page().check_registered("retry_rejected")?;
-    enqueue(&action::of_rejection("@retryRejected", id, value, epoch_ms())?);
+    enqueue(&action::decision("@retryRejected", id, None, value, epoch_ms())?);
     flush_persistence().await
 }
 
@@ -335,13 +356,90 @@ pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) 
 /// As [`flush_persistence`].
 pub async fn discard_rejected(id: &str) -> Result<(), Error> {
     page().check_registered("discard_rejected")?;
-    enqueue(&action::of_rejection::<()>("@discardRejected", id, None, epoch_ms())?);
+    enqueue(&action::decision::<()>("@discardRejected", id, None, None, epoch_ms())?);
     flush_persistence().await
 }
 
 /// Calls `listener` with the changes that the server refused, and again whenever the list changes, for as long as the
 /// subscription is held.
 pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Subscription {
+    subscribe_list(&page().subscriptions.on_rejections, get_rejected, listener)
+}
+
+/// Returns the items that were changed here and elsewhere in a way that cannot be merged. Both sides of each are kept, and
+/// nothing of the item is sent, until somebody decides.
+///
+/// # Errors
+///
+/// `not_registered`.
+pub async fn get_conflicts() -> Result<Vec<Conflict<Value>>, Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        conflicts: Vec<Conflict<Value>>,
+    }
+    ask("conflicts", Subject::default()).await.map(|Answer { conflicts }| conflicts)
+}
+
+/// What an item in conflict becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution<'a, V: ?Sized = Value> {
+    /// The item as it is on this device.
+    Local,
+    /// The item as it is on the server.
+    Remote,
+    /// Both sides merged; a field that both changed is as on this device.
+    Merge,
+    /// This item.
+    Value(&'a V),
+}
+
+/// Resolves a conflict, here and on every device. Resolves when that is committed in IndexedDB. If the conflict is another one
+/// by now, nothing changes, and that is reported to [`subscribe_errors`] as `conflict_changed`.
+///
+/// # Errors
+///
+/// `bad_action` for a value that cannot be kept; as [`flush_persistence`].
+pub async fn resolve_conflict<V: Serialize + ?Sized>(
+    id: &str,
+    resolution: Resolution<'_, V>,
+) -> Result<(), Error> {
+    page().check_registered("resolve_conflict")?;
+    let (choice, value) = match resolution {
+        Resolution::Local => ("local", None),
+        Resolution::Remote => ("remote", None),
+        Resolution::Merge => ("merge", None),
+        Resolution::Value(value) => ("value", Some(value)),
+    };
+    enqueue(&action::decision("@resolveConflict", id, Some(choice), value, epoch_ms())?);
+    flush_persistence().await
+}
+
+/// Calls `listener` with the items in conflict, and again whenever the list changes, for as long as the subscription is held.
+pub fn subscribe_conflicts(listener: impl Fn(&[Conflict<Value>]) + 'static) -> Subscription {
+    subscribe_list(&page().subscriptions.on_conflicts, get_conflicts, listener)
+}
+
+/// Resolves when the server has every change of the slice, or of its item `id`, that was made before the call, here or in
+/// another tab. Drop the future to stop waiting.
+///
+/// # Errors
+///
+/// `conflict` and `rejected` where somebody has to decide first, with the reason; `not_synced` where changes of the slice do not
+/// go to the server; `unknown_slice`, `not_registered`.
+pub async fn synced(slice: &str, id: Option<&str>) -> Result<(), Error> {
+    let subject = Subject { slice: Some(slice), id, ..Subject::default() };
+    ask("synced", subject).await.map(|Done {}| ())
+}
+
+/// Calls `listener` with the list that `get` returns, now and whenever `changes` is told.
+fn subscribe_list<T: 'static, Got>(
+    changes: &Listeners<()>,
+    get: fn() -> Got,
+    listener: impl Fn(&[T]) + 'static,
+) -> Subscription
+where
+    Got: Future<Output = Result<Vec<T>, Error>> + 'static,
+{
     let listener = Rc::new(listener);
     let asked = Rc::new(Cell::new(0_u64));
     let weak = Rc::downgrade(&listener);
@@ -349,16 +447,16 @@ pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Su
         let (weak, asked) = (weak.clone(), asked.clone());
         let turn = asked.get() + 1;
         asked.set(turn);
-        // Nothing can be refused before `register` is called.
-        if page().check_registered("subscribe_rejected").is_err() {
+        // The lists are empty before `register` is called.
+        if page().check_registered("subscribe").is_err() {
             return;
         }
         spawn_local(async move {
-            match get_rejected().await {
+            match get().await {
                 // The subscription may have ended, or a later request may be under way.
-                Ok(rejected) => {
+                Ok(list) => {
                     if let Some(listener) = weak.upgrade().filter(|_| asked.get() == turn) {
-                        listener(&rejected);
+                        listener(&list);
                     }
                 }
                 Err(why) => page().subscriptions.report(why),
@@ -366,7 +464,7 @@ pub fn subscribe_rejected(listener: impl Fn(&[Rejected<Value>]) + 'static) -> Su
         });
     };
     ask();
-    page().subscriptions.on_rejections.add(move |()| {
+    changes.add(move |()| {
         // The subscription owns the listener; a request only has a weak reference.
         let _held = &listener;
         ask();

@@ -1,6 +1,7 @@
 //! Registers the worker and declares slices, one call after the other.
 
 use crate::connection::Connection;
+use crate::device::device_name;
 use crate::error::Error;
 use crate::items::catch_up;
 use crate::page::{answer_of, json, not_registered, on_page_hide, page, post};
@@ -56,7 +57,7 @@ async fn registered(
     match &registration {
         Ok(_) => {
             page.registered.set(true);
-            page.subscriptions.on_rejections.tell(&());
+            page.subscriptions.lists_may_have_changed();
         }
         Err(why) => drop(page.refused.replace(Some(why.clone()))),
     }
@@ -73,6 +74,7 @@ async fn granted(
     turn.come().await;
     let connection = connected(&options).await?;
     let (slices, auto_sync) = (json(&options.slices), json(&options.auto_sync.unwrap_or_default()));
+    let device = options.device_name.unwrap_or_else(device_name);
     let mut cannot_start = None;
     let answer = Promise::new(&mut |resolve, reject| {
         let rejected = reject.clone();
@@ -82,7 +84,10 @@ async fn granted(
                 let _ = rejected.call1(&JsValue::UNDEFINED, &error_object(error));
             }
         }));
-        connection.ask(resolve, reject, |session, now| session.register(now, &slices, &auto_sync));
+        connection.ask(resolve, reject, |session, now| {
+            session.name_device(&device);
+            session.register(now, &slices, &auto_sync)
+        });
     });
     // From now on the session holds bursts back until the registration is answered.
     drop(pending);

@@ -44,6 +44,8 @@ pub struct Subscriptions {
     tracked: RefCell<BTreeMap<String, TrackedIds>>,
     /// Called when the list of refused changes may have changed.
     pub on_rejections: Listeners<()>,
+    /// Called when the list of conflicts may have changed.
+    pub on_conflicts: Listeners<()>,
 }
 
 /// The ids of the items in a slice, as far as the page knows them.
@@ -177,21 +179,28 @@ impl Subscriptions {
             FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
             FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
             FromWorker::Rejections => self.on_rejections.tell(&()),
+            FromWorker::ConflictsChanged => self.on_conflicts.tell(&()),
             // The page receives every change from now on, but may have missed earlier ones.
             FromWorker::Joined { .. } => {
-                self.on_rejections.tell(&());
+                self.lists_may_have_changed();
                 return true;
             }
             FromWorker::Registered { .. } => {
                 // The items that the page shows are not in another database. They stay on the page.
                 self.tracked.borrow_mut().clear();
                 self.on_another.tell(&());
-                self.on_rejections.tell(&());
+                self.lists_may_have_changed();
             }
             // Answers go to the request's promise.
             _ => {}
         }
         false
+    }
+
+    /// Lets the subscribers of conflicts and refusals ask for their lists again.
+    pub fn lists_may_have_changed(&self) {
+        self.on_rejections.tell(&());
+        self.on_conflicts.tell(&());
     }
 
     /// Reports a message or an item that cannot be read.

@@ -4,13 +4,15 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub use nightferry::bridge::config::{AutoSyncConfig, SliceConfig};
+pub use nightferry::bridge::config::{AutoSyncConfig, RefusedPolicy, SliceConfig};
 pub use nightferry::bridge::from_worker::{
-    Change, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
+    Change, Conflict, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
 };
 pub use nightferry::bridge::status::{
     AutoSyncStatus, Connection, OperationCount, SliceMetrics, Status, SyncMetrics, SyncProgress, SyncStatus,
 };
+pub use nightferry::rebase::Strategy as ConflictStrategy;
+pub use nightferry::store::By;
 
 #[cfg(test)]
 use ts_rs::TS;
@@ -33,6 +35,9 @@ pub struct RegisterOptions {
     pub slices: BTreeMap<String, SliceConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_sync: Option<AutoSyncConfig>,
+    /// The device's name for people, shown beside its changes. Default the browser and the system, such as `Firefox on Windows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
 }
 
 impl RegisterOptions {
@@ -104,12 +109,12 @@ mod tests {
         }
         text += rest;
         let mut tidy = String::from("\n");
+        let mut is_inside = false;
         for line in text.replace("/**\n * ", "/** ").replace("\n */", " */").lines() {
-            let is_field = !line.starts_with(['}', '/']) && !line.starts_with("export ");
-            let is_comment_of_field = line.starts_with('/') && !tidy.trim().is_empty();
             if !line.is_empty() {
-                tidy = tidy + if is_field || is_comment_of_field { "  " } else { "" } + line + "\n";
+                tidy = tidy + if is_inside && !line.starts_with('}') { "  " } else { "" } + line + "\n";
             }
+            is_inside |= line.starts_with("export ");
         }
         tidy
     }
@@ -117,8 +122,10 @@ mod tests {
     /// Returns the text of `page/ts/generated/types.ts`.
     fn typescript() -> String {
         let config = Config::new().with_large_int("number");
-        let types: [fn(&Config) -> String; 21] = [
+        let types: [fn(&Config) -> String; 25] = [
             exported::<SliceConfig>,
+            exported::<ConflictStrategy>,
+            exported::<RefusedPolicy>,
             exported::<AutoSyncConfig>,
             exported::<RegisterOptions>,
             exported::<Registration>,
@@ -137,6 +144,8 @@ mod tests {
             exported::<ItemProgress>,
             exported::<RejectedOp>,
             exported::<Rejected<u8>>,
+            exported::<By>,
+            exported::<Conflict<u8>>,
             exported::<ErrorKind>,
             exported::<WorkerError>,
         ];
@@ -147,7 +156,8 @@ mod tests {
     fn bridge() -> String {
         let config = Config::new().with_large_int("number");
         let messages = exported_union::<FromWorker<u8>>(&config);
-        let names = ["Item", "ItemProgress", "Origin", "Rejected", "Status", "SyncMetrics"].join(", ");
+        let names =
+            ["Conflict", "Item", "ItemProgress", "Origin", "Rejected", "Status", "SyncMetrics"].join(", ");
         format!(
             "{HEAD}import type {{ {names} }} from \"./types.js\";\n{}{}{messages}",
             exported::<Rows<u8>>(&config),

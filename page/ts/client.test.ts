@@ -6,26 +6,44 @@ import { after, before, test } from "node:test";
 import {
   type Change,
   configureAutoSync,
+  configurePersistence,
   discardRejected,
   dispatch,
   flushPersistence,
+  getConflicts,
   getRejected,
   hydrate,
+  internal,
   register,
+  resolveConflict,
   retryRejected,
   subscribe,
+  subscribeConflicts,
   subscribeRejected,
+  synced,
 } from "./client.js";
+import { deviceName } from "./device.js";
 
 type ToWorker = {
   kind: string;
   request: number;
   n: number;
   slice: string;
+  id?: string;
   slices: object;
   autoSync: object;
+  device: string;
+  settings: unknown;
   seen: number;
-  actions: { type: string; id?: string; payload?: unknown; left?: string[]; at: number }[];
+  actions: {
+    type: string;
+    id?: string;
+    choice?: string;
+    payload?: unknown;
+    was?: unknown;
+    left?: string[];
+    at: number;
+  }[];
 };
 
 /** What the page has posted; with `silent`, the worker does not answer. */
@@ -36,11 +54,15 @@ let stored: [string[], number] = [[], 0];
 let epoch = "e";
 /** The list of refused changes. */
 let rejected: { id: string }[] = [];
+/** The list of conflicts; a resolution ends its conflict. */
+let conflicts: { id: string; slice: string; base?: unknown; local?: unknown; remote?: unknown }[] = [];
 const channels: { onmessage?: (event: { data: object }) => void }[] = [];
 const say = (message: object) => channels[0]?.onmessage?.({ data: { v: 1, ...message } });
 
-function answer({ kind, request, n, slice, slices }: ToWorker): void {
+function answer({ kind, request, n, slice, slices, actions }: ToWorker): void {
   if (kind === "actions") {
+    const resolved = actions.filter(({ type }) => type === "@resolveConflict").map(({ id }) => id);
+    conflicts = conflicts.filter(({ id }) => !resolved.includes(id));
     say({ kind: "ack", n });
     say({ kind: "status", status: {}, unfinished: false });
   } else if (kind === "hydrate") {
@@ -57,6 +79,7 @@ function answer({ kind, request, n, slice, slices }: ToWorker): void {
       position,
     });
   } else if (kind === "rejected") say({ kind: "rejected", request, rejected });
+  else if (kind === "conflicts") say({ kind: "conflicts", request, conflicts });
   else if (kind !== "register") say({ kind: "done", request });
   else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
   else say({ kind: "registered", request, epoch, build: "b" });
@@ -88,7 +111,11 @@ before(() => {
     true,
     { href: "https://app.test/" },
     { visibilityState: "visible", addEventListener() {} },
-    { serviceWorker: { register: async () => ({ active }) } },
+    {
+      serviceWorker: { register: async () => ({ active }) },
+      userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+      locks: { request: (name: string, use: () => unknown) => locked(name, use) },
+    },
     () => {},
     console.error,
     async () => new Response(wasm, { headers: { "Content-Type": "application/wasm" } }),
@@ -108,6 +135,14 @@ after(() => {
     if (descriptor) Object.defineProperty(globalThis, name, descriptor);
   });
 });
+
+/** Who holds or waits for a lock. */
+const locks = new Map<string, Promise<unknown>>();
+function locked(name: string, use: () => unknown): Promise<unknown> {
+  const turn = (locks.get(name) ?? Promise.resolve()).catch(() => {}).then(use);
+  locks.set(name, turn);
+  return turn;
+}
 
 const of = (kind: string) => posted.filter((message) => message.kind === kind);
 const actions = () => of("actions").flatMap(({ actions }) => actions.map(({ type }) => type));
@@ -392,4 +427,173 @@ test("refused changes are listed, retried and discarded", async () => {
   say({ kind: "rejections" });
   await turn();
   strictEqual(lists.length, 2);
+});
+
+/** What was dispatched about conflicts since burst `from`, without its times. */
+const resolutions = (from: number) =>
+  of("actions")
+    .slice(from)
+    .flatMap(({ actions }) => actions.filter(({ type }) => type === "@resolveConflict"))
+    .map(({ at: _, type: __, ...action }) => action);
+
+test("conflicts are listed and resolved", async () => {
+  conflicts = [{ id: "files/9/a", slice: "files", local: 1, remote: 2 }];
+  const first = conflicts;
+  deepStrictEqual(await getConflicts(), first);
+  const lists: unknown[] = [];
+  const end = subscribeConflicts((list) => lists.push(list));
+  await turn();
+  const from = of("actions").length;
+  await resolveConflict("files/9/a", "remote");
+  await resolveConflict("files/9/a", "value", null);
+  await resolveConflict("files/9/a", "local", "left out");
+  await rejects(resolveConflict("files/9/a", "value", Number.NaN), TypeError);
+  await rejects(resolveConflict("files/9/a", "value"), TypeError);
+  deepStrictEqual(resolutions(from), [
+    { id: "files/9/a", choice: "remote" },
+    { id: "files/9/a", choice: "value", payload: null },
+    { id: "files/9/a", choice: "local" },
+  ]);
+  say({ kind: "conflictsChanged" });
+  await turn();
+  deepStrictEqual(lists, [first, []]);
+  end();
+  say({ kind: "conflictsChanged" });
+  await turn();
+  strictEqual(lists.length, 2);
+});
+
+test("a function decides the conflicts of its slice, each once", async () => {
+  const calls: unknown[][] = [];
+  const decide = (...sides: unknown[]) => {
+    calls.push(sides);
+    if (sides[1] === "throws") throw new Error("a fault of the app");
+    return sides[1] === "left" ? undefined : "decided";
+  };
+  await register({ slices: { files: { conflict: decide }, notes: { conflict: "newest" } } });
+  deepStrictEqual(of("register").at(-1)?.slices, { files: { conflict: "merge" }, notes: { conflict: "newest" } });
+  const from = of("actions").length;
+  const errors: unknown[] = [];
+  const { error } = console;
+  console.error = (text: string) => errors.push(text);
+  const list = ["plain", "left", "throws"].map((local) => ({ id: `files/9/${local}`, slice: "files", local }));
+  conflicts = [...list, { id: "notes/9/a", slice: "notes", local: "of another slice" }];
+  for (let times = 0; times < 3; times += 1) {
+    say({ kind: "conflictsChanged" });
+    await turn();
+  }
+  while (locks.size > 0) {
+    const [name, decided] = [...locks][0] as [string, Promise<unknown>];
+    locks.delete(name);
+    await decided.catch(() => {});
+  }
+  console.error = error;
+  deepStrictEqual(calls, [
+    [undefined, "plain", undefined],
+    [undefined, "left", undefined],
+    [undefined, "throws", undefined],
+  ]);
+  deepStrictEqual(resolutions(from), [{ id: "files/9/plain", choice: "value", payload: "decided" }]);
+  deepStrictEqual(
+    conflicts.map(({ id }) => id),
+    ["files/9/left", "files/9/throws", "notes/9/a"],
+  );
+  strictEqual(errors.length === 1 && String(errors[0]).includes("(conflict_function)"), true, errors.join());
+
+  // A strategy in its place ends that.
+  await configurePersistence("files", { conflict: "manual" });
+  deepStrictEqual(of("configure").at(-1)?.settings, { conflict: "manual" });
+  conflicts = [{ id: "files/10/a", slice: "files", local: "plain" }];
+  say({ kind: "conflictsChanged" });
+  await turn();
+  strictEqual(calls.length, 3);
+  conflicts = [];
+});
+
+test("of two tabs that decide a conflict one does, and the other does nothing", async () => {
+  const calls: unknown[] = [];
+  conflicts = [{ id: "books/9/a", slice: "books", local: 1 }];
+  // The other tab has the lock, and resolves the conflict.
+  let decided = () => {};
+  locked("nightferry-conflict:books/9/a", () => new Promise<void>((resolve) => (decided = resolve)));
+  await register({ slices: { books: { conflict: (_: unknown, local: unknown) => calls.push(local) } } });
+  await turn();
+  conflicts = [];
+  decided();
+  await locks.get("nightferry-conflict:books/9/a");
+  deepStrictEqual(calls, []);
+});
+
+test("an update carries the former values that the app gives, and they are checked", async () => {
+  dispatch({ type: "books/updateItem", payload: { id: 1, title: "b" }, was: { title: "a" } });
+  dispatch({ type: "books/updateItem", payload: { id: 1, added: 1 }, was: {} });
+  await flushPersistence();
+  const sent = of("actions")
+    .at(-1)
+    ?.actions.map(({ payload, was }) => [payload, was]);
+  deepStrictEqual(sent, [
+    [{ id: 1, title: "b" }, { title: "a" }],
+    [{ id: 1, added: 1 }, {}],
+  ]);
+  const wrong = { type: "books/updateItem", payload: { id: 1, title: "b" }, was: { title: new Date() } };
+  strictEqual(messageOf(() => dispatch(wrong)).startsWith("books/updateItem: was.title is a Date"), true);
+});
+
+function messageOf(run: () => void): string {
+  try {
+    run();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "nothing was thrown";
+}
+
+test("one waits until the server has a slice or an item, and may stop waiting", async () => {
+  await synced("files");
+  await synced("files", "a");
+  deepStrictEqual(
+    of("synced").map(({ slice, id }) => [slice, id]),
+    [
+      ["files", undefined],
+      ["files", "a"],
+    ],
+  );
+  silent = [];
+  const stop = new AbortController();
+  const waiting = synced("files", "b", { signal: stop.signal });
+  await turn();
+  strictEqual(silent.length, 1);
+  const reason = new Error("enough");
+  stop.abort(reason);
+  await rejects(waiting, reason);
+  await rejects(synced("files", "c", { signal: stop.signal }), reason);
+  // A worker that starts anew is asked for what is waited for, and for nothing else.
+  silent = [];
+  say({ kind: "hello" });
+  deepStrictEqual(
+    silent.map(({ kind }) => kind),
+    ["ping"],
+  );
+  silent = undefined;
+});
+
+test("a device is named after its browser and system, unless the app names it", async () => {
+  strictEqual(of("register")[0]?.device, "Firefox on Linux");
+  await register({ slices: {}, deviceName: "Ann's tablet" });
+  strictEqual(of("register").at(-1)?.device, "Ann's tablet");
+  const chrome = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0";
+  strictEqual(deviceName(`Mozilla/5.0 (Windows NT 10.0) ${chrome} Safari/537.36 Edg/140.0.0.0`), "Edge on Windows");
+  strictEqual(deviceName(`Mozilla/5.0 (Linux; Android 10; K) ${chrome} Mobile Safari/537.36`), "Chrome on Android");
+  strictEqual(deviceName("Mozilla/5.0 (iPhone; like Mac OS X) Version/18.6 Safari/604.1"), "Safari on iPhone");
+  strictEqual(deviceName(""), "Browser");
+});
+
+test("an item that no code of the app made is told to the page's own listeners, too", async () => {
+  const changes: unknown[] = [];
+  const end = subscribe("books", (change) => changes.push(ids(change)));
+  internal.put("books", { id: "a-copy" });
+  await flushPersistence();
+  strictEqual(actions().at(-1), "books/addItem");
+  deepStrictEqual(changes, [[["a-copy"], []]]);
+  end();
 });

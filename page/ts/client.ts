@@ -3,8 +3,11 @@
 
 import * as wasm from "nightferry-wasm";
 import { actionText, type Beside } from "./action.js";
+import { Deciders, withoutFunctions } from "./conflict_functions.js";
+import { deviceName } from "./device.js";
 import {
   add,
+  conflictsListeners,
   each,
   follow,
   handleMessage,
@@ -20,11 +23,13 @@ import type {
   Action,
   AutoSyncConfig,
   Change,
+  Conflict,
   ItemProgress,
   NightferryError,
   RegisterOptions,
   Registration,
   Rejected,
+  Resolution,
   SliceConfig,
 } from "./types.js";
 import { encode, wellFormed } from "./value.js";
@@ -88,7 +93,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
  * `newer_schema`, `unreadable_database`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
-  const key = JSON.stringify(options);
+  deciders.take(options.slices ?? {});
+  const key = JSON.stringify({ ...options, slices: withoutFunctions(options.slices ?? {}) });
   if (registering?.key === key) return registering.promise;
   const call = { key, promise: start(options, registering) };
   registering = call;
@@ -96,6 +102,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
     () => {
       registered = call;
       each(rejectionsListeners);
+      each(conflictsListeners);
     },
     () => {
       // What failed may be tried again, and takes nothing from what did not.
@@ -119,12 +126,12 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
     }
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
-    const slices = encode(options.slices ?? {}, "slices");
+    const slices = encode(withoutFunctions(options.slices ?? {}), "slices");
     const autoSync = encode(options.autoSync ?? {}, "autoSync");
     let end: (() => void) | undefined;
     asked = answer<Registration>((resolve, reject) => {
       end = subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
-      wasm.register(slices, autoSync, resolve, reject);
+      wasm.register(slices, autoSync, options.deviceName ?? deviceName(navigator.userAgent), resolve, reject);
     }).finally(() => end?.());
   } finally {
     pendingRegistrations -= 1;
@@ -320,7 +327,15 @@ function post(leaving = false): void {
   for (const text of texts) wasm.burst(`[${wellFormed(text)}]`);
 }
 
-async function ask(kind: string, slice?: string, settings?: string): Promise<unknown> {
+/** What a request is about; most are about none of it. */
+interface Subject {
+  slice?: string;
+  id?: string;
+  settings?: string;
+  signal?: AbortSignal;
+}
+
+async function ask(kind: string, { slice, id, settings, signal }: Subject = {}): Promise<unknown> {
   // A call of `register` that comes meanwhile holds back what was dispatched, which is to go first.
   let call: Call;
   do {
@@ -330,7 +345,10 @@ async function ask(kind: string, slice?: string, settings?: string): Promise<unk
     });
   } while (call !== registering);
   post();
-  return answer((resolve, reject) => wasm.request(kind, slice, settings, resolve, reject));
+  return answer((resolve, reject) => {
+    const request = wasm.request(kind, slice, id, settings, resolve, reject);
+    signal?.addEventListener("abort", () => wasm.forget(request));
+  });
 }
 
 /** Resolves when everything dispatched before it is committed in IndexedDB; rejects if that failed (it is kept and tried again). */
@@ -361,7 +379,8 @@ export async function checkFlaskConnection(): Promise<boolean> {
  * @throws NightferryError `bad_config`, `storage`; nothing is changed then.
  */
 export async function configurePersistence(slice: string, config: SliceConfig): Promise<void> {
-  await ask("configure", slice, encode(config, "config"));
+  deciders.take({ [slice]: config });
+  await ask("configure", { slice, settings: encode(withoutFunctions({ config }).config, "config") });
 }
 
 /** What was changed while the slice was disabled is persisted now. */
@@ -372,7 +391,7 @@ export const disablePersistence = (slice: string): Promise<void> => configurePer
 
 /** Changes when the device syncs on its own, as `configurePersistence` changes a slice. */
 export async function configureAutoSync(config: AutoSyncConfig): Promise<void> {
-  await ask("configure", undefined, encode(config, "config"));
+  await ask("configure", { settings: encode(config, "config") });
 }
 
 /**
@@ -388,7 +407,7 @@ export async function hydrate<T>(slice: string): Promise<{ id: string; value: T 
 }
 
 async function requestRows(slice: string) {
-  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", slice)) as Rows;
+  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", { slice })) as Rows;
   const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
   change(items, { puts, deletes });
   return { items, n, position };
@@ -511,19 +530,54 @@ export async function discardRejected(id: string): Promise<void> {
 
 /** Calls `fn` with the changes that the server refused, and again whenever the list is another one. Returns what ends it. */
 export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): () => void {
+  return subscribeList(rejectionsListeners, getRejected, fn);
+}
+
+/**
+ * The items that were changed here and elsewhere in a way that cannot be merged. Both sides of each are kept, and nothing of
+ * the item is sent, until somebody decides.
+ */
+export async function getConflicts(): Promise<Conflict<unknown>[]> {
+  return ((await ask("conflicts")) as { conflicts: Conflict<unknown>[] }).conflicts;
+}
+
+/**
+ * Resolves a conflict, here and on every device: as it is here (`local`), as the server has it (`remote`), both merged with
+ * this device's where both changed the same (`merge`), or the given `value`. Resolves when that is committed in IndexedDB. If
+ * the conflict is another one by now, nothing changes, which is told to `subscribeErrors` as `conflict_changed`.
+ * @throws TypeError for a value that cannot be kept, naming the path; NightferryError as `flushPersistence`.
+ */
+export async function resolveConflict(id: string, choice: Resolution, value?: unknown): Promise<void> {
+  const isValue = choice === "value";
+  if (isValue && value === undefined) {
+    throw new TypeError(
+      'resolveConflict(id, "value", value) needs the value; "remote" and "local" may delete an item.',
+    );
+  }
+  enqueue({ type: "@resolveConflict", payload: isValue ? value : undefined }, { id, choice });
+  await flushPersistence();
+}
+
+/** Calls `fn` with the items in conflict, and again whenever the list is another one. Returns what ends it. */
+export function subscribeConflicts(fn: (conflicts: Conflict<unknown>[]) => void): () => void {
+  return subscribeList(conflictsListeners, getConflicts, fn);
+}
+
+/** Calls `fn` with the list that `get` asks for, now and whenever `listeners` are called. Returns what ends it. */
+function subscribeList<T>(listeners: Set<() => void>, get: () => Promise<T>, fn: (list: T) => void): () => void {
   let asked = 0;
   const ask = () => {
     // Before `register` is called there is nothing to tell.
     if (!registering) return;
     asked += 1;
     const turn = asked;
-    getRejected().then(
+    get().then(
       // It may have ended meanwhile, or have asked again.
-      (rejected) => turn === asked && fn(rejected),
+      (list) => turn === asked && fn(list),
       (error) => registered && reportError(error),
     );
   };
-  const end = listen(rejectionsListeners, ask);
+  const end = listen(listeners, ask);
   ask();
   return () => {
     asked += 1;
@@ -531,8 +585,40 @@ export function subscribeRejected(fn: (rejected: Rejected<unknown>[]) => void): 
   };
 }
 
-/** Functions that nightferry/redux needs beyond the API. @internal */
-export const internal = { register, send, read, follow };
+/** The conflict functions of slices. */
+const deciders = new Deciders({ getConflicts, resolveConflict, subscribeConflicts });
+
+/**
+ * Resolves when the server has every change of the slice, or of its item `id`, that was made before the call, here or in
+ * another tab. A `signal` that is aborted ends the waiting.
+ * @throws NightferryError `conflict` and `rejected` where somebody has to decide first, with the reason; `not_synced` where
+ * changes of the slice do not go to the server; `unknown_slice`; what the signal was aborted with.
+ */
+export async function synced(slice: string, id?: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  signal?.throwIfAborted();
+  const asked = ask("synced", { slice, ...(id === undefined ? {} : { id: String(id) }), ...(signal && { signal }) });
+  await (signal ? Promise.race([asked, aborted(signal)]) : asked);
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+/**
+ * Puts an item that no code of the app makes, such as the copy of a side of a conflict: this page's stores and listeners are
+ * told as of another tab's.
+ */
+function put(slice: string, item: { id: unknown }): void {
+  dispatch({ type: `${slice}/addItem`, payload: item });
+  const puts = [{ id: String(item.id), value: item }];
+  // No reading that is under way has it.
+  const position = Number.POSITIVE_INFINITY;
+  handleMessage({ v: 1, kind: "changed", slice, puts, deletes: [], origin: "tab", n: 0, position });
+}
+
+/** Functions that Nightferry's own modules need beyond the API. @internal */
+export const internal = { register, send, read, follow, put };
 
 /** Counts from zero again, in every tab. */
 export function resetSyncMetrics(): void {

@@ -26,6 +26,20 @@ type Slice = {
   maxWaitMs?: number;
   batchSize?: number;
   single?: boolean;
+  conflict?: "merge" | "local" | "remote" | "newest" | "manual" | client.ConflictFunction;
+  refused?: "rollback" | "keep";
+};
+type Conflict = {
+  id: string;
+  slice: string;
+  itemId: string;
+  base?: unknown;
+  local?: unknown;
+  remote?: unknown;
+  localAt: number;
+  remoteAt: number;
+  by?: { user?: string; device?: string };
+  paths: string[];
 };
 type Rejected = {
   id: string;
@@ -50,7 +64,14 @@ export type Checks = [
   Holds<
     Equal<
       client.RegisterOptions,
-      { workerUrl?: string; api?: string; name?: string; slices: Record<string, Slice>; autoSync?: AutoSync }
+      {
+        workerUrl?: string;
+        api?: string;
+        name?: string;
+        slices: Record<string, Slice>;
+        autoSync?: AutoSync;
+        deviceName?: string;
+      }
     >
   >,
   Holds<Takes<typeof client.register, [options: client.RegisterOptions], Promise<{ build: string }>>>,
@@ -77,6 +98,18 @@ export type Checks = [
   Holds<Takes<typeof client.retryRejected, [id: string, value?: unknown], Promise<void>>>,
   Holds<Takes<typeof client.discardRejected, [id: string], Promise<void>>>,
   Holds<Takes<typeof client.subscribeRejected, [fn: (rejected: client.Rejected<unknown>[]) => void], Ends>>,
+  Holds<Takes<typeof client.getConflicts, [], Promise<client.Conflict<unknown>[]>>>,
+  Holds<Equal<client.Conflict<unknown>, Conflict>>,
+  Holds<
+    Takes<
+      typeof client.resolveConflict,
+      [id: string, choice: "local" | "remote" | "merge" | "value", value?: unknown],
+      Promise<void>
+    >
+  >,
+  Holds<Takes<typeof client.subscribeConflicts, [fn: (conflicts: client.Conflict<unknown>[]) => void], Ends>>,
+  Holds<Takes<typeof client.synced, [slice: string, id?: string, options?: { signal?: AbortSignal }], Promise<void>>>,
+  Holds<Equal<client.ProgressState, "local" | "sending" | "synced" | "conflict" | "rejected">>,
   Holds<Takes<typeof client.flushPersistence, [], Promise<void>>>,
   Holds<Takes<typeof client.syncNow, [], Promise<void>>>,
   Holds<Takes<typeof client.syncToFlaskBulk, [], Promise<void>>>,

@@ -11,6 +11,7 @@ import {
 } from "nightferry-client";
 import { autoSyncForm } from "./dashboard/auto_sync.js";
 import { connection } from "./dashboard/connection.js";
+import { decisions } from "./dashboard/decisions.js";
 import { errors } from "./dashboard/errors.js";
 import { logChanged } from "./dashboard/log.js";
 import { metrics } from "./dashboard/metrics.js";
@@ -49,10 +50,13 @@ export class NightferryDashboard extends Base {
 
   private build(root: ShadowRoot): void {
     adopt(root, STYLE);
-    this.views = [connection(), operations(() => this.ask()), metrics(), autoSyncForm(), errors()];
+    const [head, toDecide] = [connection(), decisions()];
+    const sections = [head, operations(() => this.ask()), metrics(), autoSyncForm(), errors()];
     const main = document.createElement("div");
     main.className = "dashboard";
-    main.append(...this.views.map(({ node }) => node));
+    main.append(...sections.map(({ node }) => node));
+    head.node.append(toDecide.node);
+    this.views = [...sections, toDecide];
     root.append(main);
   }
 

@@ -1,7 +1,17 @@
 "use client";
-// Nightferry for React 18 and 19, published as `nightferry/react`: a hook, toasts and the dashboard, over the page's API.
+// Nightferry for React 18 and 19, published as `nightferry/react`: hooks, toasts, the dashboard, conflicts and refusals, over the
+// page's API.
 
+export {
+  type ConflictDecisions,
+  ConflictResolution,
+  type ConflictResolutionProps,
+  RefusedChanges,
+  type RefusedChangesProps,
+  useConflictResolution,
+} from "./react/conflicts.js";
 export { PersistenceDashboard, type PersistenceDashboardProps } from "./react/dashboard.js";
+export { useItemState } from "./react/item_state.js";
 export type { PersistenceAutoSync, PersistenceMetrics, PersistenceStatus } from "./react/parts.js";
 export { type Persistence, usePersistence } from "./react/persistence.js";
 export { PersistenceToasts, type PersistenceToastsProps } from "./react/toasts.js";

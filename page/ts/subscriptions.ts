@@ -53,6 +53,8 @@ const statusListeners = new Set<(status: Status) => void>();
 const errorListeners = new Set<(error: WorkerError) => void>();
 /** Called when the list of refused changes is another one, or may be. */
 export const rejectionsListeners = new Set<() => void>();
+/** Called when the list of conflicts is another one, or may be. */
+export const conflictsListeners = new Set<() => void>();
 const followers = new Map<string, Set<(update: SliceChange | ResyncReason) => void>>();
 /** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
@@ -127,9 +129,13 @@ export function handleMessage(message: Message): void {
     case "registered":
       for (const slice of followers.values()) each(slice, message.kind);
       each(rejectionsListeners);
+      each(conflictsListeners);
       break;
     case "rejections":
       each(rejectionsListeners);
+      break;
+    case "conflictsChanged":
+      each(conflictsListeners);
       break;
     case "pending":
       each(pendingListeners.get(message.slice), message.changes, message.reset);

@@ -17,6 +17,10 @@ pub struct Action<'a> {
     pub unset: Vec<String>,
     /// For an update: the item to put if there is none yet.
     pub upsert: Option<&'a str>,
+    /// For an update: the former values of the fields that it changes, an object; a field that was not there is left out.
+    pub was: Option<&'a str>,
+    /// For the resolution of a conflict: `local`, `remote`, `merge` or `value`.
+    pub choice: Option<String>,
     /// For a set by a page that has read the slice: the ids that the page knew and that the payload leaves out.
     pub left: Option<Vec<String>>,
     /// The time of the dispatch, in epoch ms.
@@ -38,6 +42,8 @@ pub enum Change {
         fields: Json,
         unset: Vec<String>,
         upsert: Option<Json>,
+        /// The former values of these fields, as the page saw them; without, as the worker has them.
+        was: Option<Json>,
     },
     Delete,
     /// Deletes all items of the slice. The id of the key is empty.
@@ -51,6 +57,24 @@ pub enum Change {
     Discard {
         rejection: String,
     },
+    /// Decides on a conflict.
+    Resolve {
+        conflict: String,
+        choice: Choice,
+    },
+}
+
+/// What a conflict's item becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// This device's side.
+    Local,
+    /// The server's side.
+    Remote,
+    /// All that could be merged; this device's side of what could not.
+    Merge,
+    /// This value; without one, it is deleted.
+    Value(Option<Json>),
 }
 
 impl Operation {
@@ -84,22 +108,29 @@ impl<'a> Action<'a> {
             unset: Vec<String>,
             #[serde(rename = "whole", borrow, deserialize_with = "nullable")]
             upsert: Option<&'a RawValue>,
+            #[serde(borrow, deserialize_with = "nullable")]
+            was: Option<&'a RawValue>,
+            choice: Option<String>,
             left: Option<Vec<String>>,
             at: Option<u64>,
         }
-        let ActionFields { kind, payload, id, unset, upsert, left, at } = read(text).unwrap_or_default();
+        let fields: ActionFields = read(text).unwrap_or_default();
+        let ActionFields { kind, payload, id, unset, upsert, was, choice, left, at } = fields;
         let Some(kind) = kind else {
             return bad("bad_action", "An action was not kept: an action is an object with a type that is a string, such as {type: \"files/addItem\", payload: {id: 1}}.".into());
         };
         let (payload, upsert) = (payload.map(RawValue::get), upsert.map(RawValue::get));
-        Ok(Action { kind, payload, id, unset, upsert, left, at })
+        let was = was.map(RawValue::get).filter(|was| was.starts_with('{'));
+        Ok(Action { kind, payload, id, unset, upsert, was, choice, left, at })
     }
 
     /// Returns the operations of the action, in order. Each item of an array is valid or invalid on its own.
     pub fn operations(&self, slices: &Slices) -> Result<Vec<Result<Operation, BadAction>>, BadAction> {
         let kind = &*self.kind;
-        if let "@retryRejected" | "@discardRejected" = kind {
-            return self.of_rejection(slices).map(one);
+        match kind {
+            "@retryRejected" | "@discardRejected" => return self.of_rejection(slices).map(one),
+            "@resolveConflict" => return self.of_conflict(slices).map(one),
+            _ => {}
         }
         let slash = kind.bytes().rposition(|byte| byte == b'/');
         let Some((slice, verb)) = slash.and_then(|at| Some((kind.get(..at)?, kind.get(at + 1..)?))) else {
@@ -123,12 +154,17 @@ impl<'a> Action<'a> {
         };
         let context = Context { kind, slice: name, payload, id: self.id.as_deref() };
         if config.single {
-            return context.single(verb).map(one);
+            return match verb {
+                "updateItem" => Context { id: Some("value"), ..context }
+                    .update(&self.unset, self.upsert, self.was)
+                    .map(one),
+                _ => context.single(verb).map(one),
+            };
         }
         match verb {
             "addItems" => context.items(),
             "clearItems" => Ok(one(Operation { key: context.key(String::new()), change: Change::DeleteAll })),
-            "updateItem" => context.update(&self.unset, self.upsert).map(one),
+            "updateItem" => context.update(&self.unset, self.upsert, self.was).map(one),
             "removeItem" => context.delete().map(one),
             "addItem" => context.put(payload).map(one),
             _ if verb.starts_with("save") => context.put(payload).map(one),
@@ -145,17 +181,48 @@ impl<'a> Action<'a> {
 }
 
 impl Action<'_> {
-    /// Returns the operation that retries or discards a refused change. Its id is `<slice>/<position>/<item id>`; of these
-    /// parts only an item's id may contain a slash.
+    /// The item that the action's id names: `<slice>/<numbers>/<item id>`, of which only an item's id may contain a slash.
+    fn named_item(&self, slices: &Slices) -> Option<Key> {
+        let (slice, rest) = self.id.as_deref()?.split_once('/')?;
+        let (numbers, item) = rest.split_once('/')?;
+        let is_number = |number: &str| number.parse::<u64>().is_ok();
+        let is_well_formed = numbers.split('.').all(is_number) && !item.is_empty();
+        is_well_formed.then_some(Key::from_parts(slices.entry(slice)?.0.clone(), shared(item)))
+    }
+
+    /// Returns the operation that decides on a conflict.
+    fn of_conflict(&self, slices: &Slices) -> Result<Operation, BadAction> {
+        let conflict = self.id.clone().unwrap_or_default();
+        let Some(key) = self.named_item(slices) else {
+            return bad(
+                "bad_conflict",
+                format!(
+                    "Nothing was done: \"{conflict}\" is not the id of a conflict; getConflicts() has them."
+                ),
+            );
+        };
+        let choice = match self.choice.as_deref() {
+            Some("local") => Choice::Local,
+            Some("remote") => Choice::Remote,
+            Some("merge") => Choice::Merge,
+            Some("value") => Choice::Value(self.payload.map(Json::from)),
+            _ => {
+                return bad(
+                    "bad_conflict",
+                    "Nothing was done: a conflict is resolved by \"local\", \"remote\", \"merge\" or \"value\".".into(),
+                );
+            }
+        };
+        if let Choice::Value(Some(value)) = &choice {
+            Context { kind: &self.kind, slice: &key.slice, payload: value, id: None }.checked(value)?;
+        }
+        Ok(Operation { key, change: Change::Resolve { conflict, choice } })
+    }
+
+    /// Returns the operation that retries or discards a refused change.
     fn of_rejection(&self, slices: &Slices) -> Result<Operation, BadAction> {
         let rejection = self.id.clone().unwrap_or_default();
-        let parts = || {
-            let (slice, rest) = rejection.split_once('/')?;
-            let (position, item) = rest.split_once('/')?;
-            position.parse::<u64>().ok().filter(|_| !item.is_empty())?;
-            Some((slices.entry(slice)?.0, shared(item)))
-        };
-        let Some((slice, item)) = parts() else {
+        let Some(key) = self.named_item(slices) else {
             return bad(
                 "bad_rejection",
                 format!(
@@ -163,13 +230,11 @@ impl Action<'_> {
                 ),
             );
         };
-        let key = Key::from_parts(slice.clone(), item);
         if self.kind == "@discardRejected" {
             return Ok(Operation { key, change: Change::Discard { rejection } });
         }
         if let Some(value) = self.payload {
-            let context = Context { kind: &self.kind, slice, payload: value, id: None };
-            context.checked(value)?;
+            Context { kind: &self.kind, slice: &key.slice, payload: value, id: None }.checked(value)?;
         }
         Ok(Operation { key, change: Change::Retry { rejection, value: self.payload.map(Json::from) } })
     }
@@ -246,7 +311,12 @@ impl Context<'_> {
         Ok(operations)
     }
 
-    fn update(&self, unset: &[String], upsert: Option<&str>) -> Result<Operation, BadAction> {
+    fn update(
+        &self,
+        unset: &[String],
+        upsert: Option<&str>,
+        was: Option<&str>,
+    ) -> Result<Operation, BadAction> {
         let id = self.id_of(self.payload)?;
         self.checked(self.payload)?;
         // An item is an object.
@@ -258,6 +328,7 @@ impl Context<'_> {
             fields: self.payload.into(),
             unset: unset.to_vec(),
             upsert: upsert.map(Json::from),
+            was: was.map(Json::from),
         };
         Ok(Operation { key: self.key(id), change })
     }
@@ -275,7 +346,7 @@ impl Context<'_> {
             return bad(
                 "unknown_action",
                 format!(
-                    "The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace.",
+                    "The action \"{}\" was not kept: \"{}\" is a single value, which set… and save… replace and updateItem changes.",
                     self.kind, self.slice
                 ),
             );

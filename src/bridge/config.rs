@@ -2,6 +2,8 @@
 //! `_meta.settings` stores both.
 
 use crate::json::{Fields, Json, number, read, shared, string, write};
+use crate::rebase::Strategy;
+use crate::store::Policies;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -32,6 +34,25 @@ pub struct SliceConfig {
     /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<bool>,
+    /// What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
+    /// sides are kept as a conflict until someone resolves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Strategy>,
+    /// What becomes of a change that the server refuses. Default `rollback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedPolicy>,
+}
+
+/// What becomes of a change that the server refuses. Either way it is kept in the list of refused changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum RefusedPolicy {
+    /// The item becomes what the server has, in every tab.
+    #[default]
+    Rollback,
+    /// The user's version stays, and is not sent until it is edited, retried or discarded.
+    Keep,
 }
 
 /// When the device syncs on its own, beyond the push that follows every commit; every field optional.
@@ -71,6 +92,9 @@ pub struct Slice {
     pub batch_size: Option<usize>,
     /// True if the slice is a single value, under the id `value`.
     pub single: bool,
+    /// Decides the paths that a merge leaves in conflict.
+    pub strategy: Strategy,
+    pub refused: RefusedPolicy,
 }
 
 pub const DEFAULT_BATCH_SIZE: usize = 10;
@@ -103,6 +127,21 @@ impl Slices {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The settings that effects of records depend on.
+    pub fn policies(&self) -> Policies {
+        let strategies = self.iter().filter(|(_, slice)| slice.strategy != Strategy::default());
+        let keep = self.iter().filter(|(_, slice)| slice.refused == RefusedPolicy::Keep);
+        Policies {
+            strategies: strategies.map(|(name, slice)| (name.clone(), slice.strategy)).collect(),
+            keep: keep.map(|(name, _)| name.clone()).collect(),
+        }
+    }
+
+    /// The slices whose changes go to the server now, and those of others come from it.
+    pub fn pulled(&self) -> impl Iterator<Item = &Rc<str>> {
+        self.iter().filter(|(_, slice)| slice.enabled && slice.sync_to_flask).map(|(name, _)| name)
     }
 
     /// Returns true if changes of the slice go to the server.
@@ -257,6 +296,8 @@ impl Slice {
             max_wait_ms: 2000,
             batch_size: None,
             single: false,
+            strategy: Strategy::default(),
+            refused: RefusedPolicy::default(),
         }
     }
 
@@ -274,10 +315,15 @@ impl Slice {
                 "single" => self.single = setting.flag()?,
                 "debounceMs" => self.debounce_ms = setting.integer(0, 600_000)?,
                 "maxWaitMs" => self.max_wait_ms = setting.integer(0, 600_000)?,
+                "conflict" => self.strategy = setting.one_of(&Strategy::NAMES)?,
+                "refused" => {
+                    let policies = [("rollback", RefusedPolicy::Rollback), ("keep", RefusedPolicy::Keep)];
+                    self.refused = setting.one_of(&policies)?;
+                }
                 "batchSize" => self.batch_size = Some(setting.integer(1, 500)? as usize),
                 _ => {
                     return setting.unknown(
-                        "storeName, enabled, syncToFlask, debounceMs, maxWaitMs, batchSize and single",
+                        "storeName, enabled, syncToFlask, debounceMs, maxWaitMs, batchSize, single, conflict and refused",
                     );
                 }
             }
@@ -320,6 +366,13 @@ impl Setting<'_> {
             Ok(value) if (from..=to).contains(&value) => Ok(value),
             _ => self.wrong(&format!("a whole number from {} to {}", number(from), number(to))),
         }
+    }
+
+    fn one_of<T: Copy>(&self, known: &[(&str, T)]) -> Result<T, String> {
+        let given = string(self.value).unwrap_or_default();
+        let found = known.iter().find(|(name, _)| *name == given);
+        let names: Vec<String> = known.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        found.map_or_else(|| self.wrong(&format!("one of {}", names.join(", "))), |(_, value)| Ok(*value))
     }
 
     fn wrong<T>(&self, what: &str) -> Result<T, String> {

@@ -3,7 +3,7 @@
 use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
-use crate::store::Key;
+use crate::store::{By, Key};
 use crate::units::{BurstNo, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -109,6 +109,13 @@ pub enum FromWorker<V> {
     },
     /// The list of refused changes is another one.
     Rejections,
+    /// The items that were changed here and elsewhere.
+    Conflicts {
+        request: u64,
+        conflicts: Vec<Conflict<V>>,
+    },
+    /// The list of conflicts is another one.
+    ConflictsChanged,
     /// A message of a newer worker.
     #[serde(other)]
     #[cfg_attr(feature = "ts", ts(skip))]
@@ -189,6 +196,10 @@ pub enum Progress {
     Sending,
     /// The server has it, or the slice does not go there.
     Synced,
+    /// It was changed elsewhere, too, and waits for someone's decision.
+    Conflict,
+    /// The server refused it. It stays on this device until someone edits, retries or discards it.
+    Rejected,
     /// Only on this device. (A name that a newer worker has reads as this.)
     #[serde(other)]
     Local,
@@ -235,6 +246,42 @@ pub struct Rejected<T> {
     pub at: u64,
 }
 
+/// An item that was changed here and elsewhere, so that nobody but a person can tell what it should be. A side that is not
+/// there is the absence of the item: it was deleted, or did not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))] // ts-rs reads no attribute that has this beside others
+pub struct Conflict<T> {
+    /// Names the conflict, for `resolveConflict`. It is another one after each edit and each newer value of the server.
+    pub id: String,
+    pub slice: String,
+    pub item_id: String,
+    /// What both sides began with.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub base: Option<T>,
+    /// This device's side.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub local: Option<T>,
+    /// The server's side.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub remote: Option<T>,
+    /// When this device's side was edited last, in epoch ms.
+    pub local_at: u64,
+    /// When the server's side was edited last, in epoch ms; 0 where that is not known.
+    pub remote_at: u64,
+    /// Who wrote the server's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub by: Option<By>,
+    /// The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
+    /// empty path is the whole item.
+    pub paths: Vec<String>,
+}
+
 /// `null` is a value, which serde's own `Option` takes for none.
 fn some<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
@@ -255,6 +302,9 @@ pub struct Rejection {
     pub message: String,
     pub at: Millis,
 }
+
+/// A conflict as the engine lists it.
+pub type OpenConflict = Conflict<Json>;
 
 fn text(message: FromWorker<Raw>) -> String {
     #[derive(Serialize)]
@@ -326,10 +376,15 @@ pub fn warning(code: &str, message: &str) -> String {
     text(FromWorker::Warning { code: code.into(), message: message.into() })
 }
 
-/// The state of the whole at `now`; unfinished while something is pending, or the server was not reached.
-pub fn status(status: &Status, now: u64) -> String {
+/// While the server pokes the worker, pages wake it so often, in ms: a browser ends a worker that hears of no page.
+const LIVE_MS: u64 = 20_000;
+
+/// The state of the whole at `now`; unfinished while something is pending, or the server was not reached. `is_live` says
+/// whether the server pokes the worker.
+pub fn status(status: &Status, is_live: bool, now: u64) -> String {
     let unfinished = status.pending > 0 || status.connection != Connection::Online;
-    let wake_in = status.auto_sync.next_sync_at.map(|at| at.saturating_sub(now));
+    let sync_in = status.auto_sync.next_sync_at.map(|at| at.saturating_sub(now));
+    let wake_in = sync_in.into_iter().chain(is_live.then_some(LIVE_MS)).min();
     text(FromWorker::Status { unfinished, wake_in, status: status.clone() })
 }
 
@@ -391,6 +446,32 @@ pub fn rejected(request: u64, rejections: &[Rejection]) -> String {
         });
     }
     text(FromWorker::Rejected { request, rejected })
+}
+
+/// The answer to `conflicts`.
+pub fn conflicts(request: u64, open: &[OpenConflict]) -> String {
+    let conflicts = open.iter().map(as_text).collect();
+    text(FromWorker::Conflicts { request, conflicts })
+}
+
+fn as_text(conflict: &OpenConflict) -> Conflict<Raw<'_>> {
+    Conflict {
+        id: conflict.id.clone(),
+        slice: conflict.slice.clone(),
+        item_id: conflict.item_id.clone(),
+        base: conflict.base.as_deref().map(Raw),
+        local: conflict.local.as_deref().map(Raw),
+        remote: conflict.remote.as_deref().map(Raw),
+        local_at: conflict.local_at,
+        remote_at: conflict.remote_at,
+        by: conflict.by.clone(),
+        paths: conflict.paths.clone(),
+    }
+}
+
+/// The list of conflicts is another one: pages that show it ask for it again.
+pub fn conflicts_changed() -> String {
+    text(FromWorker::ConflictsChanged)
 }
 
 /// The list of refused changes is another one: pages that show it ask for it again.

@@ -25,6 +25,15 @@ pub enum Message<P> {
     },
 }
 
+/// The slice, the item and the settings that a request is about; most have none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subject<'a> {
+    pub slice: Option<&'a str>,
+    pub id: Option<&'a str>,
+    /// A JSON object.
+    pub settings: Option<&'a str>,
+}
+
 /// A request: its number, and its message as first posted. `after` is the last burst before the request.
 type Request = (u64, Envelope<'static>);
 
@@ -41,6 +50,8 @@ struct Burst<P> {
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
+    /// The device's name for people, which goes with each registration.
+    device: Option<String>,
     /// Confirmed registrations, oldest first. A later one overrides settings that an earlier one gave to the same slice.
     declared: Vec<Request>,
     /// The number of registrations that have yet to be repeated to a new database.
@@ -74,6 +85,7 @@ impl<P: Clone> Session<P> {
     pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
+            device: None,
             declared: Vec::new(),
             to_redeclare: 0,
             epoch: None,
@@ -106,13 +118,20 @@ impl<P: Clone> Session<P> {
         }
     }
 
+    /// Sets the device's name for people. The next registration gives it to the worker.
+    pub fn name_device(&mut self, device: &str) {
+        self.device = Some(device.into());
+    }
+
     /// Declares slices and auto-sync, given as JSON objects. Returns the number of the request, which `registered` or
     /// `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.last_request += 1;
         let request = self.last_request;
         let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
-        let message = Envelope { request: Some(request), slices, auto_sync, ..self.envelope("register") };
+        let device = self.device.clone().map(Into::into);
+        let message =
+            Envelope { request: Some(request), device, slices, auto_sync, ..self.envelope("register") };
         (request, self.declare(now, (request, message)))
     }
 
@@ -155,14 +174,14 @@ impl<P: Clone> Session<P> {
         Some(Message::Burst { before, burst: actions })
     }
 
-    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `hydrate` with a slice, or `configure` with
-    /// settings. The settings are a JSON object, of a slice or (without one) of auto-sync.
+    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `hydrate` with a slice, `synced`
+    /// with a slice and perhaps the id of an item, or `configure` with settings. The settings are a JSON object, of a slice
+    /// or (without one) of auto-sync.
     pub fn request(
         &mut self,
         now: u64,
         kind: &str,
-        slice: Option<&str>,
-        settings: Option<&str>,
+        Subject { slice, id, settings }: Subject,
     ) -> (u64, Message<P>) {
         self.last_request += 1;
         let envelope = Envelope {
@@ -170,6 +189,7 @@ impl<P: Clone> Session<P> {
             request: Some(self.last_request),
             after: Some(self.last_burst.0),
             slice: slice.map(|slice| String::from(slice).into()),
+            id: id.map(|id| String::from(id).into()),
             settings: settings.map(Into::into),
             ..self.envelope("")
         };
@@ -297,9 +317,19 @@ impl<P: Clone> Session<P> {
 
     /// Returns true if the page may have missed changes up to `position`. After that position the worker informs the page
     /// of every change.
-    pub fn missed(&self, position: u64) -> bool {
+    fn missed(&self, position: u64) -> bool {
         // A page that has applied nothing yet can have missed nothing.
         self.observed.is_some_and(|observed| self.unfinished || observed.0 < position)
+    }
+
+    /// Handles `joined`: from `position` on the worker informs the page of every change. Returns true if the page may have
+    /// missed changes before that. A page that has applied nothing shows nothing, so it is not behind what was before.
+    pub fn joined(&mut self, position: u64) -> bool {
+        let missed = self.missed(position);
+        if self.observed.is_none() {
+            self.observe(position);
+        }
+        missed
     }
 
     /// Handles `stale`: the database is another than the page knew. Returns the first registration to repeat; bursts and

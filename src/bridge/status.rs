@@ -133,6 +133,9 @@ pub struct SliceMetrics {
     pub delete: OperationCount,
     /// Changes sent to the server.
     pub push: OperationCount,
+    /// Changes of others that came from the server.
+    #[serde(default)]
+    pub pull: OperationCount,
 }
 
 /// Every operation that ended, since the metrics were last reset.

@@ -17,7 +17,7 @@ pub struct ToWorker {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Declares slices: a JSON object, see `config`. Answered by `registered` or `failed`.
-    Register { request: u64, slices: Json, auto_sync: Option<Json> },
+    Register { request: u64, slices: Json, auto_sync: Option<Json>, device: Option<String> },
     /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
     Configure { request: u64, slice: Option<String>, settings: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged, and the page has applied all records up
@@ -32,6 +32,13 @@ pub enum Body {
     Hydrate { request: u64, after: u64, slice: String, epoch: Option<String> },
     /// Asks for the changes that the server refused. Answered by `rejected`.
     Rejected { request: u64 },
+    /// Asks for the items that were changed here and elsewhere. Answered by `conflicts`.
+    Conflicts { request: u64 },
+    /// Waits until the server has every change of the slice, or of its item `id`, that arrived before it. Answered by
+    /// `done`, `failed` (`conflict`, `rejected`, `not_synced`), or `expected` where bursts up to `after` are missing.
+    Synced { request: u64, after: u64, slice: String, id: Option<String> },
+    /// Pulls what others changed; with `rebuild`, everything from the beginning. The rest is as for a flush.
+    Pull { request: u64, after: u64, rebuild: bool },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
@@ -104,6 +111,10 @@ pub struct Envelope<'a> {
     pub first: Option<u64>,
     pub epoch: Option<Cow<'a, str>>,
     pub slice: Option<Cow<'a, str>>,
+    pub id: Option<Cow<'a, str>>,
+    pub rebuild: Option<bool>,
+    /// The name of the device, for people.
+    pub device: Option<Cow<'a, str>>,
     #[serde(with = "present")]
     pub slices: Option<Json>,
     #[serde(with = "present")]
@@ -133,9 +144,18 @@ impl Envelope<'_> {
                 out.number(name, number);
             }
         }
-        for (name, text) in
-            [("kind", &self.kind), ("page", &self.page), ("epoch", &self.epoch), ("slice", &self.slice)]
-        {
+        let strings = [
+            ("kind", &self.kind),
+            ("page", &self.page),
+            ("epoch", &self.epoch),
+            ("slice", &self.slice),
+            ("id", &self.id),
+            ("device", &self.device),
+        ];
+        if let Some(rebuild) = self.rebuild {
+            out.raw("rebuild", if rebuild { "true" } else { "false" });
+        }
+        for (name, text) in strings {
             if let Some(text) = text {
                 out.string(name, text);
             }
@@ -157,13 +177,13 @@ impl Envelope<'_> {
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
-    let Envelope { request, after, n, first, epoch, slice, slices, auto_sync, settings, observed, .. } =
-        envelope;
+    let Envelope { request, after, n, first, epoch, slice, id, device, .. } = envelope;
+    let Envelope { slices, auto_sync, settings, observed, rebuild, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
-    let (epoch, slice) = (epoch.map(Cow::into_owned), slice.map(Cow::into_owned));
+    let [epoch, slice, id, device] = [epoch, slice, id, device].map(|text| text.map(Cow::into_owned));
     Some(match &*envelope.kind? {
-        "register" => Body::Register { request: request?, slices: slices?, auto_sync },
+        "register" => Body::Register { request: request?, slices: slices?, auto_sync, device },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
@@ -176,6 +196,9 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "flush" => Body::Flush { request: request?, after },
         "sync" => Body::Sync { request: request?, after },
         "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
+        "conflicts" => Body::Conflicts { request: request? },
+        "pull" => Body::Pull { request: request?, after, rebuild: rebuild.unwrap_or_default() },
+        "synced" => Body::Synced { request: request?, after, slice: slice?, id },
         "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
         "ping" => Body::Ping,
@@ -214,6 +237,9 @@ mod tests {
             first: Some(5),
             epoch: text("é"),
             slice: text("files"),
+            id: text("a/b"),
+            rebuild: Some(true),
+            device: text("Firefox on Linux"),
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),
             settings: Some(r#"{"a":[1]}"#.into()),

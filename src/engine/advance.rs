@@ -1,15 +1,26 @@
 //! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
 
 use super::clients::{Kind, View};
+use super::journal::write_cursors;
 use super::messages::view;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
-use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
+use super::uplink::{Context, Failure, LiveStep, Outcome, Page, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
-use crate::store::{AnswerRow, Answers, Loaded, RecordHead, StoreError, Write};
+use crate::collect;
+use crate::store::{
+    AnswerRow, Answers, Cursors, InRebuild, Loaded, Pulled, RebuildReason, RecordHead, StoreError, Write,
+};
 use crate::units::Position;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// So many pages of pulls may wait to be written to their items' stores.
+const MAX_UNWRITTEN_PULLS: usize = 4;
+/// A record goes through so many items that a rebuild has not named.
+const MAX_UNNAMED: usize = 500;
 
 impl Engine {
     pub(super) fn advance(&mut self) {
@@ -20,6 +31,7 @@ impl Engine {
         }
         self.parse();
         self.requeue();
+        self.end_rebuild();
         self.take_effect();
         self.write();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
@@ -29,6 +41,7 @@ impl Engine {
             self.uplink.contact();
         }
         self.send();
+        self.keep_live();
         self.clients.answer_waiters(view!(self));
         self.clients.post_acks(self.now.tick);
         if self.clients.is_report_due(self.now.tick) {
@@ -39,6 +52,9 @@ impl Engine {
     fn report(&mut self) {
         if self.replica.take_refusals_changed() {
             self.clients.post(To::All, from_worker::rejections());
+        }
+        if self.replica.take_conflicts_changed() {
+            self.clients.post(To::All, from_worker::conflicts_changed());
         }
         let touched = self.replica.take_touched();
         self.clients.report(&touched, view!(self));
@@ -75,7 +91,7 @@ impl Engine {
     /// Reads records that became durable.
     pub(super) fn parse(&mut self) {
         for record in self.journal.take_durable() {
-            let Some((parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
+            let Some((mut parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
                 self.quarantine(record.position, &record.text);
                 self.journal.in_effect(record.position, 0);
                 continue;
@@ -86,6 +102,9 @@ impl Engine {
                 for reason in bad {
                     self.clients.warn(Some(&edits.page), reason.code, &reason.message);
                 }
+            }
+            if !self.replay.is_repeated(record.position) {
+                parsed.overwrite_at_rest(self.uplink.newest_answer());
             }
             self.replay.push(parsed);
         }
@@ -124,6 +143,7 @@ impl Engine {
         if !self.storage.is_loading() && self.storage.may_read(self.now.tick) {
             let mut missing = self.replay.missing(&self.replica, self.settings.slices());
             self.add_requeued(&mut missing);
+            self.add_rebuilt(&mut missing);
             if !missing.keys.is_empty() || !missing.slices.is_empty() {
                 self.load(missing);
             }
@@ -135,10 +155,12 @@ impl Engine {
         let Applied {
             held_by,
             changed,
+            corrected,
             from_server,
             rolled_back,
             missing,
             not_refused,
+            not_in_conflict,
             reasons,
             acknowledged,
         } = self.replica.apply(record, urgent, self.now, self.settings.slices());
@@ -162,7 +184,15 @@ impl Engine {
                     );
                     self.clients.warn(Some(&edits.page), "rejection_changed", &text);
                 }
+                for key in not_in_conflict {
+                    let text = format!(
+                        "The conflict of {} \"{}\" is another one meanwhile: the item was changed again, or the conflict was resolved elsewhere. Nothing was changed; look at getConflicts() again.",
+                        key.slice, key.id
+                    );
+                    self.clients.warn(Some(&edits.page), "conflict_changed", &text);
+                }
                 self.clients.tell_changed(Origin::Tab, Some(&edits.page), &changed, &self.journal);
+                self.clients.tell_author(&edits.page, &corrected, &self.journal);
                 self.clients.took_effect(&edits.page, record.position, record.slices());
             }
             Effects::Answers(_) => {
@@ -176,13 +206,25 @@ impl Engine {
                 }
                 self.clients.reached(view!(self));
             }
+            Effects::Pulled(Pulled { changes, .. }) => {
+                for change in changes.iter().filter(|change| !change.own) {
+                    self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
+                }
+                self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
+                for reason in reasons {
+                    self.clients.warn(None, "conflict", &reason);
+                    self.clients.notice(Some(reason));
+                }
+                self.clients.reached(view!(self));
+            }
         }
     }
 
     fn release_slices(&mut self) {
         for slice in self.replica.loaded_slices() {
             let is_requeued = self.settings.slice_to_requeue().is_some_and(|name| *name == slice);
-            if !self.replay.needs_slice(&slice) && !is_requeued {
+            let is_rebuilt = self.rebuilt_slices().contains(&slice);
+            if !self.replay.needs_slice(&slice) && !is_requeued && !is_rebuilt {
                 self.replica.release_slice(&slice, self.settings.slices());
             }
         }
@@ -271,6 +313,20 @@ impl Engine {
         }
     }
 
+    /// The slices of a rebuild are read fully once its pages are written.
+    fn add_rebuilt(&self, missing: &mut Missing) {
+        if self.uplink.rebuilt().is_none() || !self.are_pulls_stored() {
+            return;
+        }
+        for name in self.rebuilt_slices().into_iter().filter(|name| !self.replica.is_fully_loaded(name)) {
+            let Some(slice) = self.settings.slices().get(&name) else { continue };
+            let wanted = crate::store::Whole { slice: name, store: slice.store.clone() };
+            if !missing.slices.contains(&wanted) {
+                missing.slices.push(wanted);
+            }
+        }
+    }
+
     /// Begins the transactions that are due.
     fn write(&mut self) {
         if !self.storage.may_write(self.now.tick) || self.replay.is_recovering() {
@@ -331,7 +387,13 @@ impl Engine {
             let may_choose = !self.replay.is_recovering()
                 && !self.journal.has_pending_answers()
                 && !self.storage.has_standalone();
-            let context = Context { replica: &self.replica, slices: self.settings.slices(), may_choose };
+            let context = Context {
+                replica: &self.replica,
+                slices: self.settings.slices(),
+                may_choose,
+                may_pull: self.uplink.is_pull_due() && self.may_pull(),
+                requeued: self.settings.requeued(),
+            };
             if self.replay.is_recovering() || self.journal.has_pending_answers() {
                 break;
             }
@@ -355,11 +417,120 @@ impl Engine {
         self.storage.add_standalone(kept);
     }
 
+    /// Opens and closes the live connection.
+    fn keep_live(&mut self) {
+        let (is_any_awake, slices) = (self.clients.is_any_awake(), self.settings.slices());
+        match self.uplink.poll_live(is_any_awake, slices, self.now.tick) {
+            Some(LiveStep::Open(live)) => {
+                let hello = self.uplink.live_hello();
+                self.outputs.push_back(Output::OpenLive { live, hello });
+            }
+            Some(LiveStep::Close) => self.outputs.push_back(Output::CloseLive),
+            None => {}
+        }
+    }
+
+    /// Whether another page of a pull may be taken: so many may wait to be written, and no more.
+    fn may_pull(&self) -> bool {
+        let pulls = self.journal.pulls();
+        let earlier = pulls.len().checked_sub(MAX_UNWRITTEN_PULLS).and_then(|at| pulls.get(at));
+        earlier.is_none_or(|position| self.is_stored(*position))
+    }
+
+    /// Whether all pages that were pulled are in stores and rows.
+    fn are_pulls_stored(&self) -> bool {
+        self.journal.pulls().last().is_none_or(|position| self.is_stored(*position))
+    }
+
+    fn is_stored(&self, position: Position) -> bool {
+        self.journal.is_visible_through(position) && self.replica.is_stored_through(position)
+    }
+
     /// Makes a record of answers, with what is left of the push.
     fn record(&mut self, results: Vec<AnswerRow>, with: Vec<Write>) {
         let text = Answers { results }.to_text();
-        self.journal.add(RecordHead::Answers { at: self.now.at }, text, with);
+        let policies = self.settings.slices().policies();
+        self.journal.add(RecordHead::Answers { at: self.now.at, policies }, text, with);
         self.needs_advance = true;
+    }
+
+    /// Makes a record of a page of a pull. A page that says nothing new moves the cursors only.
+    fn record_page(&mut self, page: Page) {
+        let Page { changes, cursors, malformed } = page;
+        for reason in malformed {
+            self.clients.warn(None, "malformed_change", &reason);
+        }
+        let rebuild = self.uplink.rebuild().map(|row| InRebuild { since: row.since, reason: row.reason });
+        if !changes.is_empty() || rebuild.is_some() {
+            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());
+        } else if !self.journal.has_pulls() {
+            self.storage.add_standalone(write_cursors(&cursors));
+        }
+        self.needs_advance = true;
+        self.clients.reached(view!(self));
+    }
+
+    fn add_pulled(&mut self, pulled: Pulled, cursors: Cursors, with: Vec<Write>) {
+        let policies = self.settings.slices().policies();
+        let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
+        self.journal.add(head, pulled.to_text(), with);
+        self.needs_advance = true;
+    }
+
+    /// Begins to pull slices (all of them, where none is named) from their beginning.
+    pub(super) fn begin_rebuild(
+        &mut self,
+        reason: RebuildReason,
+        slices: Vec<Rc<str>>,
+        withdrawn: Vec<AnswerRow>,
+    ) {
+        let slices = match slices.is_empty() {
+            true => self.settings.slices().pulled().cloned().collect(),
+            false => slices,
+        };
+        // What is taken back is no item that the server names.
+        let last = self.journal.last();
+        let since = if withdrawn.is_empty() { last } else { last.next() };
+        let with = self.uplink.begin_rebuild(since, reason, slices);
+        self.journal.set_rebuild(self.uplink.rebuild().cloned());
+        match withdrawn.is_empty() {
+            true => self.storage.add_standalone(with),
+            false => self.record(withdrawn, with),
+        }
+        self.needs_advance = true;
+    }
+
+    /// Once all pages of a rebuild are written, goes through the items that none has named.
+    fn end_rebuild(&mut self) {
+        let Some(row) = self.uplink.rebuild().filter(|_| self.uplink.rebuilt().is_some()) else { return };
+        let rebuild = InRebuild { since: row.since, reason: row.reason };
+        let slices = self.rebuilt_slices();
+        let is_loaded = slices.iter().all(|slice| self.replica.is_fully_loaded(slice));
+        if !is_loaded || !self.are_pulls_stored() || self.journal.has_pending_answers() {
+            return;
+        }
+        let mut unnamed = self.replica.unnamed(rebuild, &slices);
+        let end = vec![Write::delete_meta("rebuild")];
+        self.uplink.end_rebuild();
+        self.journal.set_rebuild(None);
+        if unnamed.is_empty() {
+            self.storage.add_standalone(end.clone());
+        }
+        while !unnamed.is_empty() {
+            let rest = unnamed.split_off(unnamed.len().min(MAX_UNNAMED));
+            let with = if rest.is_empty() { end.clone() } else { Vec::new() };
+            let pulled = Pulled { changes: Vec::new(), rebuild: Some(rebuild), unnamed };
+            self.add_pulled(pulled, Cursors::new(), with);
+            unnamed = rest;
+        }
+        self.release_slices();
+        self.needs_advance = true;
+    }
+
+    /// The slices of a rebuild whose pages have all come, as far as they are pulled.
+    fn rebuilt_slices(&self) -> BTreeSet<Rc<str>> {
+        let Some(rebuilt) = self.uplink.rebuilt() else { return BTreeSet::new() };
+        collect::set(self.settings.slices().pulled().filter(|slice| rebuilt.contains(*slice)).cloned())
     }
 
     pub(super) fn prepared(&mut self, result: Result<(), StoreError>) {
@@ -373,7 +544,9 @@ impl Engine {
 
     pub(super) fn answered(&mut self, request: u64, answer: Reception) {
         let knew_principal = self.uplink.principal().is_some();
-        let Some(outcome) = self.uplink.answered(request, answer, self.now, &mut self.rng) else { return };
+        let slices = self.settings.slices();
+        let outcome = self.uplink.answered(request, answer, slices, self.now, &mut self.rng);
+        let Some(outcome) = outcome else { return };
         if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {
             for key in keys {
                 self.clients.metrics().count(self.now, &key.slice, Kind::Push, succeeded);
@@ -386,6 +559,11 @@ impl Engine {
         match outcome {
             Outcome::Reached => self.clients.reached(view!(self)),
             Outcome::Answers { answers, with } => self.record(answers, with),
+            Outcome::Pulled(page) => self.record_page(page),
+            Outcome::Rebuild { reason, slices, withdrawn, message } => {
+                self.clients.warn(None, "rebuild", &message);
+                self.begin_rebuild(reason, slices, withdrawn);
+            }
             Outcome::Failed(failure) => self.request_failed(&failure),
         }
     }

@@ -35,6 +35,12 @@ impl Retry {
         self.at = Some(now.plus(local_delay(self.failures, rng)));
     }
 
+    /// A request failed that is not tried again before the server is willing to.
+    pub fn request_failed(&mut self, retry_after: Option<u64>, now: Tick, rng: &mut Rng) {
+        self.failures += 1;
+        self.at = Some(now.plus(delay(self.failures, retry_after, rng)));
+    }
+
     pub fn succeeded(&mut self) {
         *self = Retry::default();
     }

@@ -15,8 +15,8 @@
 //! 5. A record of answers is never dropped: if it can't be appended, it is appended later.
 //! 6. How far a page has come, and how far the journal is trimmed, never goes back.
 
-use crate::json::{number, shared};
-use crate::store::{JOURNAL, META, RecordHead, RecordRow, Row, RowKey, Write};
+use crate::json::{number, quoted, shared};
+use crate::store::{Cursors, JOURNAL, META, Policies, RebuildRow, RecordHead, RecordRow, Row, RowKey, Write};
 use crate::units::{BurstNo, Millis, Position, Tick};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -46,7 +46,15 @@ impl Record {
     fn burst(&self) -> Option<(&Rc<str>, BurstNo)> {
         match &self.head {
             RecordHead::Burst { page, n, .. } => Some((page, *n)),
-            RecordHead::Answers { .. } => None,
+            RecordHead::Answers { .. } | RecordHead::Pulled { .. } => None,
+        }
+    }
+
+    /// The cursors behind the page of a pull that it is.
+    fn cursors(&self) -> Option<&Cursors> {
+        match &self.head {
+            RecordHead::Pulled { cursors, .. } => Some(cursors),
+            RecordHead::Burst { .. } | RecordHead::Answers { .. } => None,
         }
     }
 
@@ -75,13 +83,14 @@ struct StoredProgress {
 }
 
 /// A burst as it arrives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Arriving<'a> {
     pub page: &'a Rc<str>,
     pub n: BurstNo,
     /// The oldest that the page still holds: those before are acknowledged and not waited for.
     pub first: BurstNo,
     pub seen: Position,
+    pub policies: Policies,
     pub text: &'a str,
 }
 
@@ -101,6 +110,7 @@ pub enum Arrival {
 #[derive(Debug)]
 struct Retained {
     burst: Option<Burst>,
+    cursors: Option<Cursors>,
     bytes: usize,
     /// How many items it waits for; none before it is in effect.
     left: Option<usize>,
@@ -134,6 +144,8 @@ pub struct Journal {
     /// Durable, not in effect yet: positions, with the page's burst.
     waiting: VecDeque<(Position, Option<Burst>)>,
     retained: BTreeMap<Position, Retained>,
+    /// A rebuild under way: the cursors of records up to its position are not those of its slices any more.
+    rebuild: Option<RebuildRow>,
     bytes: usize,
     large_since: Option<Tick>,
     marks: BTreeMap<Rc<str>, PageProgress>,
@@ -204,7 +216,11 @@ impl Journal {
     }
 
     /// Takes a page's burst.
-    pub fn arrive(&mut self, now: Millis, Arriving { page, n, first, seen, text }: Arriving) -> Arrival {
+    pub fn arrive(
+        &mut self,
+        now: Millis,
+        Arriving { page, n, first, seen, policies, text }: Arriving,
+    ) -> Arrival {
         let mark = self.marks.entry(page.clone()).or_default();
         mark.at = now;
         if first > mark.accepted.next() {
@@ -220,7 +236,7 @@ impl Journal {
             return Arrival::OutOfOrder(mark.accepted.next());
         }
         mark.accepted = n;
-        let head = RecordHead::Burst { page: page.clone(), n, at: now, seen };
+        let head = RecordHead::Burst { page: page.clone(), n, at: now, seen, policies };
         self.add(head, text.into(), Vec::new());
         Arrival::Accepted
     }
@@ -265,7 +281,8 @@ impl Journal {
         let burst = record.burst().map(|(page, n)| (page.clone(), n));
         self.waiting.push_back((record.position, burst.clone()));
         self.bytes += record.text.len();
-        let retained = Retained { burst, bytes: record.text.len(), left: None };
+        let cursors = record.cursors().cloned();
+        let retained = Retained { burst, cursors, bytes: record.text.len(), left: None };
         self.retained.insert(record.position, retained);
         self.to_replay.push_back(record);
     }
@@ -334,10 +351,13 @@ impl Journal {
     pub fn write_trim(&self, through: Position, now: Millis, writes: &mut Vec<Write>) {
         writes.push(Write::Trim { store: shared(JOURNAL), through: through.0 });
         writes.push(Write::meta("position", &number(through.0)));
-        let mut marks = BTreeMap::new();
-        for (page, n) in self.retained.range(..=through).filter_map(|(_, record)| record.burst.as_ref()) {
-            marks.insert(page, *n);
+        let (mut marks, mut cursors) = (BTreeMap::new(), BTreeMap::new());
+        for (position, record) in self.retained.range(..=through) {
+            marks.extend(record.burst.iter().map(|(page, n)| (page, *n)));
+            let is_valid = |slice: &Rc<str>| is_cursor_valid(self.rebuild.as_ref(), slice, *position);
+            cursors.extend(record.cursors.iter().flatten().filter(|(slice, _)| is_valid(slice)));
         }
+        writes.extend(write_cursors(cursors));
         for (page, n) in marks {
             writes.push(Write::meta(
                 &format!("page:{page}"),
@@ -388,6 +408,24 @@ impl Journal {
         unwritten.filter(|record| record.burst().is_none()).cloned().collect()
     }
 
+    /// Slices are pulled from their beginning, or all of that is done.
+    pub fn set_rebuild(&mut self, rebuild: Option<RebuildRow>) {
+        self.rebuild = rebuild;
+    }
+
+    /// The positions of the pages of pulls that it has, ascending.
+    pub fn pulls(&self) -> Vec<Position> {
+        let unwritten = self.writing.iter().chain(&self.queue).map(|queued| &queued.record);
+        let unwritten = unwritten.filter(|record| record.cursors().is_some()).map(|record| record.position);
+        let retained = self.retained.iter().filter(|(_, record)| record.cursors.is_some());
+        retained.map(|(position, _)| *position).chain(unwritten).collect()
+    }
+
+    /// Whether the journal has a page of a pull, so that the cursors in `_meta` do not count.
+    pub fn has_pulls(&self) -> bool {
+        !self.pulls().is_empty()
+    }
+
     /// Whether a page's burst waits to be appended.
     pub fn has_bursts(&self) -> bool {
         self.queue.iter().any(|queued| queued.record.burst().is_some())
@@ -397,6 +435,18 @@ impl Journal {
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.writing.is_empty() && self.waiting.is_empty()
     }
+}
+
+/// Whether a cursor of a slice that a record at `position` has says how far the slice is pulled.
+pub fn is_cursor_valid(rebuild: Option<&RebuildRow>, slice: &str, position: Position) -> bool {
+    rebuild.is_none_or(|rebuild| position > rebuild.since || !rebuild.slices.contains(slice))
+}
+
+/// What writes cursors, `_meta.cursor:<slice>`.
+pub fn write_cursors<'a>(cursors: impl IntoIterator<Item = (&'a Rc<str>, &'a Rc<str>)>) -> Vec<Write> {
+    let write =
+        |(slice, cursor): (&Rc<str>, &Rc<str>)| Write::meta(&format!("cursor:{slice}"), &quoted(cursor));
+    cursors.into_iter().map(write).collect()
 }
 
 #[cfg(test)]

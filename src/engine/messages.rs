@@ -7,7 +7,7 @@ use super::storage::Purpose;
 use super::{Engine, Output};
 use crate::bridge::from_worker::{self, To};
 use crate::bridge::to_worker::{Body, ToWorker};
-use crate::store::StoreError;
+use crate::store::{RebuildReason, StoreError};
 use crate::units::{BurstNo, Position};
 use std::rc::Rc;
 
@@ -40,7 +40,9 @@ impl Engine {
         self.clients.meet(&page, is_hidden, self.journal.durable_position());
         let accepted = self.journal.accepted(&page);
         match up.body {
-            Body::Register { request, slices, auto_sync } => {
+            Body::Register { request, slices, auto_sync, device } => {
+                let named = device.and_then(|device| self.uplink.name_device(device));
+                self.storage.add_standalone(named);
                 let request = Request { page, number: request, registers: true };
                 let identity = self.identity();
                 let next = self.settings.register(request.clone(), &slices, auto_sync.as_deref(), &identity);
@@ -53,14 +55,19 @@ impl Engine {
                 self.change_settings(&request, next);
             }
             Body::Actions { epoch, n, first, seen, actions } => {
-                let arriving = Arriving { page: &page, n, first, seen, text: &actions };
+                let policies = self.settings.slices().policies();
+                let arriving = Arriving { page: &page, n, first, seen, policies, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
             // What is not in this one was in that: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
                 self.clients.post(To::page(&page), from_worker::stale());
             }
-            Body::Flush { after, .. } | Body::Sync { after, .. } | Body::Hydrate { after, .. }
+            Body::Flush { after, .. }
+            | Body::Sync { after, .. }
+            | Body::Synced { after, .. }
+            | Body::Pull { after, .. }
+            | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
                 self.clients.post(To::page(&page), from_worker::expected(accepted.next()));
@@ -70,14 +77,21 @@ impl Engine {
                 self.uplink.retry_now(self.now.tick);
                 self.wait_for(page, request, Wants::Sync);
             }
+            Body::Pull { request, rebuild, .. } => {
+                if rebuild {
+                    let withdrawn = self.uplink.take_back();
+                    self.begin_rebuild(RebuildReason::CursorExpired, Vec::new(), withdrawn);
+                }
+                self.uplink.retry_now(self.now.tick);
+                self.wait_for(page, request, Wants::Pull);
+            }
             Body::Check { request } => {
                 self.uplink.probe();
                 self.clients.wait(Waiter { page, request, position: Position(0), wants: Wants::Check });
             }
-            Body::Rejected { request } => {
-                let position = self.journal.last();
-                self.clients.wait(Waiter { page, request, position, wants: Wants::Rejections });
-            }
+            Body::Rejected { request } => self.wait_to_list(page, request, Wants::Rejections),
+            Body::Conflicts { request } => self.wait_to_list(page, request, Wants::Conflicts),
+            Body::Synced { request, slice, id, .. } => self.wait_for_server(page, request, &slice, id),
             Body::Hydrate { request, slice, .. } => self.read_slice(page, request, &slice),
             Body::Pending { slice } => self.clients.watch(&page, &slice, view!(self)),
             Body::Online => self.uplink.contact(),
@@ -118,6 +132,28 @@ impl Engine {
                     "hydrate(\"{slice}\") found no such slice. Name it in register({{slices: {{\"{slice}\": {{}}}}}})."
                 );
                 self.clients.fail(&page, Some(request), "unknown_slice", &text);
+            }
+        }
+    }
+
+    fn wait_to_list(&mut self, page: Rc<str>, request: u64, wants: Wants) {
+        let position = self.journal.last();
+        self.clients.wait(Waiter { page, request, position, wants });
+    }
+
+    /// The page waits until the server has every change of a slice, or of one item, that has arrived.
+    fn wait_for_server(&mut self, page: Rc<str>, request: u64, slice: &str, id: Option<String>) {
+        let position = self.journal.last();
+        match self.settings.slices().entry(slice) {
+            Some((name, config)) if config.enabled && config.sync_to_flask => {
+                let wants = Wants::Synced { slice: name.clone(), id: id.map(Rc::from) };
+                self.clients.wait(Waiter { page, request, position, wants });
+            }
+            _ => {
+                let text = format!(
+                    "Changes of \"{slice}\" do not go to the server: there is no such slice, or its syncToFlask or enabled is false. They are kept on this device."
+                );
+                self.clients.fail(&page, Some(request), "not_synced", &text);
             }
         }
     }

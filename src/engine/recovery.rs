@@ -2,7 +2,7 @@
 
 use super::clients::{Clients, Metrics};
 use super::clock::Now;
-use super::journal::Journal;
+use super::journal::{Journal, is_cursor_valid};
 use super::replay::{self, Replay};
 use super::rng::Rng;
 use super::settings::{Settings, Stored};
@@ -12,7 +12,7 @@ use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
-use crate::store::{Key, RecordRow, SCHEMA, Snapshot, Write};
+use crate::store::{Cursors, Key, RebuildRow, RecordHead, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -46,7 +46,9 @@ impl Engine {
             message: format!("The stored configuration cannot be read ({reason}). Nothing was changed; report this with a copy of the database."),
         })?;
         let client = text("client").unwrap_or_else(|| rng.id().into());
-        let mut uplink = Uplink::recover(now, client, &get);
+        let rebuild: Option<RebuildRow> = get("rebuild").and_then(|row| read(&row));
+        let cursors = cursors(&meta, &snapshot.journal, rebuild.as_ref());
+        let mut uplink = Uplink::recover(now, client, (cursors, rebuild.clone()), &get);
         if !is_new {
             // Every start is a chance to hear from the server.
             uplink.contact();
@@ -62,6 +64,7 @@ impl Engine {
             ..Engine::empty(now)
         };
         engine.recover_journal(snapshot.journal, poisoned, &meta);
+        engine.journal.set_rebuild(rebuild);
         engine.clients.post(To::All, from_worker::hello());
         engine.start(snapshot.open);
         Ok(engine)
@@ -168,6 +171,27 @@ impl Engine {
     pub(super) fn identity(&self) -> [Write; 1] {
         [Write::meta("client", &quoted(self.uplink.client()))]
     }
+}
+
+/// How far each slice is pulled: the newest record's cursor counts, then that in `_meta`.
+fn cursors(
+    meta: &BTreeMap<String, String>,
+    journal: &[(Position, String)],
+    rebuild: Option<&RebuildRow>,
+) -> Cursors {
+    let stored = meta.iter().filter_map(|(name, row)| {
+        let slice = name.strip_prefix("cursor:")?;
+        Some((Rc::from(slice), read::<Rc<str>>(row)?))
+    });
+    let mut cursors: Cursors = collect::map(stored);
+    for (position, row) in journal {
+        if let Some(RecordRow { head: RecordHead::Pulled { cursors: behind, .. }, .. }) = RecordRow::read(row)
+        {
+            let is_valid = |slice: &Rc<str>| is_cursor_valid(rebuild, slice, *position);
+            cursors.extend(behind.into_iter().filter(|(slice, _)| is_valid(slice)));
+        }
+    }
+    cursors
 }
 
 fn check_schema(schema: Option<&str>) -> Result<(), BootError> {

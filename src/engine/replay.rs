@@ -21,7 +21,7 @@ use crate::bridge::action::{Action, BadAction};
 use crate::bridge::config::Slices;
 use crate::collect;
 use crate::json::{elements, read, well_formed, write};
-use crate::store::{Answers, ITEMS, JOURNAL, Key, META, RecordHead, RowKey, Whole, Write};
+use crate::store::{Answers, ITEMS, JOURNAL, Key, META, Pulled, RecordHead, RowKey, Whole, Write};
 use crate::units::{Millis, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
@@ -174,14 +174,19 @@ impl Replay {
 /// Reads a record. Bad actions are returned beside it; nothing where the text can't be read at all.
 pub fn parse(record: &Record, slices: &Slices) -> Option<(ParsedRecord, Vec<BadAction>)> {
     let mut bad = Vec::new();
-    let (at, effects) = match &record.head {
-        RecordHead::Burst { page, at, .. } => {
+    let (at, policies, effects) = match &record.head {
+        RecordHead::Burst { page, at, seen, policies, .. } => {
             let operations = parse_actions(&record.text, *at, slices, &mut bad)?;
-            (*at, Effects::Edits(Edits { page: page.clone(), operations }))
+            (*at, policies, Effects::Edits(Edits { page: page.clone(), seen: *seen, operations }))
         }
-        RecordHead::Answers { at } => (*at, Effects::Answers(Answers::read(&record.text)?.results)),
+        RecordHead::Answers { at, policies } => {
+            (*at, policies, Effects::Answers(Answers::read(&record.text)?.results))
+        }
+        RecordHead::Pulled { at, policies, .. } => {
+            (*at, policies, Effects::Pulled(Pulled::read(&record.text)?))
+        }
     };
-    Some((ParsedRecord::new(record.position, at, effects), bad))
+    Some((ParsedRecord::new(record.position, at, effects, policies.clone()), bad))
 }
 
 fn parse_actions(

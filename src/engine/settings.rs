@@ -265,6 +265,11 @@ impl Settings {
         }
     }
 
+    /// The slices that are to be looked through: not all that the server lacks of them is queued.
+    pub fn requeued(&self) -> &[Rc<str>] {
+        &self.requeue
+    }
+
     /// The slice that is to be looked through now for what the server lacks.
     pub fn slice_to_requeue(&self) -> Option<&Rc<str>> {
         self.requeue.first().filter(|_| self.marking.is_none())

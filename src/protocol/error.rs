@@ -2,6 +2,7 @@
 
 use crate::json::read;
 use serde::Deserialize;
+use std::rc::Rc;
 
 /// The reason why the server refused a request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -12,6 +13,9 @@ pub struct ServerError {
     pub message: String,
     #[serde(default)]
     pub retryable: bool,
+    /// With `history_changed` and `cursor_expired`: the slices that the device has to pull from their beginning.
+    #[serde(default)]
+    pub slices: Vec<Rc<str>>,
 }
 
 /// Reads a refusal; `None` if the body is something else, such as the page of a proxy.

@@ -2,12 +2,14 @@
 //! `tests/wire/`, which the server's tests read too.
 
 mod error;
+mod live;
 mod pull;
 mod push;
 
 use crate::json::number;
 pub use error::{ServerError, read_error};
-pub use pull::{PullAnswer, identify_request, read_pull};
+pub use live::{live_hello, read_poke};
+pub use pull::{PullAnswer, PullRequest, read_pull};
 pub use push::{PushAnswer, PushResult, Sender, Verdict, mutation_bytes, push_request, read_push};
 
 /// The version of the protocol. A server of another version answers `unsupported_protocol`.

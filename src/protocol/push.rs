@@ -2,7 +2,7 @@
 
 use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{Json, Raw, present, read, write};
-use crate::store::{Operation, Remote};
+use crate::store::{By, Operation, Remote};
 use crate::units::{Millis, PushNo, Version};
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -12,6 +12,8 @@ use std::rc::Rc;
 pub struct Sender<'a> {
     pub client: &'a str,
     pub principal: &'a str,
+    /// The name of the device, for people.
+    pub device: Option<&'a str>,
 }
 
 /// Returns the body of a push. `n` counts the client's pushes; the random `push_id` distinguishes a copied client from the
@@ -22,6 +24,8 @@ pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Oper
         protocol: u64,
         client: &'a str,
         principal: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<&'a str>,
         n: PushNo,
         tag: &'a str,
         mutations: Vec<Mutation<'a>>,
@@ -44,8 +48,16 @@ pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Oper
         value: operation.value.as_deref().map(Raw),
         at: operation.at,
     });
-    let Sender { client, principal } = sender;
-    write(&Body { protocol: PROTOCOL, client, principal, n, tag: push_id, mutations: mutations.collect() })
+    let Sender { client, principal, device } = sender;
+    write(&Body {
+        protocol: PROTOCOL,
+        client,
+        principal,
+        device,
+        n,
+        tag: push_id,
+        mutations: mutations.collect(),
+    })
 }
 
 /// Estimates the bytes of an operation in the body of a push.
@@ -112,6 +124,8 @@ struct WireResult {
     #[serde(default)]
     own: bool,
     #[serde(default)]
+    by: Option<By>,
+    #[serde(default)]
     deleted: bool,
     #[serde(default)]
     code: Option<String>,
@@ -121,8 +135,8 @@ struct WireResult {
 
 impl WireResult {
     fn verdict(self) -> Option<PushResult> {
-        let WireResult { slice, id, status, version, value, at, own, deleted, code, message } = self;
-        let remote = |value| Remote { version, value, deleted, at, own };
+        let WireResult { slice, id, status, version, value, at, own, by, deleted, code, message } = self;
+        let remote = |value| Remote { version, value, deleted, at, own, by };
         let verdict = match &*status {
             "applied" => Verdict::Applied { version: version?, value },
             "conflict" => Verdict::Conflict(Remote { deleted: value.is_none(), ..remote(value) }),

@@ -18,7 +18,7 @@ impl<'n, 'a> List<'n, 'a> {
     /// The list that a value is, or `None`.
     pub fn of(node: &'n Node<'a>) -> Option<Self> {
         let Kind::Array(elements) = &node.kind else { return None };
-        let ids = elements.iter().map(id).collect::<Option<Vec<_>>>()?;
+        let ids = elements.iter().map(id_of).collect::<Option<Vec<_>>>()?;
         let distinct = collect::set(ids.iter().map(|id| &**id));
         let are_unique = distinct.len() == ids.len();
         are_unique.then(|| List { ids, elements: elements.iter().collect() })
@@ -35,7 +35,7 @@ impl<'n, 'a> List<'n, 'a> {
 }
 
 /// The id of an element as text, as `String(id)` of JavaScript gives it: 1, 1.0 and "1" are the same id.
-fn id<'a>(element: &Node<'a>) -> Option<Cow<'a, str>> {
+pub fn id_of<'a>(element: &Node<'a>) -> Option<Cow<'a, str>> {
     let (_, id) = element.fields()?.iter().find(|(key, _)| key == "id")?;
     match Decimal::read(id.text) {
         Some(number) => number.is_finite().then(|| number.to_javascript().into()),

@@ -68,13 +68,16 @@
 
 mod list;
 mod number;
+mod strategy;
 mod tree;
+
+pub use strategy::Strategy;
 
 use crate::json::{Json, Writer, shared};
 use list::{List, order};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use tree::{Node, index};
+use tree::{Kind, Node, index};
 
 /// The result of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +115,24 @@ pub fn rebase(base: Option<&str>, local: Option<&str>, remote: Option<&str>) -> 
     let value = merge.value(base.as_ref(), local.as_ref(), remote.as_ref());
     merge.conflicts.sort();
     Rebased { value: value.as_deref().map(shared), conflicts: merge.conflicts }
+}
+
+/// Returns the text of the part of a value that a path names, such as `/tasks/@7/title`; `None` where there is none.
+pub fn part<'a>(value: &'a str, path: &str) -> Option<&'a str> {
+    let Some(steps) = path.strip_prefix('/') else { return Some(value) };
+    let mut node = Node::read(value);
+    for step in steps.split('/') {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        node = match node.kind {
+            Kind::Object(fields) => fields.into_iter().find(|(key, _)| *key == step)?.1,
+            Kind::Array(elements) => {
+                let id = step.strip_prefix('@')?;
+                elements.into_iter().find(|element| list::id_of(element).is_some_and(|of| of == id))?
+            }
+            Kind::Scalar => return None,
+        };
+    }
+    Some(node.text)
 }
 
 /// A value that may be absent.

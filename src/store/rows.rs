@@ -2,9 +2,14 @@
 
 use super::{Key, META, Row, RowKey, Write};
 use crate::json::{Json, present, read, write};
+use crate::rebase::Strategy;
 use crate::units::{BurstNo, Millis, Position, PushNo, Version};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// How far the device has pulled each slice. Only the server makes a cursor, and only it reads one.
+pub type Cursors = BTreeMap<Rc<str>, Rc<str>>;
 
 /// A value, or its absence: `{value: …}` or `{deleted: true}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +35,27 @@ fn is_false(flag: &bool) -> bool {
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum RecordHead {
     /// Actions of a page; the text is their array. `at` is when they arrived.
-    Burst { page: Rc<str>, n: BurstNo, at: Millis, seen: Position },
+    Burst {
+        page: Rc<str>,
+        n: BurstNo,
+        at: Millis,
+        seen: Position,
+        #[serde(skip_serializing_if = "Policies::is_default")]
+        policies: Policies,
+    },
     /// The server's answers to a push, or what the device took back of one; the text is [`Answers`].
-    Answers { at: Millis },
+    Answers {
+        at: Millis,
+        #[serde(skip_serializing_if = "Policies::is_default")]
+        policies: Policies,
+    },
+    /// A page of a pull; the text is [`Pulled`]. The cursors are those behind it.
+    Pulled {
+        at: Millis,
+        cursors: Cursors,
+        #[serde(skip_serializing_if = "Policies::is_default")]
+        policies: Policies,
+    },
 }
 
 impl RecordHead {
@@ -59,12 +82,16 @@ impl RecordRow {
             at: Millis,
             #[serde(default)]
             seen: Position,
+            cursors: Option<Cursors>,
+            #[serde(default)]
+            policies: Policies,
             text: Rc<str>,
         }
-        let Stored { kind, page, n, at, seen, text } = read(row)?;
+        let Stored { kind, page, n, at, seen, cursors, policies, text } = read(row)?;
         let head = match &*kind {
-            "burst" => RecordHead::Burst { page: page?, n: n?, at, seen },
-            "answers" => RecordHead::Answers { at },
+            "burst" => RecordHead::Burst { page: page?, n: n?, at, seen, policies },
+            "answers" => RecordHead::Answers { at, policies },
+            "pulled" => RecordHead::Pulled { at, cursors: cursors?, policies },
             _ => return None,
         };
         Some(RecordRow { head, text })
@@ -103,6 +130,8 @@ pub struct AnswerRow {
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -122,6 +151,7 @@ impl AnswerRow {
             deleted: false,
             at: None,
             own: false,
+            by: None,
             code: None,
             message: None,
         }
@@ -140,7 +170,30 @@ impl AnswerRow {
             deleted: self.deleted,
             at: self.at,
             own: self.own,
+            by: self.by.clone(),
         })
+    }
+}
+
+/// The settings of slices that the effect of a record depends on, as they were when it was appended. A slice with the
+/// defaults is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policies {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strategies: BTreeMap<Rc<str>, Strategy>,
+    /// The slices whose refused changes stay.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keep: BTreeSet<Rc<str>>,
+}
+
+impl Policies {
+    pub fn is_default(&self) -> bool {
+        *self == Policies::default()
+    }
+
+    /// The strategy of a slice.
+    pub fn strategy(&self, slice: &str) -> Strategy {
+        self.strategies.get(slice).copied().unwrap_or_default()
     }
 }
 
@@ -160,6 +213,107 @@ impl Answers {
     }
 }
 
+/// One change of a page of a pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulledRow {
+    pub slice: Rc<str>,
+    pub id: Rc<str>,
+    pub version: Version,
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+}
+
+impl PulledRow {
+    pub fn key(&self) -> Key {
+        Key::from_parts(self.slice.clone(), self.id.clone())
+    }
+
+    /// The server's side that it names.
+    pub fn remote(&self) -> Remote {
+        Remote {
+            version: Some(self.version),
+            value: self.value.clone(),
+            deleted: self.deleted,
+            at: self.at,
+            own: self.own,
+            by: self.by.clone(),
+        }
+    }
+}
+
+/// Why slices are pulled from their beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuildReason {
+    /// The device has not pulled for so long that the server has forgotten deletions since.
+    CursorExpired,
+    /// The server's data is another than the device has seen: restored from a backup, or begun anew.
+    HistoryChanged,
+}
+
+/// A rebuild under way, `_meta.rebuild`: these slices are pulled from their beginning; then their items that were not
+/// named are gone through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebuildRow {
+    /// The newest position when it began: a named item has a newer one.
+    pub since: Position,
+    pub reason: RebuildReason,
+    pub slices: BTreeSet<Rc<str>>,
+}
+
+impl RebuildRow {
+    pub fn write(&self) -> Write {
+        Write::meta("rebuild", &write(self))
+    }
+}
+
+/// The rebuild that a page of a pull belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InRebuild {
+    pub since: Position,
+    pub reason: RebuildReason,
+}
+
+/// The text of a record of a page of a pull.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    pub changes: Vec<PulledRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<InRebuild>,
+    /// Items of a rebuild that no page named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<(Rc<str>, Rc<str>)>,
+}
+
+impl Pulled {
+    pub fn to_text(&self) -> Rc<str> {
+        write(self).into()
+    }
+
+    pub fn read(text: &str) -> Option<Self> {
+        read(text)
+    }
+}
+
+/// Who wrote what the server has, in names for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
+#[serde(default)]
+pub struct By {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
 /// The server's side of an item that could not be merged: the other side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remote {
@@ -174,6 +328,34 @@ pub struct Remote {
     /// Whether this device's client wrote it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+}
+
+/// What must be known of a conflict beside its sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// The record that made it what it is: an edit, or a newer side of the server.
+    pub since: Position,
+    /// Decides when it is merged anew.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// A page wrote over a change that it had not seen, so that the base is not known: only a person can tell.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forced: bool,
+}
+
+/// How an item was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoneRow {
+    /// The record that deleted it.
+    pub position: Position,
+    /// The page that deleted it; none where the server did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Rc<str>>,
+    /// Its last value.
+    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
 }
 
 /// A change that the server refused.
@@ -190,6 +372,9 @@ pub struct RefusalRow {
     pub code: String,
     pub message: String,
     pub at: Millis,
+    /// The refused value stayed, as the slice's settings say.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
 }
 
 /// What must be known of an item beside its value. A field that is not there has its plainest meaning.
@@ -214,11 +399,17 @@ pub struct ItemRow {
     pub maybe: Vec<Side>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,
+    /// Beside `remote`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictRow>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusalRow>,
-    /// The last value of a deleted item.
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub gone: Option<Json>,
+    /// How a deleted item was deleted, and its last value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<GoneRow>,
+    /// The newest record by which someone else's change came in: pages that have not seen it are behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Position>,
     /// The first unanswered edit; 0 if there is none but a conflict, a refusal or a held value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Position>,
@@ -265,6 +456,9 @@ pub struct PushRow {
     pub n: PushNo,
     #[serde(rename = "tag")]
     pub push_id: Rc<str>,
+    /// The newest version that the server has answered a push of this client with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Version>,
     /// Kept as one text beside the numbers.
     #[serde(skip)]
     pub operations: Vec<Operation>,
@@ -287,9 +481,11 @@ impl PushRow {
             n: PushNo,
             #[serde(rename = "tag")]
             push_id: Rc<str>,
+            #[serde(default)]
+            answered: Option<Version>,
             text: Rc<str>,
         }
-        let Stored { client, n, push_id, text } = read(row)?;
-        Some(PushRow { client, n, push_id, operations: read(&text)? })
+        let Stored { client, n, push_id, answered, text } = read(row)?;
+        Some(PushRow { client, n, push_id, answered, operations: read(&text)? })
     }
 }

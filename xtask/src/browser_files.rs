@@ -6,7 +6,7 @@
 //! | `sw.wasm` | `sw/` |
 //! | `client.js` | `page/ts/client.ts`, bundled with wasm-bindgen's module for `page/` (imported as `nightferry-wasm`) |
 //! | `client.wasm` | `page/` |
-//! | `dashboard.js` | `page/ts/dashboard.ts`, bundled without the client, which it imports as `./client.js` |
+//! | `dashboard.js`, `conflicts.js` | `page/ts/dashboard.ts` and `conflicts.ts`, bundled without the client, which they import as `./client.js` |
 
 use std::path::{Path, PathBuf};
 
@@ -36,11 +36,15 @@ const WASM_FEATURES: &[&str] = &[
 pub const CLIENT: [&str; 3] = ["--no-default-features", "--features", "nightferry-page/client"];
 
 /// What browsers load from the server.
-pub const DOWNLOADED: [&str; 5] = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js"];
+pub const DOWNLOADED: [&str; 6] =
+    ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js", "conflicts.js"];
 
 /// What TypeScript calls a module of Nightferry, and its file. page/tsconfig.json says the same to TypeScript.
-pub const ALIASES: &[(&str, &str)] =
-    &[("nightferry-client", "client.js"), ("nightferry-dashboard", "dashboard.js")];
+pub const ALIASES: &[(&str, &str)] = &[
+    ("nightferry-client", "client.js"),
+    ("nightferry-dashboard", "dashboard.js"),
+    ("nightferry-conflicts", "conflicts.js"),
+];
 
 /// Builds what has changed since the last time.
 pub fn ensure() -> Result<()> {
@@ -109,7 +113,10 @@ fn build(id: &str) -> Result<()> {
     step("JavaScript (esbuild)", || {
         worker_script(id)?;
         client_module(id)?;
-        process::quiet(&mut module(id, "ts/dashboard.ts", "dashboard.js", &dist_browser()))?;
+        for name in ["dashboard", "conflicts"] {
+            let (source, file) = (format!("ts/{name}.ts"), format!("{name}.js"));
+            process::quiet(&mut module(id, &source, &file, &dist_browser()))?;
+        }
         copy_to_flask()?;
         Ok(Step::Done)
     })

@@ -2,7 +2,7 @@
 //!
 //! | file | made of |
 //! |---|---|
-//! | `client.js`, `client.wasm`, `dashboard.js`, `sw.js`, `sw.wasm` | `dist/browser/`, as they are |
+//! | `client.js`, `client.wasm`, `dashboard.js`, `conflicts.js`, `sw.js`, `sw.wasm` | `dist/browser/`, as they are |
 //! | `redux.js`, `react.js` | `page/ts/`, one module each; they import `./client.js`, so that there is one client for all |
 //! | `vite.js`, `cli.js` | `page/node/`: what runs in Node |
 //! | `*.d.ts` | the declarations of the TypeScript |
@@ -81,7 +81,8 @@ pub fn app() -> Result<PathBuf> {
     let app = into.join(sizes::APP);
     let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", "--log-level=warning"]);
-    esbuild.args(["--external:./dashboard.js", "--external:react", "--external:react/jsx-runtime"]);
+    esbuild.args(["--external:./dashboard.js", "--external:./conflicts.js"]);
+    esbuild.args(["--external:react", "--external:react/jsx-runtime"]);
     let bundled = process::quiet(esbuild.arg(&entry).arg(format!("--outfile={}", app.display())));
     std::fs::remove_file(&entry)?;
     bundled.map(|()| app)
@@ -175,7 +176,7 @@ fn manifest() -> Result<Value> {
     let entry = |name: &str| json!({"types": format!("./{name}.d.ts"), "default": format!("./{name}.js")});
     let mut exports = Map::new();
     exports.insert(".".into(), entry("client"));
-    for name in MODULES.iter().map(|(name, _)| *name).chain(["dashboard"]) {
+    for name in MODULES.iter().map(|(name, _)| *name).chain(["dashboard", "conflicts"]) {
         exports.insert(format!("./{name}"), entry(name));
     }
     for name in ["client.wasm", "sw.js", "sw.wasm", "package.json"] {
@@ -197,8 +198,8 @@ fn manifest() -> Result<Value> {
         "keywords": ["background-sync", "offline", "redux", "indexeddb", "service-worker", "flask"],
         "license": "MIT OR Apache-2.0",
         "type": "module",
-        // It defines an element.
-        "sideEffects": ["./dashboard.js"],
+        // They define elements.
+        "sideEffects": ["./dashboard.js", "./conflicts.js"],
         "exports": exports,
         "types": "./client.d.ts",
         "bin": {"nightferry": "cli.js"},

@@ -196,17 +196,16 @@ impl Options {
                 Arg::Long("fresh" | "keep-going" | "shrink") => {
                     options.simulator.push(options::text(&argument))
                 }
-                Arg::Long("seeds" | "from" | "seed") => {
+                Arg::Long("seeds" | "from" | "seed" | "devices") => {
                     let name = options::text(&argument);
                     let number = options::value(&mut parser).filter(|number| number.parse::<u64>().is_ok());
                     let number =
                         number.with_context(|| format!("{name} takes a number, such as `{name} 500`"))?;
-                    options.has_seed |= name != "--seeds";
+                    options.has_seed |= ["--seed", "--from"].contains(&&*name);
                     options.simulator.extend([name, number]);
                 }
                 other => {
-                    let takes =
-                        "--seeds, --from, --seed, --shrink, --fresh, --keep-going, --mutants and --mutant";
+                    let takes = "--seeds, --from, --seed, --devices, --shrink, --fresh, --keep-going, --mutants and --mutant";
                     return Err(options::unknown("sim", &other, takes));
                 }
             }
@@ -321,8 +320,9 @@ mod tests {
 
     #[test]
     fn options_go_to_the_simulator() {
-        let options = parse(&["--seeds=9", "--fresh", "--from", "3"]).unwrap();
-        assert_eq!(options.simulator, ["--seeds", "9", "--fresh", "--from", "3"]);
+        let options = parse(&["--seeds=9", "--fresh", "--devices", "3", "--from", "3"]).unwrap();
+        assert_eq!(options.simulator, ["--seeds", "9", "--fresh", "--devices", "3", "--from", "3"]);
+        assert!(!parse(&["--devices", "3"]).unwrap().has_seed);
         assert!(options.has_seed && !parse(&["--seeds", "9"]).unwrap().has_seed);
         assert_eq!(parse(&["--mutants"]).unwrap().mutants.as_deref(), Some(""));
         assert_eq!(parse(&["--mutant", "merge"]).unwrap().mutants.as_deref(), Some("merge"));

@@ -1,5 +1,6 @@
 // The page: opens the files, and connects the list, the editor, the import and the status with them.
 
+import { Decide } from "./decide.js";
 import { askPath } from "./dialog.js";
 import { byId, setIcon, setText, throttle } from "./dom.js";
 import { Editor } from "./editor.js";
@@ -41,9 +42,11 @@ async function start(client) {
   const store = new FileStore(client);
   await store.open();
   const status = new StatusView(banner, () => store.syncNow());
-  client.subscribeStatus((now) => status.show(now));
-  status.show(client.getStatus());
-  run(store, status);
+  const decide = run(store, status);
+  client.subscribeStatus((now) => {
+    status.show(now);
+    decide.update(now);
+  });
 }
 
 /**
@@ -51,7 +54,8 @@ async function start(client) {
  * @param {StatusView} status
  */
 function run(store, status) {
-  const editor = new Editor(store);
+  const decide = new Decide((shown) => draw(shown || editor.item ? "file" : "list"));
+  const editor = new Editor(store, () => decide.show(true));
   const tree = new Tree(byId("tree", HTMLElement), byId("no-match", HTMLElement), store, {
     open: (id) => open(id),
     rename: (id) => void rename(id),
@@ -69,6 +73,7 @@ function run(store, status) {
     const item = store.get(id);
     if (!item) return;
     const another = editor.item?.id !== id;
+    decide.show(false);
     editor.open(id);
     tree.show(id);
     draw("file");
@@ -101,8 +106,9 @@ function run(store, status) {
     const empty = store.count === 0;
     if (view) document.body.dataset.view = view;
     document.body.dataset.phase = empty && !editor.item ? "empty" : "ready";
-    byId("welcome", HTMLElement).hidden = !empty || Boolean(editor.item);
-    byId("choose", HTMLElement).hidden = empty || Boolean(editor.item);
+    byId("file", HTMLElement).hidden = !editor.item || decide.isShown;
+    byId("welcome", HTMLElement).hidden = !empty || Boolean(editor.item) || decide.isShown;
+    byId("choose", HTMLElement).hidden = empty || Boolean(editor.item) || decide.isShown;
     setText(byId("summary", HTMLElement), empty ? "" : `${count(store.count, "file")}  ·  ${bytes(store.size)}`);
     document.title = editor.item ? `${nameOf(editor.item.path)} – Nightferry Files` : "Nightferry Files";
   }
@@ -189,11 +195,20 @@ function run(store, status) {
     });
   }
 
-  /** @param {string[]} ids */
-  function sayRefused(ids) {
-    const [path] = ids.map((id) => store.get(id)?.path).filter(Boolean);
-    const what = ids.length === 1 ? `a change of ${path ?? "a file"}` : `changes of ${count(ids.length, "file")}`;
-    toast(`The server refused ${what}. It is undone here; the console says why.`, { ms: 20_000 });
+  /** Files that were said to be refused, until they are not any more. @type {Set<string>} */
+  const refused = new Set();
+  function sayRefused() {
+    for (const id of refused) if (store.stateOf(id) !== "rejected") refused.delete(id);
+    const fresh = [...store.unsent].flatMap(([id, state]) => (state === "rejected" && !refused.has(id) ? [id] : []));
+    if (fresh.length === 0) return;
+    for (const id of fresh) refused.add(id);
+    const [path] = fresh.map((id) => store.get(id)?.path).filter(Boolean);
+    const what =
+      fresh.length === 1 ? `your change of ${path ?? "a file"}` : `changes of ${count(fresh.length, "file")}`;
+    toast(`The server refused ${what}. Your version is kept here, and is not sent until you decide.`, {
+      ms: 20_000,
+      action: { label: "Decide", run: () => decide.show(true) },
+    });
   }
 
   /**
@@ -284,7 +299,7 @@ function run(store, status) {
   const drawSoon = throttle(() => draw(), 100);
   store.listen((change) => {
     if (change.structure || change.ids.size) drawSoon();
-    if (change.origin === "rollback") sayRefused([...change.ids]);
+    if (change.states) sayRefused();
     const item = editor.item;
     if (
       item &&
@@ -301,6 +316,7 @@ function run(store, status) {
   tree.filter("");
   draw();
   followAddress();
+  return decide;
 }
 
 /** @param {(data: DataTransfer) => void} drop */

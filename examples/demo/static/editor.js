@@ -28,12 +28,26 @@ const IMAGE_TYPES = {
   webp: "image/webp",
 };
 
-const BY = {
-  tab: "in another tab",
-  server: "on another device",
-  rollback: "by the server",
-  here: "here",
-  start: "here",
+/** What became of the file, by whom. */
+const CHANGED = {
+  tab: "changed in another tab",
+  server: "changed on another device",
+  rollback: "put back to what the server has",
+  here: "changed here",
+  start: "changed here",
+};
+const REMOVED = {
+  tab: "This file was deleted in another tab.",
+  server: "This file was deleted on another device.",
+  rollback: "The server does not have this file, and your version was discarded.",
+  here: "This file was deleted here.",
+  start: "This file was deleted here.",
+};
+
+/** What a person has to decide, and that nothing is lost. */
+const TO_DECIDE = {
+  conflict: "This file was changed elsewhere, too. What you see is your version; the other one is kept beside it.",
+  rejected: "The server refused your version. It is kept here, and is not sent until you change it or decide.",
 };
 
 export class Editor {
@@ -56,9 +70,13 @@ export class Editor {
   #lastInput = -Infinity;
   #imageUrl = "";
 
-  /** @param {FileStore} store */
-  constructor(store) {
+  /**
+   * @param {FileStore} store
+   * @param {() => void} decide shows what is to be decided
+   */
+  constructor(store, decide) {
     this.store = store;
+    this.decide = decide;
     this.#text.addEventListener("input", () => this.#typed());
     this.#text.addEventListener("compositionstart", () => (this.#composing = true));
     this.#text.addEventListener("compositionend", () => (this.#composing = false));
@@ -93,8 +111,8 @@ export class Editor {
       this.#text.scrollTop = this.#text.scrollLeft = 0;
     }
     this.#article.hidden = false;
-    this.#drawHead();
     this.#drawContent();
+    this.#drawHead();
     if (another) this.#text.setSelectionRange(0, 0);
   }
 
@@ -162,7 +180,7 @@ export class Editor {
       this.#held = item;
       this.#item = { ...item, content: old.content, encoding: old.encoding, size: old.size };
       this.#drawHead();
-      this.#tell(`This file was just changed ${BY[origin]}, while you are typing. What you see is your text.`, [
+      this.#tell(`This file was just ${CHANGED[origin]}, while you are typing. What you see is your text.`, [
         ["Use the other text", () => this.#useHeld()],
         ["Keep mine", () => this.#keepMine()],
       ]);
@@ -174,11 +192,7 @@ export class Editor {
     this.#drawContent();
     this.#closeNotice();
     if (same) return;
-    if (origin === "rollback") {
-      this.#tell("The server refused your last change. This is the file without it.", [
-        ["Close", () => this.#closeNotice()],
-      ]);
-    } else announce(`This file was changed ${BY[origin]}.`);
+    announce(`This file was ${CHANGED[origin]}.`);
   }
 
   get #typing() {
@@ -217,11 +231,7 @@ export class Editor {
     this.#gone = true;
     this.#held = null;
     this.#text.readOnly = true;
-    this.#tell(
-      `This file was deleted ${BY[origin]}. Its text is still here.`,
-      [["Bring it back", () => this.#bringBack()]],
-      "gone",
-    );
+    this.#tell(`${REMOVED[origin]} Its text is still here.`, [["Bring it back", () => this.#bringBack()]], "gone");
   }
 
   #bringBack() {
@@ -254,6 +264,11 @@ export class Editor {
     this.#chip.dataset.state = state;
     setIcon(this.#chip.querySelector("svg"), state);
     setText(/** @type {Element} */ (this.#chip.querySelector("span")), STATE_TEXT[state]);
+    const isToDecide = state === "conflict" || state === "rejected";
+    const about = this.#notice.hidden ? "" : this.#notice.dataset.about;
+    // What somebody else just did, or what cannot be kept, is said first.
+    if (isToDecide && (!about || about in TO_DECIDE)) this.#tell(TO_DECIDE[state], [["Decide", this.decide]], state);
+    else if (!isToDecide && about && about in TO_DECIDE) this.#closeNotice();
   }
 
   #drawContent() {
@@ -328,5 +343,6 @@ export class Editor {
 
   #closeNotice() {
     this.#notice.hidden = true;
+    if (this.#item && !this.#gone) this.#drawState();
   }
 }

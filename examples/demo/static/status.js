@@ -16,6 +16,7 @@ const CONNECTION = {
 };
 const FEEDBACK = {
   Synced: "Synced.",
+  "To decide": "Synced, but for what is to be decided.",
   "No answer": "The server does not answer. Changes are kept on this device.",
   "Not synced": "The sync did not work. Changes are kept on this device.",
 };
@@ -81,7 +82,7 @@ export class StatusView {
 
     // Without a connection an error is nothing to act on: the bar says what happens. With one, it is.
     if (error && connection !== "local-only") {
-      this.banner.show("The last sync did not work", `${error} ${nextStep(pending)}`);
+      this.banner.show("The last sync did not work", `${error} ${nextStep(status)}`);
     } else this.banner.clear();
 
     this.#say(status, known.text);
@@ -103,11 +104,12 @@ export class StatusView {
       const status = this.#status;
       if (status?.connection === "local-only") result = "No answer";
       else if (status?.syncStatus === "error") result = "Not synced";
+      else if (status && toDecide(status)) result = "To decide";
     } catch (error) {
       if (/** @type {{code?: string}} */ (error).code === "unreachable") result = "No answer";
       else {
         result = "Not synced";
-        this.banner.show("Sync now did not work", `${messageOf(error)} ${nextStep(this.#status?.pending ?? 0)}`);
+        this.banner.show("Sync now did not work", `${messageOf(error)} ${nextStep(this.#status)}`);
       }
     }
     setText(this.#buttonText, result);
@@ -152,7 +154,8 @@ export class StatusView {
 }
 
 /** @param {Status} status */
-function describe({ enabled, connection, pending, progress, syncStatus, error }) {
+function describe(status) {
+  const { enabled, connection, pending, progress, syncStatus, error } = status;
   if (!enabled) return "Keeping files is switched off.";
   if (connection === "local-only") {
     const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
@@ -163,12 +166,30 @@ function describe({ enabled, connection, pending, progress, syncStatus, error })
   if (connection === "unknown") return "Looking for the server… Changes are kept on this device.";
   if (error) return `The last sync did not work: ${error}`;
   if (pending && syncStatus === "syncing") return `Sending ${count(pending, "change")}…`;
-  if (pending) return `${count(pending, "change")} kept here, about to be sent.`;
-  return "Everything is on the server.";
+  const waiting = toDecide(status);
+  // What is to be decided is pending, too.
+  const others = pending - status.conflicts - status.rejected;
+  if (others > 0) return `${count(others, "change")} kept here, about to be sent. ${waiting}`.trim();
+  return waiting || "Everything is on the server.";
 }
 
-/** @param {number} pending */
-function nextStep(pending) {
+/**
+ * What waits for somebody's decision; nothing where nothing does.
+ * @param {Status} status
+ */
+function toDecide({ conflicts, rejected }) {
+  const parts = [];
+  if (conflicts) parts.push(`${count(conflicts, "file")} ${conflicts === 1 ? "was" : "were"} changed elsewhere, too`);
+  if (rejected) parts.push(`the server refused ${count(rejected, "change")}`);
+  const text = parts.join(", and ");
+  return text && `${text[0].toUpperCase()}${text.slice(1)}: kept here, and not sent until you decide.`;
+}
+
+/** @param {Status | null} status */
+function nextStep(status) {
+  const pending = status?.pending ?? 0;
+  const waiting = status ? toDecide(status) : "";
+  if (waiting && pending <= (status?.conflicts ?? 0) + (status?.rejected ?? 0)) return waiting;
   const kept = pending
     ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; `
     : "Nothing is lost; ";

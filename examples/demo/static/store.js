@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{id: string, path: string, content: string, encoding?: "base64", size: number, modifiedAt: number}} Item
- * @typedef {"local" | "sending" | "synced"} Progress
+ * @typedef {"local" | "sending" | "synced" | "conflict" | "rejected"} Progress
  * @typedef {Progress | "unknown"} State
  * @typedef {"here" | "tab" | "server" | "rollback" | "start"} Origin
  *
@@ -20,12 +20,14 @@
  * @property {string | null} error
  * @property {number | null} lastSyncTime
  * @property {number} pending
+ * @property {number} conflicts
+ * @property {number} rejected
  * @property {{done: number, total: number} | null} progress
  * @property {unknown[]} [warnings]
  *
  * @typedef {object} Client the part of `/nightferry/client.js` that this page uses
  * @property {(options: object) => Promise<unknown>} register
- * @property {(action: {type: string, payload: unknown}) => unknown} dispatch
+ * @property {(action: {type: string, payload: unknown, was?: object}) => unknown} dispatch
  * @property {(slice: string) => Promise<{id: string, value: Item}[]>} hydrate
  * @property {(slice: string, fn: (change: {puts: {id: string, value: Item}[], deletes: string[], origin: "tab" | "server" | "rollback"}) => void) => () => void} subscribe
  * @property {(slice: string, fn: (changes: {id: string, state: Progress}[], reset: boolean) => void) => () => void} subscribePending
@@ -43,6 +45,8 @@ export const STATE_TEXT = {
   local: "Only on this device",
   sending: "On its way",
   synced: "On the server",
+  conflict: "Changed elsewhere, too",
+  rejected: "Refused by the server",
   unknown: "Checking…",
 };
 
@@ -51,7 +55,7 @@ export class FileStore {
   #items = new Map();
   /** Two devices may each make a file of one path while apart: so several ids. @type {Map<string, Set<string>>} */
   #paths = new Map();
-  /** Files that are not on the server yet. @type {Map<string, "local" | "sending">} */
+  /** Files that the server does not have as they are here. @type {Map<string, Exclude<Progress, "synced">>} */
   #states = new Map();
   /** Files changed here that Nightferry has not named since, by when. @type {Map<string, number>} */
   #unnamed = new Map();
@@ -69,7 +73,8 @@ export class FileStore {
 
   /** Registers, and reads what there is. */
   async open() {
-    await this.#client.register({ slices: { [SLICE]: {} } });
+    // What the server refuses stays as it is here, until somebody decides.
+    await this.#client.register({ slices: { [SLICE]: { refused: "keep" } } });
 
     // What arrives while the first reading is under way is newer than it, and is applied after it.
     /** @type {(() => void)[] | null} */
@@ -158,7 +163,10 @@ export class FileStore {
   update(id, fields) {
     const item = this.#items.get(id);
     if (!item) return;
-    this.#client.dispatch({ type: `${SLICE}/updateItem`, payload: { id, ...fields } });
+    // What the fields were tells Nightferry what the person had before their eyes.
+    const names = /** @type {(keyof Item)[]} */ (Object.keys(fields));
+    const was = Object.fromEntries(names.map((name) => [name, item[name]]));
+    this.#client.dispatch({ type: `${SLICE}/updateItem`, payload: { id, ...fields }, was });
     this.#changedHere((change) => this.#put(withoutAbsent({ ...item, ...fields }), change));
   }
 

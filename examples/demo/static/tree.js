@@ -26,6 +26,8 @@ import { STATE_TEXT } from "./store.js";
  * @property {Folder} [folder]
  * @property {Item} [file]
  *
+ * @typedef {Partial<Record<"local" | "sending" | "conflict" | "rejected", number>>} Counts files by their state
+ *
  * @typedef {object} TreeActions
  * @property {(id: string) => void} open
  * @property {(id: string) => void} rename
@@ -33,6 +35,14 @@ import { STATE_TEXT } from "./store.js";
  */
 
 const SPARE_ROWS = 12;
+/** Of a folder's files, the state that matters most is shown. */
+const ATTENTION = /** @type {const} */ (["conflict", "rejected", "sending", "local"]);
+const FOLDER_TEXT = {
+  local: "only on this device",
+  sending: "on their way",
+  conflict: "changed elsewhere, too",
+  rejected: "refused by the server",
+};
 const { compare } = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const IMAGES = new Set(["png", "jpg", "jpeg", "gif", "webp", "avif", "bmp", "ico", "svg"]);
 
@@ -44,7 +54,7 @@ export class Tree {
   #collapsed = new Set();
   /** @type {string[]} */
   #words = [];
-  /** How many files of each folder are not on the server: [only here, on their way]. @type {Map<string, [number, number]>} */
+  /** How many files of a folder the server does not have as they are here. @type {Map<string, Counts>} */
   #unsent = new Map();
   /** @type {Map<string, HTMLElement>} */
   #elements = new Map();
@@ -188,26 +198,25 @@ export class Tree {
 
   #countUnsent(draw = true) {
     this.#unsent.clear();
-    let local = 0;
-    let sending = 0;
+    /** How many files are in each state. @type {Counts} */
+    const all = {};
     for (const [id, state] of this.store.unsent) {
       const item = this.store.get(id);
       if (!item) continue;
-      if (state === "local") local++;
-      else sending++;
+      all[state] = (all[state] ?? 0) + 1;
       for (let folder = folderOf(item.path); folder; folder = folderOf(folder)) {
         let counts = this.#unsent.get(folder);
         if (!counts) {
-          counts = [0, 0];
+          counts = {};
           this.#unsent.set(folder, counts);
         }
-        counts[state === "local" ? 0 : 1]++;
+        counts[state] = (counts[state] ?? 0) + 1;
       }
     }
     const { dataset } = this.element;
     dataset.total = String(this.store.count);
-    dataset.local = String(local);
-    dataset.sending = String(sending);
+    dataset.local = String(all.local ?? 0);
+    dataset.sending = String(all.sending ?? 0);
     if (draw) this.#draw();
   }
 
@@ -314,15 +323,12 @@ export class Tree {
     if (row.folder) {
       const expanded = this.#words.length > 0 || !this.#collapsed.has(row.path);
       set(element, "aria-expanded", String(expanded));
-      const [local, sending] = this.#unsent.get(row.path) ?? [0, 0];
-      setText(
-        /** @type {Element} */ (element.querySelector(".row-count")),
-        String(local + sending || row.folder.total),
-      );
+      const counts = Object.entries(this.#unsent.get(row.path) ?? {});
+      const unsent = counts.reduce((sum, [, files]) => sum + files, 0);
+      setText(/** @type {Element} */ (element.querySelector(".row-count")), String(unsent || row.folder.total));
       const parts = [count(row.folder.total, "file")];
-      if (local) parts.push(`${local} only on this device`);
-      if (sending) parts.push(`${sending} on their way`);
-      if (!local && !sending) parts.push(STATE_TEXT[state].toLowerCase());
+      for (const [of, files] of counts) parts.push(`${files} ${FOLDER_TEXT[/** @type {keyof Counts} */ (of)]}`);
+      if (!unsent) parts.push(STATE_TEXT[state].toLowerCase());
       label += parts.join(", ");
       set(element, "data-count", String(row.folder.total));
     } else {
@@ -335,8 +341,8 @@ export class Tree {
 
   /** @param {Folder} folder */
   #folderState(folder) {
-    const [local, sending] = this.#unsent.get(folder.path) ?? [0, 0];
-    return sending ? "sending" : local ? "local" : this.store.stateOf("");
+    const counts = this.#unsent.get(folder.path) ?? {};
+    return ATTENTION.find((state) => counts[state]) ?? this.store.stateOf("");
   }
 
   // What people do.

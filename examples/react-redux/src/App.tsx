@@ -1,10 +1,11 @@
-// The workspace: header, kinds, the list of one kind, and the editor of one item; or the dashboard.
+// The workspace: header, kinds, the list of one kind, and the editor of one item; or the dashboard, or what is to be decided.
 
 import { PersistenceToasts } from "nightferry/react";
 import { useLayoutEffect, useState } from "react";
 import { Dashboard } from "./Dashboard";
+import { Decisions } from "./Decisions";
 import { Editor } from "./Editor";
-import { Header } from "./Header";
+import { Header, type Panel } from "./Header";
 import { ItemList } from "./ItemList";
 import { type Item, KINDS, type Kind } from "./kinds";
 import { Sidebar } from "./Sidebar";
@@ -15,7 +16,7 @@ export function App() {
   const dispatch = useAppDispatch();
   const [kind, setKind] = useState<Kind>("files");
   const [openId, setOpenId] = useState<string>();
-  const [dashboard, setDashboard] = useState(false);
+  const [panel, setPanel] = useState<Panel>();
   const [removed, setRemoved] = useState<{ kind: Kind; item: Item }>();
   const theme = useAppSelector((state) => state.theme);
   const item = useItem(kind, openId);
@@ -29,7 +30,7 @@ export function App() {
   const choose = (chosen: Kind) => {
     setKind(chosen);
     setOpenId(undefined);
-    setDashboard(false);
+    setPanel(undefined);
   };
   const add = () => {
     const { name, content } = KINDS[kind];
@@ -51,7 +52,7 @@ export function App() {
 
   return (
     <div className="app" data-phase={phase} data-open={item !== undefined}>
-      <Header dashboard={dashboard} toggleDashboard={() => setDashboard(!dashboard)} />
+      <Header panel={panel} toggle={(chosen) => setPanel(chosen === panel ? undefined : chosen)} />
       <div className="notices">
         {problem && (
           <p className="problem" role="alert">
@@ -70,10 +71,10 @@ export function App() {
           </div>
         )}
       </div>
-      <Sidebar kind={dashboard ? undefined : kind} choose={choose} />
-      {dashboard ? (
-        <Dashboard close={() => setDashboard(false)} />
-      ) : (
+      <Sidebar kind={panel ? undefined : kind} choose={choose} />
+      {panel === "dashboard" && <Dashboard close={() => setPanel(undefined)} />}
+      {panel === "decisions" && <Decisions close={() => setPanel(undefined)} />}
+      {!panel && (
         <>
           <ItemList
             kind={kind}

@@ -1,19 +1,25 @@
-// The connection, which opens the dashboard; "Sync"; and the theme.
+// The connection, which opens the dashboard; what is to be decided; "Sync"; and the theme.
 
-import { usePersistence } from "nightferry/react";
+import { useConflictResolution, usePersistence } from "nightferry/react";
 import { type Theme, theme, useAppDispatch, useAppSelector } from "./store";
 
 const CONNECTION = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
+/** What is shown in the place of list and editor. */
+export type Panel = "dashboard" | "decisions";
+
 interface Props {
-  dashboard: boolean;
-  toggleDashboard: () => void;
+  panel: Panel | undefined;
+  toggle: (panel: Panel) => void;
 }
 
-export function Header({ dashboard, toggleDashboard }: Props) {
+export function Header({ panel, toggle }: Props) {
   const dispatch = useAppDispatch();
   const chosen = useAppSelector((state) => state.theme);
   const { status, autoSyncStatus, syncNow } = usePersistence();
+  const { conflicts, rejected } = useConflictResolution();
+  const dashboard = panel === "dashboard";
+  const toDecide = conflicts.length + rejected.length;
   const connection = status.flaskConnected ? "online" : status.error ? "local-only" : "unknown";
   const pending = autoSyncStatus.changeCounter;
 
@@ -28,7 +34,7 @@ export function Header({ dashboard, toggleDashboard }: Props) {
         title={dashboard ? "Close the dashboard" : "Open the dashboard"}
         aria-expanded={dashboard}
         aria-controls="dashboard"
-        onClick={toggleDashboard}
+        onClick={() => toggle("dashboard")}
       >
         {CONNECTION[connection]}
         {pending > 0 && (
@@ -37,6 +43,17 @@ export function Header({ dashboard, toggleDashboard }: Props) {
           </span>
         )}
       </button>
+      {(toDecide > 0 || panel === "decisions") && (
+        <button
+          type="button"
+          className="decide"
+          aria-expanded={panel === "decisions"}
+          aria-controls="decisions"
+          onClick={() => toggle("decisions")}
+        >
+          {toDecide} <span>to decide</span>
+        </button>
+      )}
       <button
         type="button"
         className="sync"

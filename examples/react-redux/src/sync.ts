@@ -23,6 +23,8 @@ export const PROGRESS: Record<Progress, string> = {
   local: "Only on this device",
   sending: "On its way",
   synced: "On the server",
+  conflict: "Changed elsewhere, too",
+  rejected: "Refused by the server",
 };
 
 /** How far an item of this kind has come. What was `made` just now is local until Nightferry names it. */

@@ -1,7 +1,8 @@
 // The form for auto-sync. What is refused, and why, is what the page's API says.
 
 import { type AutoSyncConfig, configureAutoSync, type NightferryError } from "nightferry-client";
-import { type Model, make, section, setText, type View } from "./nodes.js";
+import { make, setText } from "../nodes.js";
+import { type Model, section, type View } from "./nodes.js";
 
 type Name = keyof AutoSyncConfig;
 

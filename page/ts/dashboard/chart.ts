@@ -1,7 +1,7 @@
 // The durations of the latest operations as bars. Their height is on a logarithmic scale: a request that took seconds
 // leaves those of milliseconds visible.
 
-import { draw, make, setText } from "./nodes.js";
+import { draw, make, setText } from "../nodes.js";
 import { duration } from "./text.js";
 
 /** The most bars, as many as the metrics keep durations, and the fewest that there is room for. */

@@ -1,6 +1,7 @@
 // The head: how things are, how much waits, and when the next sync is due.
 
-import { type Model, make, section, setText, type View } from "./nodes.js";
+import { make, setText } from "../nodes.js";
+import { type Model, section, type View } from "./nodes.js";
 import { ago, duration, summary } from "./text.js";
 
 export function connection(): View {
@@ -9,7 +10,7 @@ export function connection(): View {
   const text = make("p");
   // Only the title is read aloud: the text counts, and would never be silent.
   const state = make("div", { class: "state" }, make("div", { class: "title", role: "status" }, dot, title), text);
-  const bar = make("progress", { "aria-label": "Changes sent" });
+  const bar = make("progress", { "aria-label": "Sync progress" });
   const facts = make("dl", { class: "facts" });
   const fact = (name: string) => {
     const value = make("dd");

@@ -1,7 +1,8 @@
 // The present error in words, and the latest ones with their times.
 
+import { make, setText } from "../nodes.js";
 import { type Entry, log, presentError } from "./log.js";
-import { make, section, setText, type View } from "./nodes.js";
+import { section, type View } from "./nodes.js";
 import { duration, timeOfDay } from "./text.js";
 
 export function errors(): View {

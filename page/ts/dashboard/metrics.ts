@@ -1,8 +1,9 @@
 // How many operations there were, how they ended and how long they took.
 
 import type { SyncMetrics } from "nightferry-client";
+import { make, setText } from "../nodes.js";
 import { chart } from "./chart.js";
-import { make, section, setText, type View } from "./nodes.js";
+import { section, type View } from "./nodes.js";
 import { ago, count, duration } from "./text.js";
 
 const KINDS = { put: "Written", delete: "Removed", push: "Sent" } as const;

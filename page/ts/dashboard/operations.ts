@@ -7,7 +7,8 @@ import {
   resetSyncMetrics,
   syncNow,
 } from "nightferry-client";
-import { type Model, make, section, setText, type View } from "./nodes.js";
+import { make, setText } from "../nodes.js";
+import { type Model, section, type View } from "./nodes.js";
 import { duration, timeOfDay } from "./text.js";
 
 /** `ask` is called after a check of the connection, which may show that Nightferry was started meanwhile. */

@@ -23,7 +23,7 @@ export function summary({ start, status }: Model): Words {
   if (typeof start === "object") {
     return { tone: "bad", title: "Nightferry does not run", text: start.message };
   }
-  const { connection, pending, conflicts, error, enabled, syncStatus, progress } = status;
+  const { connection, pending, conflicts, rejected, error, enabled, syncStatus, progress } = status;
   const waiting = pending > 0 ? `${count(pending, "change waits", "changes wait")} on this device.` : "";
   if (connection === "unknown") {
     return start === "asked"
@@ -53,11 +53,19 @@ export function summary({ start, status }: Model): Words {
     return { tone: "bad", title: "Connected, with an error", text: waiting || "See the error below." };
   if (syncStatus === "syncing") {
     const { done, total } = progress ?? { done: 0, total: pending };
-    return { tone: "busy", title: "Sending", text: `${done} of ${total} changes are on the server.` };
+    return { tone: "busy", title: "Syncing", text: `${done} of ${total} changes are done.` };
   }
   if (conflicts > 0) {
     const items = count(conflicts, "item was changed here and elsewhere", "items were changed here and elsewhere");
-    return { tone: "warn", title: "Connected, with conflicts", text: `${items}. Both sides are kept, and not sent.` };
+    return {
+      tone: "warn",
+      title: "Connected, with conflicts",
+      text: `${items}. Both sides are kept, and not sent: decide below.`,
+    };
+  }
+  if (rejected > 0) {
+    const changes = count(rejected, "change", "changes");
+    return { tone: "warn", title: "Connected, with refusals", text: `The server refused ${changes}: decide below.` };
   }
   return { tone: "good", title: "Connected", text: waiting || "The server has everything." };
 }

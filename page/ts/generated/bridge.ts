@@ -1,5 +1,5 @@
 // Generated from page/src/types.rs by `UPDATE=1 cargo test -p nightferry-page`. Do not edit.
-import type { Item, ItemProgress, Origin, Rejected, Status, SyncMetrics } from "./types.js";
+import type { Conflict, Item, ItemProgress, Origin, Rejected, Status, SyncMetrics } from "./types.js";
 
 /** The answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
 export type Rows<V> = {
@@ -52,4 +52,6 @@ export type FromWorker<V> =
   | { "kind": "changed" } & Changed<V>
   | { "kind": "pending", slice: string, reset: boolean, changes: Array<ItemProgress>, }
   | { "kind": "rejected", request: number, rejected: Array<Rejected<V>>, }
-  | { "kind": "rejections" };
+  | { "kind": "rejections" }
+  | { "kind": "conflicts", request: number, conflicts: Array<Conflict<V>>, }
+  | { "kind": "conflictsChanged" };

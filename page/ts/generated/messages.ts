@@ -117,6 +117,10 @@ export const messages = [
             "failed": 0,
             "successful": 0
           },
+          "pull": {
+            "failed": 0,
+            "successful": 0
+          },
           "push": {
             "failed": 0,
             "successful": 1

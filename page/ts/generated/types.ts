@@ -16,7 +16,18 @@ export type SliceConfig = {
   batchSize?: number,
   /** The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it. */
   single?: boolean,
+  /** What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
+   * sides are kept as a conflict until someone resolves it. */
+  conflict?: ConflictStrategy,
+  /** What becomes of a change that the server refuses. Default `rollback`. */
+  refused?: RefusedPolicy,
 };
+
+/** What becomes of the paths that both sides of an item changed. */
+export type ConflictStrategy = "merge" | "local" | "remote" | "newest" | "manual";
+
+/** What becomes of a change that the server refuses. Either way it is kept in the list of refused changes. */
+export type RefusedPolicy = "rollback" | "keep";
 
 /** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
 export type AutoSyncConfig = {
@@ -40,6 +51,8 @@ export type RegisterOptions = {
   name?: string,
   slices: Record<string, SliceConfig>,
   autoSync?: AutoSyncConfig,
+  /** The device's name for people, shown beside its changes. Default the browser and the system, such as `Firefox on Windows`. */
+  deviceName?: string,
 };
 
 /** What `register` resolves with. */
@@ -112,6 +125,8 @@ export type SliceMetrics = {
   delete: OperationCount,
   /** Changes sent to the server. */
   push: OperationCount,
+  /** Changes of others that came from the server. */
+  pull: OperationCount,
 };
 
 /** Every operation that ended, since the metrics were last reset. */
@@ -147,7 +162,7 @@ export type Change<T> = {
 };
 
 /** How far a change has come. */
-export type ProgressState = "sending" | "synced" | "local";
+export type ProgressState = "sending" | "synced" | "conflict" | "rejected" | "local";
 
 /** How far an item's latest change has come. */
 export type ItemProgress = {
@@ -173,6 +188,36 @@ export type Rejected<T> = {
   message: string,
   /** When the change was made, in epoch ms. */
   at: number,
+};
+
+/** Who wrote what the server has, in names for people. */
+export type By = {
+  user?: string,
+  device?: string,
+};
+
+/** An item that was changed here and elsewhere, so that nobody but a person can tell what it should be. A side that is not
+ * there is the absence of the item: it was deleted, or did not exist. */
+export type Conflict<T> = {
+  /** Names the conflict, for `resolveConflict`. It is another one after each edit and each newer value of the server. */
+  id: string,
+  slice: string,
+  itemId: string,
+  /** What both sides began with. */
+  base?: T,
+  /** This device's side. */
+  local?: T,
+  /** The server's side. */
+  remote?: T,
+  /** When this device's side was edited last, in epoch ms. */
+  localAt: number,
+  /** When the server's side was edited last, in epoch ms; 0 where that is not known. */
+  remoteAt: number,
+  /** Who wrote the server's side. */
+  by?: By,
+  /** The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
+   * empty path is the whole item. */
+  paths: Array<string>,
 };
 
 /** Whether all else goes on. */

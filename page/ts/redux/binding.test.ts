@@ -106,7 +106,7 @@ test("f01_any_action_is_sent_as_what_it_changed", async () => {
   store.dispatch(theme.actions.flip());
   await untilQuiet(tab);
   deepStrictEqual(sent(device), [
-    { type: "files/updateItem", id: "1", payload: { name: "c" } },
+    { type: "files/updateItem", id: "1", payload: { name: "c" }, was: { name: "b", tags: ["x"] } },
     { type: "list/addItem", id: "l", payload: { id: "l", done: false } },
     { type: "books/addItem", id: "0-1", payload: { isbn: "0-1", title: "B" } },
     { type: "theme/set", id: undefined, payload: "dark" },

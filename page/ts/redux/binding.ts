@@ -28,7 +28,11 @@ export interface Client {
    * Sends an action, about the item `id` if its payload does not name it; the number of its burst. An update has beside it
    * what is put where there is no such item.
    */
-  send(action: { type: string; payload?: unknown }, id?: string, upsert?: unknown): number;
+  send(
+    action: { type: string; payload?: unknown; was?: Record<string, unknown> },
+    id?: string,
+    upsert?: unknown,
+  ): number;
   /** All items of a slice, after everything that was sent before. */
   read(slice: string): Promise<SliceUpdate>;
   /** Hears what changes elsewhere, and up to which burst the own changes are in it; or why to read the slice again. */
@@ -296,7 +300,9 @@ export class Binding {
     for (const operation of operations) {
       try {
         const [verb, payload, ...beside] = actionOf(operation, slice.tracking.single);
-        slice.sent(this.#client.send({ type: `${slice.name}/${verb}`, payload }, ...beside), operation);
+        const { was } = operation;
+        const action = { type: `${slice.name}/${verb}`, payload, ...(was && { was }) };
+        slice.sent(this.#client.send(action, ...beside), operation);
       } catch (error) {
         slice.unsent(operation.id);
         report(`${(error as Error).message} The change stays in the store and is not persisted.`);

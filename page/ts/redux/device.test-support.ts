@@ -6,7 +6,7 @@ import type { RegisterOptions } from "../types.js";
 import type { Client } from "./binding.js";
 import type { SliceUpdate } from "./slice.js";
 
-type Action = { type: string; payload?: unknown };
+type Action = { type: string; payload?: unknown; was?: Item };
 type Item = Record<string, unknown>;
 
 export class Device {
@@ -17,7 +17,7 @@ export class Device {
   /** Which database it is. */
   epoch = 0;
   /** Every operation that arrived. */
-  readonly operations: { type: string; id: string | undefined; payload: unknown; upsert?: unknown }[] = [];
+  readonly operations: { type: string; id: string | undefined; payload: unknown; upsert?: unknown; was?: Item }[] = [];
 
   items(slice: string): Map<string, unknown> {
     const items = this.slices.get(slice) ?? new Map();
@@ -50,8 +50,8 @@ export class Device {
     const { position } = this;
     const changed = new Map<string, Set<string>>();
     for (const text of burst) {
-      const { type, id, payload, unset, whole: upsert } = JSON.parse(text);
-      this.operations.push({ type, id, payload, ...(upsert && { upsert }) });
+      const { type, id, payload, unset, whole: upsert, was } = JSON.parse(text);
+      this.operations.push({ type, id, payload, ...(upsert && { upsert }), ...(was && { was }) });
       const [slice, verb] = type.split("/");
       const ids = changed.get(slice) ?? new Set<string>();
       changed.set(slice, ids);
@@ -122,9 +122,9 @@ export class Tab implements Client {
   }
 
   send(action: Action, id?: string, upsert?: unknown): number {
-    const { type, payload } = action;
+    const { type, payload, was } = action;
     const unset = Object.keys(payload ?? {}).filter((name) => (payload as Item)[name] === undefined);
-    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole: upsert }));
+    this.#burst.push(JSON.stringify({ type, id, payload, unset, whole: upsert, was }));
     return this.#bursts + 1;
   }
 

@@ -46,7 +46,7 @@ test("a store's items go into the new database whole, with what is edited meanwh
   device.operations.length = 0;
   store.dispatch(set([{ id: 1, name: "A", open: true }, { id: 2, name: "b" }])); // biome-ignore format: one line
   await untilQuiet(tab);
-  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true } }]);
+  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true }, was: {} }]);
 });
 
 test("an edit between the loss and the reading goes with the whole item", async () => {
@@ -61,7 +61,8 @@ test("an edit between the loss and the reading goes with the whole item", async 
   store.dispatch(set([{ id: 1, name: "a", open: true }]));
   await untilQuiet(tab);
   const upsert = { id: 1, name: "a", open: true };
-  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true }, upsert }]);
+  const was = {};
+  deepStrictEqual(device.operations, [{ type: "list/updateItem", id: "1", payload: { open: true }, upsert, was }]);
 });
 
 test("of two tabs the one that knows less overwrites nothing of the other", async () => {

@@ -23,6 +23,8 @@ export interface Operation {
   item?: unknown;
   /** Those that are undefined are removed. */
   fields?: Record<string, unknown>;
+  /** The former values of the fields, without those that were not there. */
+  was?: Record<string, unknown>;
 }
 
 /** What the worker tells of a slice, or has of it. */
@@ -163,14 +165,16 @@ export class TrackedSlice {
       return { id, item };
     }
     const fields: Record<string, unknown> = {};
+    const was: Record<string, unknown> = {};
     for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
     for (const name in former) {
       const left = Object.hasOwn(item, name) ? item[name] : undefined;
       if (former[name] !== undefined && left === undefined) fields[name] = undefined;
+      if (former[name] !== undefined && Object.hasOwn(fields, name)) was[name] = former[name];
     }
     if (Object.keys(fields).length === 0) return undefined;
     this.#workerHasItem.set(id, true);
-    return known ? { id, fields } : { id, fields, item };
+    return known ? { id, fields, was } : { id, fields, was, item };
   }
 
   /** All items are to go. Those that are not known are in no store, and go by one operation. */

@@ -49,3 +49,7 @@ export const enablePersistence = thunk(client.enablePersistence);
 export const disablePersistence = thunk(client.disablePersistence);
 export const configureAutoSync = thunk(client.configureAutoSync);
 export const resetSyncMetrics = thunk(client.resetSyncMetrics);
+export const resolveConflict = thunk(client.resolveConflict);
+export const retryRejected = thunk(client.retryRejected);
+export const discardRejected = thunk(client.discardRejected);
+export const synced = thunk(client.synced);

@@ -28,7 +28,12 @@ fn verbs_map_to_puts_updates_and_deletes() {
     let done = run(r#"{"type":"files/updateItem","payload":{"id":"a","x":null},"unset":["y"]}"#).unwrap();
     assert_eq!(
         done[0].change,
-        Change::Update { fields: r#"{"id":"a","x":null}"#.into(), unset: vec!["y".into()], upsert: None }
+        Change::Update {
+            fields: r#"{"id":"a","x":null}"#.into(),
+            unset: vec!["y".into()],
+            upsert: None,
+            was: None
+        }
     );
 }
 

@@ -28,6 +28,8 @@ fn every_field_of_the_page_s_types_is_read() {
         max_wait_ms: Some(2),
         batch_size: Some(3),
         single: Some(true),
+        conflict: Some(Strategy::Newest),
+        refused: Some(RefusedPolicy::Keep),
     };
     let auto_sync = AutoSyncConfig {
         enabled: Some(false),
@@ -46,6 +48,8 @@ fn every_field_of_the_page_s_types_is_read() {
         max_wait_ms: 2,
         batch_size: Some(3),
         single: true,
+        strategy: Strategy::Newest,
+        refused: RefusedPolicy::Keep,
     };
     assert_eq!(slices.get("a"), Some(&expected));
     assert_eq!(in_force, AutoSync { enabled: false, interval_ms: 1_000, on_change: true, max_queue: 4 });

@@ -193,7 +193,7 @@ fn f07_a_request_names_the_burst_before_it() {
     let mut session = session();
     session.burst(0, "[1]".into());
     session.burst(0, "[2]".into());
-    let (request, flush) = session.request(0, "flush", None, None);
+    let (request, flush) = session.request(0, "flush", Subject::default());
     session.burst(0, "[3]".into());
     assert_eq!(after(&flush), 2);
     let again = session.hello(1);

@@ -19,6 +19,8 @@ pub enum Kind {
     Put,
     Delete,
     Push,
+    /// A change of someone else that was pulled.
+    Pull,
 }
 
 /// Operations that succeeded, and that failed.
@@ -26,7 +28,7 @@ type Count = [u64; 2];
 
 #[derive(Debug, Default)]
 pub struct Metrics {
-    slices: BTreeMap<Rc<str>, [Count; 3]>,
+    slices: BTreeMap<Rc<str>, [Count; 4]>,
     /// When the last operation ended, in epoch ms.
     last: u64,
     /// The durations of the latest transactions and requests, in ms.
@@ -85,8 +87,9 @@ impl Metrics {
                 succeeded += count[0];
                 failed += count[1];
             }
-            let [put, delete, push] = kinds.map(|[successful, failed]| OperationCount { successful, failed });
-            by_slice.insert(slice.to_string(), SliceMetrics { put, delete, push });
+            let counts = kinds.map(|[successful, failed]| OperationCount { successful, failed });
+            let [put, delete, push, pull] = counts;
+            by_slice.insert(slice.to_string(), SliceMetrics { put, delete, push, pull });
         }
         SyncMetrics {
             total_operations: succeeded + failed,
@@ -108,8 +111,8 @@ impl Metrics {
             durations: shown.operation_times,
             ..Metrics::default()
         };
-        for (slice, SliceMetrics { put, delete, push }) in shown.by_slice {
-            let counts = [put, delete, push].map(|count| [count.successful, count.failed]);
+        for (slice, SliceMetrics { put, delete, push, pull }) in shown.by_slice {
+            let counts = [put, delete, push, pull].map(|count| [count.successful, count.failed]);
             metrics.slices.insert(slice.into(), counts);
         }
         Some(metrics)

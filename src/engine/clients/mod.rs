@@ -26,7 +26,7 @@ pub use waiters::{Waiter, Wants};
 use super::clock::Now;
 use super::journal::Journal;
 use super::output::Output;
-use super::replica::{ChangedItems, Replica};
+use super::replica::{Answered, ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
@@ -100,12 +100,21 @@ impl View<'_> {
         }
     }
 
+    /// Whether what others changed is here.
+    pub fn is_pulled(&self) -> bool {
+        self.uplink.is_idle()
+            && !self.uplink.wants_contact()
+            && self.uplink.rebuild().is_none()
+            && !self.journal.has_pending_answers()
+    }
+
     /// Whether the server has acknowledged all that it can be sent.
     pub fn is_synced(&self) -> bool {
         self.uplink.is_idle()
             && !self.uplink.wants_contact()
             && self.uplink.operations().is_empty()
             && !self.journal.has_pending_answers()
+            && self.uplink.rebuild().is_none()
             && !self.settings.is_requeueing()
             && !self.replica.has_unsent(self.settings.slices())
     }
@@ -212,6 +221,17 @@ impl Clients {
         folded.slices.extend(slices);
     }
 
+    /// Tells a page of items that became something else by its own change than it shows.
+    pub fn tell_author(&mut self, page: &Rc<str>, items: &ChangedItems, journal: &Journal) {
+        if !self.pages.contains(page) {
+            return;
+        }
+        let (position, n) = (journal.visible_position().0, journal.visible_burst(page));
+        for slice in collect::set(items.iter().map(|(key, _)| key.slice.clone())) {
+            self.post_to(page, from_worker::changed(&slice, position, n, Origin::Tab, items));
+        }
+    }
+
     /// Tells pages of items that changed, slice by slice.
     pub fn tell_changed(
         &mut self,
@@ -280,6 +300,29 @@ impl Clients {
                 Wants::Rejections if in_effect => {
                     self.post_to(&waiter.page, from_worker::rejected(waiter.request, &replica.rejections()));
                 }
+                Wants::Conflicts if in_effect => {
+                    let open = replica.open_conflicts();
+                    self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
+                }
+                Wants::Synced { slice, id } if in_effect => {
+                    let is_on =
+                        settings.slices().get(slice).is_some_and(|one| one.enabled && one.sync_to_flask);
+                    let state = match is_on {
+                        true => replica.is_answered(slice, id.as_deref(), waiter.position),
+                        false => Answered::NotSynced,
+                    };
+                    match state {
+                        Answered::Yes => self.post_to(&waiter.page, from_worker::done(waiter.request)),
+                        Answered::NotYet => self.waiters.push(waiter),
+                        failed => {
+                            let (code, text) = failed.reason(slice);
+                            self.fail(&waiter.page.clone(), Some(waiter.request), code, &text);
+                        }
+                    }
+                }
+                Wants::Pull if in_effect && view.is_pulled() => {
+                    self.post_to(&waiter.page, from_worker::done(waiter.request));
+                }
                 Wants::Flush if is_durable() => self.post_to(&waiter.page, from_worker::done(waiter.request)),
                 Wants::Sync if is_durable() && view.is_synced() => {
                     self.post_to(&waiter.page, from_worker::done(waiter.request));
@@ -325,7 +368,7 @@ impl Clients {
     pub fn server_failed(&mut self, reached: Option<bool>, message: &str, view: View) {
         self.report_before_answers(view);
         let code = if reached == Some(false) { "unreachable" } else { "sync_failed" };
-        self.fail_waiters(code, message, |wants| *wants == Wants::Sync);
+        self.fail_waiters(code, message, |wants| matches!(wants, Wants::Sync | Wants::Pull));
         if let Some(reached) = reached {
             self.answer_checks(reached);
         }
@@ -370,8 +413,7 @@ impl Clients {
             pending,
             conflicts: counts.conflicts as u64,
             rejected: counts.rejected as u64,
-            progress: (pending > 0)
-                .then(|| SyncProgress { done: self.acknowledged, total: self.acknowledged + pending }),
+            progress: uplink.pull_progress().or_else(|| self.push_progress(pending)),
             enabled: slices.is_empty() || slices.values().any(|slice| slice.enabled),
             auto_sync: AutoSyncStatus {
                 enabled: auto_sync.enabled,
@@ -382,6 +424,11 @@ impl Clients {
                 next_sync_at: settings.next_sync_at(now),
             },
         }
+    }
+
+    fn push_progress(&self, pending: u64) -> Option<SyncProgress> {
+        let done = self.acknowledged;
+        (pending > 0).then_some(SyncProgress { done, total: done + pending })
     }
 
     /// Whether it is time to tell pages what is new.
@@ -416,7 +463,7 @@ impl Clients {
             self.post(To::All, message);
         }
         if self.posted.as_ref() != Some(&status) {
-            self.post(To::All, from_worker::status(&status, view.now.at.0));
+            self.post(To::All, from_worker::status(&status, view.uplink.is_live(), view.now.at.0));
             self.posted = Some(status);
         }
     }

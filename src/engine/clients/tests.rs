@@ -4,6 +4,7 @@ use crate::engine::journal::Arriving;
 use crate::engine::rng::Rng;
 use crate::engine::settings::{Request, Stored};
 use crate::engine::storage::Purpose;
+use crate::store::Policies;
 use crate::store::StoreError;
 use crate::units::Millis;
 use serde_json::{Value, json};
@@ -77,7 +78,14 @@ impl Machines {
     /// A burst of a page arrives.
     fn arrive(&mut self, page: &str, burst: u64) {
         let (page, n) = (page.into(), BurstNo(burst));
-        let arriving = Arriving { page: &page, n, first: BurstNo(1), seen: Position(0), text: "[]" };
+        let arriving = Arriving {
+            page: &page,
+            n,
+            first: BurstNo(1),
+            seen: Position(0),
+            policies: Policies::default(),
+            text: "[]",
+        };
         self.journal.arrive(Millis(self.now), arriving);
     }
 

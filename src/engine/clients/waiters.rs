@@ -19,10 +19,16 @@ pub enum Wants {
     Flush,
     /// Everything acknowledged by the server.
     Sync,
+    /// What others changed, in effect.
+    Pull,
     /// Everything in effect, then the slice's items.
     Rows(Rc<str>),
     /// Everything in effect, then the refused changes.
     Rejections,
+    /// Everything in effect, then the conflicts.
+    Conflicts,
+    /// The server to have every change of the slice, or of its item, up to the position.
+    Synced { slice: Rc<str>, id: Option<Rc<str>> },
     /// To know whether the server answers.
     Check,
 }

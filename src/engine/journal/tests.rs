@@ -12,11 +12,18 @@ fn arrive(journal: &mut Journal, of: &str, burst: u64) -> Arrival {
 /// A burst of a page whose oldest is `first`.
 fn arrive_from(journal: &mut Journal, of: &str, burst: u64, first: u64) -> Arrival {
     let (page, n, first) = (page(of), BurstNo(burst), BurstNo(first));
-    journal.arrive(Millis(n.0), Arriving { page: &page, n, first, seen: Position(0), text: "[]" })
+    journal.arrive(
+        Millis(n.0),
+        Arriving { page: &page, n, first, seen: Position(0), policies: Policies::default(), text: "[]" },
+    )
 }
 
 fn add_answers(journal: &mut Journal, with: Vec<Write>) {
-    journal.add(RecordHead::Answers { at: Millis(1) }, r#"{"results":[]}"#.into(), with);
+    journal.add(
+        RecordHead::Answers { at: Millis(1), policies: Policies::default() },
+        r#"{"results":[]}"#.into(),
+        with,
+    );
 }
 
 fn make_durable(journal: &mut Journal) -> Appended {
@@ -157,7 +164,10 @@ fn a5_a_burst_is_one_record_under_one_number() {
     let mut journal = Journal::default();
     let text = format!("[{}]", vec!["{}"; 1_200].join(","));
     let (page, n) = (page("a"), BurstNo(1));
-    journal.arrive(Millis(1), Arriving { page: &page, n, first: n, seen: Position(0), text: &text });
+    journal.arrive(
+        Millis(1),
+        Arriving { page: &page, n, first: n, seen: Position(0), policies: Policies::default(), text: &text },
+    );
     let writes = journal.append().unwrap();
     assert_eq!(positions(&writes), [1], "one transaction has all of it, so a kill leaves all or nothing");
 }
@@ -275,7 +285,13 @@ fn a_trim_keeps_positions_and_the_marks_of_its_pages() {
 fn how_far_a_page_is_comes_back_after_a_restart_and_never_goes_back() {
     let mut journal = Journal::default();
     let row = |n| RecordRow {
-        head: RecordHead::Burst { page: page("a"), n: BurstNo(n), at: Millis(1), seen: Position(0) },
+        head: RecordHead::Burst {
+            page: page("a"),
+            n: BurstNo(n),
+            at: Millis(1),
+            seen: Position(0),
+            policies: Policies::default(),
+        },
         text: "[]".into(),
     };
     journal.recover_last(Position(6));

@@ -2,6 +2,7 @@ use super::*;
 use crate::bridge::config;
 use crate::engine::clock::Now;
 use crate::store::Loaded;
+use crate::store::Policies;
 use crate::units::{BurstNo, Tick};
 
 fn slices() -> Slices {
@@ -9,8 +10,13 @@ fn slices() -> Slices {
 }
 
 fn burst(position: u64, actions: &str) -> Record {
-    let head =
-        RecordHead::Burst { page: "page".into(), n: BurstNo(position), at: Millis(7), seen: Position(0) };
+    let head = RecordHead::Burst {
+        page: "page".into(),
+        n: BurstNo(position),
+        at: Millis(7),
+        seen: Position(0),
+        policies: Policies::default(),
+    };
     Record { position: Position(position), head, text: format!("[{actions}]").into() }
 }
 
@@ -92,7 +98,7 @@ fn replay_skips_updates_that_were_no_ops() {
 #[test]
 fn a_record_that_cannot_be_read_is_moved_to_where_a_person_finds_it() {
     assert!(parse(&Record { text: "{".into(), ..burst(1, "") }, &slices()).is_none());
-    let head = RecordHead::Answers { at: Millis(1) };
+    let head = RecordHead::Answers { at: Millis(1), policies: Policies::default() };
     assert!(parse(&Record { position: Position(2), head, text: "[]".into() }, &slices()).is_none());
     let ([kept, gone], text) = quarantine(Position(2), "its row", Millis(3));
     assert!(matches!(&kept, Write::Put { store, .. } if **store == *META));

@@ -240,6 +240,15 @@ impl Replica {
         !self.entries.values().any(waits)
     }
 
+    /// Whether all that records up to `position` did is in stores and rows.
+    pub fn is_stored_through(&self, position: Position) -> bool {
+        let waits = |entry: &Entry| {
+            let unwritten = |held: &Position| *held > entry.durable_position && *held <= position;
+            (entry.is_dirty() || entry.is_in_transaction) && entry.holds.iter().any(unwritten)
+        };
+        !self.entries.values().any(waits)
+    }
+
     /// Items of one slice that are due, at most as many as a transaction takes: either edited ones, or ones that the
     /// server changed.
     fn next_batch(&self, now: Tick, slices: &Slices) -> Vec<Key> {
@@ -277,7 +286,7 @@ impl Entry {
     /// what is open.
     fn releases(&self, slice: &str, slices: &Slices, is_marked: bool) -> Position {
         let position = self.item.position();
-        let is_unsent = self.item.remote().is_none() && self.is_unsent(slice, slices);
+        let is_unsent = !self.item.is_in_conflict() && self.is_unsent(slice, slices);
         let waits = is_unsent && !is_marked;
         match self.item.first_edit().filter(|_| waits) {
             Some(first) => position.min(first.previous()),

@@ -89,7 +89,7 @@ impl Replica {
     pub fn reopen_slice(&mut self, slice: &str, position: Position, now: Tick) -> Vec<Key> {
         let lacking = self
             .in_slice(slice)
-            .filter(|(_, entry)| entry.item.remote().is_none() && entry.item.is_unknown_to_server());
+            .filter(|(_, entry)| !entry.item.is_in_conflict() && entry.item.is_unknown_to_server());
         let lacking: Vec<Key> = lacking.map(|(key, _)| key.clone()).collect();
         for key in &lacking {
             if let Some(entry) = self.entries.get_mut(key) {

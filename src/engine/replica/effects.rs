@@ -1,13 +1,16 @@
 //! What records do to items, once those before them have and their items are here.
 
-use super::{Edit, Effect, Entry, Replica};
+use super::item::{Editor, Incoming};
+use super::{Edit, Effect, Entry, Item, Replica, Update};
 use crate::bridge::action::{Change, Operation};
 use crate::bridge::config::{Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
-use crate::json::Json;
-use crate::store::{AnswerRow, AnswerStatus, Key, Whole};
-use crate::units::{Millis, Position};
+use crate::json::{Json, equal};
+use crate::store::{
+    AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason, Whole,
+};
+use crate::units::{Millis, Position, Version};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -21,8 +24,12 @@ pub struct ParsedRecord {
     /// When it was appended.
     pub at: Millis,
     pub effects: Effects,
+    /// The settings of slices when it was appended.
+    policies: Policies,
     /// The items that it names, each once.
     keys: BTreeSet<Key>,
+    /// Those of them that are overwritten without being read, if they are at rest.
+    overwrites: BTreeSet<Key>,
     /// The slices of which it changes every item.
     whole_slices: BTreeSet<Rc<str>>,
 }
@@ -31,18 +38,21 @@ pub struct ParsedRecord {
 pub enum Effects {
     Edits(Edits),
     Answers(Vec<AnswerRow>),
+    Pulled(Pulled),
 }
 
 /// What a page's burst does.
 #[derive(Debug)]
 pub struct Edits {
     pub page: Rc<str>,
+    /// The page had applied all records up to there.
+    pub seen: Position,
     /// Each with the time of its dispatch.
     pub operations: Vec<(Operation, Millis)>,
 }
 
 impl ParsedRecord {
-    pub fn new(position: Position, at: Millis, effects: Effects) -> Self {
+    pub fn new(position: Position, at: Millis, effects: Effects, policies: Policies) -> Self {
         let (keys, whole_slices) = match &effects {
             Effects::Edits(edits) => {
                 let (slices, named): (Vec<_>, Vec<_>) = edits
@@ -54,8 +64,23 @@ impl ParsedRecord {
                 (keys, collect::set(slices.into_iter().map(|operation| operation.key.slice.clone())))
             }
             Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
+            Effects::Pulled(Pulled { changes, unnamed, .. }) => {
+                let unnamed = unnamed.iter().map(|(slice, id)| Key::from_parts(slice.clone(), id.clone()));
+                (collect::set(changes.iter().map(PulledRow::key).chain(unnamed)), BTreeSet::new())
+            }
         };
-        ParsedRecord { position, at, effects, keys, whole_slices }
+        ParsedRecord { position, at, effects, policies, keys, overwrites: BTreeSet::new(), whole_slices }
+    }
+
+    /// Has items at rest overwritten by pulled values without being read. That is right for a record that became durable in
+    /// this life, and for values that are newer than every answer to a push.
+    pub fn overwrite_at_rest(&mut self, answered: Option<Version>) {
+        if let Effects::Pulled(Pulled { changes, rebuild, .. }) = &self.effects
+            && rebuild.is_none_or(|rebuild| rebuild.reason != RebuildReason::HistoryChanged)
+        {
+            let is_newer = |change: &&PulledRow| Some(change.version) > answered && change.value.is_some();
+            self.overwrites = collect::set(changes.iter().filter(is_newer).map(PulledRow::key));
+        }
     }
 
     /// The items that it names, each once.
@@ -75,6 +100,7 @@ impl ParsedRecord {
                 collect::set(edits.operations.iter().map(|(operation, _)| operation.key.slice.clone()))
             }
             Effects::Answers(answers) => collect::set(answers.iter().map(|answer| answer.slice.clone())),
+            Effects::Pulled(_) => collect::set(self.keys.iter().map(|key| key.slice.clone())),
         }
     }
 }
@@ -89,6 +115,8 @@ pub struct Applied {
     pub held_by: usize,
     /// By a page.
     pub changed: ChangedItems,
+    /// Those of them that became something else than the page shows, which made the change.
+    pub corrected: ChangedItems,
     /// By the server.
     pub from_server: ChangedItems,
     /// Refused changes that were undone.
@@ -97,6 +125,8 @@ pub struct Applied {
     pub missing: Vec<Key>,
     /// Retries and discards of refusals that are not there any more.
     pub not_refused: Vec<Key>,
+    /// Resolutions of conflicts that are others meanwhile.
+    pub not_in_conflict: Vec<Key>,
     /// What people should know: refusals and conflicts, in sentences.
     pub reasons: Vec<String>,
     /// Operations that the server has answered for good.
@@ -106,7 +136,11 @@ pub struct Applied {
 impl Replica {
     /// The items to read before the record can take effect.
     pub fn missing_keys(&self, record: &ParsedRecord) -> Vec<Key> {
-        record.keys().iter().filter(|key| !self.entries.contains_key(key)).cloned().collect()
+        record.keys().iter().filter(|key| !self.is_at_hand(record, key)).cloned().collect()
+    }
+
+    fn is_at_hand(&self, record: &ParsedRecord, key: &Key) -> bool {
+        self.entries.contains_key(key) || record.overwrites.contains(key)
     }
 
     /// The slices to read fully before the record can take effect.
@@ -120,18 +154,37 @@ impl Replica {
     /// Whether all its items are here.
     pub fn is_ready(&self, record: &ParsedRecord) -> bool {
         let is_loaded = |slice: &Rc<str>| self.is_fully_loaded(slice);
-        record.keys().iter().all(|key| self.entries.contains_key(key))
+        record.keys().iter().all(|key| self.is_at_hand(record, key))
             && record.whole_slices().iter().all(is_loaded)
     }
 
     /// Applies a record. `urgent` makes what it edits quiet at once.
     pub fn apply(&mut self, record: &ParsedRecord, urgent: bool, now: Now, slices: &Slices) -> Applied {
         let mut applied = match &record.effects {
-            Effects::Edits(edits) => self.apply_edits(record.position, edits, urgent, now, slices),
+            Effects::Edits(edits) => self.apply_edits(record, edits, urgent, now, slices),
             Effects::Answers(answers) => {
                 let mut applied = Applied::default();
                 for answer in answers {
                     self.apply_answer(record, answer, now, &mut applied);
+                }
+                applied
+            }
+            Effects::Pulled(Pulled { changes, rebuild, unnamed }) => {
+                let mut applied = Applied::default();
+                for change in changes {
+                    let came = |item: &mut Item, incoming| match rebuild {
+                        Some(rebuild) => item.pulled_anew(change.remote(), rebuild.reason, incoming),
+                        None => item.pulled(change.remote(), incoming),
+                    };
+                    self.apply_pulled(record, &change.key(), Some(change), came, now, &mut applied);
+                }
+                let rebuild = rebuild.as_ref();
+                for (slice, id) in unnamed {
+                    let key = Key::from_parts(slice.clone(), id.clone());
+                    let came = |item: &mut Item, incoming| {
+                        rebuild.map_or(Effect::Nothing, |rebuild| item.unnamed(*rebuild, incoming))
+                    };
+                    self.apply_pulled(record, &key, None, came, now, &mut applied);
                 }
                 applied
             }
@@ -150,7 +203,7 @@ impl Replica {
 
     fn apply_edits(
         &mut self,
-        position: Position,
+        record: &ParsedRecord,
         edits: &Edits,
         urgent: bool,
         now: Now,
@@ -158,37 +211,60 @@ impl Replica {
     ) -> Applied {
         let mut applied = Applied::default();
         let mut changed = BTreeSet::new();
+        let mut corrected = BTreeSet::new();
         for (Operation { key, change }, at) in &edits.operations {
             let quiet = |slice: Option<&Slice>| slice.filter(|_| !urgent).cloned();
             let slice = quiet(slices.get(&key.slice));
+            let editor = Editor {
+                page: &edits.page,
+                seen: edits.seen,
+                position: record.position,
+                at: *at,
+                strategy: record.policies.strategy(&key.slice),
+            };
             let Some(edit) = edit_of(change) else {
                 for key in self.keys_in(&key.slice) {
-                    let effect = self.apply_edit(position, &key, (&Edit::Delete, *at), slice.as_ref(), now);
+                    let effect = self.apply_edit(&key, &Edit::Delete, editor, slice.as_ref(), now);
                     if effect == Effect::Changed {
+                        if self.visible(&key).is_some() {
+                            corrected.insert(key.clone());
+                        }
                         changed.insert(key);
                     }
                 }
                 continue;
             };
-            match self.apply_edit(position, key, (&edit, *at), slice.as_ref(), now) {
-                Effect::Changed => drop(changed.insert(key.clone())),
+            let shown = edit.shown(self.visible(key));
+            match self.apply_edit(key, &edit, editor, slice.as_ref(), now) {
+                Effect::Changed => {
+                    if shown.is_none_or(|shown| !is_same(shown.as_ref(), self.visible(key))) {
+                        corrected.insert(key.clone());
+                    }
+                    changed.insert(key.clone());
+                }
                 Effect::Missing => applied.missing.push(key.clone()),
                 Effect::NotRefused => applied.not_refused.push(key.clone()),
+                Effect::NotInConflict => applied.not_in_conflict.push(key.clone()),
                 Effect::Hidden | Effect::Nothing => {}
             }
         }
-        applied.changed = changed.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect();
+        let with_values = |keys: BTreeSet<Key>| -> ChangedItems {
+            keys.into_iter().map(|key| (key.clone(), self.visible(&key).cloned())).collect()
+        };
+        applied.changed = with_values(changed);
+        applied.corrected = with_values(corrected);
         applied
     }
 
     fn apply_edit(
         &mut self,
-        position: Position,
         key: &Key,
-        (edit, at): (&Edit, Millis),
+        edit: &Edit,
+        editor: Editor,
         slice: Option<&Slice>,
         now: Now,
     ) -> Effect {
+        let position = editor.position;
         let entry = self.entries.entry(key.clone()).or_default();
         if position <= entry.durable_position {
             if entry.item.skip_edit(position) {
@@ -198,8 +274,10 @@ impl Replica {
             return Effect::Nothing;
         }
         let refused = entry.item.refused().len();
-        let effect = entry.item.edit(edit, position, at);
+        let was_in_conflict = entry.item.is_in_conflict();
+        let effect = entry.item.edit(edit, editor);
         self.refusals_changed |= entry.item.refused().len() != refused;
+        self.conflicts_changed |= was_in_conflict || entry.item.is_in_conflict();
         if !matches!(effect, Effect::Changed | Effect::Hidden) {
             return effect;
         }
@@ -225,13 +303,9 @@ impl Replica {
             return self.index(&key);
         }
         entry.is_sent = false;
-        let in_conflict = entry.item.remote().is_some();
-        let effect = entry.item.answer(answer, record.position, record.at);
-        entry.change(record.position);
-        entry.value_is_dirty |= effect == Effect::Changed;
-        let is_new_conflict = !in_conflict && entry.item.remote().is_some();
-        self.debounce.set_earlier(&key, now.tick.plus(SERVER_WRITE_MS));
-        self.index(&key);
+        let was_in_conflict = entry.item.is_in_conflict();
+        let effect = entry.item.answer(answer, record.incoming(&key.slice));
+        let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
         applied.acknowledged += usize::from(answer.status != AnswerStatus::Withdrawn);
         let value = || (key.clone(), self.visible(&key).cloned());
         match (answer.status, effect) {
@@ -242,15 +316,108 @@ impl Replica {
         if answer.status == AnswerStatus::Rejected {
             self.refusals_changed = true;
             let message = answer.message.as_deref().unwrap_or_default();
+            let undone = match record.policies.keep.contains(&key.slice) {
+                true => "The change stays on this device, and is kept",
+                false => "The change was undone and is kept",
+            };
             applied.reasons.push(format!(
-                "The server refused a change of {} \"{}\": {message} The change was undone and is kept in the list of refused changes.",
+                "The server refused a change of {} \"{}\": {message} {undone} in the list of refused changes.",
                 key.slice, key.id
             ));
         } else if is_new_conflict {
-            applied.reasons.push(format!(
-                "{} \"{}\" was changed here and elsewhere; both sides are kept until the conflict is resolved.",
-                key.slice, key.id
-            ));
+            applied.reasons.push(in_conflict(&key));
+        }
+    }
+
+    /// The server's side of an item comes in by a pull. `change` is it where the page names the item, which may overwrite
+    /// an item at rest that is not in memory.
+    fn apply_pulled(
+        &mut self,
+        record: &ParsedRecord,
+        key: &Key,
+        change: Option<&PulledRow>,
+        came: impl Fn(&mut Item, Incoming) -> Effect,
+        now: Now,
+        applied: &mut Applied,
+    ) {
+        let overwritten = change.filter(|_| !self.entries.contains_key(key));
+        let entry = self.entries.entry(key.clone()).or_default();
+        if record.position <= entry.durable_position {
+            if entry.item.skip_pulled(record.position) {
+                entry.hold(record.position);
+            }
+            return self.index(key);
+        }
+        let was_in_conflict = entry.item.is_in_conflict();
+        let effect = match overwritten {
+            Some(change) => {
+                entry.item = Item::pulled_at_rest(change.remote(), record.position);
+                Effect::Changed
+            }
+            None => came(&mut entry.item, record.incoming(&key.slice)),
+        };
+        let is_new_conflict = self.came_in(key, record.position, effect, was_in_conflict, now);
+        if effect == Effect::Changed {
+            applied.from_server.push((key.clone(), self.visible(key).cloned()));
+        }
+        if is_new_conflict {
+            applied.reasons.push(in_conflict(key));
+        }
+    }
+
+    /// The server's side of an item came in: it is to be written, and the record waits for that. Returns true if the item
+    /// is in conflict since then.
+    fn came_in(
+        &mut self,
+        key: &Key,
+        position: Position,
+        effect: Effect,
+        was_in_conflict: bool,
+        now: Now,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        entry.change(position);
+        entry.value_is_dirty |= effect == Effect::Changed;
+        let is_in_conflict = entry.item.is_in_conflict();
+        self.conflicts_changed |= was_in_conflict || is_in_conflict;
+        self.debounce.set_earlier(key, now.tick.plus(SERVER_WRITE_MS));
+        self.index(key);
+        is_in_conflict && !was_in_conflict
+    }
+}
+
+fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || equal(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+fn in_conflict(key: &Key) -> String {
+    format!(
+        "{} \"{}\" was changed here and elsewhere; both sides are kept until the conflict is resolved.",
+        key.slice, key.id
+    )
+}
+
+impl Replica {
+    /// The items of fully loaded slices that a rebuild has not named.
+    pub fn unnamed(&self, rebuild: InRebuild, slices: &BTreeSet<Rc<str>>) -> Vec<(Rc<str>, Rc<str>)> {
+        let of_slices = slices.iter().flat_map(|slice| self.in_slice(slice));
+        let is_unnamed =
+            |entry: &Entry| entry.item.version().is_some() && entry.item.position() <= rebuild.since;
+        let unnamed = of_slices.filter(|(_, entry)| is_unnamed(entry));
+        unnamed.map(|(key, _)| (key.slice.clone(), key.id.clone())).collect()
+    }
+}
+
+impl ParsedRecord {
+    fn incoming(&self, slice: &str) -> Incoming {
+        Incoming {
+            position: self.position,
+            at: self.at,
+            strategy: self.policies.strategy(slice),
+            keeps_refused: self.policies.keep.contains(slice),
         }
     }
 }
@@ -274,20 +441,29 @@ impl Entry {
 fn edit_of(change: &Change) -> Option<Edit> {
     Some(match change {
         Change::Put(value) => Edit::Put(value.clone()),
-        Change::Update { fields, unset, upsert } => {
-            Edit::Update { fields: fields.clone(), unset: unset.clone(), upsert: upsert.clone() }
-        }
+        Change::Update { fields, unset, upsert, was } => Edit::Update(Update {
+            fields: fields.clone(),
+            unset: unset.clone(),
+            upsert: upsert.clone(),
+            was: was.clone(),
+        }),
         Change::Delete => Edit::Delete,
         Change::Retry { rejection, value } => {
-            Edit::Retry { refused_at: refused_at(rejection), value: value.clone() }
+            Edit::Retry { refused_at: numbers(rejection).0, value: value.clone() }
         }
-        Change::Discard { rejection } => Edit::Discard { refused_at: refused_at(rejection) },
+        Change::Discard { rejection } => Edit::Discard { refused_at: numbers(rejection).0 },
+        Change::Resolve { conflict, choice } => {
+            let (since, version) = numbers(conflict);
+            Edit::Resolve { conflict: (Version(version), since), choice: choice.clone() }
+        }
         Change::DeleteAll => return None,
     })
 }
 
-/// The position in a rejection's id: `<slice>/<position>/<item id>`.
-fn refused_at(rejection: &str) -> Position {
-    let position = rejection.split('/').nth(1).and_then(|position| position.parse().ok());
-    Position(position.unwrap_or_default())
+/// The numbers in the id of a rejection, `<slice>/<position>/<item id>`, or of a conflict,
+/// `<slice>/<position>.<version>/<item id>`.
+fn numbers(id: &str) -> (Position, u64) {
+    let numbers = id.split('/').nth(1).unwrap_or_default();
+    let (position, version) = numbers.split_once('.').unwrap_or((numbers, ""));
+    (Position(position.parse().unwrap_or_default()), version.parse().unwrap_or_default())
 }

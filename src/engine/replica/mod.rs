@@ -27,10 +27,10 @@ mod item;
 pub use checkpoint::ValueWrite;
 pub use choice::Room;
 pub use effects::{Applied, ChangedItems, Edits, Effects, ParsedRecord};
-pub use item::{Edit, Effect, Item};
+pub use item::{Edit, Effect, Item, Update};
 
 use crate::bridge::config::{Slice, Slices};
-use crate::bridge::from_worker::{Progress, Rejection};
+use crate::bridge::from_worker::{OpenConflict, Progress, Rejection};
 use crate::json::Json;
 use crate::store::{ItemRow, Key, Loaded, Wanted};
 use crate::units::{Millis, Position, Tick};
@@ -111,13 +111,19 @@ impl Entry {
             && !self.is_sent
             && !self.is_held()
             && self.holds.is_empty()
-            && self.item.remote().is_none()
+            && !self.item.is_in_conflict()
             && self.item.refused().is_empty()
             && !self.is_unsent(&key.slice, slices)
     }
 
     fn progress(&self, key: &Key, slices: &Slices) -> Progress {
-        let newer = self.value_is_dirty || self.item.remote().is_some();
+        if self.item.is_in_conflict() {
+            return Progress::Conflict;
+        }
+        if self.item.is_kept_refused() {
+            return Progress::Rejected;
+        }
+        let newer = self.value_is_dirty;
         match self.is_sent {
             true if !newer => Progress::Sending,
             false if !newer && !self.is_unsent(&key.slice, slices) && !self.is_held() => Progress::Synced,
@@ -155,6 +161,47 @@ pub struct Replica {
     touched: BTreeSet<Key>,
     /// The list of refusals is another than pages were told of.
     refusals_changed: bool,
+    /// The list of conflicts is another than pages were told of.
+    conflicts_changed: bool,
+}
+
+/// Whether the server has answered what was changed up to some position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    Yes,
+    NotYet,
+    /// A change is in conflict with someone else's.
+    InConflict,
+    /// The server refused a change.
+    Rejected,
+    /// The slice does not go to the server any more.
+    NotSynced,
+}
+
+impl Answered {
+    /// Why waiting is over without the server having it: a code, and a sentence.
+    pub fn reason(self, slice: &str) -> (&'static str, String) {
+        match self {
+            Answered::InConflict => (
+                "conflict",
+                format!(
+                    "A change in \"{slice}\" was made elsewhere, too. Both sides are kept; resolve the conflict."
+                ),
+            ),
+            Answered::Rejected => (
+                "rejected",
+                format!(
+                    "The server refused a change in \"{slice}\". It is kept in the list of refused changes."
+                ),
+            ),
+            _ => (
+                "not_synced",
+                format!(
+                    "Changes of \"{slice}\" do not go to the server any more. They are kept on this device."
+                ),
+            ),
+        }
+    }
 }
 
 /// How many items have something to do.
@@ -203,7 +250,7 @@ impl Replica {
     fn index(&mut self, key: &Key) {
         let entry = self.entries.get(key);
         let place = entry
-            .filter(|entry| !entry.is_sent && entry.item.remote().is_none() && entry.item.is_open())
+            .filter(|entry| !entry.is_sent && !entry.item.is_in_conflict() && entry.item.is_open())
             .and_then(|entry| entry.item.first_edit());
         let before = match place {
             Some(place) => self.places.insert(key.clone(), place),
@@ -221,7 +268,7 @@ impl Replica {
             true => set.insert(key.clone()),
             false => set.remove(key),
         };
-        mark(&mut self.conflicts, entry.is_some_and(|entry| entry.item.remote().is_some()));
+        mark(&mut self.conflicts, entry.is_some_and(|entry| entry.item.is_in_conflict()));
         mark(&mut self.refusals, entry.is_some_and(|entry| !entry.item.refused().is_empty()));
         self.touched.insert(key.clone());
     }
@@ -378,6 +425,27 @@ impl Replica {
         self.in_slice(slice).map(|(key, entry)| (key.clone(), entry.progress(key, slices))).collect()
     }
 
+    /// Whether the server has answered every change of a slice, or of one of its items, up to `position`.
+    pub fn is_answered(&self, slice: &str, id: Option<&str>, position: Position) -> Answered {
+        let asked = self.in_slice(slice).filter(|(key, _)| id.is_none_or(|id| *key.id == *id));
+        let mut answered = Answered::Yes;
+        for (_, entry) in asked {
+            if entry.item.is_in_conflict() {
+                return Answered::InConflict;
+            }
+            let is_refused = entry.item.refused().iter().any(|refusal| refusal.position > position);
+            if is_refused || entry.item.is_kept_refused() {
+                return Answered::Rejected;
+            }
+            if entry.is_sent
+                || entry.item.first_edit().is_some_and(|first| entry.item.is_open() && first <= position)
+            {
+                answered = Answered::NotYet;
+            }
+        }
+        answered
+    }
+
     /// Items whose progress may be another than pages were told.
     pub fn take_touched(&mut self) -> BTreeSet<Key> {
         std::mem::take(&mut self.touched)
@@ -386,6 +454,37 @@ impl Replica {
     /// Whether the list of refusals has changed since this was asked last.
     pub fn take_refusals_changed(&mut self) -> bool {
         std::mem::take(&mut self.refusals_changed)
+    }
+
+    /// Whether the list of conflicts has changed since this was asked last.
+    pub fn take_conflicts_changed(&mut self) -> bool {
+        std::mem::take(&mut self.conflicts_changed)
+    }
+
+    /// The items that were changed here and elsewhere, oldest conflict first.
+    pub fn open_conflicts(&self) -> Vec<OpenConflict> {
+        let in_conflict = self.conflicts.iter().filter_map(|key| {
+            let shown = self.entries.get(key)?.item.conflict()?;
+            Some((key, shown))
+        });
+        let mut conflicts: Vec<_> = in_conflict.collect();
+        conflicts.sort_by_key(|(_, shown)| shown.number.1);
+        let listed = conflicts.into_iter().map(|(key, shown)| {
+            let (version, since) = shown.number;
+            OpenConflict {
+                id: format!("{}/{since}.{version}/{}", key.slice, key.id),
+                slice: key.slice.to_string(),
+                item_id: key.id.to_string(),
+                base: shown.base.cloned(),
+                local: shown.local.cloned(),
+                remote: shown.remote.cloned(),
+                local_at: shown.local_at.0,
+                remote_at: shown.remote_at.0,
+                by: shown.by.cloned(),
+                paths: shown.paths,
+            }
+        });
+        listed.collect()
     }
 
     /// The changes that the server refused and nobody has decided on, oldest first.

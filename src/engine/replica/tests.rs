@@ -6,7 +6,8 @@ use crate::engine::clock::Now;
 use crate::engine::journal::{Arriving, Journal};
 use crate::engine::replay;
 use crate::store::{
-    AnswerRow, AnswerStatus, Answers, JOURNAL, MemoryStore, Operation, RecordHead, RecordRow, Side, Write,
+    AnswerRow, AnswerStatus, Answers, JOURNAL, MemoryStore, Operation, Policies, RecordHead, RecordRow, Side,
+    Write,
 };
 use crate::units::{BurstNo, Version};
 
@@ -50,7 +51,14 @@ impl Device {
         self.last_burst += 1;
         let n = BurstNo(self.last_burst);
         let (page, text) = ("page".into(), format!("[{actions}]"));
-        let arriving = Arriving { page: &page, n, first: BurstNo(1), seen: Position(0), text: &text };
+        let arriving = Arriving {
+            page: &page,
+            n,
+            first: BurstNo(1),
+            seen: Position(0),
+            policies: Policies::default(),
+            text: &text,
+        };
         self.journal.arrive(Millis(self.now), arriving);
         self.append()
     }
@@ -65,7 +73,11 @@ impl Device {
 
     fn answer(&mut self, answers: Vec<AnswerRow>) -> Applied {
         let text = Answers { results: answers }.to_text();
-        self.journal.add(RecordHead::Answers { at: Millis(self.now) }, text, Vec::new());
+        self.journal.add(
+            RecordHead::Answers { at: Millis(self.now), policies: Policies::default() },
+            text,
+            Vec::new(),
+        );
         self.append()
     }
 
@@ -696,7 +708,13 @@ fn a_record_is_ready_when_all_that_it_names_is_in_memory() {
     let edits = |actions: &str| {
         let record = crate::engine::journal::Record {
             position: Position(1),
-            head: RecordHead::Burst { page: "p".into(), n: BurstNo(1), at: Millis(1), seen: Position(0) },
+            head: RecordHead::Burst {
+                page: "p".into(),
+                n: BurstNo(1),
+                at: Millis(1),
+                seen: Position(0),
+                policies: Policies::default(),
+            },
             text: format!("[{actions}]").into(),
         };
         replay::parse(&record, &config::slices(NOTES)).unwrap().0

@@ -4,12 +4,22 @@ use super::classify::{Class, Failure};
 use crate::collect;
 use crate::protocol::{self, Verdict};
 use crate::store::{AnswerRow, AnswerStatus, Operation, Remote};
+use crate::units::Version;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// One row for each operation that was sent.
-pub fn read_answers(body: &str, sent: &[Operation]) -> Result<Vec<AnswerRow>, Failure> {
+/// What the server said of a push.
+#[derive(Debug)]
+pub struct ReadAnswers {
+    /// One row for each operation that was sent.
+    pub rows: Vec<AnswerRow>,
+    /// The server's version with the effects of the push, if it had any.
+    pub version: Option<Version>,
+}
+
+pub fn read_answers(body: &str, sent: &[Operation]) -> Result<ReadAnswers, Failure> {
     let read = protocol::read_push(body).map_err(|error| Failure::new(Class::NotNightferry, error.0))?;
+    let version = read.version;
     let mut by_key: BTreeMap<(Rc<str>, Rc<str>), Verdict> =
         collect::map(read.results.into_iter().map(|result| ((result.slice, result.id), result.verdict)));
     let row = |operation: &Operation| {
@@ -17,7 +27,7 @@ pub fn read_answers(body: &str, sent: &[Operation]) -> Result<Vec<AnswerRow>, Fa
         Some(answered_row(operation, verdict))
     };
     let rows: Option<Vec<AnswerRow>> = sent.iter().map(row).collect();
-    rows.ok_or_else(|| {
+    rows.map(|rows| ReadAnswers { rows, version }).ok_or_else(|| {
         let message = "The answer to a push left out some of its changes. They are kept and sent again; the server's log may say more.";
         Failure::new(Class::Busy, message.into())
     })
@@ -43,6 +53,6 @@ fn answered_row(operation: &Operation, verdict: Verdict) -> AnswerRow {
 }
 
 fn with_remote(row: AnswerRow, remote: Remote) -> AnswerRow {
-    let Remote { version, value, deleted, at, own } = remote;
-    AnswerRow { version, value, deleted, at, own, ..row }
+    let Remote { version, value, deleted, at, own, by } = remote;
+    AnswerRow { version, value, deleted, at, own, by, ..row }
 }

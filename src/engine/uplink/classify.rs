@@ -13,7 +13,8 @@
 
 use crate::engine::input::{NetworkError, Response};
 use crate::protocol;
-use crate::store::StoreError;
+use crate::store::{RebuildReason, StoreError};
+use std::rc::Rc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -27,6 +28,9 @@ pub enum Class {
     Refused,
     TooLarge,
     Forked,
+    /// The device has to pull slices from their beginning.
+    HistoryChanged,
+    CursorExpired,
     Stopped,
     /// The device's own database failed: nothing was sent.
     Storage,
@@ -45,6 +49,17 @@ impl Class {
     }
 }
 
+impl Class {
+    /// Why the device has to pull slices from their beginning.
+    pub fn rebuild(self) -> Option<RebuildReason> {
+        match self {
+            Class::HistoryChanged => Some(RebuildReason::HistoryChanged),
+            Class::CursorExpired => Some(RebuildReason::CursorExpired),
+            _ => None,
+        }
+    }
+}
+
 /// How a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -53,11 +68,13 @@ pub struct Failure {
     pub message: String,
     /// How long the server asked to be left alone, in ms.
     pub retry_after: Option<u64>,
+    /// The slices to pull from their beginning.
+    pub slices: Vec<Rc<str>>,
 }
 
 impl Failure {
     pub fn new(class: Class, message: String) -> Self {
-        Failure { class, message, retry_after: None }
+        Failure { class, message, retry_after: None, slices: Vec::new() }
     }
 
     pub fn storage(error: &StoreError) -> Self {
@@ -97,12 +114,15 @@ pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<St
         (200..=399, _) | (404 | 405, _) => Class::NotNightferry,
         (401, _) => Class::Authenticate,
         (409, Some("client_forked")) => Class::Forked,
+        (410, Some("history_changed")) => Class::HistoryChanged,
+        (410, Some("cursor_expired")) => Class::CursorExpired,
         (413, _) => Class::TooLarge,
         (400 | 422, _) | (403, None) => Class::Refused,
         (500, Some(_)) => Class::Failing,
         (408 | 425 | 429 | 500..=599, _) => Class::Busy,
         _ => Class::Stopped,
     };
+    let slices = error.as_ref().map(|error| error.slices.clone()).unwrap_or_default();
     let message = match (class, error) {
         (Class::NotNightferry, _) => not_nightferry(&response, path),
         (Class::Authenticate, _) => {
@@ -114,7 +134,7 @@ pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<St
             format!("{path} answered with status {}. Changes are kept on this device.", response.status)
         }
     };
-    Err(Failure { class, message, retry_after: response.retry_after })
+    Err(Failure { class, message, retry_after: response.retry_after, slices })
 }
 
 fn not_nightferry(response: &Response, path: &str) -> String {

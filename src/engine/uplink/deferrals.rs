@@ -74,9 +74,9 @@ impl Deferrals {
         self.culprit.as_ref().is_some_and(|culprit| *culprit == operation.key())
     }
 
-    /// It was taken out.
-    pub fn withdrawn(&mut self) {
-        self.culprit = None;
+    /// It was taken out, if there was one.
+    pub fn withdrawn(&mut self) -> bool {
+        self.culprit.take().is_some()
     }
 
     /// Whether the item is not to go with others. What was undone meanwhile is nothing to wait for.

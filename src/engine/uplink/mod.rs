@@ -1,8 +1,8 @@
 //! The uplink: the one request in flight, the push under way, whose the device is, and every wait after a failure.
 //!
 //! ```text
-//!            principal unknown, or      something was chosen
-//!            the server seems gone  ┌──────────────────────────► Preparing ── written down ──┐
+//!            a pull is due, or the     something was chosen
+//!            server seems gone      ┌──────────────────────────► Preparing ── written down ──┐
 //!   Asking ◄─────────────────────── Idle ◄────────────────────────────┴── failed             │
 //!     └────── answered ───────────►  ▲ ▲                                                     ▼
 //!                                    │ └─────────── failed: not before `wait` ────────── Pushing
@@ -21,27 +21,35 @@
 //!    growing wait of its own.
 //! 7. Requests stay below the size that the server has taught, and their time follows the line.
 //! 8. Nothing is chosen before the record of the last answers is in effect.
+//! 9. A page is pulled only while no push is under way; pushes and pages that are due alternate.
 
 mod answers;
 mod classify;
 mod deferrals;
 mod line;
+mod live;
+mod pull;
 mod wait;
 
 pub use classify::{Class, Failure, classify};
+pub use live::LiveStep;
+pub use pull::Page;
 
 use super::clock::Now;
 use super::replica::{Replica, Room};
 use super::rng::Rng;
 use crate::bridge::config::Slices;
-use crate::bridge::status::Connection;
+use crate::bridge::status::{Connection, SyncProgress};
 use crate::json::{read, write};
-use crate::protocol::{self, MAX_PUSH_OPERATIONS, Sender, mutation_bytes};
-use crate::store::{AnswerRow, Key, Operation, PushRow, Write};
-use crate::units::{PushNo, Tick};
-use answers::{read_answers, withdrawn_row};
+use crate::protocol::{self, MAX_PUSH_OPERATIONS, PullRequest, Sender, mutation_bytes};
+use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write};
+use crate::units::{Position, PushNo, Tick, Version};
+use answers::{ReadAnswers, read_answers, withdrawn_row};
 use deferrals::Deferrals;
 use line::Line;
+use live::Live;
+use pull::Pull;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use wait::Wait;
 
@@ -75,10 +83,13 @@ struct Flight {
     bytes: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Question {
+    /// Whose the device is.
     Identity,
     Health,
+    /// The next page of these slices.
+    Page(Vec<Rc<str>>),
 }
 
 /// What the uplink would do next.
@@ -109,6 +120,15 @@ pub enum Outcome {
         answers: Vec<AnswerRow>,
         with: Vec<Write>,
     },
+    /// It answered with a page of a pull: append a record of it.
+    Pulled(Page),
+    /// These slices are to be pulled from their beginning; without any, all. Append a record of what is taken back.
+    Rebuild {
+        reason: RebuildReason,
+        slices: Vec<Rc<str>>,
+        withdrawn: Vec<AnswerRow>,
+        message: String,
+    },
     Failed(Failure),
 }
 
@@ -124,6 +144,8 @@ pub struct PushEnded {
 pub struct Uplink {
     client: Rc<str>,
     principal: Option<String>,
+    /// The name of the device, for people.
+    device: Option<String>,
     state: State,
     /// The push under way; with no operations it only keeps its numbers.
     push: Option<PushRow>,
@@ -132,17 +154,27 @@ pub struct Uplink {
     wait: Wait,
     /// Requests in a row that nothing answered.
     unanswered: u32,
-    /// Failures in a row of the push under way.
+    /// Failures in a row of the push under way, and of one that was taken back for a pull before it.
     push_failures: u32,
+    /// Failures of the push under way after which the server answered another request.
+    failures_while_up: u32,
     /// The server answered another request since the last of those.
     is_probed: bool,
     /// The last of those may be about what is in the push, so that a part of it may pass.
     may_narrow: bool,
     /// The server did not know who this is. That is asked anew, by a small request, before a push goes again.
     is_signed_out: bool,
+    /// A push that kept failing was taken back for a pull, and none was answered since.
+    is_interrupted: bool,
     /// How many operations the next push may have, where it may not have all.
     part: Option<usize>,
     line: Line,
+    pull: Pull,
+    live: Live,
+    /// The last request that brought something was a page of a pull: a push that is due goes first.
+    has_pulled: bool,
+    /// The newest version that the server has answered a push with.
+    newest_answer: Option<Version>,
     deferrals: Deferrals,
     /// Operations in a row that were refused alone, with no push answered in between: it may be all of them.
     fruitless: u32,
@@ -162,16 +194,37 @@ pub struct Context<'a> {
     pub slices: &'a Slices,
     /// A push may be chosen now.
     pub may_choose: bool,
+    /// Another page may be taken: those before are written.
+    pub may_pull: bool,
+    /// Slices that are not pulled, because what the server lacks of them is not queued yet.
+    pub requeued: &'a [Rc<str>],
+}
+
+impl Context<'_> {
+    /// The slices to pull.
+    fn pulled(&self) -> Vec<Rc<str>> {
+        self.slices.pulled().filter(|slice| !self.requeued.contains(slice)).cloned().collect()
+    }
 }
 
 impl Uplink {
-    /// Takes up what was kept at the last life's end: `_meta.client`, `principal`, `push` and `uplink`.
-    pub fn recover(now: Now, client: Rc<str>, meta: &dyn Fn(&str) -> Option<String>) -> Self {
+    /// Takes up what was kept at the last life's end: `_meta.client`, `principal`, `push`, `device` and `uplink`, and the
+    /// cursors.
+    pub fn recover(
+        now: Now,
+        client: Rc<str>,
+        (cursors, rebuild): (Cursors, Option<RebuildRow>),
+        meta: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
         let push = meta("push").and_then(|row| PushRow::read(&row)).filter(|push| push.client == client);
         let (wait, line) = Wait::recover(now, meta("uplink").as_deref());
+        let answered = push.as_ref().and_then(|push| push.answered);
         Uplink {
             client,
+            pull: Pull::recover(cursors, rebuild, answered),
+            newest_answer: answered,
             principal: meta("principal").and_then(|row| read(&row)),
+            device: meta("device").and_then(|row| read(&row)),
             is_written: push.is_some(),
             push,
             wait,
@@ -212,9 +265,107 @@ impl Uplink {
         self.wants_contact
     }
 
-    /// Someone wants to hear from the server, within the waits.
+    /// Someone wants to hear from the server, and of what others changed, within the waits.
     pub fn contact(&mut self) {
         self.wants_contact = true;
+        self.pull.request();
+    }
+
+    /// The newest version that the server has answered a push with.
+    pub fn newest_answer(&self) -> Option<Version> {
+        self.newest_answer
+    }
+
+    /// Slices are to be pulled from their beginning, and the push under way has been taken back. What writes that down.
+    pub fn begin_rebuild(
+        &mut self,
+        since: Position,
+        reason: RebuildReason,
+        slices: impl IntoIterator<Item = Rc<str>>,
+    ) -> Vec<Write> {
+        self.wants_contact = true;
+        let mut writes = self.pull.begin_rebuild(since, reason, slices);
+        if reason == RebuildReason::HistoryChanged {
+            self.newest_answer = None;
+        }
+        if let Some(push) = &mut self.push {
+            push.operations.clear();
+            push.answered = self.newest_answer;
+            writes.push(push.write());
+        }
+        writes
+    }
+
+    /// Whether someone wants the server's changes.
+    pub fn is_pull_due(&self) -> bool {
+        self.pull.is_due()
+    }
+
+    /// Takes the push under way back, where it is not in flight; what it says is kept.
+    pub fn take_back(&self) -> Vec<AnswerRow> {
+        self.operations().iter().map(withdrawn_row).collect()
+    }
+
+    pub fn rebuild(&self) -> Option<&RebuildRow> {
+        self.pull.rebuild()
+    }
+
+    /// The slices of the rebuild, once all their pages have come.
+    pub fn rebuilt(&self) -> Option<&BTreeSet<Rc<str>>> {
+        self.pull.rebuilt()
+    }
+
+    /// The rebuild is over: pushes are chosen again.
+    pub fn end_rebuild(&mut self) {
+        self.pull.end_rebuild();
+    }
+
+    /// What is to be done about the live connection, where pages are awake or are not.
+    pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
+        let is_known = self.principal.is_some() && !self.is_signed_out;
+        let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
+        self.live.poll(is_wanted && (self.live.is_open() || !self.is_down()), now)
+    }
+
+    /// What the device says first on the live connection.
+    pub fn live_hello(&self) -> String {
+        protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
+    }
+
+    /// The server said on the live connection that it has something newer.
+    pub fn poked(&mut self, live: u64, text: &str) {
+        let Some(version) = protocol::read_poke(text).filter(|_| self.live.spoke(live)) else { return };
+        if let Some(version) = version.filter(|version| self.pull.is_news(*version)) {
+            self.pull.told_of(version);
+            self.contact();
+        }
+    }
+
+    pub fn live_ended(&mut self, live: u64, now: Tick, rng: &mut Rng) {
+        self.live.ended(live, now, rng);
+    }
+
+    /// Whether the server pokes the device.
+    pub fn is_live(&self) -> bool {
+        self.live.is_open()
+    }
+
+    /// When the live connection is tried again.
+    pub fn live_timeout(&self, now: Tick) -> Option<Tick> {
+        self.live.poll_timeout(now)
+    }
+
+    /// How far a pull of several pages is.
+    pub fn pull_progress(&self) -> Option<SyncProgress> {
+        self.pull.progress()
+    }
+
+    /// Names the device, for people. What writes that down, if it is news.
+    pub fn name_device(&mut self, name: String) -> Option<Write> {
+        let write = Write::meta("device", &write(&name));
+        let is_new = self.device.as_ref() != Some(&name);
+        self.device = Some(name);
+        is_new.then_some(write)
     }
 
     /// A person wants to know whether the server answers.
@@ -224,8 +375,9 @@ impl Uplink {
 
     /// A person asks for a sync: no wait holds it back.
     pub fn retry_now(&mut self, now: Tick) {
-        self.wants_contact = true;
+        self.contact();
         self.wait.retry_now();
+        self.pull.retry_now();
         self.deferrals.retry_now(now);
     }
 
@@ -234,7 +386,9 @@ impl Uplink {
         if let Some(flight) = self.flight() {
             return Some(flight.deadline);
         }
-        self.wait.poll_timeout(now).or_else(|| self.deferrals.poll_timeout(now))
+        let wait = self.wait.poll_timeout(now);
+        let others = || self.deferrals.poll_timeout(now).into_iter().chain(self.pull.poll_timeout(now)).min();
+        wait.or_else(others)
     }
 
     /// Whether the next deadline is the end of a request's time.
@@ -265,24 +419,38 @@ impl Uplink {
         if !self.wait.is_over(now) {
             return Step::Nothing;
         }
-        let withdrawn = self.to_withdraw(context);
+        if self.pull.is_due() && context.requeued.is_empty() && context.slices.pulled().next().is_none() {
+            self.pull.cancel();
+        }
+        let pulled = if context.may_pull && self.pull.may_ask(now) { context.pulled() } else { Vec::new() };
+        let withdrawn = self.to_withdraw(context, !pulled.is_empty());
         if !withdrawn.is_empty() {
             return self.withdraw(&withdrawn);
         }
-        let chosen = match self.operations().is_empty() && context.may_choose {
+        let may_choose = context.may_choose && self.pull.rebuild().is_none();
+        let chosen = match self.operations().is_empty() && may_choose {
             true => self.choose(now, context),
             false => Vec::new(),
         };
+        if may_choose && self.operations().is_empty() && chosen.is_empty() {
+            self.is_interrupted = false;
+        }
         let has_work = !self.operations().is_empty() || !chosen.is_empty();
         let is_doubtful = self.is_down() || (self.push_failures >= 2 && !self.is_probed);
         let is_known = self.principal.is_some() && !self.is_signed_out;
+        let wants = has_work || self.wants_contact;
+        let may_pull = !pulled.is_empty() && self.operations().is_empty();
+        let pulls_first = may_pull && (chosen.is_empty() || !self.has_pulled);
         match is_known {
-            false if has_work || self.wants_contact => self.ask(Question::Identity),
+            false if wants && pulls_first => self.ask(Question::Page(pulled)),
+            false if wants => self.ask(Question::Identity),
             false => Step::Nothing,
-            true if is_doubtful && (has_work || self.wants_contact) => self.ask(Question::Health),
+            true if is_doubtful && wants => self.ask(Question::Health),
             true if !self.operations().is_empty() => self.push_again(),
+            true if pulls_first => self.ask(Question::Page(pulled)),
             true if !chosen.is_empty() => self.prepare(chosen, rng),
-            true if self.wants_contact => self.ask(Question::Health),
+            // The next page is asked for as soon as it may be.
+            true if self.wants_contact && !self.pull.is_due() => self.ask(Question::Health),
             true => Step::Nothing,
         }
     }
@@ -292,9 +460,15 @@ impl Uplink {
     }
 
     fn ask(&mut self, question: Question) -> Step {
-        let (path, body) = match question {
-            Question::Identity => ("/pull", Some(protocol::identify_request(&self.client))),
+        let (path, body) = match &question {
+            Question::Identity => {
+                ("/pull", Some(PullRequest { client: &self.client, ..PullRequest::default() }.to_text()))
+            }
             Question::Health => ("/health", None),
+            Question::Page(slices) => {
+                let page = self.pull.next_page(&self.client, self.principal.as_deref(), slices);
+                ("/pull", Some(page.to_text()))
+            }
         };
         let flight = Flight {
             request: 0,
@@ -323,10 +497,20 @@ impl Uplink {
 
     fn prepare(&mut self, operations: Vec<Operation>, rng: &mut Rng) -> Step {
         let n = self.push.as_ref().map_or(PushNo(1), |push| push.n.next());
-        let push = PushRow { client: self.client.clone(), n, push_id: rng.id().into(), operations };
+        let push = PushRow {
+            client: self.client.clone(),
+            n,
+            push_id: rng.id().into(),
+            answered: self.newest_answer,
+            operations,
+        };
+        self.has_pulled = false;
         self.push = Some(push.clone());
         self.is_written = false;
-        self.push_failures = 0;
+        self.failures_while_up = 0;
+        if !self.is_interrupted {
+            self.push_failures = 0;
+        }
         self.state = State::Preparing;
         Step::Prepare(push)
     }
@@ -345,7 +529,7 @@ impl Uplink {
         });
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
-        let sender = Sender { client: &self.client, principal };
+        let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
         let body = protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count]);
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
@@ -354,7 +538,11 @@ impl Uplink {
 
     /// The request of [`Step::Send`] is on its way under this number.
     pub fn sent(&mut self, request: u64, now: Tick) {
-        let timeout = |bytes| self.line.timeout(bytes);
+        let expected = match &self.state {
+            State::Asking { question: Question::Page(_), .. } => self.pull.expected_bytes(),
+            _ => 0,
+        };
+        let timeout = |bytes| self.line.timeout(bytes + expected);
         let deadline = self.flight().map(|flight| now.plus(timeout(flight.bytes)));
         if let (State::Asking { flight, .. } | State::Pushing { flight, .. }, Some(deadline)) =
             (&mut self.state, deadline)
@@ -370,10 +558,13 @@ impl Uplink {
     }
 
     /// The operations to take out of the push: those that a switch forbids, the one that is refused alone, and, where the
-    /// push keeps failing, those whose items were edited meanwhile.
-    fn to_withdraw(&self, context: Context) -> Vec<Key> {
+    /// push keeps failing, those whose items were edited meanwhile; all of them, where a page can be pulled instead.
+    fn to_withdraw(&self, context: Context, is_page_due: bool) -> Vec<Key> {
+        let fails = self.failures_while_up >= 2 && self.is_probed && self.may_narrow;
+        let is_in_the_way = is_page_due && fails;
         let goes = |operation: &&Operation| {
-            !context.replica.may_send(operation, context.slices)
+            is_in_the_way
+                || !context.replica.may_send(operation, context.slices)
                 || self.deferrals.is_culprit(operation)
                 || (self.push_failures >= 2 && context.replica.is_edited_since(operation))
         };
@@ -389,17 +580,29 @@ impl Uplink {
             .partition::<Vec<_>, _>(|operation| keys.contains(&operation.key()));
         push.operations = kept;
         let with = vec![push.write()];
-        self.push_failures = 0;
-        self.deferrals.withdrawn();
+        self.is_interrupted |= self.push_failures >= 2;
+        if self.deferrals.withdrawn() {
+            self.push_failures = 0;
+        }
         Step::Record { answers: withdrawn.iter().map(withdrawn_row).collect(), with }
     }
 
     /// A request was answered, or is given up; nothing if it is not the one in flight.
-    pub fn answered(&mut self, request: u64, answer: Reception, now: Now, rng: &mut Rng) -> Option<Outcome> {
+    pub fn answered(
+        &mut self,
+        request: u64,
+        answer: Reception,
+        slices: &Slices,
+        now: Now,
+        rng: &mut Rng,
+    ) -> Option<Outcome> {
         let flight = self.flight().filter(|flight| flight.request == request).copied()?;
         let ms = now.tick.elapsed_since(flight.sent_at);
         match std::mem::take(&mut self.state) {
-            State::Asking { question, .. } => Some(self.heard_of(question, answer, now, rng)),
+            State::Asking { question: Question::Page(asked), .. } => {
+                Some(self.page_answered(&asked, ms, answer, slices, now, rng))
+            }
+            State::Asking { question, .. } => Some(self.heard_of(&question, answer, now, rng)),
             State::Pushing { count, .. } => {
                 Some(self.push_answered(count, (flight.bytes, ms), answer, now, rng))
             }
@@ -407,9 +610,71 @@ impl Uplink {
         }
     }
 
-    fn heard_of(&mut self, question: Question, answer: Reception, now: Now, rng: &mut Rng) -> Outcome {
+    fn page_answered(
+        &mut self,
+        asked: &[Rc<str>],
+        ms: u64,
+        answer: Reception,
+        slices: &Slices,
+        now: Now,
+        rng: &mut Rng,
+    ) -> Outcome {
+        let read = answer.body("/pull").and_then(|body| {
+            self.line.answered(body.len(), ms);
+            protocol::read_pull(&body).map_err(|error| Failure::new(Class::NotNightferry, error.0))
+        });
+        match read {
+            Ok(page) => {
+                self.is_reached(Some(page.principal.clone()), true, now);
+                self.has_pulled = true;
+                let page = self.pull.answered(page, asked, slices, now.tick, rng);
+                self.wants_contact = self.pull.is_due();
+                Outcome::Pulled(page)
+            }
+            Err(failure) if failure.class.rebuild().is_some() => {
+                self.pull.failed(&failure, now.tick, rng);
+                self.rebuild_asked(failure)
+            }
+            Err(failure) => {
+                self.pull.failed(&failure, now.tick, rng);
+                // A request that the server cannot take says nothing about others.
+                if matches!(failure.class, Class::Refused | Class::Failing) {
+                    self.note_failure(&failure);
+                    return Outcome::Failed(failure);
+                }
+                Outcome::Failed(self.failed(failure, now, rng))
+            }
+        }
+    }
+
+    /// The server has another history than the device has seen, or has forgotten a part of it. Nothing was applied.
+    fn rebuild_asked(&mut self, failure: Failure) -> Outcome {
+        self.unanswered = 0;
+        (self.push_failures, self.failures_while_up, self.is_interrupted) = (0, 0, false);
+        let withdrawn = self.operations().iter().map(withdrawn_row).collect();
+        let reason = failure.class.rebuild().unwrap_or(RebuildReason::CursorExpired);
+        Outcome::Rebuild { reason, slices: failure.slices, withdrawn, message: failure.message }
+    }
+
+    /// The server answered something else than a push.
+    fn is_reached(&mut self, principal: Option<String>, is_identity: bool, now: Now) {
+        self.principal = self.principal.take().or(principal);
+        self.unanswered = 0;
+        self.is_signed_out &= !is_identity;
+        if !self.is_push_failing() {
+            // A wait that a push brought about is not ended by a person's question.
+            if !self.wait.holds_pushes(now.tick) {
+                self.reached();
+            }
+        } else if !std::mem::replace(&mut self.is_probed, true) {
+            self.failures_while_up += 1;
+            self.narrow(now.tick);
+        }
+    }
+
+    fn heard_of(&mut self, question: &Question, answer: Reception, now: Now, rng: &mut Rng) -> Outcome {
         let read = match question {
-            Question::Health => answer.body("/health").map(|_| None),
+            Question::Health | Question::Page(_) => answer.body("/health").map(|_| None),
             Question::Identity => answer.body("/pull").and_then(|body| {
                 let read = protocol::read_pull(&body);
                 read.map(|pull| Some(pull.principal))
@@ -418,18 +683,8 @@ impl Uplink {
         };
         match read {
             Ok(principal) => {
-                self.principal = self.principal.take().or(principal);
-                self.unanswered = 0;
-                self.is_signed_out &= question != Question::Identity;
-                if !self.is_push_failing() {
-                    // A wait that a push brought about is not ended by a person's question.
-                    if !self.wait.holds_pushes(now.tick) {
-                        self.reached();
-                    }
-                } else if !std::mem::replace(&mut self.is_probed, true) {
-                    self.narrow(now.tick);
-                }
-                self.wants_contact = false;
+                self.is_reached(principal, *question == Question::Identity, now);
+                self.wants_contact = self.pull.is_due();
                 Outcome::Reached
             }
             // A person's question during a wait: were the wait to grow by it, asking would hold pushes back for ever.
@@ -444,7 +699,7 @@ impl Uplink {
 
     /// Whether pushes fail, so that the success of another request says nothing about the next push.
     fn is_push_failing(&self) -> bool {
-        self.push_failures > 0 || self.deferrals.is_any_suspect()
+        self.push_failures > 0 || self.is_interrupted || self.deferrals.is_any_suspect()
     }
 
     fn reached(&mut self) {
@@ -471,12 +726,17 @@ impl Uplink {
         let keys = sent.iter().map(Operation::key).collect();
         self.ended = Some(PushEnded { keys, succeeded: read.is_ok(), ms });
         match read {
-            Ok(answers) => {
+            Ok(ReadAnswers { rows: answers, version }) => {
                 self.line.answered(bytes, ms);
+                self.pull.note_own(version);
+                let newest = answers.iter().filter_map(|answer| answer.version).chain(version).max();
+                self.newest_answer = self.newest_answer.max(newest);
+                newest.into_iter().for_each(|newest| self.pull.told_of(newest));
                 self.push_failures = 0;
+                self.is_interrupted = false;
                 self.fruitless = 0;
                 self.unanswered = 0;
-                self.wants_contact = false;
+                self.wants_contact = self.pull.is_due();
                 self.reached();
                 self.part = self.part.map(|part| part * 2).filter(|part| *part < MAX_PUSH_OPERATIONS);
                 let operations = self.push.as_ref().map_or(&[][..], |push| &push.operations);
@@ -489,6 +749,10 @@ impl Uplink {
                 self.wait.failed(&failure, now.tick, rng);
                 self.wait.hold_pushes();
                 Outcome::Answers { answers, with: self.fork(rng) }
+            }
+            Err(failure) if failure.class.rebuild().is_some() => {
+                self.wait.failed(&failure, now.tick, rng);
+                self.rebuild_asked(failure)
             }
             Err(failure) => {
                 if timed_out {
@@ -508,6 +772,7 @@ impl Uplink {
     fn finish(&mut self, count: usize) -> Vec<Write> {
         let Some(push) = &mut self.push else { return Vec::new() };
         push.operations.drain(..count.min(push.operations.len()));
+        push.answered = self.newest_answer;
         vec![push.write()]
     }
 

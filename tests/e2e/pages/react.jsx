@@ -4,7 +4,15 @@ import * as nf from "nightferry-client";
 import { getStatus } from "nightferry-client";
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
-import { PersistenceDashboard, PersistenceToasts, usePersistence } from "../../../page/ts/react.tsx";
+import {
+  ConflictResolution,
+  PersistenceDashboard,
+  PersistenceToasts,
+  RefusedChanges,
+  useConflictResolution,
+  useItemState,
+  usePersistence,
+} from "../../../page/ts/react.tsx";
 
 /** By component: how often it was rendered and what it saw last. */
 const seen = {};
@@ -45,12 +53,26 @@ function Functions() {
   return note("functions", null);
 }
 
+function Decisions() {
+  const { conflicts, rejected, resolve } = useConflictResolution();
+  app.resolve = resolve;
+  return note("decisions", { conflicts, rejected });
+}
+
+function ItemState({ id }) {
+  return note(`state_${id}`, useItemState("files", id));
+}
+
 const PARTS = {
   readers: () => Object.keys(READERS).map((name) => <Reader key={name} name={name} />),
   late: () => <Late />,
   functions: () => <Functions />,
   toasts: () => <PersistenceToasts limit={3} />,
   dashboard: () => <PersistenceDashboard fallback={<p id="loading">Loading</p>} />,
+  conflicts: () => <ConflictResolution slice="files" itemName={({ itemId }) => `File ${itemId}`} />,
+  refusals: () => <RefusedChanges />,
+  decisions: () => <Decisions />,
+  states: () => ["a", "b"].map((id) => <ItemState key={id} id={id} />),
 };
 
 function App({ strict }) {

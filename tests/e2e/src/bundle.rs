@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use crate::root;
 
 /// Bundles a page of `pages/`, or one at a path of its own, once for all tests of a process. Nightferry's client is the one that the server serves; the
-/// dashboard is beside the page, which may load it.
+/// elements are beside the page, which may load them.
 pub fn bundle(entry: &str) -> Result<()> {
     static BUNDLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut bundled = BUNDLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -25,9 +25,12 @@ pub fn bundle(entry: &str) -> Result<()> {
     esbuild.arg("--define:process.env.NODE_ENV=\"development\"");
     esbuild.args(["--alias:nightferry-client=/nightferry/client.js", "--external:/nightferry/client.js"]);
     esbuild.args(["--alias:nightferry-dashboard=./dashboard.js", "--external:./dashboard.js"]);
+    esbuild.args(["--alias:nightferry-conflicts=./conflicts.js", "--external:./conflicts.js"]);
     esbuild.arg(format!("--alias:nightferry/redux={}", page.join("ts/redux.ts").display()));
     esbuild.arg(format!("page={}", root().join("tests/e2e/pages").join(entry).display()));
-    esbuild.arg(format!("dashboard={}", page.join("ts/dashboard.ts").display()));
+    for element in ["dashboard", "conflicts"] {
+        esbuild.arg(format!("{element}={}", page.join("ts").join(element).with_extension("ts").display()));
+    }
     let name = Path::new(entry).file_stem().context("a page is a file")?;
     let into = root().join("target/nightferry/e2e-pages").join(name);
     esbuild.arg(format!("--outdir={}", into.display())).env("NODE_PATH", page.join("node_modules"));

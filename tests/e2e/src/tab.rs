@@ -117,14 +117,23 @@ impl Tab {
         self.cdp("Input.insertText", json!({"text": text})).await.map(drop)
     }
 
-    /// Presses and releases a key that has a name, such as `Enter` or `Escape`.
+    /// Presses and releases a key that has a name, such as `Enter` or `Escape`; the space bar's is a space.
     pub async fn press(&self, key: &str) -> Result<()> {
-        let text = if key == "Enter" { "\r" } else { "" };
+        let text = match key {
+            "Enter" => "\r",
+            " " => " ",
+            _ => "",
+        };
         let code = match key {
             "Enter" => 13,
             "Escape" => 27,
             "Tab" => 9,
             "Delete" => 46,
+            " " => 32,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
             _ => 0,
         };
         for kind in ["keyDown", "keyUp"] {

@@ -13,6 +13,8 @@ pub enum Change<'a> {
         unset: Vec<&'a str>,
         /// The item as it is to be where there is none.
         full_value: Option<&'a Value>,
+        /// What the page had seen of these fields.
+        was: Option<&'a Value>,
     },
     Delete,
     /// All of the slice's items go; the key's id is empty.
@@ -44,7 +46,10 @@ pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
         "updateItem" => {
             let unset = action["unset"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let full_value = action.get("whole").filter(|value| value.is_object());
-            vec![(key(&payload["id"]), Change::Update { fields: payload, unset, full_value })]
+            vec![(
+                key(&payload["id"]),
+                Change::Update { fields: payload, unset, full_value, was: action.get("was") },
+            )]
         }
         "clearItems" => vec![((slice.to_owned(), String::new()), Change::All)],
         verb if verb.starts_with("set") && payload.is_array() => {
@@ -76,6 +81,14 @@ fn has_id(item: &Value) -> bool {
 }
 
 impl Change<'_> {
+    /// Whether it is an update of a page that had seen other values of its fields than the item has.
+    pub fn is_behind(&self, before: Option<&Value>) -> bool {
+        let Change::Update { fields, unset, was: Some(was), .. } = self else { return false };
+        let named = fields.as_object().into_iter().flatten().map(|(name, _)| &**name);
+        let mut named = named.filter(|name| *name != "id").chain(unset.iter().copied());
+        named.any(|name| was.get(name) != before.and_then(|before| before.get(name)))
+    }
+
     /// The state that the item takes; `None` where nothing happens to it.
     pub fn over(&self, before: Option<&Value>) -> Option<Option<Value>> {
         match self {

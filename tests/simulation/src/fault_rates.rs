@@ -24,6 +24,11 @@ pub struct FaultRates {
     pub network: u64,
     pub slow: u64,
     pub repeats: u64,
+    /// Of each push: its transaction stays open for a while.
+    pub held: u64,
+    /// Of each pull: it is answered by a read replica that lags, or has changes that can't be read.
+    pub lagging: u64,
+    pub junk: u64,
 }
 
 impl FaultRates {
@@ -41,6 +46,17 @@ impl FaultRates {
             network: rng.pick(&[0, 0, 100, 300, 700]),
             slow: rng.pick(&[0, 0, 100]),
             repeats: rng.pick(&[0, 0, 100]),
+            ..FaultRates::default()
+        }
+    }
+
+    /// The rates of a run of several devices, which have a server with more to it.
+    pub fn of_fleet(rng: &mut Rng) -> FaultRates {
+        FaultRates {
+            held: rng.pick(&[0, 100, 300]),
+            lagging: rng.pick(&[0, 0, 100, 300]),
+            junk: rng.pick(&[0, 0, 100]),
+            ..FaultRates::of(rng)
         }
     }
 
@@ -58,6 +74,9 @@ impl FaultRates {
             network,
             slow,
             repeats,
+            held,
+            lagging,
+            junk,
         } = self;
         vec![
             deaths,
@@ -71,11 +90,24 @@ impl FaultRates {
             network,
             slow,
             repeats,
+            held,
+            lagging,
+            junk,
         ]
     }
 
     /// What a request meets.
-    pub fn request(&self, rng: &mut Rng, tally: &mut Tally) -> Fault {
+    pub fn request(&self, path: &str, rng: &mut Rng, tally: &mut Tally) -> Fault {
+        let special = match path {
+            "/push" if rng.chance(self.held) => Some((Fault::Held(rng.below(3_000)), Kind::TransactionOpen)),
+            "/pull" if rng.chance(self.lagging) => Some((Fault::Lagging, Kind::ReplicaLags)),
+            "/pull" if rng.chance(self.junk) => Some((Fault::Junk, Kind::ChangeUnreadable)),
+            _ => None,
+        };
+        if let Some((fault, kind)) = special {
+            tally.record(kind);
+            return fault;
+        }
         if !rng.chance(self.network) {
             return Fault::Nothing;
         }

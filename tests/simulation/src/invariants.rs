@@ -47,7 +47,7 @@ impl World {
         }
         let known = self.done.get(&(page.to_owned(), property.text().0)).copied().unwrap_or(0);
         for (key, place) in self.model.of_page(page, known + 1..=after) {
-            if self.server.disturbed.contains(key) {
+            if self.is_disturbed(key) {
                 continue;
             }
             let value = match property {
@@ -69,7 +69,7 @@ impl World {
         let value = |id: &str| rows.iter().find(|row| row[0] == *id).map(|row| &row[1]);
         for (key, place) in self.model.of_page(page, 1..=after).filter(|(key, _)| key.0 == slice) {
             let shown = value(&key.1);
-            if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, shown) {
+            if !self.is_disturbed(key) && !self.model.is_since(key, *place, shown) {
                 violated(
                     Property::Rows,
                     format!("{key:?} is shown as {shown:?}, before what {page} made of it"),
@@ -78,7 +78,7 @@ impl World {
         }
         for row in rows {
             let key = (slice.to_owned(), row[0].as_str().expect("an id").to_owned());
-            if !self.server.disturbed.contains(&key) && !self.model.is_since(&key, 0, Some(&row[1])) {
+            if !self.is_disturbed(&key) && !self.model.is_since(&key, 0, Some(&row[1])) {
                 violated(Property::Rows, format!("{key:?} is shown as {}, which it never was", row[1]));
             }
         }
@@ -117,7 +117,7 @@ impl World {
         for burst in &self.model.bursts[self.model.trimmed..self.model.trimmed + gone] {
             for (key, place) in burst.states.iter().filter(|_| !burst.quarantined) {
                 let value = self.committed(key);
-                if !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref()) {
+                if !self.is_disturbed(key) && !self.model.is_since(key, *place, value.as_ref()) {
                     violated(
                         Property::Front,
                         format!("record {} is gone, but {key:?} is still {value:?}", burst.position),
@@ -142,7 +142,7 @@ impl World {
     pub(crate) fn uncommitted(&self) -> bool {
         let waits = |(key, place): &(crate::actions::Key, usize)| {
             let value = self.committed(key);
-            !self.server.disturbed.contains(key) && !self.model.is_since(key, *place, value.as_ref())
+            !self.is_disturbed(key) && !self.model.is_since(key, *place, value.as_ref())
         };
         self.model.bursts[self.model.trimmed..].iter().flat_map(|burst| &burst.states).any(waits)
     }

@@ -59,6 +59,24 @@ kinds! {
     Rejected "change refused by validation",
     RefusalDecided "refused change retried or discarded",
     Hooked "value changed by a hook",
+    // The server of several devices.
+    TransactionOpen "transaction of a push stays open",
+    ReplicaLags "a replica that lags answers",
+    ChangeUnreadable "pulled change that can't be read",
+    ServerRestored "server restored from a backup",
+    ServerWiped "server wiped",
+    HorizonPassed "tombstones collected",
+    DeviceOffline "device cut off",
+    ConflictResolved "conflict resolved",
+}
+
+/// Whether scenarios of one device, or of several, have this kind.
+pub fn happens(kind: Kind, is_of_fleet: bool) -> bool {
+    match kind {
+        Kind::ForeignEdit | Kind::ForeignDelete | Kind::Hooked => !is_of_fleet,
+        kind if kind as usize >= Kind::TransactionOpen as usize => is_of_fleet,
+        _ => true,
+    }
 }
 
 /// How often each kind happened.
@@ -80,7 +98,7 @@ impl Tally {
         self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        KINDS.iter().zip(self.0).map(|((_, name), count)| (*name, count))
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, &'static str, u64)> {
+        KINDS.iter().zip(self.0).map(|((kind, name), count)| (*kind, *name, count))
     }
 }

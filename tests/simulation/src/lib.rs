@@ -8,6 +8,7 @@ pub mod actions;
 mod channels;
 pub mod disk;
 pub mod fault_rates;
+pub mod fleet;
 mod invariants;
 pub mod kinds;
 pub mod model;

@@ -3,26 +3,29 @@
 mod report;
 
 use nightferry_sim::scenario::Plan;
-use nightferry_sim::{shrink, trace};
+use nightferry_sim::shrink::{self, Outcome};
+use nightferry_sim::trace;
 use report::Summary;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-nightferry-sim [--seeds 500] [--from 0] [--keep-going] [--fresh] [--no-shrink]
+nightferry-sim [--seeds 500] [--from 0] [--devices 1] [--keep-going] [--fresh] [--no-shrink]
                                  runs so many seeds; the known ones first, unless --fresh
 nightferry-sim --seed S          runs one seed and prints its whole trace
 nightferry-sim --seed S --shrink prints instead the shortest scenario found that fails in the same way";
 
-/// Seeds that failed once, one a line; what follows a # says why.
+/// Seeds that failed once, one a line; what follows a # says why. Those with a number of devices behind a colon are of a fleet.
 const KNOWN: &str = include_str!("../seeds.txt");
 /// From so many seeds on, every kind of fault has to have happened.
 const ENOUGH: u64 = 500;
+const MOST_DEVICES: u64 = 10;
 /// One seed in so many is run twice more, and both traces must be equal.
 const TWICE: u64 = 50;
 
 struct Options {
     seeds: u64,
     from: u64,
+    devices: usize,
     one: Option<u64>,
     keep_going: bool,
     /// A failure in a run of many seeds is shrunk.
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
     // A violated property is a panic; it is reported once, with the run's end.
     std::panic::set_hook(Box::new(|_| {}));
     match options.one {
-        Some(seed) => one(seed, options.shrinks_one),
+        Some(seed) => one(seed, &options),
         None => many(&options),
     }
 }
@@ -50,6 +53,7 @@ fn options() -> Option<Options> {
     let mut options = Options {
         seeds: 500,
         from: 0,
+        devices: 1,
         one: None,
         keep_going: false,
         shrinks: true,
@@ -62,6 +66,7 @@ fn options() -> Option<Options> {
         match argument.as_str() {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
+            "--devices" => options.devices = number()?.clamp(1, MOST_DEVICES) as usize,
             "--seed" => options.one = Some(number()?),
             "--shrink" => options.shrinks_one = true,
             "--no-shrink" => options.shrinks = false,
@@ -74,45 +79,57 @@ fn options() -> Option<Options> {
 }
 
 /// Runs one seed, prints its trace and, where it fails, the short scenario that fails in the same way.
-fn one(seed: u64, shrinks: bool) -> ExitCode {
-    let (scenario, failure) = shrink::run(Plan::draw(seed), true);
-    let lines = scenario.world.trace.as_deref().unwrap_or_default();
-    if !shrinks {
-        lines.iter().for_each(|line| println!("{line}"));
+fn one(seed: u64, options: &Options) -> ExitCode {
+    let Outcome { plan, trace, failure, .. } = shrink::run(plan(seed, options.devices), true);
+    if !options.shrinks_one {
+        trace.iter().for_each(|line| println!("{line}"));
     }
-    println!("seed {seed}, profile \"{}\", trace {:016x}", scenario.plan.profile.name, trace::hash(lines));
+    println!("seed {seed}, profile \"{}\", trace {:016x}", plan.profile.name, trace::hash(&trace));
     match failure {
-        Some(failure) if shrinks => {
-            report::short(shrink::shrink(scenario.plan, &failure), usize::MAX);
-            report::fail(seed, &failure, &[])
+        Some(failure) if options.shrinks_one => {
+            report::short(shrink::shrink(plan.clone(), &failure), usize::MAX);
+            report::fail(&plan, &failure, &[])
         }
-        Some(failure) => report::fail(seed, &failure, &[]),
+        Some(failure) => report::fail(&plan, &failure, &[]),
         None => ExitCode::SUCCESS,
     }
 }
 
+fn plan(seed: u64, devices: usize) -> Plan {
+    if devices > 1 { Plan::draw_fleet(seed, devices) } else { Plan::draw(seed) }
+}
+
+/// The known seeds, each with its number of devices.
+fn known() -> impl Iterator<Item = (u64, usize)> {
+    KNOWN.lines().filter_map(|line| {
+        let text = line.split('#').next()?.trim();
+        let (seed, devices) = text.split_once(':').unwrap_or((text, "1"));
+        Some((seed.parse().ok()?, devices.parse().ok()?))
+    })
+}
+
 fn many(options: &Options) -> ExitCode {
-    let known = KNOWN
-        .lines()
-        .filter(|_| !options.fresh)
-        .filter_map(|line| line.split('#').next()?.trim().parse().ok());
-    let known: Vec<u64> = known.collect();
+    let devices = options.devices;
+    let is_of_fleet = devices > 1;
+    let known = known().filter(|(_, devices)| !options.fresh && (*devices > 1) == is_of_fleet);
+    let known: Vec<(u64, usize)> = known.collect();
     println!("{} known seeds, then {} from {}", known.len(), options.seeds, options.from);
-    let mut summary = Summary::new(known.len() as u64 + options.seeds);
-    for seed in known.into_iter().chain(options.from..options.from + options.seeds) {
-        let (scenario, failure) = shrink::run(Plan::draw(seed), false);
-        summary.add(&scenario, failure.as_deref());
-        if let Some(failure) = failure {
-            let (again, _) = shrink::run(scenario.plan.clone(), true);
-            report::fail(seed, &failure, again.world.trace.as_deref().unwrap_or_default());
+    let mut summary = Summary::new(known.len() as u64 + options.seeds, is_of_fleet);
+    let fresh = (options.from..options.from + options.seeds).map(|seed| (seed, devices));
+    for (seed, devices) in known.into_iter().chain(fresh) {
+        let outcome = shrink::run(plan(seed, devices), false);
+        summary.add(&outcome);
+        if let Some(failure) = outcome.failure {
+            let again = shrink::run(outcome.plan.clone(), true);
+            report::fail(&outcome.plan, &failure, &again.trace);
             // Where a run goes on after failures, there are many of them.
             if options.shrinks && !options.keep_going {
-                report::short(shrink::shrink(scenario.plan, &failure), report::LAST);
+                report::short(shrink::shrink(outcome.plan, &failure), report::LAST);
             }
             if !options.keep_going {
                 break;
             }
-        } else if seed % TWICE == 0 && hash(seed) != hash(seed) {
+        } else if seed % TWICE == 0 && hash(&outcome.plan) != hash(&outcome.plan) {
             summary.failed += 1;
             println!("FAILED: seed {seed} takes another course each time it is run");
         }
@@ -120,6 +137,6 @@ fn many(options: &Options) -> ExitCode {
     summary.print(options.seeds >= ENOUGH)
 }
 
-fn hash(seed: u64) -> u64 {
-    trace::hash(shrink::run(Plan::draw(seed), true).0.world.trace.as_deref().unwrap_or_default())
+fn hash(plan: &Plan) -> u64 {
+    trace::hash(&shrink::run(plan.clone(), true).trace)
 }

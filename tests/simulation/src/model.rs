@@ -42,6 +42,11 @@ pub struct Model {
     pub last_writes: BTreeMap<Key, BTreeMap<String, u64>>,
     /// Items of which a refused change was retried or discarded.
     pub decided: BTreeSet<Key>,
+    /// The page that deleted an item last, and the position of its burst.
+    deleted_by: BTreeMap<Key, (String, u64)>,
+    /// Items that a page updated without having seen what another one had made of them. What the merge comes to is not known
+    /// here.
+    pub merged: BTreeSet<Key>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
     marks: BTreeMap<String, u64>,
@@ -154,6 +159,7 @@ impl Model {
             violated(Property::Gapless, format!("the position {position} was taken before"));
         }
         self.note_decisions(actions);
+        let seen = head["seen"].as_u64().unwrap_or(0);
         let mut led_to = Vec::new();
         let changes: Vec<_> = actions.as_array().into_iter().flatten().flat_map(changes).collect();
         let mut changes: std::collections::VecDeque<_> = changes.into();
@@ -171,6 +177,12 @@ impl Model {
                 }
                 continue;
             }
+            let deleted = self.deleted_by.get(&key).filter(|(by, at)| *by != page && seen < *at);
+            let is_deleted_unseen =
+                deleted.is_some() && matches!(change, Change::Update { .. }) && self.value(&key).is_none();
+            if is_deleted_unseen || change.is_behind(self.value(&key)) {
+                self.merged.insert(key.clone());
+            }
             let Some(after) = change.over(self.value(&key)) else {
                 // Another device may have made the item.
                 self.touched.insert((key.clone(), String::new()), self.step);
@@ -179,6 +191,9 @@ impl Model {
             self.note_writes(&key, &change, after.as_ref());
             let states = self.items.entry(key.clone()).or_default();
             led_to.push((key.clone(), states.len()));
+            if after.is_none() {
+                self.deleted_by.insert(key.clone(), (page.clone(), position));
+            }
             states.push(after);
         }
         self.bursts.push(Burst { page, n, position, quarantined: false, states: led_to });

@@ -38,11 +38,29 @@ impl World {
         body: Option<&str>,
         copy: bool,
     ) {
+        let push = (self.server.device, worker, request, copy);
+        let again =
+            |body: Option<&str>| Event::Arrive { worker, request, path, body: body.map(Into::into), copy };
+        // A push waits for one whose transaction is open, so that versions become visible in their order.
+        let waits = if path == "/push" { self.server.waits_until(self.now, push) } else { None };
+        if let Some(until) = waits {
+            self.at(until, again(body));
+            return;
+        }
         let fault = match self.server.next_fault() {
+            _ if self.server.end_transaction(push) => Fault::Nothing,
+            _ if self.is_offline => Fault::Refused,
             Some(fault) => fault,
             None if copy => Fault::Nothing,
-            None => self.fault_rates.request(&mut self.streams.network, &mut self.tally),
+            None => self.fault_rates.request(path, &mut self.streams.network, &mut self.tally),
         };
+        if let Fault::Held(ms) = fault {
+            let until = self.now + ms;
+            self.server.open_transaction(push, until);
+            self.note(|_| format!("server holds {request} for {ms} ms"));
+            self.at(until, again(body));
+            return;
+        }
         let answer = self.server.receive(self.now, path, body, fault);
         self.note(|_| format!("server gets {request}{}: {fault:?}", if copy { " again" } else { "" }));
         self.check_replaced();

@@ -1,7 +1,7 @@
 //! A page: the core's own [`Session`], and a copy of the items as the page would show them.
 
 use crate::page_view::PageView;
-use nightferry::bridge::session::{Message, Session};
+use nightferry::bridge::session::{Message, Session, Subject};
 use nightferry::units::BurstNo;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct Page {
     pub view: PageView,
     /// The refused changes, as last heard.
     pub refused: Vec<Value>,
+    /// The conflicts, as last heard.
+    pub conflicts: Vec<Value>,
     /// How far items are, as last heard.
     pub progress: BTreeMap<(String, String), String>,
     /// The number of its last burst.
@@ -61,6 +63,7 @@ impl Page {
             follows: false,
             view: PageView::default(),
             refused: Vec::new(),
+            conflicts: Vec::new(),
             progress: BTreeMap::new(),
             n: 0,
         }
@@ -86,8 +89,9 @@ impl Page {
     }
 
     pub fn ask(&mut self, now: u64, kind: &'static str, slice: &str) -> (u64, String) {
-        let of = (kind == "hydrate").then_some(slice);
-        let (request, message) = self.session.request(now, kind, of, None);
+        let slice_read = (kind == "hydrate").then_some(slice);
+        let subject = Subject { slice: slice_read, ..Subject::default() };
+        let (request, message) = self.session.request(now, kind, subject);
         self.note(request, kind, slice);
         if kind == "hydrate" {
             self.view.asked(slice, request);
@@ -96,7 +100,9 @@ impl Page {
     }
 
     pub fn configure(&mut self, now: u64, slice: Option<&str>, settings: &Value) -> (u64, String) {
-        let (request, message) = self.session.request(now, "configure", slice, Some(&settings.to_string()));
+        let settings = settings.to_string();
+        let subject = Subject { slice, settings: Some(&settings), ..Subject::default() };
+        let (request, message) = self.session.request(now, "configure", subject);
         self.note(request, "configure", slice.unwrap_or_default());
         (request, text(message))
     }
@@ -135,7 +141,6 @@ impl Page {
             "ack" => {
                 self.acknowledged = self.acknowledged.max(n);
                 self.session.acknowledged(now, BurstNo(n));
-                self.view.acknowledged(n);
                 Vec::new()
             }
             "expected" => self.session.expected(now, BurstNo(n)),
@@ -152,11 +157,13 @@ impl Page {
                 for _ in message["slices"].as_array().into_iter().flatten() {
                     self.session.observe(position);
                 }
+                self.view.in_effect(n);
                 Vec::new()
             }
             "changed" => {
                 let position = message["position"].as_u64().unwrap_or(0);
                 self.session.observe(position);
+                self.view.in_effect(n);
                 self.view.changed(message);
                 Vec::new()
             }
@@ -171,8 +178,8 @@ impl Page {
             self.session.answered(request);
             said.extend(self.answered(now, request, message));
         } else if kind == "joined"
+            && self.session.joined(message["position"].as_u64().unwrap_or(0))
             && self.follows
-            && self.session.missed(message["position"].as_u64().unwrap_or(0))
         {
             said.extend(self.hydrate(now));
         }
@@ -200,6 +207,10 @@ impl Page {
             }
             ("rejected", Some("rejected")) => {
                 self.refused = message["rejected"].as_array().cloned().unwrap_or_default();
+                Vec::new()
+            }
+            ("conflicts", Some("conflicts")) => {
+                self.conflicts = message["conflicts"].as_array().cloned().unwrap_or_default();
                 Vec::new()
             }
             // An app that follows a slice reads it again.

@@ -1,5 +1,5 @@
-//! A page's own copy of the items. What it dispatched shows at once and lies over what it hears until that is
-//! acknowledged; what it hears while it reads a slice is newer than the rows that come.
+//! A page's own copy of the items. What it dispatched shows at once and lies over what it hears until the worker says that it
+//! is in effect; what it hears while it reads a slice is newer than the rows that come.
 
 use crate::actions::{Change, Key, changes};
 use serde_json::Value;
@@ -12,7 +12,7 @@ type Items = BTreeMap<Key, Value>;
 pub struct PageView {
     /// What the worker has of it, as far as the page knows.
     base: Items,
-    /// What the worker has not acknowledged.
+    /// What is not known to be in effect.
     over: VecDeque<(u64, Vec<Value>)>,
     /// By slice: the reading under way, and what was heard since it was asked for.
     reading: BTreeMap<String, (u64, Vec<Heard>)>,
@@ -30,7 +30,8 @@ impl PageView {
         self.over.push_back((n, actions));
     }
 
-    pub fn acknowledged(&mut self, n: u64) {
+    /// The page's bursts up to `n` are in effect, and in whatever the worker tells from now on.
+    pub fn in_effect(&mut self, n: u64) {
         while self.over.front().is_some_and(|(first, _)| *first <= n) {
             let Some((n, actions)) = self.over.pop_front() else { return };
             for action in actions {
@@ -77,7 +78,7 @@ impl PageView {
             Heard::Changed(changed) => changed["position"].as_u64().unwrap_or(0) <= position,
         };
         since.iter().filter(|pending| !is_in(pending)).for_each(|pending| apply(&mut self.base, pending));
-        // What is in the rows does not go on top of them, acknowledged or not.
+        // What is in the rows does not go on top of them.
         for (own, actions) in self.over.iter_mut().filter(|(own, _)| *own <= n) {
             actions.retain(|action| Heard::Own(*own, action.clone()).slice() != slice);
         }

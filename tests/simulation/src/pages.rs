@@ -4,15 +4,17 @@ use crate::actions::Key;
 use crate::page::Page;
 use crate::property::{Property, violated};
 use crate::scenario::Scenario;
+use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-impl Scenario {
-    pub(crate) fn check_pages(&self) {
-        let stored = self.world.stored();
-        let engine = self.world.engine.as_ref().expect("a page was just opened");
+impl World {
+    /// Every page has its answers and the last status, and shows the items of which `is_held` as they are stored.
+    pub(crate) fn check_pages(&self, is_held: impl Fn(&Key) -> bool) {
+        let stored = self.stored();
+        let engine = self.engine.as_ref().expect("a page was just opened");
         let status: Value = serde_json::to_value(engine.status()).expect("a status is JSON");
-        for page in self.world.pages.iter().filter(|page| page.open) {
+        for page in self.pages.iter().filter(|page| page.open) {
             if page.unanswered() > 0 {
                 violated(Property::Answered, format!("{} never got an answer to {:?}", page.id, page.asked));
             }
@@ -23,9 +25,7 @@ impl Scenario {
                 );
             }
             self.check_progress(page);
-            let differs = differs(page, &stored)
-                .filter(|(key, _)| self.plan.is_apart && !self.world.server.disturbed.contains(key));
-            if let Some((key, shown)) = differs {
+            if let Some((key, shown)) = differs(page, &stored, &is_held) {
                 let stored = stored.get(&key);
                 violated(
                     Property::PagesAgree,
@@ -33,6 +33,23 @@ impl Scenario {
                 );
             }
         }
+    }
+
+    /// Nothing is under way any more: what is not on the server is in conflict.
+    fn check_progress(&self, page: &Page) {
+        for ((slice, id), state) in &page.progress {
+            let expected = if self.disk.conflict(slice, id).is_some() { "conflict" } else { "synced" };
+            if state != expected {
+                violated(Property::Status, format!("{} shows {slice} {id:?} as {state}", page.id));
+            }
+        }
+    }
+}
+
+impl Scenario {
+    pub(crate) fn check_pages_of_plan(&self) {
+        let world = &self.world;
+        world.check_pages(|key| self.plan.is_apart && !world.is_disturbed(key));
     }
 
     /// A page that has just asked knows the refused changes that the database has.
@@ -48,21 +65,15 @@ impl Scenario {
             );
         }
     }
-
-    /// Nothing is under way any more: what is not on the server is in conflict.
-    fn check_progress(&self, page: &Page) {
-        for ((slice, id), state) in &page.progress {
-            let expected = if self.world.disk.conflict(slice, id).is_some() { "local" } else { "synced" };
-            if state != expected {
-                violated(Property::Status, format!("{} shows {slice} {id:?} as {state}", page.id));
-            }
-        }
-    }
 }
 
 /// An item that the page shows as something else than what is stored.
-fn differs(page: &Page, stored: &BTreeMap<Key, Value>) -> Option<(Key, Option<Value>)> {
-    let follows = |key: &&Key| page.confirmed.contains(&key.0);
+fn differs(
+    page: &Page,
+    stored: &BTreeMap<Key, Value>,
+    is_held: impl Fn(&Key) -> bool,
+) -> Option<(Key, Option<Value>)> {
+    let follows = |key: &&Key| page.confirmed.contains(&key.0) && is_held(key);
     let view = page.view.view();
     let differs = |key: &&Key| view.get(*key) != stored.get(*key);
     let key = stored.keys().chain(view.keys()).filter(follows).find(differs)?;

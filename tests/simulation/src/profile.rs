@@ -33,6 +33,23 @@ pub enum Act {
     ListRefused,
     /// A page retries or discards a refused change.
     DecideRefused,
+    // Of several devices.
+    /// A device loses its network, and gets it back.
+    CutOff,
+    Reconnect,
+    /// The worker is killed and started.
+    Restart,
+    /// A page asks for the conflicts, and resolves one.
+    ListConflicts,
+    Resolve,
+    /// The read replica catches up.
+    Replicate,
+    /// The server's database is copied, becomes the copy, or is lost.
+    BackUp,
+    Restore,
+    Wipe,
+    /// The horizon passes what happened before the last copy.
+    Forget,
 }
 
 /// What an action does; see `actions.rs`.
@@ -44,6 +61,8 @@ pub enum Verb {
     Remove,
     Local,
     Single,
+    /// A list's element is added, changed or removed, on several devices.
+    List,
     /// In a slice that was registered later.
     Later,
     /// One that can't be used.

@@ -4,11 +4,17 @@ use crate::actions::Key;
 use crate::property::{Property, violated};
 use crate::world::World;
 use crate::writes::ids;
-use nightferry::store::{JOURNAL, RowKey};
+use nightferry::store::{ITEMS, JOURNAL, RowKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
+    /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
+    /// that knew nothing of each other.
+    pub fn is_disturbed(&self, key: &Key) -> bool {
+        self.server.is_disturbed(key) || self.model.merged.contains(key)
+    }
+
     /// P1 to P4, where nothing but this device changed anything: every durable burst took effect once and in order,
     /// here and on the server, and nothing is left over.
     pub fn check_converged(&self) {
@@ -27,13 +33,15 @@ impl World {
         let local: BTreeSet<&String> = self.model.local().collect();
         self.check_nothing_left();
         self.check_effects();
-        self.check_arrived();
+        if self.device.is_none() {
+            self.check_arrived();
+        }
         let stored = self.stored();
         let of_server = self.server.live();
         let keys: BTreeSet<&Key> = self.model.keys().chain(stored.keys()).chain(&of_server).collect();
         for key in keys {
             let (here, there) = (stored.get(key), self.server.value(&key.0, &key.1));
-            let disturbed = self.server.disturbed.contains(key);
+            let disturbed = self.is_disturbed(key);
             if let Some(conflict) = self.disk.conflict(&key.0, &key.1) {
                 if conflict.get("local").is_some() {
                     violated(
@@ -43,6 +51,8 @@ impl World {
                 }
                 // Under a new name the device cannot tell what it wrote under the old one.
                 let is_elses = self.server.changed_elsewhere.contains(key)
+                    || (self.device.is_some() && self.is_disturbed(key))
+                    || self.model.merged.contains(key)
                     || self.server.rejected.contains(key)
                     || self.server.has_forked
                     // What a hook made of a withdrawn change is not what was sent.
@@ -63,10 +73,7 @@ impl World {
                 if there.is_some() {
                     violated(Property::Local, format!("the server has {key:?}"));
                 }
-            } else if here != there.as_ref()
-                && !self.server.is_foreign(&key.0, &key.1)
-                && !self.may_have_brought(key, there.as_ref())
-            {
+            } else if here != there.as_ref() && !self.may_have_brought(key, there.as_ref()) {
                 violated(
                     Property::Converged,
                     format!("{key:?} is {here:?} here and {there:?} on the server"),
@@ -93,6 +100,20 @@ impl World {
         }
     }
 
+    /// The rows of items that wait for a person: in conflict, or refused.
+    pub(crate) fn kept(&self) -> BTreeMap<Key, Value> {
+        let rows = self.disk.store.stores.get(ITEMS).into_iter().flatten();
+        let rows = rows.filter_map(|(key, row)| {
+            let RowKey::Item(key) = key else { return None };
+            Some((
+                (key.slice.to_string(), key.id.to_string()),
+                serde_json::from_str(row).expect("a row is JSON"),
+            ))
+        });
+        let waits = |row: &Value| row.get("remote").is_some() || row.get("refused").is_some();
+        rows.filter(|(_, row)| waits(row)).collect()
+    }
+
     /// All items in the slices' stores.
     pub fn stored(&self) -> BTreeMap<Key, Value> {
         let mut items = BTreeMap::new();
@@ -114,8 +135,10 @@ impl World {
             effects.entry(key).or_default().push(value);
         }
         for (key, there) in effects {
-            if self.server.disturbed.contains(key) {
-                self.check_writes(key, &there);
+            if self.is_disturbed(key) {
+                if self.device.is_none() {
+                    self.check_writes(key, &there);
+                }
                 continue;
             }
             let mut states = self.model.states(key).iter();

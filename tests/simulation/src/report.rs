@@ -1,10 +1,11 @@
 //! What people read: failures, progress, a summary.
 
-use nightferry_sim::kinds::Tally;
-use nightferry_sim::profile::PROFILES;
+use nightferry_sim::fleet;
+use nightferry_sim::kinds::{Tally, happens};
+use nightferry_sim::profile::{PROFILES, Profile};
 use nightferry_sim::property::PROPERTIES;
-use nightferry_sim::scenario::{Plan, Scenario};
-use nightferry_sim::shrink;
+use nightferry_sim::scenario::Plan;
+use nightferry_sim::shrink::{self, Outcome};
 use std::process::ExitCode;
 #[expect(clippy::disallowed_types, reason = "how long it takes is for people; no run depends on it")]
 type Clock = std::time::Instant;
@@ -12,7 +13,9 @@ type Clock = std::time::Instant;
 /// How many of a failed run's events are shown.
 pub const LAST: usize = 40;
 
-pub fn fail(seed: u64, failure: &str, trace: &[String]) -> ExitCode {
+pub fn fail(plan: &Plan, failure: &str, trace: &[String]) -> ExitCode {
+    let seed = plan.seed;
+    let devices = if plan.devices > 1 { format!(" --devices {}", plan.devices) } else { String::new() };
     let says = PROPERTIES.iter().map(|property| property.text());
     let named = says.into_iter().find(|(name, _)| failure.starts_with(name));
     println!("\nFAILED: {failure}");
@@ -22,30 +25,28 @@ pub fn fail(seed: u64, failure: &str, trace: &[String]) -> ExitCode {
     for line in &trace[trace.len().saturating_sub(LAST)..] {
         println!("  | {}", cut(line));
     }
-    println!("  seed {seed}; the same again, with its whole trace: cargo xtask sim --seed {seed}");
+    println!("  seed {seed}; the same again, with its whole trace: cargo xtask sim{devices} --seed {seed}");
     ExitCode::FAILURE
 }
 
 /// Prints a short scenario that fails: its acts, then the last lines of its trace.
 pub fn short(plan: Plan, last: usize) {
-    let (scenario, failure) = shrink::run(plan, true);
-    let trace = scenario.world.trace.as_deref().unwrap_or_default();
+    let Outcome { plan, done, trace, failure, .. } = shrink::run(plan, true);
     println!(
-        "\nSHRUNK to {} acts, {} pages, roll {}",
-        scenario.done.len(),
-        scenario.plan.pages,
-        scenario.plan.roll
+        "\nSHRUNK to {} acts, {} devices, {} pages, roll {}",
+        done.len(),
+        plan.devices,
+        plan.pages,
+        plan.roll
     );
-    println!(
-        "  {:?}, the worker dies after the last act: {:?}",
-        scenario.plan.rates, scenario.plan.last_death
-    );
-    for (step, from) in &scenario.done {
+    println!("  {:?}, the worker dies after the last act: {:?}", plan.rates, plan.last_death);
+    for (step, from) in &done {
         // What the act itself did is in the lines after its own.
         let did =
             trace.get(from + 1).filter(|line| line.contains(" page ") || line.contains("at the server"));
         let did = did.map_or("", |line| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()));
-        println!("  {:?}, then {} ms:{}", step.act, step.pause, cut(did));
+        let device = if plan.devices > 1 { format!("d{} ", step.device) } else { String::new() };
+        println!("  {device}{:?}, then {} ms:{}", step.act, step.pause, cut(did));
     }
     trace[trace.len().saturating_sub(last)..].iter().for_each(|line| println!("  | {}", cut(line)));
     println!("  {}", failure.as_deref().unwrap_or("it did not fail again"));
@@ -53,6 +54,11 @@ pub fn short(plan: Plan, last: usize) {
 
 fn cut(line: &str) -> String {
     line.chars().take(400).collect()
+}
+
+/// The profiles of which a run's seeds draw.
+fn drawn(is_of_fleet: bool) -> &'static [Profile] {
+    if is_of_fleet { fleet::profile::PROFILES } else { PROFILES }
 }
 
 pub struct Summary {
@@ -63,13 +69,14 @@ pub struct Summary {
     pub failed: u64,
     steps: usize,
     tally: Tally,
+    is_of_fleet: bool,
     profiles: Vec<u64>,
     /// How often each property did not hold.
     broken: Vec<(String, u64)>,
 }
 
 impl Summary {
-    pub fn new(seeds: u64) -> Self {
+    pub fn new(seeds: u64, is_of_fleet: bool) -> Self {
         Summary {
             began: Clock::now(),
             shown: 0,
@@ -78,18 +85,20 @@ impl Summary {
             failed: 0,
             steps: 0,
             tally: Tally::default(),
-            profiles: vec![0; PROFILES.len()],
+            is_of_fleet,
+            profiles: vec![0; drawn(is_of_fleet).len()],
             broken: Vec::new(),
         }
     }
 
-    pub fn add(&mut self, scenario: &Scenario, failure: Option<&str>) {
+    pub fn add(&mut self, outcome: &Outcome) {
         self.finished += 1;
-        self.steps += scenario.world.steps;
-        self.tally.add(&scenario.tally());
-        let profile = PROFILES.iter().position(|profile| profile.name == scenario.plan.profile.name);
+        self.steps += outcome.steps;
+        self.tally.add(&outcome.tally);
+        let profiles = drawn(self.is_of_fleet);
+        let profile = profiles.iter().position(|profile| profile.name == outcome.plan.profile.name);
         self.profiles[profile.unwrap_or(0)] += 1;
-        if let Some(failure) = failure {
+        if let Some(failure) = &outcome.failure {
             self.failed += 1;
             let name = failure.split(':').next().unwrap_or_default().to_owned();
             match self.broken.iter_mut().find(|broken| broken.0 == name) {
@@ -110,9 +119,12 @@ impl Summary {
 
     pub fn print(&self, all_faults: bool) -> ExitCode {
         println!("\nfaults that happened");
-        self.tally.iter().for_each(|(name, count)| println!("  {count:>8}  {name}"));
+        self.tally
+            .iter()
+            .filter(|(_, _, count)| *count > 0)
+            .for_each(|(_, name, count)| println!("  {count:>8}  {name}"));
         println!("profiles");
-        for (profile, count) in PROFILES.iter().zip(&self.profiles) {
+        for (profile, count) in drawn(self.is_of_fleet).iter().zip(&self.profiles) {
             println!("  {count:>8}  {}", profile.name);
         }
         for (name, count) in &self.broken {
@@ -121,8 +133,12 @@ impl Summary {
         let seconds = self.began.elapsed().as_secs_f64();
         let (finished, failed, ms, steps) = (self.finished, self.failed, self.ms(), self.steps);
         println!("{finished} seeds in {seconds:.1} s, {ms:.2} ms a seed, {steps} events; {failed} failed");
-        let missing: Vec<&str> =
-            self.tally.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
+        let missing: Vec<&str> = self
+            .tally
+            .iter()
+            .filter(|(kind, _, count)| *count == 0 && happens(*kind, self.is_of_fleet))
+            .map(|(_, name, _)| name)
+            .collect();
         if failed == 0 && all_faults && !missing.is_empty() {
             println!("FAILED: these faults never happened, so they test nothing: {}", missing.join(", "));
             return ExitCode::FAILURE;

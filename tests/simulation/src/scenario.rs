@@ -1,4 +1,4 @@
-//! A scenario: everything that a device goes through, drawn from a seed before it begins. Acts of a profile under some
+//! A scenario: everything that a device goes through (or several: `fleet/scenario.rs`), drawn from a seed before it begins. Acts of a profile under some
 //! fault rates; then faults stop, and everything is compared. A scenario with parts left out can be run, too: that is how a
 //! failure is shrunk (`shrink.rs`).
 
@@ -20,11 +20,20 @@ pub const FIRST_WRITE: u64 = 100;
 #[derive(Debug, Clone)]
 pub struct Step {
     pub act: Act,
+    /// On which device.
+    pub device: usize,
     /// Everything random in the act comes from it.
-    seed: u64,
+    pub(crate) seed: u64,
     /// Failures of the database say from now on that there is no room left.
-    is_disk_full: bool,
+    pub(crate) is_disk_full: bool,
     pub pause: u64,
+}
+
+impl Step {
+    pub(crate) fn draw(rng: &mut Rng, weights: &[(Act, u64)], pauses: &[u64]) -> Step {
+        let act = rng.weighted(weights);
+        Step { act, device: 0, seed: rng.next(), is_disk_full: rng.chance(300), pause: rng.pick(pauses) }
+    }
 }
 
 /// A scenario as it is drawn.
@@ -37,8 +46,9 @@ pub struct Plan {
     pub is_apart: bool,
     /// Updates change one field and leave the rest, so that changes of two devices can be merged.
     pub merges: bool,
-    /// Pages at the start.
+    /// Pages at the start, of each device.
     pub pages: u64,
+    pub devices: usize,
     pub steps: Vec<Step>,
     /// The most actions in a burst, and items in an action.
     pub burst: u64,
@@ -58,15 +68,23 @@ impl Plan {
         let merges = rng.chance(500);
         let last_death = rng.chance(500).then(|| rng.pick(&[0, 2, 5, 20, 60, 200]));
         let weights = profile.act_weights();
-        let step = |rng: &mut Rng| Step {
-            act: rng.weighted(&weights),
-            seed: rng.next(),
-            is_disk_full: rng.chance(300),
-            pause: rng.pick(&[0, 0, 1, 10, 50, 100, 400, 3_000, 20_000]),
-        };
-        let steps = (0..profile.steps).map(|_| step(&mut rng)).collect();
+        let pauses = [0, 0, 1, 10, 50, 100, 400, 3_000, 20_000];
+        let steps = (0..profile.steps).map(|_| Step::draw(&mut rng, &weights, &pauses)).collect();
         let Profile { pages, burst, many, .. } = *profile;
-        Plan { seed, profile, rates, is_apart, merges, pages, steps, burst, many, roll: 0, last_death }
+        Plan {
+            seed,
+            profile,
+            rates,
+            is_apart,
+            merges,
+            pages,
+            devices: 1,
+            steps,
+            burst,
+            many,
+            roll: 0,
+            last_death,
+        }
     }
 }
 
@@ -112,7 +130,7 @@ impl Scenario {
             self.act(step.act);
             self.world.disk.full = step.is_disk_full;
             self.world.run_for(step.pause);
-            self.register_again();
+            self.world.register_again();
         }
         self.quiesce();
         self.check();
@@ -132,19 +150,6 @@ impl Scenario {
         let message = self.world.pages[page].subscribe("files");
         self.world.say(page, message);
         page
-    }
-
-    /// An app calls `register` again where that failed.
-    fn register_again(&mut self) -> bool {
-        let failed = |page: &crate::page::Page| {
-            page.open && page.epoch.is_none() && !page.asked.values().any(|asked| asked.kind == "register")
-        };
-        let pages: Vec<usize> =
-            (0..self.world.pages.len()).filter(|page| failed(&self.world.pages[*page])).collect();
-        for page in &pages {
-            self.world.register(*page);
-        }
-        !pages.is_empty()
     }
 
     /// An open page that knows its slices.
@@ -248,6 +253,9 @@ impl Scenario {
             self.world.configure(page, Some(slice), &json!({"enabled": true, "syncToFlask": true}));
         }
         self.run_until_quiescent();
+        // It has what other devices did, too.
+        self.world.ask(page, "sync");
+        self.run_until_quiescent();
         self.world.ask(page, "rejected");
         self.run_until_quiescent();
         self.check_refused(page);
@@ -271,7 +279,7 @@ impl Scenario {
     fn run_until_quiescent(&mut self) {
         for _ in 0..ROUNDS {
             self.world.run_until_quiescent();
-            if !self.register_again() {
+            if !self.world.register_again() {
                 return;
             }
         }
@@ -280,7 +288,7 @@ impl Scenario {
 
     fn check(&mut self) {
         self.world.check_rest();
-        self.check_pages();
+        self.check_pages_of_plan();
         let before = self.everything();
         self.world.note(|_| "once more, with a new worker".into());
         self.world.kill_and_boot();
@@ -290,7 +298,7 @@ impl Scenario {
             violated(Property::Restart, format!("before {before:?}, after {after:?}"));
         }
         self.world.check_rest();
-        self.check_pages();
+        self.check_pages_of_plan();
     }
 
     fn everything(&self) -> (Vec<(Key, Value)>, usize, usize, [u64; 2]) {

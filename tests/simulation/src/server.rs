@@ -1,6 +1,11 @@
-//! A model of the server: push with compare-and-set and answers kept by client, a pull that names the principal, health.
+//! A model of the server: push with compare-and-set and answers kept by client, pull behind cursors, health. One server may be
+//! that of several devices (`fleet/mod.rs`).
 
+mod history;
+mod pull;
 mod push;
+
+pub use history::{Backup, History};
 
 use crate::actions::Key;
 use crate::kinds::{Kind, Tally};
@@ -37,6 +42,28 @@ pub enum Fault {
     Status(u16),
     /// A copy of this device has sent a push under its name.
     Forked,
+    /// The transaction of a push stays open for so many ms, as with a hook that takes its time.
+    Held(u64),
+    /// A read replica answers a pull from an earlier state.
+    Lagging,
+    /// A page of a pull has changes in it that can't be read.
+    Junk,
+}
+
+/// The state that a read replica has.
+#[derive(Debug, Clone)]
+struct Snapshot {
+    items: BTreeMap<Key, Row>,
+    history: History,
+}
+
+/// The transaction of a push that is open. Other pushes wait for its end.
+#[derive(Debug, Clone)]
+struct Lock {
+    /// The push: its device, worker and request, and whether it is a copy that the network made.
+    holder: (usize, u64, u64, bool),
+    until: u64,
+    version: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +76,8 @@ pub struct Row {
     pub principal: String,
     /// The client that wrote it; empty where that is another device.
     pub client: String,
+    /// The name for people that the device gave itself.
+    pub device: Option<String>,
 }
 
 /// What an app's own hook does with a change of a slice.
@@ -73,7 +102,7 @@ pub enum HookDoes {
 }
 
 /// What a client's newest push was answered.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Answered {
     n: u64,
     tag: String,
@@ -130,7 +159,22 @@ pub struct Server {
     pub effects: Vec<(Key, Option<Value>)>,
     /// By principal and client.
     clients: BTreeMap<(String, String), Answered>,
-    version: u64,
+    pub history: History,
+    /// The newest version of all histories.
+    newest_given: u64,
+    /// The version of the push that is decided on, once it has an effect.
+    transaction: Option<u64>,
+    lock: Option<Lock>,
+    replica: Option<Snapshot>,
+    /// The most changes in a page of a pull, whatever a device asks for.
+    pub page_limit: usize,
+    /// The number of the device that speaks, and the devices whose pushes had a part in each item.
+    pub device: usize,
+    /// The name for people of the device that speaks.
+    speaker: Option<String>,
+    authors: BTreeMap<Key, BTreeSet<usize>>,
+    /// The database was lost or became an earlier one.
+    pub was_set_back: bool,
 }
 
 impl Default for Server {
@@ -162,7 +206,16 @@ impl Default for Server {
             requests: Vec::new(),
             effects: Vec::new(),
             clients: BTreeMap::new(),
-            version: 1_000,
+            history: History::default(),
+            newest_given: 0,
+            transaction: None,
+            lock: None,
+            replica: None,
+            page_limit: 1_000,
+            device: 0,
+            speaker: None,
+            authors: BTreeMap::new(),
+            was_set_back: false,
         }
     }
 }
@@ -205,10 +258,7 @@ impl Server {
         }
         let answer = match path {
             "/health" => answer(200, &json!({"protocol": 1, "status": "ok"})),
-            "/pull" => answer(
-                200,
-                &json!({"protocol": 1, "principal": self.principal, "cursors": {}, "more": false, "total": 0, "changes": []}),
-            ),
+            "/pull" => self.pull(&body, self.replica.as_ref().filter(|_| fault == Fault::Lagging)),
             "/push" => self.push(now, &body),
             _ => error(404, "not_found"),
         };
@@ -217,6 +267,7 @@ impl Server {
             Fault::AnswerLost => Some(None),
             Fault::Cut => Some(Some(Response { body: cut(&answer.body).into(), ..answer })),
             Fault::Partial => Some(Some(Response { body: without_last(&answer.body), ..answer })),
+            Fault::Junk => Some(Some(Response { body: with_junk(&answer.body), ..answer })),
             _ => Some(Some(answer)),
         }
     }
@@ -226,9 +277,40 @@ impl Server {
         self.faults.pop_front().or((self.mode != Fault::Nothing).then_some(self.mode))
     }
 
+    /// The read replica catches up.
+    pub fn replicate(&mut self) {
+        self.replica = Some(Snapshot { items: self.items.clone(), history: self.history.clone() });
+    }
+
+    /// Whether others than the device that speaks had a part in the item: another device, a hook, a refusal.
+    pub fn is_disturbed(&self, key: &Key) -> bool {
+        let others = || self.authors.get(key)?.iter().find(|device| **device != self.device);
+        self.was_set_back || self.disturbed.contains(key) || others().is_some()
+    }
+
+    /// A push reaches the server. The time to which it has to wait for an open transaction, if there is one.
+    pub fn waits_until(&mut self, now: u64, push: (usize, u64, u64, bool)) -> Option<u64> {
+        let lock = self.lock.as_ref()?;
+        (lock.holder != push && now < lock.until).then_some(lock.until + 1)
+    }
+
+    /// Opens the transaction of a push, which ends at `until`. Its version is the next one.
+    pub fn open_transaction(&mut self, push: (usize, u64, u64, bool), until: u64) {
+        let version = self.new_version();
+        self.lock = Some(Lock { holder: push, until, version });
+    }
+
+    /// Ends the transaction of this push: whether it was open. It is decided on now, under its version.
+    pub fn end_transaction(&mut self, push: (usize, u64, u64, bool)) -> bool {
+        let Some(lock) = self.lock.take_if(|lock| lock.holder == push) else { return false };
+        self.transaction = Some(lock.version);
+        true
+    }
+
     /// Another device's change.
     pub fn write(&mut self, slice: &str, id: &str, value: Option<Value>) -> u64 {
-        self.version += 1;
+        let version = self.new_version();
+        self.history.commit(version);
         self.replaced_elsewhere(&(slice.into(), id.into()), value.as_ref());
         self.disturb(
             &(slice.into(), id.into()),
@@ -237,14 +319,15 @@ impl Server {
         self.items.insert(
             (slice.into(), id.into()),
             Row {
-                version: self.version,
+                version,
                 value,
                 at: FOREIGN,
                 principal: self.principal.clone(),
                 client: String::new(),
+                device: None,
             },
         );
-        self.version
+        version
     }
 
     fn replaced_elsewhere(&mut self, key: &Key, value: Option<&Value>) {
@@ -301,10 +384,17 @@ fn answer(status: u16, body: &Value) -> Response {
 }
 
 fn error(status: u16, code: &str) -> Response {
-    answer(
-        status,
-        &json!({"error": {"code": code, "message": "The model says no.", "retryable": status >= 500}}),
-    )
+    error_of(status, code, &[])
+}
+
+/// An error. One of status 410 names these slices.
+fn error_of(status: u16, code: &str, slices: &[&str]) -> Response {
+    let mut error = json!({"code": code, "message": "The model says no.", "retryable": status >= 500});
+    if status == 410 {
+        let slices: BTreeSet<&str> = slices.iter().copied().collect();
+        error["slices"] = slices.into_iter().collect();
+    }
+    answer(status, &json!({"error": error}))
 }
 
 /// The first half of a text.
@@ -322,6 +412,22 @@ fn without_last(text: &str) -> String {
     match body.get_mut("results").and_then(Value::as_array_mut) {
         Some(results) => drop(results.pop()),
         None => drop(body.as_object_mut().and_then(|body| body.remove("principal"))),
+    }
+    body.to_string()
+}
+
+/// A page of a pull with more changes in it, that can't be read.
+fn with_junk(text: &str) -> String {
+    let mut body: Value = serde_json::from_str(text).expect("an answer is JSON");
+    if let Some(changes) = body.get_mut("changes").and_then(Value::as_array_mut) {
+        let at = changes.len() / 2;
+        let junk = [
+            json!({"slice": "files", "id": "junk", "version": "new", "value": 1, "at": 0}),
+            json!({"slice": "files", "id": "junk", "version": 7, "at": 0}),
+            json!({"slice": "files", "id": "", "version": 7, "value": {}, "at": 0}),
+            Value::Null,
+        ];
+        changes.splice(at..at, junk);
     }
     body.to_string()
 }

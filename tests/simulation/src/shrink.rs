@@ -1,7 +1,9 @@
 //! Shrinking: of a scenario that breaks a property, the shortest one found that still breaks the same. Acts are left out,
 //! then kinds of faults, pages, and the number of actions in a burst.
 
-use crate::scenario::{Plan, Scenario};
+use crate::fleet::scenario::FleetScenario;
+use crate::kinds::Tally;
+use crate::scenario::{Plan, Scenario, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many events are spent on it at most; about a quarter of a minute.
@@ -9,16 +11,46 @@ const BUDGET: usize = 2_000_000;
 /// A scenario with a part left out meets its faults at other places; so many rolls of them are tried.
 const ROLLS: u64 = 3;
 
-/// Runs a scenario, and returns it with what did not hold.
-pub fn run(plan: Plan, is_traced: bool) -> (Scenario, Option<String>) {
-    let mut scenario = Scenario::of(plan);
-    scenario.world.trace = is_traced.then(Vec::new);
-    let ended = catch_unwind(AssertUnwindSafe(|| scenario.run()));
-    let failure = ended.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
-    });
-    (scenario, failure)
+/// How a scenario went.
+pub struct Outcome {
+    pub plan: Plan,
+    /// Each act that was done, and where its lines in the trace begin.
+    pub done: Vec<(Step, usize)>,
+    /// What happened, if it was asked for.
+    pub trace: Vec<String>,
+    pub tally: Tally,
+    pub steps: usize,
+    /// What did not hold.
+    pub failure: Option<String>,
+}
+
+/// Runs a scenario of one device or of several.
+pub fn run(plan: Plan, is_traced: bool) -> Outcome {
+    let trace = is_traced.then(Vec::new);
+    if plan.devices > 1 {
+        let mut scenario = FleetScenario::of(plan);
+        scenario.fleet.trace = trace;
+        let failure = failure(|| scenario.run());
+        let (tally, steps) = (scenario.tally(), scenario.steps());
+        let FleetScenario { plan, done, mut fleet, .. } = scenario;
+        // Where the run ended in the middle of an event, a device has the trace.
+        let devices = fleet.devices.iter_mut().map(|world| world.trace.take());
+        let trace = devices.chain([fleet.trace]).flatten().next().unwrap_or_default();
+        Outcome { plan, done, trace, tally, steps, failure }
+    } else {
+        let mut scenario = Scenario::of(plan);
+        scenario.world.trace = trace;
+        let failure = failure(|| scenario.run());
+        let (tally, steps) = (scenario.tally(), scenario.world.steps);
+        let Scenario { plan, done, world, .. } = scenario;
+        Outcome { plan, done, trace: world.trace.unwrap_or_default(), tally, steps, failure }
+    }
+}
+
+fn failure(run: impl FnOnce()) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    Some(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned())
 }
 
 struct Shrink {
@@ -49,7 +81,11 @@ fn name(failure: &str) -> &str {
 impl Shrink {
     fn size(&self) -> (usize, usize, u64) {
         let faults = self.best.rates.clone().all().into_iter().filter(|rate| **rate > 0).count();
-        (self.best.steps.len(), faults, self.best.pages + self.best.burst + self.best.many)
+        (
+            self.best.steps.len(),
+            faults,
+            self.best.pages + self.best.burst + self.best.many + self.best.devices as u64,
+        )
     }
 
     fn is_spent(&self) -> bool {
@@ -63,12 +99,12 @@ impl Shrink {
                 return false;
             }
             let plan = Plan { roll: plan.roll + roll, ..plan.clone() };
-            let (scenario, failure) = run(plan, false);
-            self.spent += scenario.world.steps.max(100);
-            if failure.is_some_and(|failure| name(&failure) == self.property) {
+            let outcome = run(plan, false);
+            self.spent += outcome.steps.max(100);
+            if outcome.failure.is_some_and(|failure| name(&failure) == self.property) {
                 // What comes after the failure is not needed.
-                let mut plan = scenario.plan;
-                plan.steps.truncate(scenario.done.len());
+                let mut plan = outcome.plan;
+                plan.steps.truncate(outcome.done.len());
                 self.best = plan;
                 return true;
             }
@@ -101,7 +137,8 @@ impl Shrink {
     }
 
     fn simplify(&mut self) {
-        let simpler: [fn(&mut Plan); 4] = [
+        let simpler: [fn(&mut Plan); 5] = [
+            |plan| plan.devices = plan.devices.min(2),
             |plan| plan.last_death = None,
             |plan| plan.pages = 1,
             |plan| plan.burst = 1,

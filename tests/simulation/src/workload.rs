@@ -38,7 +38,7 @@ impl Scenario {
                 action(format!("{slice}/addItem"), self.item(&id))
             }
             Verb::Single => action("theme/setTheme".into(), self.new_write().into()),
-            Verb::Later => self.later(page, &id),
+            Verb::Later | Verb::List => self.later(page, &id),
             Verb::Bad => self.bad(id),
         }
     }

@@ -24,7 +24,7 @@ use std::rc::Rc;
 /// Tells the generators of faults from the world's own.
 const STREAMS: u64 = 0x5ee0_f00d;
 /// When worlds begin, in epoch ms.
-const START: u64 = 1_765_000_000_000;
+pub(crate) const START: u64 = 1_765_000_000_000;
 /// A run that takes more steps than this goes in circles.
 const MAX_STEPS: usize = 100_000;
 
@@ -56,6 +56,10 @@ pub(crate) enum Event {
 }
 
 pub struct World {
+    /// Its number in a fleet.
+    pub device: Option<usize>,
+    /// It has no network.
+    pub is_offline: bool,
     /// The true time. Device and pages have a clock of their own: [`World::clock`].
     pub now: u64,
     /// How far the device's clock is ahead.
@@ -125,6 +129,8 @@ impl World {
     /// A world in which nothing runs yet.
     pub fn asleep(seed: u64) -> World {
         World {
+            device: None,
+            is_offline: false,
             now: START,
             skew: 0,
             rng: Rng(seed),
@@ -187,6 +193,18 @@ impl World {
     pub fn register_others(&mut self, page: usize, slices: &str) -> u64 {
         self.pages[page].slices = serde_json::from_str(slices).expect("slices are JSON");
         self.register(page)
+    }
+
+    /// An app calls `register` again where that failed: whether any did.
+    pub(crate) fn register_again(&mut self) -> bool {
+        let failed = |page: &Page| {
+            page.open && page.epoch.is_none() && !page.asked.values().any(|asked| asked.kind == "register")
+        };
+        let pages: Vec<usize> = (0..self.pages.len()).filter(|page| failed(&self.pages[*page])).collect();
+        for page in &pages {
+            self.register(*page);
+        }
+        !pages.is_empty()
     }
 
     /// Dispatches one burst of actions: `(type, payload)`.
@@ -274,7 +292,7 @@ impl World {
         while !self.quiet() && self.step() {}
     }
 
-    fn quiet(&self) -> bool {
+    pub(crate) fn quiet(&self) -> bool {
         let heartbeats = self.pages.iter().any(|page| page.deadline().is_some());
         self.events.is_empty()
             && self.engine.as_ref().is_none_or(|engine| engine.deadline().is_none())
@@ -287,7 +305,7 @@ impl World {
         self.now.saturating_add_signed(self.skew)
     }
 
-    fn next_time(&self) -> Option<u64> {
+    pub(crate) fn next_time(&self) -> Option<u64> {
         let event = self.events.keys().next().map(|(at, _)| *at);
         event.into_iter().chain(self.wake_at).chain(self.tick().map(|(at, _)| at)).min()
     }
@@ -352,7 +370,8 @@ impl World {
     /// Writes down what happens, if someone reads it.
     pub(crate) fn note(&mut self, what: impl FnOnce(&World) -> String) {
         let Some(mut trace) = self.trace.take() else { return };
-        trace.push(format!("{:>9} {}", self.now - START, what(self)));
+        let device = self.device.map(|device| format!("d{device} ")).unwrap_or_default();
+        trace.push(format!("{:>9} {device}{}", self.now - START, what(self)));
         self.trace = Some(trace);
     }
 }

@@ -6,6 +6,7 @@
 //! replaces that write at the server must have been written here after that.
 
 use crate::actions::Key;
+use crate::fleet::ledger;
 use crate::property::{Property, violated};
 use crate::scenario::FIRST_WRITE;
 use crate::world::World;
@@ -35,8 +36,11 @@ impl World {
     pub(crate) fn note_known(&mut self, input: &Input) {
         let Input::Answered { answer: Ok(answer), .. } = input else { return };
         let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { return };
-        for result in body["results"].as_array().into_iter().flatten() {
-            for write in ids(&result["value"]).into_values() {
+        let told = [&body["results"], &body["changes"]].into_iter().filter_map(Value::as_array);
+        for result in told.flatten() {
+            let leaves =
+                if self.device.is_some() { ledger::leaves(&result["value"]) } else { BTreeMap::new() };
+            for write in ids(&result["value"]).into_values().chain(leaves.into_values()) {
                 self.known.entry(write).or_insert(self.steps);
             }
         }

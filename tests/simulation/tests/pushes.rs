@@ -8,7 +8,7 @@ use nightferry_sim::server::{Fault, Hook, HookDoes, Row, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const GROUPS: [&str; 6] = ["base", "repeat", "hooks", "rejected", "own", "user"];
+const GROUPS: [&str; 8] = ["base", "repeat", "hooks", "rejected", "own", "user", "device", "history"];
 /// When cases are run, in epoch ms: all times of the suite are before.
 const NOW: u64 = 1_765_000_000_000;
 /// A version that the server never gave.
@@ -66,6 +66,7 @@ fn server(case: &Value, symbols: &Symbols) -> Server {
             at: row["at"].as_u64().expect("a time"),
             principal: format!("acme/{}", text(&row["user"])),
             client: text(&row["client"]),
+            device: row.get("device").map(text),
         };
         server.items.insert((text(&row["slice"]), text(&row["id"])), made);
     }
@@ -108,6 +109,7 @@ fn check_answer(
         assert_eq!(&body["error"]["code"], code, "{case}: {body}");
         let golden = golden_error(&text(code));
         assert_eq!(golden["status"], status, "{case}");
+        assert_eq!(body["error"].get("slices"), expected.get("slices"), "{case}");
         return;
     }
     assert_eq!(status, 200, "{case}: {body}");
@@ -135,6 +137,9 @@ fn rows(server: &Server) -> Vec<Value> {
         let mut shown = json!({
             "slice": slice, "id": id, "version": row.version, "at": row.at, "user": user, "client": row.client,
         });
+        if let Some(device) = &row.device {
+            shown["device"] = (**device).into();
+        }
         match &row.value {
             Some(value) => shown["value"] = value.clone(),
             None => shown["deleted"] = true.into(),
@@ -174,5 +179,5 @@ fn the_model_server_answers_pushes_as_the_conformance_suite_says() {
         let (found, expected) = (Value::from(rows(&server)), Value::from(expected.clone()));
         assert!(equal(&found.to_string(), &expected.to_string()), "{name}: rows {found}, not {expected}");
     }
-    assert_eq!(run, 49, "cases that were run");
+    assert_eq!(run, 52, "cases that were run");
 }

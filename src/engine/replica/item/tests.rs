@@ -10,6 +10,22 @@ fn xy(x: u64, y: u64) -> Json {
     format!(r#"{{"x":{x},"y":{y}}}"#).into()
 }
 
+/// A page that has applied nothing.
+fn editor(page: &std::rc::Rc<str>, position: u64) -> Editor<'_> {
+    let (position, at) = (Position(position), Millis(position));
+    Editor { page, seen: Position(0), position, at, strategy: Strategy::Merge }
+}
+
+/// The other side of the item's conflict.
+fn remote(item: &Item) -> &Remote {
+    &item.conflict.as_ref().unwrap().remote
+}
+
+fn incoming(position: u64) -> Incoming {
+    let (position, at) = (Position(position), Millis(position));
+    Incoming { position, at, strategy: Strategy::Merge, keeps_refused: false }
+}
+
 /// At rest, as the server has it in version 5.
 fn at_rest(value: Json) -> Item {
     let row = ItemRow { position: Position(1), version: Some(Version(5)), ..ItemRow::default() };
@@ -17,25 +33,25 @@ fn at_rest(value: Json) -> Item {
 }
 
 fn put(item: &mut Item, value: Json, position: u64) -> Effect {
-    item.edit(&Edit::Put(value), Position(position), Millis(position))
+    item.edit(&Edit::Put(value), editor(&"page".into(), position))
 }
 
 fn delete(item: &mut Item, position: u64) -> Effect {
-    item.edit(&Edit::Delete, Position(position), Millis(position))
+    item.edit(&Edit::Delete, editor(&"page".into(), position))
 }
 
 fn update(item: &mut Item, fields: &str, upsert: Option<Json>, position: u64) -> Effect {
-    let edit = Edit::Update { fields: fields.into(), unset: Vec::new(), upsert };
-    item.edit(&edit, Position(position), Millis(position))
+    let edit = Edit::Update(Update { fields: fields.into(), upsert, ..Update::default() });
+    item.edit(&edit, editor(&"page".into(), position))
 }
 
 fn retry(item: &mut Item, refused_at: u64, value: Option<Json>, position: u64) -> Effect {
     let edit = Edit::Retry { refused_at: Position(refused_at), value };
-    item.edit(&edit, Position(position), Millis(position))
+    item.edit(&edit, editor(&"page".into(), position))
 }
 
 fn discard(item: &mut Item, refused_at: u64, position: u64) -> Effect {
-    item.edit(&Edit::Discard { refused_at: Position(refused_at) }, Position(position), Millis(position))
+    item.edit(&Edit::Discard { refused_at: Position(refused_at) }, editor(&"page".into(), position))
 }
 
 /// An answer to an operation that brought `sent`, chosen when `upto` was in effect.
@@ -51,6 +67,7 @@ fn answer(status: AnswerStatus, sent: Option<Json>, upto: u64) -> AnswerRow {
         deleted: false,
         at: None,
         own: false,
+        by: None,
         code: None,
         message: None,
     }
@@ -78,7 +95,7 @@ fn withdrawn(sent: Option<Json>, upto: u64) -> AnswerRow {
 }
 
 fn apply_answer(item: &mut Item, answer: &AnswerRow, position: u64) -> Effect {
-    item.answer(answer, Position(position), Millis(position))
+    item.answer(answer, incoming(position))
 }
 
 fn local(item: &Item) -> Option<&str> {
@@ -134,9 +151,12 @@ fn f04_what_the_server_may_have_got_and_is_deleted_is_told_to_it() {
 #[test]
 fn f17_an_update_sets_fields_and_keeps_the_rest_and_the_id() {
     let mut item = at_rest(json(r#"{"id":"a","x":1,"y":1,"z":1}"#));
-    let edit =
-        Edit::Update { fields: json(r#"{"id":"other","x":2}"#), unset: vec!["z".into()], upsert: None };
-    item.edit(&edit, Position(2), Millis(2));
+    let edit = Edit::Update(Update {
+        fields: json(r#"{"id":"other","x":2}"#),
+        unset: vec!["z".into()],
+        ..Update::default()
+    });
+    item.edit(&edit, editor(&"page".into(), 2));
     assert_eq!(local(&item), Some(r#"{"id":"a","x":2,"y":1}"#));
 }
 
@@ -154,7 +174,7 @@ fn an_update_of_what_is_not_there_makes_its_whole_or_is_missing() {
 fn a_deletion_keeps_the_last_value() {
     let mut item = at_rest(xy(1, 1));
     delete(&mut item, 2);
-    assert_eq!(item.row(false, true).gone, Some(xy(1, 1)));
+    assert_eq!(item.row(false, true).gone.unwrap().value, Some(xy(1, 1)));
     put(&mut item, xy(2, 2), 3);
     assert_eq!(item.row(false, true).gone, None);
 }
@@ -172,7 +192,7 @@ fn a1_answers_bring_what_was_sent() {
     for item in [&mut live, &mut replayed] {
         apply_answer(item, &hooked, 3);
         assert_eq!(local(item), Some(&*xy(2, 9)), "the hook's change meets the newer edit, not an older one");
-        assert!(item.remote().is_none() && item.is_open());
+        assert!(!item.is_in_conflict() && item.is_open());
     }
 }
 
@@ -187,7 +207,7 @@ fn a2_a_conflict_is_named_by_what_records_say() {
     history(&mut one);
     history(&mut other);
     assert_eq!(all_of(&one), all_of(&other));
-    assert_eq!(one.remote().unwrap().version, Some(Version(6)));
+    assert_eq!(remote(&one).version, Some(Version(6)));
 }
 
 // Invariants 1 and 8.
@@ -218,7 +238,7 @@ fn random_record(item: &mut Item, sent: &mut Option<(Option<Json>, u64)>, positi
         (3, Some(refused_at)) => drop(discard(item, refused_at, position)),
         _ => drop(put(item, value(rng), position)),
     }
-    if sent.is_none() && item.is_open() && item.remote().is_none() {
+    if sent.is_none() && item.is_open() && !item.is_in_conflict() {
         *sent = Some((item.local().cloned(), item.position().0));
     }
 }
@@ -252,7 +272,7 @@ fn a_replay_from_any_row_comes_to_the_same_item() {
                 random_record(&mut replayed, &mut sent_again, position, &mut rng_again);
                 let what = format!("seed {seed}, cut {cut}, position {position}");
                 assert_eq!(live.local(), replayed.local(), "{what}");
-                assert_eq!((&live.base, &live.remote), (&replayed.base, &replayed.remote), "{what}");
+                assert_eq!((&live.base, &live.conflict), (&replayed.base, &replayed.conflict), "{what}");
             }
         }
     }
@@ -272,7 +292,7 @@ fn an_older_side_of_the_server_changes_nothing() {
         put(&mut item, xy(1, 0), 2);
         apply_answer(&mut item, &late, 3);
         assert_eq!((item.version(), local(&item)), (Some(Version(5)), Some(&*xy(1, 0))), "{late:?}");
-        assert!(item.remote().is_none() && item.is_open(), "{late:?}");
+        assert!(!item.is_in_conflict() && item.is_open(), "{late:?}");
     }
 }
 
@@ -293,7 +313,7 @@ fn a_conflict_with_what_was_sent_is_as_good_as_applied() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(json(r#"{"y":0,"x":1}"#))), 3);
-    assert!(item.remote().is_none() && !item.is_open());
+    assert!(!item.is_in_conflict() && !item.is_open());
     assert_eq!(item.version(), Some(Version(6)));
 }
 
@@ -315,7 +335,7 @@ fn changes_of_different_fields_are_merged_and_sent_on_the_new_version() {
     put(&mut item, xy(1, 0), 2);
     assert_eq!(apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(0, 7))), 3), Effect::Changed);
     assert_eq!((local(&item), item.version()), (Some(&*xy(1, 7)), Some(Version(6))));
-    assert!(item.is_open() && item.remote().is_none());
+    assert!(item.is_open() && !item.is_in_conflict());
 }
 
 #[test]
@@ -326,7 +346,7 @@ fn what_cannot_be_merged_is_kept_and_base_and_local_stay() {
     let row = all_of(&item);
     assert_eq!((row.version, row.base), (Some(Version(5)), Some(Side::of(Some(xy(0, 0))))));
     assert_eq!(local(&item), Some(&*xy(1, 0)));
-    assert_eq!(item.remote().unwrap().value, Some(xy(3, 0)));
+    assert_eq!(remote(&item).value, Some(xy(3, 0)));
 }
 
 #[test]
@@ -334,11 +354,11 @@ fn f25_delete_against_edit_is_a_conflict_either_way() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, None), 3);
-    assert!(item.remote().unwrap().deleted);
+    assert!(remote(&item).deleted);
     let mut item = at_rest(xy(0, 0));
     delete(&mut item, 2);
     apply_answer(&mut item, &with_side(answer(AnswerStatus::Conflict, None, 2), 6, Some(xy(3, 0))), 3);
-    assert_eq!((local(&item), &item.remote().unwrap().value), (None, &Some(xy(3, 0))));
+    assert_eq!((local(&item), &remote(&item).value), (None, &Some(xy(3, 0))));
 }
 
 #[test]
@@ -348,7 +368,7 @@ fn an_edit_of_an_item_in_conflict_merges_anew() {
     apply_answer(&mut item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
     put(&mut item, xy(0, 4), 4);
     assert_eq!((local(&item), item.version()), (Some(&*xy(3, 4)), Some(Version(6))));
-    assert!(item.remote().is_none() && item.is_open());
+    assert!(!item.is_in_conflict() && item.is_open());
 }
 
 // Invariant 5.
@@ -360,7 +380,7 @@ fn b1_a_change_that_another_device_took_back_is_not_made_again_in_silence() {
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     apply_answer(&mut item, &conflict(xy(1, 0), 3, 7, Some(xy(0, 0))), 4);
-    assert_eq!(item.remote().unwrap().version, Some(Version(7)));
+    assert_eq!(remote(&item).version, Some(Version(7)));
     assert_eq!(local(&item), Some(&*xy(1, 0)));
 }
 
@@ -375,7 +395,7 @@ fn b2_what_another_device_made_is_not_taken_for_ones_own() {
         let sent = answer(AnswerStatus::Conflict, Some(xy(2, 0)), 4);
         put(&mut item, xy(2, 0), 5);
         apply_answer(&mut item, &AnswerRow { own, ..with_side(sent, 6, Some(xy(1, 0))) }, 6);
-        assert_eq!(item.remote().is_some(), is_conflict, "own: {own}");
+        assert_eq!(item.is_in_conflict(), is_conflict, "own: {own}");
         assert_eq!(local(&item), Some(&*xy(2, 0)));
     }
 }
@@ -387,7 +407,7 @@ fn b2_sides_that_every_possible_base_merges_alike_are_merged() {
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     apply_answer(&mut item, &conflict(xy(1, 0), 3, 6, Some(xy(1, 7))), 4);
     assert_eq!(local(&item), Some(&*xy(1, 7)));
-    assert!(item.remote().is_none() && item.row(false, true).maybe.is_empty());
+    assert!(!item.is_in_conflict() && item.row(false, true).maybe.is_empty());
 }
 
 #[test]
@@ -406,7 +426,7 @@ fn b3_a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict()
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     apply_answer(&mut item, &conflict(xy(1, 0), 3, 9, None), 4);
-    assert!(item.remote().unwrap().deleted, "the deletion is not undone in silence");
+    assert!(remote(&item).deleted, "the deletion is not undone in silence");
     assert_eq!(local(&item), Some(&*xy(1, 0)));
 }
 
@@ -415,7 +435,7 @@ fn b3_a_true_recreation_is_told_of_the_tombstone_and_goes_again_on_its_version()
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &conflict(xy(1, 0), 2, 9, None), 3);
-    assert!(item.remote().is_none() && item.is_open());
+    assert!(!item.is_in_conflict() && item.is_open());
     assert_eq!((local(&item), item.version()), (Some(&*xy(1, 0)), Some(Version(9))));
 }
 
@@ -427,7 +447,7 @@ fn b4_own_with_a_value_that_was_never_withdrawn_is_anyones_change() {
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
     put(&mut item, xy(2, 0), 4);
     apply_answer(&mut item, &AnswerRow { own: true, ..conflict(xy(2, 0), 4, 20, Some(xy(8, 0))) }, 5);
-    assert_eq!(item.remote().unwrap().value, Some(xy(8, 0)));
+    assert_eq!(remote(&item).value, Some(xy(8, 0)));
     assert_eq!(item.version(), Some(Version(5)));
 }
 
@@ -445,7 +465,7 @@ fn b4_own_says_which_of_two_withdrawn_values_arrived() {
             &AnswerRow { own: true, ..conflict(xy(7, 0), 6, 20, Some(xy(arrived, 0))) },
             7,
         );
-        assert!(item.remote().is_none() && item.is_open());
+        assert!(!item.is_in_conflict() && item.is_open());
         assert_eq!(all_of(&item).base, Some(Side::of(Some(xy(arrived, 0)))));
     }
 }
@@ -479,7 +499,7 @@ fn b6_a_newer_edit_of_the_refused_field_is_no_conflict_with_ones_own_past() {
     put(&mut item, xy(1, 5), 2);
     put(&mut item, xy(2, 5), 3);
     apply_answer(&mut item, &rejected(Some(xy(1, 5)), 2, 5, Some(xy(0, 0))), 4);
-    assert!(item.remote().is_none() && item.is_open());
+    assert!(!item.is_in_conflict() && item.is_open());
     assert_eq!(local(&item), Some(&*xy(2, 0)), "the newer edit stays, the refused one is undone");
 }
 
@@ -490,7 +510,7 @@ fn b6_a_refused_creation_with_an_edit_behind_it_stays_whole() {
     put(&mut item, xy(2, 5), 3);
     apply_answer(&mut item, &rejected(Some(xy(1, 5)), 2, 6, None), 4);
     assert_eq!(local(&item), Some(&*xy(2, 5)));
-    assert!(item.remote().is_none() && item.is_open());
+    assert!(!item.is_in_conflict() && item.is_open());
 }
 
 #[test]
@@ -514,7 +534,7 @@ fn b7_a_retry_of_what_was_changed_since_is_a_conflict() {
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(4, 0))), 3);
     retry(&mut item, 3, None, 4);
-    assert_eq!((local(&item), &item.remote().unwrap().value), (Some(&*xy(1, 0)), &Some(xy(4, 0))));
+    assert_eq!((local(&item), &remote(&item).value), (Some(&*xy(1, 0)), &Some(xy(4, 0))));
 }
 
 #[test]
@@ -597,7 +617,7 @@ fn an_item_that_differs_from_the_servers_side_has_an_unanswered_edit() {
         let (mut item, mut sent) = (at_rest(xy(0, 0)), None);
         for position in 2..30 {
             random_record(&mut item, &mut sent, position, &mut rng);
-            let waits = item.remote().is_none() && item.is_unknown_to_server();
+            let waits = !item.is_in_conflict() && item.is_unknown_to_server();
             assert!(!waits || item.first_edit().is_some(), "seed {seed}, position {position}");
         }
     }

@@ -4,7 +4,7 @@
 use js_sys::futures::future_to_promise;
 use js_sys::{Function, JSON, Promise};
 use nightferry_page as nf;
-use nightferry_page::{Change, Error, Subscription};
+use nightferry_page::{Change, Error, Resolution, Subscription};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -172,4 +172,31 @@ pub async fn disable_persistence(slice: String) -> Result<(), JsValue> {
 #[wasm_bindgen(js_name = configureAutoSync)]
 pub async fn configure_auto_sync(config: JsValue) -> Result<(), JsValue> {
     nf::configure_auto_sync(read(&config)?).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = getConflicts)]
+pub async fn get_conflicts() -> Result<JsValue, JsValue> {
+    nf::get_conflicts().await.map(|conflicts| write(&conflicts)).map_err(failure)
+}
+
+#[wasm_bindgen(js_name = resolveConflict)]
+pub async fn resolve_conflict(id: String, choice: String, value: JsValue) -> Result<(), JsValue> {
+    let given: Value = if value.is_undefined() { Value::Null } else { read(&value)? };
+    let resolution = match &*choice {
+        "local" => Resolution::Local,
+        "remote" => Resolution::Remote,
+        "merge" => Resolution::Merge,
+        _ => Resolution::Value(&given),
+    };
+    nf::resolve_conflict(&id, resolution).await.map_err(failure)
+}
+
+#[wasm_bindgen(js_name = subscribeConflicts)]
+pub fn subscribe_conflicts(listener: Function) -> JsValue {
+    end(nf::subscribe_conflicts(move |conflicts| call(&listener, &[write(conflicts)])))
+}
+
+#[wasm_bindgen]
+pub async fn synced(slice: String, id: Option<String>) -> Result<(), JsValue> {
+    nf::synced(&slice, id.as_deref()).await.map_err(failure)
 }

@@ -1,6 +1,6 @@
 //! What a push does to the server's items: compare-and-set, hooks, and answers that are kept by client.
 
-use super::{Answered, HookDoes, Row, Server, answer, error};
+use super::{Answered, HookDoes, Row, Server, answer, error, error_of};
 use crate::actions::Key;
 use crate::kinds::Kind;
 use crate::property::{Property, violated};
@@ -52,24 +52,27 @@ impl Server {
                 self.has_forked = true;
                 return error(409, "client_forked");
             }
-            Some(last) if (n, &tag) == (last.n, &last.tag) => {
-                self.clients.remove(&name).expect("it is there")
-            }
+            Some(last) if (n, &tag) == (last.n, &last.tag) => last.clone(),
             _ => Answered { n, tag, ..Answered::default() },
         };
         let unknown = |mutation: &&Value| {
             let part = |name: &str| mutation[name].as_str().unwrap_or_default().to_owned();
-            let is_new = !answered.results.contains_key(&(part("slice"), part("id")));
-            is_new && mutation["base"].as_u64().is_some_and(|base| base > self.version)
+            let key = (part("slice"), part("id"));
+            let version = self.items.get(&key).map(|row| row.version);
+            let base = mutation["base"].as_u64().filter(|base| Some(*base) != version);
+            !answered.results.contains_key(&key) && base.is_some_and(|base| !self.history.knows(base))
         };
-        if let Some(mutation) = mutations.iter().find(unknown) {
-            if self.is_strict {
+        let unknown: Vec<&Value> = mutations.iter().filter(unknown).collect();
+        if let Some(mutation) = unknown.first() {
+            if self.is_strict && !self.was_set_back {
                 violated(Property::Wire, format!("{mutation} has a base that was never given"));
             }
-            self.clients.insert(name, answered);
-            return error(410, "history_changed");
+            let slices: Vec<&str> =
+                unknown.iter().filter_map(|mutation| mutation["slice"].as_str()).collect();
+            self.transaction = None;
+            return error_of(410, "history_changed", &slices);
         }
-        self.version += 1;
+        self.speaker = body["device"].as_str().map(Into::into);
         let mut results = Vec::new();
         let mut items = BTreeSet::new();
         let before = self.effects.len();
@@ -87,8 +90,9 @@ impl Server {
             results.push(result);
         }
         let changed: BTreeSet<Key> = self.effects[before..].iter().map(|(key, _)| key.clone()).collect();
-        if !changed.is_empty() {
-            answered.transactions.push((self.version, changed));
+        if let (Some(version), false) = (self.transaction.take(), changed.is_empty()) {
+            self.history.commit(version);
+            answered.transactions.push((version, changed));
         }
         let answered_fully =
             answered.transactions.iter().rev().find(|(_, changed)| changed.is_subset(&items));
@@ -140,12 +144,19 @@ impl Server {
         let value = kept.clone().or(value);
         let row =
             self.items.get(key).filter(|row| kept.is_some() && is_same(row.value.as_ref(), value.as_ref()));
-        let version = row.map_or(self.version, |row| row.version);
-        if row.is_none() {
+        let has_effect = row.is_none();
+        let version = match row {
+            Some(row) => row.version,
+            None => self.transaction.unwrap_or_else(|| self.new_version()),
+        };
+        if has_effect {
+            self.transaction = Some(version);
             self.replaced(key, value.as_ref());
+            self.authors.entry(key.clone()).or_default().insert(self.device);
             self.effects.push((key.clone(), value.clone()));
             let principal = self.principal.clone();
-            self.items.insert(key.clone(), Row { version, value, at, principal, client: client.to_owned() });
+            let (client, device) = (client.to_owned(), self.speaker.clone());
+            self.items.insert(key.clone(), Row { version, value, at, principal, client, device });
         }
         let mut result = json!({"status": "applied", "version": version});
         if let Some(kept) = kept {
@@ -233,7 +244,10 @@ impl Server {
 
     /// What the server has of an item.
     fn add_side(&self, client: &str, key: &Key, answer: &mut Value) {
-        let row = self.items.get(key);
+        self.add_row(client, self.items.get(key), answer);
+    }
+
+    pub(super) fn add_row(&self, client: &str, row: Option<&Row>, answer: &mut Value) {
         answer["version"] = row.map(|row| row.version).into();
         answer["at"] = row.map_or(0, |row| row.at).into();
         match row.and_then(|row| row.value.clone()) {
@@ -244,8 +258,13 @@ impl Server {
             Some(row) if row.client == client && row.principal == self.principal => {
                 answer["own"] = true.into();
             }
+            // What the server's own code wrote has no user unless one was named.
+            Some(row) if row.principal.ends_with('/') => {}
             Some(row) => {
                 answer["by"] = json!({"user": row.principal.split_once('/').map_or("", |(_, user)| user)});
+                if let Some(device) = &row.device {
+                    answer["by"]["device"] = (**device).into();
+                }
             }
             None => {}
         }

@@ -1,0 +1,21 @@
+import { ConflictResolution, RefusedChanges, useConflictResolution } from "nightferry/react";
+
+/** What is to be decided, in the place of list and editor: Nightferry's own elements, in the app's colours. */
+export function Decisions({ close }: { close: () => void }) {
+  const { conflicts, rejected } = useConflictResolution();
+  return (
+    <section className="dashboard" id="decisions" aria-label="To decide">
+      <div className="dashboard-head">
+        <h2>To decide</h2>
+        <button type="button" className="icon" aria-label="Close the decisions" onClick={close}>
+          ✕
+        </button>
+      </div>
+      {conflicts.length + rejected.length === 0 && <p className="empty">Nothing is to be decided.</p>}
+      <ConflictResolution copyId={newId} fallback={<p className="empty">Opening…</p>} />
+      <RefusedChanges />
+    </section>
+  );
+}
+
+const newId = () => crypto.randomUUID();

@@ -1,0 +1,148 @@
+// What both elements are: a list of cards, one for each thing to decide, that follows the page's API. The keyboard's place
+// stays where it is when a card changes, and goes to the next card when one is done.
+
+import { make, setText } from "../nodes.js";
+import { adopt } from "../theme.js";
+import { STYLE } from "./style.js";
+
+/** Times are shown relative to now. */
+const TICK_MS = 20_000;
+
+/** Where there is no document, as when a server renders, the class stands for nothing and is never made. */
+export const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+/** A card of the list. */
+export interface Card<T> {
+  node: HTMLElement;
+  /** Takes what the card is about in a newer form. */
+  take(entry: T): void;
+  /** Shows what depends on the time, in epoch ms. */
+  tick(now: number): void;
+}
+
+export interface Entry {
+  id: string;
+  slice: string;
+  itemId: string;
+}
+
+/** What a list says and shows. */
+export interface ListOptions<T> {
+  heading: string;
+  /** Said when the last one is done. */
+  none: string;
+  subscribe(fn: (entries: T[]) => void): () => void;
+  /** What a card is kept by, though its entry changes. */
+  keyOf(entry: T): string;
+  /** `prefix` makes ids that are the page's only ones; `say` reads a text aloud. */
+  card(entry: T, prefix: string, say: (text: string) => void): Card<T>;
+}
+
+let lists = 0;
+
+export abstract class ListElement<T extends Entry> extends Base {
+  /** Shows only this slice's, or only this item's. */
+  static readonly observedAttributes = ["slice", "item"];
+  readonly #cards = new Map<string, Card<T>>();
+  readonly #list = `nightferry-${++lists}`;
+  #made = 0;
+  #entries: readonly T[] = [];
+  #end: (() => void) | undefined;
+  #heading: HTMLElement | undefined;
+  #body: HTMLElement | undefined;
+  #said: HTMLElement | undefined;
+
+  protected abstract readonly options: ListOptions<T>;
+
+  connectedCallback(): void {
+    if (!this.shadowRoot) this.#build(this.attachShadow({ mode: "open" }));
+    const end = this.options.subscribe((entries) => this.#show(entries));
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#end = () => {
+      end();
+      clearInterval(timer);
+    };
+    this.#show(this.#entries);
+  }
+
+  disconnectedCallback(): void {
+    this.#end?.();
+    this.#end = undefined;
+  }
+
+  attributeChangedCallback(): void {
+    if (this.#body) this.#show(this.#entries);
+  }
+
+  #build(root: ShadowRoot): void {
+    adopt(root, STYLE);
+    this.#heading = make("h2", { tabindex: "-1" }, this.options.heading);
+    this.#said = make("p", { class: "said", role: "status" });
+    this.#body = make("div", { class: "cards" });
+    root.append(make("div", { class: "list" }, this.#heading, this.#said, this.#body));
+  }
+
+  #show(entries: readonly T[]): void {
+    this.#entries = entries;
+    const [slice, item] = [this.getAttribute("slice"), this.getAttribute("item")];
+    const shown = entries.filter(
+      (entry) => (slice === null || entry.slice === slice) && (item === null || entry.itemId === item),
+    );
+    const keys = new Map(shown.map((entry) => [this.options.keyOf(entry), entry]));
+    const order = [...this.#cards.keys()];
+    for (const [key, card] of this.#cards) {
+      if (!keys.has(key)) this.#remove(key, card, order);
+    }
+    for (const [key, entry] of keys) {
+      const card = this.#cards.get(key);
+      if (card) this.#keepFocus(card, () => card.take(entry));
+      else this.#add(key, entry);
+    }
+    const isEmpty = this.#cards.size === 0;
+    if (this.#heading) this.#heading.hidden = isEmpty;
+    // An element with nothing to decide takes no room, but for what it has just said.
+    this.toggleAttribute("data-empty", isEmpty);
+    this.#tick();
+  }
+
+  #add(key: string, entry: T): void {
+    this.#made += 1;
+    const card = this.options.card(entry, `${this.#list}-${this.#made}`, (text) => this.say(text));
+    this.#cards.set(key, card);
+    this.#body?.append(card.node);
+  }
+
+  #remove(key: string, card: Card<T>, order: string[]): void {
+    const hadFocus = card.node.contains(this.shadowRoot?.activeElement ?? null);
+    card.node.remove();
+    this.#cards.delete(key);
+    if (!hadFocus) return;
+    const next =
+      order.slice(order.indexOf(key) + 1).find((other) => this.#cards.has(other)) ?? [...this.#cards.keys()][0];
+    const heading = next === undefined ? undefined : this.#cards.get(next)?.node.querySelector<HTMLElement>("h3");
+    if (heading) heading.focus();
+    else {
+      this.say(`${this.#said?.textContent ?? ""} ${this.options.none}`.trim());
+      this.#said?.setAttribute("tabindex", "-1");
+      this.#said?.focus();
+    }
+  }
+
+  /** What is focused is made anew by `change`: the same part of it is focused again. */
+  #keepFocus(card: Card<T>, change: () => void): void {
+    const active = this.shadowRoot?.activeElement;
+    const id = active && card.node.contains(active) ? active.id : "";
+    change();
+    if (id && this.shadowRoot?.activeElement !== active) this.shadowRoot?.getElementById(id)?.focus();
+  }
+
+  /** Says a text to everybody, and aloud. */
+  protected say(text: string): void {
+    if (this.#said) setText(this.#said, text);
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    for (const card of this.#cards.values()) card.tick(now);
+  }
+}

@@ -1,0 +1,280 @@
+//! How the server's side of an item comes in: by an answer to a push, or by a pull.
+
+use super::{Conflict, Effect, Item, same};
+use crate::json::Json;
+use crate::rebase::{Strategy, rebase};
+use crate::store::{AnswerRow, AnswerStatus, ConflictRow, InRebuild, RebuildReason, RefusalRow, Remote};
+use crate::units::{Millis, Position, Version};
+
+/// So many refusals of an item are kept.
+const MAX_REFUSALS: usize = 10;
+
+/// The record by which something comes in, and the slice's settings when it was appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming {
+    pub position: Position,
+    pub at: Millis,
+    pub strategy: Strategy,
+    /// A refused change stays.
+    pub keeps_refused: bool,
+}
+
+impl Item {
+    /// An item at rest that the server changed, whatever it was before.
+    pub fn pulled_at_rest(remote: Remote, position: Position) -> Self {
+        Item {
+            version: remote.version,
+            base: remote.value.clone(),
+            local: remote.value,
+            at: remote.at.unwrap_or_default(),
+            foreign: position,
+            position,
+            ..Item::default()
+        }
+    }
+
+    /// A change that was pulled takes effect.
+    pub fn pulled(&mut self, remote: Remote, incoming: Incoming) -> Effect {
+        let before = self.local.clone();
+        self.position = incoming.position;
+        if remote.version <= self.version {
+            // What is known already is no news. What a withdrawn operation may have brought had not arrived by then, and
+            // may arrive still.
+            return Effect::Nothing;
+        }
+        self.note_foreign(&remote, incoming.position);
+        self.come_in(remote, incoming.strategy, incoming.position);
+        self.reopen_unknown(incoming.position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    /// A change of a page of a rebuild takes effect: the server's present side, whatever was known of it.
+    pub fn pulled_anew(&mut self, remote: Remote, reason: RebuildReason, incoming: Incoming) -> Effect {
+        let is_lost = reason == RebuildReason::HistoryChanged && remote.version != self.version;
+        if !is_lost || self.version.is_none() {
+            return self.pulled(remote, incoming);
+        }
+        let before = self.local.clone();
+        let is_newer = remote.version > self.version;
+        let at_rest = !self.lacks() && self.conflict.is_none() && self.maybe.is_empty();
+        self.position = incoming.position;
+        self.conflict = None;
+        self.maybe.clear();
+        self.note_foreign(&remote, incoming.position);
+        if is_newer && at_rest {
+            self.take_side(incoming.position, remote.version, remote.value.clone(), remote.value);
+        } else if is_newer {
+            (self.version, self.base) = (None, None);
+            self.come_in(remote, incoming.strategy, incoming.position);
+        } else {
+            // The server has an older side than the device had: what it lost is sent again.
+            (self.version, self.base) = (remote.version, remote.value);
+            self.normalise();
+        }
+        self.reopen_unknown(incoming.position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    /// A rebuild has come to its end without the server having named the item.
+    pub fn unnamed(&mut self, rebuild: InRebuild, incoming: Incoming) -> Effect {
+        if self.version.is_none() || self.position > rebuild.since {
+            return Effect::Nothing;
+        }
+        let before = self.local.clone();
+        self.position = incoming.position;
+        let at_rest = !self.lacks() && self.conflict.is_none() && self.maybe.is_empty();
+        match rebuild.reason {
+            RebuildReason::CursorExpired if at_rest => self.take_side(incoming.position, None, None, None),
+            RebuildReason::CursorExpired => {
+                // It was deleted longer ago than the server remembers.
+                self.version = None;
+                self.foreign = incoming.position;
+                let gone =
+                    Remote { version: None, value: None, deleted: true, at: None, own: false, by: None };
+                self.come_in(gone, incoming.strategy, incoming.position);
+            }
+            RebuildReason::HistoryChanged => {
+                (self.version, self.base) = (None, None);
+                self.conflict = None;
+            }
+        }
+        self.reopen_unknown(incoming.position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    /// The server's answer, or the device's own withdrawal, takes effect.
+    pub fn answer(&mut self, answer: &AnswerRow, incoming: Incoming) -> Effect {
+        let Incoming { position, strategy, .. } = incoming;
+        let before = self.local.clone();
+        self.position = position;
+        if answer.status == AnswerStatus::Withdrawn {
+            self.may_have_arrived(&answer.sent.value);
+            self.reopen_unknown(position);
+            return Effect::Hidden;
+        }
+        self.edits.retain(|edit| *edit > answer.upto);
+        match (answer.status, answer.remote()) {
+            (AnswerStatus::Applied, changed) => self.applied(answer, changed, incoming),
+            (AnswerStatus::Conflict, Some(remote)) if same(&remote.value, &answer.sent.value) => {
+                self.applied(answer, None, incoming);
+            }
+            (AnswerStatus::Conflict, Some(remote)) => {
+                self.note_foreign(&remote, position);
+                self.come_in(remote, strategy, position);
+            }
+            (AnswerStatus::Rejected, remote) => {
+                // One that does not say what the server has leaves it at what is known of it.
+                let remote = remote.unwrap_or_else(|| self.server_side());
+                self.rejected(answer, remote, incoming);
+            }
+            _ => {}
+        }
+        self.reopen_unknown(position);
+        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+    }
+
+    fn applied(&mut self, answer: &AnswerRow, changed: Option<Remote>, incoming: Incoming) {
+        if self.version > answer.version {
+            return;
+        }
+        let Incoming { position, strategy, .. } = incoming;
+        self.refused.retain(|refusal| !refusal.kept);
+        self.maybe.clear();
+        if self.conflict.is_some() {
+            // A page that was behind made a conflict meanwhile: its other side is what the server has now.
+            let value = answer.sent.value.clone();
+            let sent = Remote {
+                version: answer.version,
+                deleted: value.is_none(),
+                value,
+                at: None,
+                own: true,
+                by: None,
+            };
+            return self.come_in(changed.unwrap_or(sent), strategy, position);
+        }
+        self.version = answer.version;
+        self.base = answer.sent.value.clone();
+        self.normalise();
+        if let Some(changed) = changed.filter(|changed| !same(&changed.value, &answer.sent.value)) {
+            self.come_in(changed, strategy, position);
+        }
+    }
+
+    fn rejected(&mut self, answer: &AnswerRow, remote: Remote, incoming: Incoming) {
+        let Incoming { position, at, strategy, keeps_refused } = incoming;
+        self.refused.push(RefusalRow {
+            position,
+            value: answer.sent.value.clone(),
+            base: self.base.clone(),
+            code: answer.code.clone().unwrap_or_default(),
+            message: answer.message.clone().unwrap_or_default(),
+            at,
+            kept: keeps_refused,
+        });
+        if self.refused.len() > MAX_REFUSALS {
+            self.refused.remove(0);
+        }
+        self.note_foreign(&remote, position);
+        if keeps_refused {
+            return self.come_in(remote, strategy, position);
+        }
+        if same(&self.local, &answer.sent.value) {
+            if !self.is_older(&remote) {
+                self.take_side(position, remote.version, remote.value.clone(), remote.value);
+            }
+            return;
+        }
+        // With an edit behind it, only what was refused is taken back; what was to be a new item stays whole.
+        if self.base.is_some() {
+            let sent = answer.sent.value.as_deref();
+            self.local = rebase(sent, self.local.as_deref(), self.base.as_deref()).value;
+        }
+        self.come_in(remote, strategy, position);
+    }
+
+    /// The server's side comes in: merged where that is clean or the strategy decides, kept as the other side of a conflict
+    /// where it is neither.
+    pub(super) fn come_in(&mut self, remote: Remote, strategy: Strategy, position: Position) {
+        if self.is_older(&remote) {
+            return;
+        }
+        let known = self.conflict.as_ref().map(|conflict| &conflict.remote);
+        if known.is_some_and(|known| known.version == remote.version && same(&known.value, &remote.value)) {
+            return;
+        }
+        let forced = self.conflict.as_ref().is_some_and(|conflict| conflict.row.forced);
+        self.merge(remote, ConflictRow { since: position, strategy, forced });
+    }
+
+    /// Every edit of an item in conflict merges anew.
+    pub(super) fn merge_remote(&mut self, position: Position) {
+        if let Some(Conflict { remote, row }) = self.conflict.take() {
+            self.merge(remote, ConflictRow { since: position, ..row });
+        }
+    }
+
+    fn merge(&mut self, remote: Remote, row: ConflictRow) {
+        let merged = match row.forced {
+            true => same(&self.local, &remote.value).then(|| remote.value.clone()),
+            false => self.merged_with(&remote, row.strategy),
+        };
+        match merged {
+            Some(local) => self.take_side(row.since, remote.version, remote.value, local),
+            None => self.conflict = Some(Conflict { remote, row }),
+        }
+    }
+
+    /// Someone else's change comes in: pages that have not seen this record are behind.
+    fn note_foreign(&mut self, remote: &Remote, position: Position) {
+        if !remote.own && !self.is_older(remote) && !same(&remote.value, &self.base) {
+            self.foreign = position;
+        }
+    }
+
+    fn is_older(&self, remote: &Remote) -> bool {
+        remote.version.is_some() && remote.version < self.version
+    }
+
+    pub(super) fn take_side(
+        &mut self,
+        position: Position,
+        version: Option<Version>,
+        base: Option<Json>,
+        local: Option<Json>,
+    ) {
+        self.version = version;
+        self.base = base;
+        match local {
+            None => self.note_gone(position, None),
+            Some(_) => self.gone = None,
+        }
+        self.local = local;
+        self.conflict = None;
+        self.maybe.clear();
+        self.normalise();
+    }
+
+    /// The merged value; none where sides are in conflict.
+    fn merged_with(&self, remote: &Remote, strategy: Strategy) -> Option<Option<Json>> {
+        let is_local_newer = self.at > remote.at.unwrap_or_default();
+        let over = |base: &Option<Json>| {
+            let sides = [base, &self.local, &remote.value].map(|side| side.as_deref());
+            strategy.merge(sides[0], sides[1], sides[2], is_local_newer)
+        };
+        let arrived = self.maybe.iter().find(|maybe| remote.own && same(maybe, &remote.value));
+        if let Some(arrived) = arrived {
+            return over(arrived);
+        }
+        let merged = over(&self.base)?;
+        let agrees = |maybe: &Option<Json>| over(maybe).is_some_and(|other| same(&other, &merged));
+        self.maybe.iter().all(agrees).then_some(merged)
+    }
+
+    /// The paths at which the two sides of a conflict disagree.
+    pub(super) fn paths_in_conflict(&self, conflict: &Conflict) -> Vec<String> {
+        let base = self.base.as_deref().filter(|_| !conflict.row.forced);
+        let paths = rebase(base, self.local.as_deref(), conflict.remote.value.as_deref()).conflicts;
+        if paths.is_empty() { vec![String::new()] } else { paths }
+    }
+}

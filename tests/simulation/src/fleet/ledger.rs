@@ -1,0 +1,495 @@
+//! Who wrote what, and knew what when: the reference for what may become of a value on several devices.
+//!
+//! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
+//! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
+//! device made durable before is replaced, too: on one device the later wins. Leaves of other devices count as replaced only
+//! where the operation's author could have seen them.
+//!
+//! At rest, each leaf of a durable operation is the server's, or a side of an open conflict, or in a refusal, or lost a conflict
+//! that was decided, or was replaced by an operation of which the same holds (P6). And no leaf is the server's that was replaced
+//! by something that the server had.
+
+use crate::actions::Key;
+use crate::model::Burst;
+use crate::property::{Property, violated};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers below this are no leaves.
+pub const FIRST_LEAF: u64 = 1_000;
+/// Each device's leaves begin at so many times its number.
+pub const LEAVES_OF_A_DEVICE: u64 = 1_000_000;
+
+/// The leaves of a value by their paths. An element of a list stands under `@` and its id.
+pub fn leaves(value: &Value) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    collect(value, String::new(), &mut found);
+    found
+}
+
+fn collect(value: &Value, path: String, found: &mut BTreeMap<String, u64>) {
+    match value {
+        Value::Number(number) => {
+            if let Some(leaf) = number.as_u64().filter(|leaf| *leaf >= FIRST_LEAF) {
+                found.insert(path, leaf);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields.iter().filter(|(name, _)| *name != "id") {
+                collect(field, format!("{path}/{name}"), found);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                collect(element, format!("{path}/@{}", element["id"]), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What an action does to one item.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub device: usize,
+    pub key: Key,
+    /// The leaves that it gives; `None` takes a path away.
+    pub writes: BTreeMap<String, Option<u64>>,
+    /// What the page showed at these paths, by path.
+    pub seen: BTreeMap<String, u64>,
+    /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
+    replaces: BTreeSet<u64>,
+    /// It makes or takes away the whole item, whatever the item is.
+    is_whole: bool,
+    /// It does not say what its page showed, so it is made on what the worker has.
+    pub is_on_workers: bool,
+    is_durable: bool,
+}
+
+impl Operation {
+    /// An operation of a page that shows `before` and makes `after` of it. A put writes what stays as it is, too.
+    pub fn new(
+        device: usize,
+        key: Key,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        is_put: bool,
+    ) -> Operation {
+        let (seen, wanted) = (before.map(leaves).unwrap_or_default(), after.map(leaves).unwrap_or_default());
+        let mut writes: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        for path in seen.keys().filter(|path| !wanted.contains_key(*path)) {
+            writes.insert(path.clone(), None);
+        }
+        for (path, leaf) in &wanted {
+            if is_put || seen.get(path) != Some(leaf) {
+                writes.insert(path.clone(), Some(*leaf));
+            }
+        }
+        let is_replaced =
+            |(path, leaf): &(String, u64)| writes.get(path).is_some_and(|write| *write != Some(*leaf));
+        let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
+        let replaces = seen.values().copied().collect();
+        let is_whole = is_put || after.is_none();
+        Operation { device, key, writes, seen, replaces, is_whole, is_on_workers: false, is_durable: false }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    operations: Vec<Operation>,
+    /// Operations by device, page and burst.
+    of_burst: BTreeMap<(usize, String, u64), Vec<usize>>,
+    /// How many of each device's durable bursts were looked at.
+    looked_at: BTreeMap<usize, usize>,
+    /// How many of the server's effects were looked at.
+    effects: usize,
+    /// Leaves that the server had at some time.
+    arrived: BTreeSet<u64>,
+    /// The number of operations when a device deleted the item at the server.
+    deleted: Vec<(Key, usize, usize)>,
+    /// Leaves that were a side of a conflict or of a refusal when a person decided on it.
+    decided: BTreeSet<u64>,
+    /// Items on which a person decided, and the number of operations then.
+    decisions: BTreeMap<Key, usize>,
+    /// Slices in which a strategy decides, so that nobody is asked.
+    pub strategies: BTreeSet<String>,
+    /// Leaves that were in no backup when the server was set back, so only devices may have them.
+    set_back: BTreeSet<u64>,
+    /// Items that the server's loss, or its horizon, may bring back.
+    was_set_back: bool,
+}
+
+impl Ledger {
+    /// A page dispatches these operations in its burst `n`.
+    pub fn dispatched(&mut self, page: (usize, &str, u64), operations: Vec<Operation>) {
+        let (device, page, n) = page;
+        let places = self.operations.len()..self.operations.len() + operations.len();
+        self.operations.extend(operations);
+        self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
+    }
+
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `told` says which
+    /// leaves the device was told of.
+    pub fn observe(
+        &mut self,
+        device: usize,
+        bursts: &[Burst],
+        effects: &[(Key, Option<Value>)],
+        told: impl Fn(u64) -> bool,
+    ) {
+        let looked_at = self.looked_at.entry(device).or_default();
+        let new = &bursts[*looked_at..];
+        *looked_at = bursts.len();
+        for burst in new {
+            let places =
+                self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
+            for place in places {
+                self.becomes_durable(place, &told);
+            }
+        }
+        for (key, value) in &effects[self.effects..] {
+            match value {
+                Some(value) => self.arrived.extend(leaves(value).into_values()),
+                None => self.deleted.push((key.clone(), device, self.operations.len())),
+            }
+        }
+        self.effects = effects.len();
+    }
+
+    /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
+    /// device was told.
+    fn becomes_durable(&mut self, place: usize, told: impl Fn(u64) -> bool) {
+        let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
+        let others = self
+            .operations
+            .iter()
+            .enumerate()
+            .filter(|(other, operation)| *other != place && operation.key == key && operation.is_durable);
+        let mut replaced = Vec::new();
+        for (_, other) in others {
+            for (path, leaf) in &other.writes {
+                let Some(leaf) = leaf.filter(|_| is_whole || writes.contains_key(path)) else { continue };
+                if other.device == device || (is_on_workers && told(leaf)) {
+                    replaced.push((path.clone(), leaf));
+                }
+            }
+        }
+        let operation = &mut self.operations[place];
+        operation.is_durable = true;
+        for (path, leaf) in replaced {
+            operation.writes.entry(path).or_insert(None);
+            operation.replaces.insert(leaf);
+        }
+        let given: Vec<u64> = operation.writes.values().filter_map(|leaf| *leaf).collect();
+        operation.replaces.retain(|leaf| !given.contains(leaf));
+    }
+
+    /// A person decides between these values of an item.
+    pub fn decided(&mut self, key: &Key, sides: &[&Value]) {
+        let of_sides = sides.iter().flat_map(|side| leaves(side).into_values());
+        self.decided.extend(of_sides);
+        self.decisions.insert(key.clone(), self.operations.len());
+    }
+
+    /// The server became an earlier one, with these items: what is in none of them is lost to it, unless a device brings it again.
+    pub fn set_back(&mut self, items: &[Value]) {
+        let kept: BTreeSet<u64> = items.iter().flat_map(|item| leaves(item).into_values()).collect();
+        self.set_back.extend(self.arrived.iter().filter(|leaf| !kept.contains(leaf)));
+        self.was_set_back = true;
+    }
+
+    /// Tombstones were collected.
+    pub fn forgot(&mut self) {
+        self.was_set_back = true;
+    }
+
+    /// At rest: P6 of all that the devices ever acknowledged. `values` are the server's items, `kept` the texts of what devices
+    /// keep beside the values: open conflicts and refusals.
+    pub fn check(
+        &self,
+        values: &BTreeMap<Key, Value>,
+        kept: &BTreeMap<Key, Vec<String>>,
+        is_sent: impl Fn(&str) -> bool,
+    ) {
+        let mut check = Check { ledger: self, values, kept, settled: BTreeSet::new() };
+        check.settle();
+        for (place, path) in check.writes().into_iter().rev() {
+            let operation = &self.operations[place];
+            let key = &operation.key;
+            if is_sent(&key.0) && !check.settled.contains(&(place, path)) {
+                let write = operation.writes[path];
+                let what = write.map_or("the removal".to_owned(), |leaf| format!("write {leaf}"));
+                let (device, now) = (operation.device, values.get(key));
+                violated(
+                    Property::NoSilentLoss,
+                    format!(
+                        "{key:?}: {what} of {path} by device {device} is lost, and nobody who knew it decided so: {now:?}"
+                    ),
+                );
+            }
+        }
+        self.check_not_back(values);
+    }
+
+    /// Nothing is the server's that someone replaced who knew it, once that was at the server.
+    fn check_not_back(&self, values: &BTreeMap<Key, Value>) {
+        if self.was_set_back {
+            return;
+        }
+        for (key, value) in values {
+            let is_free = self.strategies.contains(&key.0) || self.decisions.contains_key(key);
+            if is_free {
+                continue;
+            }
+            for (path, leaf) in leaves(value) {
+                let replaced = self.operations.iter().enumerate().find(|(place, operation)| {
+                    operation.key == *key
+                        && operation.is_durable
+                        && operation.seen.get(&path) == Some(&leaf)
+                        && self.has_arrived(*place, &path)
+                        && !self.is_put_back(*place, &path, leaf)
+                });
+                if let Some((_, operation)) = replaced {
+                    violated(
+                        Property::NoSilentLoss,
+                        format!(
+                            "{key:?}: write {leaf} of {path} came back, though {operation:?} had replaced it"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
+    fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
+        let Operation { device, key, .. } = &self.operations[place];
+        self.operations[place..].iter().any(|later| {
+            later.device == *device && later.key == *key && later.writes.get(path) == Some(&Some(leaf))
+        })
+    }
+
+    /// Whether the server had what the operation made of this path.
+    fn has_arrived(&self, place: usize, path: &str) -> bool {
+        let operation = &self.operations[place];
+        match operation.writes.get(path).copied().flatten() {
+            Some(leaf) => self.arrived.contains(&leaf),
+            None => self.deleted.iter().any(|(key, device, operations)| {
+                *key == operation.key && *device == operation.device && *operations > place
+            }),
+        }
+    }
+}
+
+struct Check<'a> {
+    ledger: &'a Ledger,
+    values: &'a BTreeMap<Key, Value>,
+    kept: &'a BTreeMap<Key, Vec<String>>,
+    /// What operations, by their places, made of paths, and where that is as it should be.
+    settled: BTreeSet<(usize, &'a str)>,
+}
+
+impl<'a> Check<'a> {
+    /// What durable operations made of paths.
+    fn writes(&self) -> Vec<(usize, &'a str)> {
+        let operations = self.ledger.operations.iter().enumerate();
+        let durable = operations.filter(|(_, operation)| operation.is_durable);
+        durable
+            .flat_map(|(place, operation)| operation.writes.keys().map(move |path| (place, path.as_str())))
+            .collect()
+    }
+
+    /// Finds all that is settled: by itself, or because something that is has taken its place.
+    fn settle(&mut self) {
+        let mut left = self.writes();
+        loop {
+            let before = left.len();
+            left.retain(|(place, path)| {
+                let is_settled = self.is_settled(*place, path) || self.is_succeeded(*place, path);
+                if is_settled {
+                    self.settled.insert((*place, path));
+                }
+                !is_settled
+            });
+            if left.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether what the operation made of the path is where it should be.
+    fn is_settled(&self, place: usize, path: &str) -> bool {
+        let ledger = self.ledger;
+        let operation = &ledger.operations[place];
+        let key = &operation.key;
+        if ledger.strategies.contains(&key.0) {
+            return true;
+        }
+        let now = self.values.get(key).map(leaves).unwrap_or_default();
+        let kept = self.kept.get(key);
+        match operation.writes.get(path).copied().flatten() {
+            Some(leaf) => {
+                let is_kept = || kept.is_some_and(|texts| texts.iter().any(|text| has_number(text, leaf)));
+                now.get(path) == Some(&leaf)
+                    || is_kept()
+                    || ledger.decided.contains(&leaf)
+                    || ledger.set_back.contains(&leaf)
+            }
+            None => {
+                !now.contains_key(path)
+                    || kept.is_some()
+                    || ledger.was_set_back
+                    || ledger.decisions.get(key).is_some_and(|decided| *decided > place)
+            }
+        }
+    }
+
+    /// Whether an operation has taken the place of what this one made of the path, and that is settled.
+    fn is_succeeded(&self, place: usize, path: &str) -> bool {
+        let operation = &self.ledger.operations[place];
+        let leaf = operation.writes.get(path).copied().flatten();
+        let mut others = self.ledger.operations.iter().enumerate();
+        others.any(|(other, later)| {
+            if other == place || later.key != operation.key || !later.is_durable {
+                return false;
+            }
+            let made = later.writes.get(path).copied().flatten();
+            let succeeds = match leaf {
+                Some(leaf) => later.replaces.contains(&leaf),
+                // Someone gave the path a leaf who saw none there, and it is not the one that was removed.
+                None => {
+                    made.is_some_and(|made| !operation.replaces.contains(&made))
+                        && !later.seen.contains_key(path)
+                }
+            };
+            succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
+        })
+    }
+}
+
+fn has_number(text: &str, number: u64) -> bool {
+    let digits = number.to_string();
+    text.match_indices(&digits).any(|(at, _)| {
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        !is_digit(before) && !is_digit(text.as_bytes().get(at + digits.len()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const LEFT: u64 = 1_001;
+    const RIGHT: u64 = 2_001;
+    const LATER: u64 = 2_002;
+
+    fn key() -> Key {
+        ("files".into(), "i".into())
+    }
+
+    fn item(leaf: u64) -> Value {
+        json!({"id": "i", "a": leaf})
+    }
+
+    /// Devices that each have one page and one burst after the other; each burst is durable at once.
+    #[derive(Default)]
+    struct Devices {
+        ledger: Ledger,
+        bursts: [Vec<Burst>; 2],
+        effects: Vec<(Key, Option<Value>)>,
+    }
+
+    impl Devices {
+        fn changes(&mut self, device: usize, before: Option<Value>, after: Option<Value>) {
+            let n = self.bursts[device].len() as u64 + 1;
+            let operation = Operation::new(device, key(), before.as_ref(), after.as_ref(), false);
+            self.ledger.dispatched((device, "page", n), vec![operation]);
+            let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
+            self.bursts[device].push(burst);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+        }
+
+        fn brings(&mut self, device: usize, value: Option<Value>) {
+            self.effects.push((key(), value));
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+        }
+
+        /// What is wrong where the server has this, and devices keep these texts.
+        fn broken(&self, now: Option<Value>, kept: &[&str]) -> Option<String> {
+            let values = now.map(|now| (key(), now)).into_iter().collect();
+            let texts: Vec<String> = kept.iter().map(|text| (*text).to_owned()).collect();
+            let kept = [(key(), texts)].into_iter().filter(|(_, texts)| !texts.is_empty()).collect();
+            let check = || self.ledger.check(&values, &kept, |_| true);
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).err()?;
+            panic.downcast_ref::<String>().cloned()
+        }
+    }
+
+    #[track_caller]
+    fn assert_broken(broken: Option<String>, part: &str) {
+        assert!(broken.as_ref().is_some_and(|text| text.contains(part)), "{broken:?}");
+    }
+
+    #[test]
+    fn a_write_that_another_replaced_without_having_seen_it_is_lost() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, None, Some(item(RIGHT)));
+        assert_broken(devices.broken(Some(item(RIGHT)), &[]), "write 1001 of /a by device 0 is lost");
+        assert_eq!(devices.broken(Some(item(RIGHT)), &[r#"{"remote":{"value":{"a":1001}}}"#]), None);
+        devices.ledger.decided(&key(), &[&item(LEFT)]);
+        assert_eq!(devices.broken(Some(item(RIGHT)), &[]), None);
+    }
+
+    #[test]
+    fn a_write_that_was_replaced_by_one_that_had_seen_it_may_go_but_not_come_back() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, Some(item(LEFT)), Some(item(RIGHT)));
+        devices.changes(1, Some(item(RIGHT)), Some(item(LATER)));
+        devices.brings(1, Some(item(LATER)));
+        assert_eq!(devices.broken(Some(item(LATER)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 2002 of /a by device 1 is lost");
+        assert_broken(devices.broken(None, &[]), "is lost");
+        // Another one that is fine hides no write that came back.
+        devices.changes(0, Some(item(LATER)), Some(json!({"id": "i", "a": LATER, "b": 1_002})));
+        let both = json!({"id": "i", "a": RIGHT, "b": 1_002});
+        assert_broken(devices.broken(Some(both), &[]), "is lost");
+    }
+
+    #[test]
+    fn a_deleted_item_does_not_come_back() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(1, Some(item(LEFT)), None);
+        devices.brings(1, None);
+        assert_eq!(devices.broken(None, &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "the removal of /a by device 1 is lost");
+        devices.changes(0, None, Some(item(1_003)));
+        assert_eq!(devices.broken(Some(item(1_003)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "is lost");
+    }
+
+    #[test]
+    fn elements_of_lists_are_told_apart() {
+        let list = |elements: Value| json!({"id": "i", "list": elements});
+        let mut devices = Devices::default();
+        let one = list(json!([{"id": "x", "t": LEFT}]));
+        devices.changes(0, None, Some(one.clone()));
+        devices.changes(1, Some(one), Some(list(json!([{"id": "x", "t": LEFT}, {"id": "y", "t": RIGHT}]))));
+        assert_broken(devices.broken(Some(list(json!([{"id": "y", "t": RIGHT}]))), &[]), "/list/@\"x\"/t");
+        let both = list(json!([{"id": "y", "t": RIGHT}, {"id": "x", "t": LEFT}]));
+        assert_eq!(devices.broken(Some(both), &[]), None);
+    }
+
+    #[test]
+    fn tabs_of_one_device_replace_each_others_writes() {
+        let mut devices = Devices::default();
+        devices.changes(0, None, Some(item(LEFT)));
+        devices.changes(0, None, Some(item(1_002)));
+        assert_eq!(devices.broken(Some(item(1_002)), &[]), None);
+        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 1002");
+    }
+}
