@@ -46,6 +46,7 @@ class Outcome:
     version: int | None
     results: list[Answer]  # in the order of the mutations
     changes: list[Change]  # applied now, for the signal
+    fresh: list[Answer]  # those of the results that were not given before
 
 
 #: How often a push is decided at most. It is decided anew where an item that it was to change was changed
@@ -167,7 +168,10 @@ class _Draft:
         named = [_item(mutation) for mutation in self.request.mutations]
         every = given | answers
         return Outcome(
-            version or _newest_complete(given, named), [every[item].answer for item in named], changes
+            version or _newest_complete(given, named),
+            [every[item].answer for item in named],
+            changes,
+            [given.answer for given in answers.values()],
         )
 
     def _still_holds(
