@@ -159,7 +159,7 @@ def production(tmp_path: Path, database: Database) -> Iterator[MakeApp]:
 
     yield make
     for app in apps:
-        state_of(app).store.engine.dispose()
+        state_of(app).close()
 
 
 def test_without_tables_it_says_503_and_the_log_says_what_to_do(

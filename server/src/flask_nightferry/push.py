@@ -6,6 +6,7 @@ Effects and answers are one database transaction, and that transaction has at mo
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,11 +46,17 @@ class Outcome:
     version: int | None
     results: list[Answer]  # in the order of the mutations
     changes: list[Change]  # applied now, for the signal
+    fresh: list[Answer]  # those of the results that were not given before
 
 
 #: How often a push is decided at most. It is decided anew where an item that it was to change was changed
 #: meanwhile. That item is in conflict then, so the second time is nearly always the last.
 ROUNDS = 5
+
+#: The share of pushes that look for versions to forget. Each forgets far more than are made until the next.
+FORGET_SHARE = 0.05
+
+_random = random.SystemRandom()
 
 
 def push(
@@ -120,7 +127,8 @@ class _Draft:
                 if isinstance(m, Mutation) and m.base is not None and m.base != self._seen(m)
             ]
         )
-        self._forgettable = find_forgettable(connection, self._history, horizon)
+        if _random.random() < FORGET_SHARE:
+            self._forgettable = find_forgettable(connection, self._history, horizon)
 
     def decide(self, reading: ReadOnly) -> None:
         """Decides about the mutations that were looked up. Holds no connection: a hook may take its time.
@@ -150,7 +158,9 @@ class _Draft:
         with in_one_trip(connection):
             if version is not None:
                 keep_version(connection, history.tenant, version)
-                connection.execute(upsert(connection, items), [self._row(change) for change in changes])
+                connection.execute(
+                    upsert(connection.dialect.name, items), [self._row(change) for change in changes]
+                )
             if self._forgettable:
                 forget(connection, history.tenant, self._forgettable)
             kept = [answers[_item(m)] for m in fresh if not _names_no_item(m)]
@@ -158,7 +168,10 @@ class _Draft:
         named = [_item(mutation) for mutation in self.request.mutations]
         every = given | answers
         return Outcome(
-            version or _newest_complete(given, named), [every[item].answer for item in named], changes
+            version or _newest_complete(given, named),
+            [every[item].answer for item in named],
+            changes,
+            [given.answer for given in answers.values()],
         )
 
     def _still_holds(

@@ -6,6 +6,7 @@ can't take one now gets a later one instead. Nothing waits for a socket: not a p
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import selectors
@@ -17,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wsproto import WSConnection
-from wsproto.events import CloseConnection, Event, Ping, TextMessage
+from wsproto.events import CloseConnection, Event, Ping
+from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import ProtocolError
 
 from .errors import ApiError
@@ -251,7 +253,7 @@ class _Loop:
                 self._send(live, first)
             else:
                 live.told = max(live.told, first or 0)
-                self._send(live, _message(first))
+                self._write(live, poke_frame(first))
         for live, events in self._ready:
             if events & selectors.EVENT_READ:
                 self._read(live, now)
@@ -261,7 +263,10 @@ class _Loop:
             for live in self._by_tenant.get(tenant, ()):
                 self._offer(live, offered)
         for live in [live for live in self._due if live.next_poke <= now and not live.unsent]:
-            self._poke(live, now)
+            if live.closing:
+                self._due.discard(live)
+            else:
+                self._poke(live, now)
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
             for lives in [*self._by_tenant.values()]:
@@ -278,7 +283,7 @@ class _Loop:
         self._due.discard(live)
         live.told, live.pending = live.pending, 0
         live.next_poke = now + POKE_SECONDS
-        self._send(live, _message(live.told))
+        self._write(live, poke_frame(live.told))
 
     def _sweep(self, live: LiveSocket, now: float) -> None:
         if live.closing or now - live.heard >= 2 * PING_SECONDS:
@@ -312,13 +317,15 @@ class _Loop:
             self._drop(live)
 
     def _send(self, live: LiveSocket, event: Event) -> None:
-        if live.sock.fileno() < 0:
-            return
         try:
-            live.unsent += live.ws.send(event)
+            self._write(live, live.ws.send(event))
         except ProtocolError:
             self._drop(live)
+
+    def _write(self, live: LiveSocket, data: bytes) -> None:
+        if live.sock.fileno() < 0:
             return
+        live.unsent += data
         if len(live.unsent) > 65_536:
             self._drop(live)  # it pings, and takes no answer
             return
@@ -351,5 +358,8 @@ class _Loop:
         self._release()
 
 
-def _message(version: int | None) -> TextMessage:
-    return TextMessage(data=text_of({"version": version}))
+@functools.lru_cache(maxsize=16)
+def poke_frame(version: int | None) -> bytes:
+    """A poke as it goes to every socket. Without extensions, a server's frame is the same on each."""
+    text = text_of({"version": version})
+    return bytes(FrameProtocol(client=False, extensions=[]).send_data(text, fin=True))
