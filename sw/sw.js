@@ -8,7 +8,7 @@ const CACHES = "nightferry-wasm-";
 const CACHE = CACHES + __NIGHTFERRY_BUILD__;
 const settings = new URL(self.location).searchParams;
 const name = settings.get("name") ?? "nightferry";
-const api = settings.get("api") ?? "/nightferry";
+const api = new URL(settings.get("api") ?? "/nightferry", location.href).href;
 
 const state = {
   /** Resolves once this worker is the only one of its database. */

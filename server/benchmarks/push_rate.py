@@ -32,17 +32,17 @@ def main() -> None:
     rates: dict[bool, list[float]] = {True: [], False: []}
     with private_server() as server, psycopg.connect(plain(server), autocommit=True) as connection:
         for round_ in range(ROUNDS):
-            for early in (True, False):
-                schema = f"round_{round_}_{'early' if early else 'late'}"
+            for lock_first in (True, False):
+                schema = f"round_{round_}_{'first' if lock_first else 'last'}"
                 connection.execute(f"CREATE SCHEMA {schema}")
                 config = {"NIGHTFERRY_DATABASE_URL": within_schema(server, schema)}
                 config |= {"NIGHTFERRY_CREATE_TABLES": True}
                 with (
                     tempfile.TemporaryDirectory() as folder,
-                    gunicorn(Path(folder), config, processes=4, early_lock=early) as address,
+                    gunicorn(Path(folder), config, processes=4, lock_first=lock_first) as address,
                 ):
                     Remote(address, "first").push(put("first", 1))
-                    rates[early].append(measure("early lock" if early else "late lock ", address))
+                    rates[lock_first].append(measure("lock first" if lock_first else "lock last ", address))
     print(f"ratio: {statistics.mean(rates[False]) / statistics.mean(rates[True]):.1f}")
 
 

@@ -66,7 +66,7 @@ def number_naively() -> None:
     push.keep_version = keep  # type: ignore[attr-defined]
 
 
-def lock_early() -> None:
+def lock_before_hooks() -> None:
     """Pushes of a tenant one after the other, hooks included, whatever the process."""
     push_unlocked = api.push  # type: ignore[attr-defined]
 
@@ -85,8 +85,8 @@ def make_app() -> Flask:
     hold_transactions_of_the_holder(settings["hold"])
     if settings["naive"]:
         number_naively()
-    if settings["early_lock"]:
-        lock_early()
+    if settings["lock_first"]:
+        lock_before_hooks()
     app = Flask("served", instance_path=settings["instance"])
     app.config.update(settings["config"])
     nightferry = Nightferry(app, authenticate=authenticate)

@@ -45,12 +45,12 @@ def gunicorn(
     processes: int = 1,
     threads: int = 16,
     naive: bool = False,
-    early_lock: bool = False,
+    lock_first: bool = False,
     hold: float = 0,
 ) -> Iterator[Address]:
     """gunicorn with `served_app.py`; its log is `gunicorn.log` in the folder."""
     settings = {"instance": str(folder / "instance"), "config": config, "hold": hold}
-    settings |= {"naive": naive, "early_lock": early_lock}
+    settings |= {"naive": naive, "lock_first": lock_first}
     with (
         socket.create_server(("127.0.0.1", 0), backlog=128) as listener,
         (folder / "gunicorn.log").open("wb") as log,

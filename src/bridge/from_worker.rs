@@ -376,10 +376,15 @@ pub fn warning(code: &str, message: &str) -> String {
     text(FromWorker::Warning { code: code.into(), message: message.into() })
 }
 
-/// The state of the whole at `now`; unfinished while something is pending, or the server was not reached.
-pub fn status(status: &Status, now: u64) -> String {
+/// While the server pokes the worker, pages wake it so often, in ms: a browser ends a worker that hears of no page.
+const LIVE_MS: u64 = 20_000;
+
+/// The state of the whole at `now`; unfinished while something is pending, or the server was not reached. `is_live` says
+/// whether the server pokes the worker.
+pub fn status(status: &Status, is_live: bool, now: u64) -> String {
     let unfinished = status.pending > 0 || status.connection != Connection::Online;
-    let wake_in = status.auto_sync.next_sync_at.map(|at| at.saturating_sub(now));
+    let sync_in = status.auto_sync.next_sync_at.map(|at| at.saturating_sub(now));
+    let wake_in = sync_in.into_iter().chain(is_live.then_some(LIVE_MS)).min();
     text(FromWorker::Status { unfinished, wake_in, status: status.clone() })
 }
 

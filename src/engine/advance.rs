@@ -6,7 +6,7 @@ use super::messages::view;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
 use super::storage::Purpose;
-use super::uplink::{Context, Failure, Outcome, Page, PushEnded, Reception, Step};
+use super::uplink::{Context, Failure, LiveStep, Outcome, Page, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
 use crate::collect;
@@ -41,6 +41,7 @@ impl Engine {
             self.uplink.contact();
         }
         self.send();
+        self.keep_live();
         self.clients.answer_waiters(view!(self));
         self.clients.post_acks(self.now.tick);
         if self.clients.is_report_due(self.now.tick) {
@@ -414,6 +415,19 @@ impl Engine {
         }
         let kept = self.uplink.take_kept(self.now);
         self.storage.add_standalone(kept);
+    }
+
+    /// Opens and closes the live connection.
+    fn keep_live(&mut self) {
+        let (is_any_awake, slices) = (self.clients.is_any_awake(), self.settings.slices());
+        match self.uplink.poll_live(is_any_awake, slices, self.now.tick) {
+            Some(LiveStep::Open(live)) => {
+                let hello = self.uplink.live_hello();
+                self.outputs.push_back(Output::OpenLive { live, hello });
+            }
+            Some(LiveStep::Close) => self.outputs.push_back(Output::CloseLive),
+            None => {}
+        }
     }
 
     /// Whether another page of a pull may be taken: so many may wait to be written, and no more.

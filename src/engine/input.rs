@@ -27,6 +27,10 @@ pub enum Input {
     Migrated(Result<(), StoreError>),
     /// [`Output::Request`] finished.
     Answered { request: u64, answer: Result<Response, NetworkError> },
+    /// The server said something on the live connection of this number.
+    Poked { live: u64, text: String },
+    /// The live connection of this number ended, or could not be made.
+    LiveEnded { live: u64 },
     /// A deadline passed.
     Timeout,
     /// The browser woke the worker (Background Sync): there is a network, or some time has passed.

@@ -151,7 +151,9 @@ impl Engine {
         }
         let sync = self.settings.poll_timeout().filter(|_| self.is_running());
         let sync = sync.map(|at| Deadline { at, reason: Reason::AutoSync });
-        Output::Wait(self.deadline().into_iter().chain(sync).min())
+        let live = self.uplink.live_timeout(self.now.tick).filter(|_| self.is_running());
+        let live = live.map(|at| Deadline { at, reason: Reason::Live });
+        Output::Wait(self.deadline().into_iter().chain(sync).chain(live).min())
     }
 
     /// Whether the worker has to be kept alive: something is being done, or will be within `within` ms.
@@ -218,6 +220,8 @@ impl Engine {
             Input::Migrated(result) => self.migrated(result),
             Input::Answered { request, answer } => self.answered(request, uplink::Reception::Some(answer)),
             Input::BackgroundSync => self.background_sync(),
+            Input::Poked { live, text } => self.uplink.poked(live, &text),
+            Input::LiveEnded { live } => self.uplink.live_ended(live, self.now.tick, &mut self.rng),
         }
     }
 

@@ -24,6 +24,11 @@ pub enum Output {
     RequestBackgroundSync,
     /// Give the request up; it needs no report any more.
     Cancel { request: u64 },
+    /// Open a live connection (a WebSocket) to the API's `/live`, and say `hello` first. What comes is reported by
+    /// [`super::Input::Poked`], its end by [`super::Input::LiveEnded`].
+    OpenLive { live: u64, hello: String },
+    /// Close the live connection. It needs no report any more.
+    CloseLive,
     /// Nothing more to do until the deadline or the next input.
     Wait(Option<Deadline>),
 }
@@ -50,6 +55,8 @@ pub enum Reason {
     Report,
     /// Auto-sync. It alone keeps no worker alive: a page that is open wakes it.
     AutoSync,
+    /// The live connection is tried again. It keeps no worker alive.
+    Live,
     /// Metrics are stored.
     Metrics,
 }

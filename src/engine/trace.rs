@@ -35,6 +35,8 @@ impl Display for Input {
             Input::Answered { request, answer: Err(error) } => {
                 write!(f, "request {request} failed: {}", error.0)
             }
+            Input::Poked { live, text } => write!(f, "is told on live connection {live}: {text}"),
+            Input::LiveEnded { live } => write!(f, "live connection {live} has ended"),
             Input::Timeout => f.write_str("its deadline has come"),
             Input::BackgroundSync => f.write_str("is woken by the browser"),
         }
@@ -65,6 +67,8 @@ impl Display for Output {
                 write!(f, "request {request}: {path} {}", body.as_deref().unwrap_or_default())
             }
             Output::RequestBackgroundSync => f.write_str("asks the browser to wake it"),
+            Output::OpenLive { live, hello } => write!(f, "live connection {live}: {hello}"),
+            Output::CloseLive => f.write_str("closes the live connection"),
             Output::Cancel { request } => write!(f, "gives request {request} up"),
             Output::Wait(None) => f.write_str("waits"),
             Output::Wait(Some(deadline)) => write!(f, "waits {deadline}"),

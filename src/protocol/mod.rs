@@ -2,11 +2,13 @@
 //! `tests/wire/`, which the server's tests read too.
 
 mod error;
+mod live;
 mod pull;
 mod push;
 
 use crate::json::number;
 pub use error::{ServerError, read_error};
+pub use live::{live_hello, read_poke};
 pub use pull::{PullAnswer, PullRequest, read_pull};
 pub use push::{PushAnswer, PushResult, Sender, Verdict, mutation_bytes, push_request, read_push};
 

@@ -5,6 +5,7 @@
 #[cfg(feature = "conformance")]
 mod conformance;
 mod database;
+mod live;
 mod network;
 mod platform;
 mod worker;

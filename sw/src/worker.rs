@@ -1,6 +1,7 @@
 //! The driver of the engine: passes inputs to it, performs its outputs, and holds events open while there is work.
 
 use crate::database::{self, Database, read};
+use crate::live::Live;
 use crate::network;
 use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
@@ -60,6 +61,8 @@ struct Worker {
     timer: RefCell<Option<(Deadline, Timeout)>>,
     /// The request in flight. There is at most one.
     in_flight: Cell<Option<(u64, AbortController)>>,
+    /// The live connection. There is at most one.
+    live: RefCell<Option<Live>>,
     /// True while the database is being opened again.
     opening: Cell<bool>,
     /// The number of the present engine. Results of an earlier engine's outputs are dropped.
@@ -85,6 +88,7 @@ impl Worker {
             database: RefCell::new(Some(database)),
             timer: RefCell::default(),
             in_flight: Cell::default(),
+            live: RefCell::default(),
             opening: Cell::default(),
             life: Cell::default(),
             trace,
@@ -172,6 +176,8 @@ impl Worker {
             Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
             Output::Migrate { stores } => self.migrate(stores),
             Output::Request { request, path, body } => self.request(request, path, body),
+            Output::OpenLive { live, hello } => self.open_live(live, hello),
+            Output::CloseLive => drop(self.live.take()),
             Output::Cancel { request } => {
                 if let Some(controller) = self.ended(request) {
                     controller.abort();
@@ -297,6 +303,7 @@ impl Worker {
         if let Some((_, controller)) = self.in_flight.take() {
             controller.abort();
         }
+        drop(self.live.take());
         self.database.replace(Some(database));
         self.engine.replace(engine);
         self.life.set(self.life.get() + 1);
@@ -321,6 +328,13 @@ impl Worker {
         }
         self.in_flight.set(Some((in_flight, controller)));
         None
+    }
+
+    fn open_live(&'static self, live: u64, hello: String) {
+        let life = self.life.get();
+        let heard = move |text| self.report(life, Input::Poked { live, text });
+        let ended = move || self.report(life, Input::LiveEnded { live });
+        self.live.replace(Some(Live::open(&self.api, hello, heard, ended)));
     }
 
     fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {

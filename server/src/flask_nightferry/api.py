@@ -54,6 +54,10 @@ def push_view() -> Response:
     message = wire.push_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
+    if state.config.read_replica:
+        raise ApiError(
+            "unavailable", "This server answers reads only. Nothing was changed; send again later."
+        )
     now = time.time_ns() // 1_000_000
     with state.admission.admit(principal.tenant), _rebuilds_logged(principal, message.client):
         horizon = now - state.config.horizon_ms
@@ -74,7 +78,7 @@ def pull_view() -> Response:
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     with _rebuilds_logged(principal, message.client):
-        page = pull(state.store, principal, message)
+        page = pull(state.store, principal, message, state.config.read_replica)
     return _reply(principal, **page)
 
 

@@ -27,10 +27,12 @@ mod answers;
 mod classify;
 mod deferrals;
 mod line;
+mod live;
 mod pull;
 mod wait;
 
 pub use classify::{Class, Failure, classify};
+pub use live::LiveStep;
 pub use pull::Page;
 
 use super::clock::Now;
@@ -45,6 +47,7 @@ use crate::units::{Position, PushNo, Tick, Version};
 use answers::{ReadAnswers, read_answers, withdrawn_row};
 use deferrals::Deferrals;
 use line::Line;
+use live::Live;
 use pull::Pull;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -167,6 +170,7 @@ pub struct Uplink {
     part: Option<usize>,
     line: Line,
     pull: Pull,
+    live: Live,
     /// The last request that brought something was a page of a pull: a push that is due goes first.
     has_pulled: bool,
     /// The newest version that the server has answered a push with.
@@ -316,6 +320,41 @@ impl Uplink {
         self.pull.end_rebuild();
     }
 
+    /// What is to be done about the live connection, where pages are awake or are not.
+    pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
+        let is_known = self.principal.is_some() && !self.is_signed_out;
+        let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
+        self.live.poll(is_wanted && (self.live.is_open() || !self.is_down()), now)
+    }
+
+    /// What the device says first on the live connection.
+    pub fn live_hello(&self) -> String {
+        protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
+    }
+
+    /// The server said on the live connection that it has something newer.
+    pub fn poked(&mut self, live: u64, text: &str) {
+        let Some(version) = protocol::read_poke(text).filter(|_| self.live.spoke(live)) else { return };
+        if let Some(version) = version.filter(|version| self.pull.is_news(*version)) {
+            self.pull.told_of(version);
+            self.contact();
+        }
+    }
+
+    pub fn live_ended(&mut self, live: u64, now: Tick, rng: &mut Rng) {
+        self.live.ended(live, now, rng);
+    }
+
+    /// Whether the server pokes the device.
+    pub fn is_live(&self) -> bool {
+        self.live.is_open()
+    }
+
+    /// When the live connection is tried again.
+    pub fn live_timeout(&self, now: Tick) -> Option<Tick> {
+        self.live.poll_timeout(now)
+    }
+
     /// How far a pull of several pages is.
     pub fn pull_progress(&self) -> Option<SyncProgress> {
         self.pull.progress()
@@ -407,7 +446,7 @@ impl Uplink {
             false if wants => self.ask(Question::Identity),
             false => Step::Nothing,
             true if is_doubtful && wants => self.ask(Question::Health),
-            true if !self.operations().is_empty() => self.push_again(),
+            true if !self.operations().is_empty() => self.push_again(context.replica),
             true if pulls_first => self.ask(Question::Page(pulled)),
             true if !chosen.is_empty() => self.prepare(chosen, rng),
             // The next page is asked for as soon as it may be.
@@ -476,7 +515,7 @@ impl Uplink {
         Step::Prepare(push)
     }
 
-    fn push_again(&mut self) -> Step {
+    fn push_again(&mut self, replica: &Replica) -> Step {
         let Some(push) = &self.push else { return Step::Nothing };
         if !self.is_written {
             self.state = State::Preparing;
@@ -491,7 +530,10 @@ impl Uplink {
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
-        let body = protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count]);
+        let body =
+            protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count], |operation| {
+                replica.base_of(operation)
+            });
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }
@@ -503,7 +545,10 @@ impl Uplink {
             State::Asking { question: Question::Page(_), .. } => self.pull.expected_bytes(),
             _ => 0,
         };
-        let timeout = |bytes| self.line.timeout(bytes + expected);
+        let timeout = |bytes| match expected {
+            0 => self.line.timeout(bytes),
+            _ => self.line.answer_timeout(expected),
+        };
         let deadline = self.flight().map(|flight| now.plus(timeout(flight.bytes)));
         if let (State::Asking { flight, .. } | State::Pushing { flight, .. }, Some(deadline)) =
             (&mut self.state, deadline)

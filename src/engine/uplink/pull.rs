@@ -43,6 +43,8 @@ pub struct Pull {
     mine: Vec<Version>,
     /// The newest version that the device was told of.
     newest: Option<Version>,
+    /// The server's newest version when a pull ended last.
+    reached: Option<Version>,
     repeats: u32,
     /// Someone wants the server's changes, or more pages follow.
     is_due: bool,
@@ -147,6 +149,11 @@ impl Pull {
         self.progress.filter(|_| self.is_due)
     }
 
+    /// Whether a pull may bring something of this version.
+    pub fn is_news(&self, version: Version) -> bool {
+        self.reached < Some(version)
+    }
+
     /// The server has this version.
     pub fn told_of(&mut self, version: Version) {
         self.newest = self.newest.max(Some(version));
@@ -206,6 +213,7 @@ impl Pull {
         } else {
             self.retry.succeeded();
             if !more {
+                self.reached = version;
                 self.repeats = 0;
                 self.newest = None;
             }

@@ -206,6 +206,7 @@ impl World {
                     self.check_one_transaction(&writes);
                     self.work(Work::Store { txn, writes });
                 }
+                Output::OpenLive { .. } | Output::CloseLive => {}
                 Output::RequestBackgroundSync => self.asked_to_be_woken = true,
                 Output::Load { load, wanted, slices } => self.work(Work::Load { load, wanted, slices }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),
