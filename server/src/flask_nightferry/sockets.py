@@ -60,8 +60,8 @@ class LiveSocket:
     pending: int = 0
     #: The newest version that it was poked with.
     last_poke: int = 0
-    #: Monotonic seconds: when the next poke may go, when something was last received, when it was last pinged,
-    #: when it was opened.
+    #: Monotonic seconds: when the next poke may go, when something was last received, when it was last
+    #: pinged, when it was opened.
     next_poke: float = 0.0
     last_received: float = field(default_factory=time.monotonic)
     pinged: float = field(default_factory=time.monotonic)
