@@ -46,7 +46,7 @@ def main() -> None:
             time.sleep(PAUSE_SECONDS)
             taken, answered = push(phone, number)
             pushes.append(taken)
-            pokes.append(all_heard(listeners) - answered)
+            pokes.append(all_poked(listeners) - answered)
         print(f"a push, {SOCKETS} sockets:    {shown(pushes)}")
         print(f"its answer to last poke: {shown(pokes)}")
 
@@ -60,7 +60,7 @@ def push(phone: Remote, number: int) -> tuple[float, float]:
 
 
 def listener(address: Address, number: int) -> socket.socket:
-    """A device that has heard its first poke."""
+    """A device that has pokes its first poke."""
     sock = socket.create_connection(address)
     sock.sendall(
         b"GET /nightferry/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -76,8 +76,8 @@ def listener(address: Address, number: int) -> socket.socket:
     return sock
 
 
-def all_heard(listeners: list[socket.socket]) -> float:
-    """When each of the devices has heard something."""
+def all_poked(listeners: list[socket.socket]) -> float:
+    """When each of the devices has pokes something."""
     with selectors.DefaultSelector() as selector:
         for sock in listeners:
             selector.register(sock, selectors.EVENT_READ, sock)

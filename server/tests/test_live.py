@@ -57,10 +57,10 @@ class Ear:
 
     def heard_by(self, version: int) -> list[int]:
         """The pokes up to this version."""
-        heard = []
-        while not heard or heard[-1] < version:
-            heard.append(self.poke())
-        return heard
+        pokes = []
+        while not pokes or pokes[-1] < version:
+            pokes.append(self.poke())
+        return pokes
 
     def closed_with(self) -> tuple[int, str | None]:
         try:
@@ -212,10 +212,10 @@ def test_pokes_are_coalesced_and_the_newest_counts(
     ear, phone = listen(port), Device(app)
     ear.poke()
     versions = [phone.push(put(str(number), 1))[0]["version"] for number in range(10)]
-    heard = ear.heard_by(versions[-1])
-    assert heard[-1] == versions[-1]
-    assert len(heard) < len(versions)
-    assert heard == sorted(set(heard))
+    pokes = ear.heard_by(versions[-1])
+    assert pokes[-1] == versions[-1]
+    assert len(pokes) < len(versions)
+    assert pokes == sorted(set(pokes))
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
@@ -378,12 +378,12 @@ def test_a_stuck_socket_slows_neither_pushes_nor_others(
     monkeypatch.setattr(sockets, "poke_frame", lambda v: frames.send_data("x" * 50_000 + str(v), fin=True))
     phone, ear = Device(app), listen(port)
     with stuck(port):
-        last, heard = 0, ""
+        last, poke = 0, ""
         began = time.monotonic()
         for number in range(150):
             last = phone.push(put(str(number), 1))[0]["version"]
-            while str(last) not in (heard := ear.socket.receive(timeout=PATIENCE) or "gone"):
-                assert heard != "gone"
+            while str(last) not in (poke := ear.socket.receive(timeout=PATIENCE) or "gone"):
+                assert poke != "gone"
         slow = time.monotonic() - began
     assert slow < PATIENCE
 
