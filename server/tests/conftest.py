@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,3 +195,17 @@ def error_of(response: TestResponse) -> tuple[int, str]:
     assert set(body["error"]) == {"code", "message", "retryable"} | slices
     assert response.headers["Cache-Control"] == "no-store"
     return response.status_code, body["error"]["code"]
+
+
+#: How long a test waits for a state.
+SECONDS = 20
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for a state."""
+    waiting = threading.Event()
+    for _ in range(SECONDS * 100):
+        if condition():
+            return
+        waiting.wait(0.01)
+    raise AssertionError("the state was not reached")

@@ -32,28 +32,49 @@ START_SECONDS = 30
 @contextmanager
 def private_server() -> Iterator[URL]:
     """Starts a server and gives the URL of its one database."""
-    programs = find_programs()
+    with _folder() as folder:
+        _run("initdb", ["--pgdata", folder / "data", *_INITDB], folder)
+        with _started(folder) as url:
+            yield url
+
+
+@contextmanager
+def standby(primary: URL) -> Iterator[URL]:
+    """Starts a read replica of a private server, and gives the URL of its database."""
+    with _folder() as folder:
+        source = ["--host", primary.query["host"], "--username", primary.username, "--checkpoint", "fast"]
+        _run("pg_basebackup", ["--pgdata", folder / "data", "--write-recovery-conf", *source], folder)
+        with _started(folder) as url:
+            yield url
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="nightferry-pg-"))
     try:
         account = _account()
         if account:
             os.chown(folder, account["user"], account["group"])
-        _run([programs / "initdb", "--pgdata", folder / "data", *_INITDB], folder, account)
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        arguments = [programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=folder, **account)
-        try:
-            url = URL.create("postgresql+psycopg", "nightferry", database="postgres").update_query_dict(
-                {"host": str(folder)}
-            )
-            _wait_until_ready(server, url, folder / "log")
-            yield url
-        finally:
-            server.send_signal(signal.SIGINT)  # a fast shutdown, which ends connections
-            server.wait(timeout=START_SECONDS)
+        yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[URL]:
+    """Runs the server whose data are in the folder."""
+    settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    arguments = [find_programs() / "postgres", "-D", folder / "data", "-k", folder, *settings]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=folder, **_account())
+    try:
+        url = URL.create("postgresql+psycopg", "nightferry", database="postgres")
+        url = url.update_query_dict({"host": str(folder)})
+        _wait_until_ready(server, url, folder / "log")
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)  # a fast shutdown, which ends connections
+        server.wait(timeout=START_SECONDS)
 
 
 def find_programs() -> Path:
@@ -92,10 +113,11 @@ def _account() -> dict[str, Any]:
     raise RuntimeError(f"PostgreSQL does not run as root, and there is no user {' or '.join(USERS)}.")
 
 
-def _run(arguments: list[Any], folder: Path, account: dict[str, Any]) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False, **account)
+def _run(program: str, arguments: list[Any], folder: Path) -> None:
+    command = [find_programs() / program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, **_account())
     if done.returncode != 0:
-        raise RuntimeError(f"{arguments[0]} failed: {done.stderr}")
+        raise RuntimeError(f"{program} failed: {done.stderr}")
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], url: URL, log: Path) -> None:

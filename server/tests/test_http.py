@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -289,6 +291,19 @@ def test_f43_a_body_over_the_limit_is_413_and_names_it(device: Device) -> None:
     assert error_of(device.raw("push", b" " * LIMIT)) == (400, "invalid_json")
 
 
+def test_f43_a_bomb_costs_no_more_than_the_limit(device: Device) -> None:
+    deflater = zlib.compressobj(9, wbits=31)
+    zeros = b" " * (1024 * 1024)
+    bomb = b"".join(deflater.compress(zeros) for _ in range(1024)) + deflater.flush()
+    assert len(bomb) < LIMIT
+    tracemalloc.start()
+    response = device.raw("push", bomb, Content_Encoding="gzip")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert error_of(response) == (413, "too_large")
+    assert peak < 4 * LIMIT
+
+
 def test_f43_a_body_without_a_length_is_limited_too(device: Device) -> None:
     class Endless:
         read_bytes = 0
@@ -357,6 +372,9 @@ def test_gzip_both_ways(device: Device) -> None:
     assert json.loads(gzip.decompress(page.data))["changes"][0]["value"] == "x" * 5000
     plain = device.raw("pull", json.dumps(device.pull_body({"files": None})), Accept_Encoding="gzip;q=0")
     assert "Content-Encoding" not in plain.headers
+    # A cache has to tell the two apart, whichever it got, and errors too.
+    refused = device.raw("pull", b"{}", Accept_Encoding="gzip")
+    assert (plain.headers["Vary"], refused.headers["Vary"]) == ("Accept-Encoding", "Accept-Encoding")
 
 
 @pytest.mark.parametrize(

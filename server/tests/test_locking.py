@@ -13,16 +13,25 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Database, Device, MakeApp, authenticate, delete, error_of, postgresql_only, put
+from conftest import (
+    SECONDS,
+    Database,
+    Device,
+    MakeApp,
+    authenticate,
+    delete,
+    error_of,
+    postgresql_only,
+    put,
+    until,
+)
 from flask import Flask
 from postgresql import plain
 from sqlalchemy import event, make_url, select, text
 
-from flask_nightferry import Change, Nightferry, admission, schema, store, versions
+from flask_nightferry import Change, Nightferry, admission, pokes, push, schema, store, versions
 from flask_nightferry.cursors import Cursor
 from flask_nightferry.state import state_of
-
-SECONDS = 20
 
 
 class Gate:
@@ -94,6 +103,28 @@ def test_what_was_changed_while_a_hook_ran_is_compared_again(gated: Flask, gate:
     assert quick.everything() == {("files", "slow"): 1, ("files", "a"): 3, ("files", "b"): 2}
     # Nothing but the item that was overtaken was decided anew, and a conflict asks no hook.
     assert gate.asked == ["slow", "a", "a", "b"]
+
+
+def test_what_is_changed_before_the_second_look_is_not_overwritten(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, other = Device(app), Device(app, client="laptop")
+    version = device.push(put("a", 1), put("b", 1))[0]["version"]
+    look, looks = push._Draft.look, []
+
+    def meanwhile(self: push._Draft, *args: Any) -> None:
+        looks.append(self)
+        mine = self.request.client == device.client
+        if mine and len(looks) == 3:  # the other's push was the second
+            other.push(put("b", "other", base=version))
+        look(self, *args)
+        if mine and len(looks) == 1:
+            other.push(put("a", "other", base=version))
+
+    monkeypatch.setattr(push._Draft, "look", meanwhile)
+    results = device.push(put("a", 2, base=version), put("b", 2, base=version))
+    assert [r["status"] for r in results] == ["conflict", "conflict"]
+    assert device.everything() == {("files", "a"): "other", ("files", "b"): "other"}
 
 
 def test_an_item_that_came_while_a_hook_ran_is_not_overwritten(gated: Flask, gate: Gate) -> None:
@@ -172,16 +203,6 @@ def test_f77_who_waits_for_a_place_in_vain_is_told_to_come_back(
         assert [push.result(SECONDS)[0]["status"] for push in stuck] == ["applied"] * admission.UNDER_WAY
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for a state."""
-    waiting = threading.Event()
-    for _ in range(SECONDS * 100):
-        if condition():
-            return
-        waiting.wait(0.01)
-    raise AssertionError("the state was not reached")
-
-
 # PostgreSQL
 
 
@@ -190,6 +211,20 @@ def other_session(database: Database) -> Iterator[psycopg.Connection[Any]]:
     """A program beside the app, with a connection of its own."""
     with psycopg.connect(plain(make_url(database.options["NIGHTFERRY_DATABASE_URL"]))) as connection:
         yield connection
+
+
+@postgresql_only
+def test_postgresql_is_prepared(app: Flask) -> None:
+    state_of(app).store.create_tables()
+    for transaction in (state_of(app).store.write, state_of(app).store.read):
+        with transaction() as connection:
+            for setting, value in (
+                ("lock_timeout", "5s"),
+                ("statement_timeout", "15s"),
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("transaction_isolation", "read committed"),
+            ):
+                assert connection.scalar(text(f"SHOW {setting}")) == value
 
 
 LOCK = "SELECT 1 FROM nightferry_tenants WHERE tenant = 'acme' FOR UPDATE"
@@ -269,6 +304,12 @@ def test_f79_the_isolation_level_is_not_the_databases_default(
     assert Device(app).pull()["total"] == 80
 
 
+@pytest.fixture
+def unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other process is told of pushes: that is done by another thread, on a connection of the pool."""
+    monkeypatch.setattr(pokes.PostgresPokes, "pushed", lambda *_: None)
+
+
 @contextmanager
 def traced(app: Flask) -> Iterator[list[str]]:
     """What the one idle connection of the app's pool sends and gets, from libpq's own trace."""
@@ -304,6 +345,7 @@ def round_trips(lines: list[str], since: str = "") -> int:
 
 
 @postgresql_only
+@pytest.mark.usefixtures("unnoticed")
 def test_an_empty_pull_takes_three_round_trips(app: Flask) -> None:
     device = Device(app)
     device.push(put("a", 1), put("m", 1, slice="models"))
@@ -315,6 +357,7 @@ def test_an_empty_pull_takes_three_round_trips(app: Flask) -> None:
 
 
 @postgresql_only
+@pytest.mark.usefixtures("unnoticed")
 @pytest.mark.parametrize("overtaken", [False, True])
 def test_a_push_takes_five_round_trips_under_the_lock(gated: Flask, gate: Gate, overtaken: bool) -> None:
     gate.open.set()
@@ -355,7 +398,8 @@ def statements(app: Flask, work: Callable[[], Any]) -> list[str]:
     engine = state_of(app).store.engine
 
     def note(_c: Any, _cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
-        if not statement.startswith("BEGIN"):
+        # The notices to other processes are sent by another thread, at any time.
+        if not statement.startswith("BEGIN") and "pg_notify" not in statement:
             texts.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
@@ -366,7 +410,10 @@ def statements(app: Flask, work: Callable[[], Any]) -> list[str]:
     return texts
 
 
-def test_a_request_asks_few_statements_whatever_it_is_about(app: Flask) -> None:
+def test_a_request_asks_few_statements_whatever_it_is_about(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "FORGET_SHARE", 1)
     device = Device(app)
     slices = [f"s{i}" for i in range(200)]
     device.push(*(put("a", 1, slice=name) for name in slices))
@@ -382,6 +429,7 @@ def test_versions_behind_the_horizon_are_forgotten_in_passing(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "_FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(push, "FORGET_SHARE", 1)
     app = make_app(NIGHTFERRY_HORIZON_DAYS=30)
     device = Device(app)
     made = [device.push(put(str(i), i))[0]["version"] for i in range(25)]

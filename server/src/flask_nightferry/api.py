@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -18,6 +20,7 @@ from werkzeug.routing import WebsocketMismatch
 from . import wire
 from .auth import Principal, allowed_origin, principal_of, require_local, require_named, require_origin
 from .errors import ApiError, internal
+from .events import log_answers, log_rebuild
 from .files import browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
@@ -51,10 +54,15 @@ def push_view() -> Response:
     message = wire.push_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
+    if state.config.read_replica:
+        raise ApiError(
+            "unavailable", "This server answers reads only. Nothing was changed; send again later."
+        )
     now = time.time_ns() // 1_000_000
-    with state.admission.admit(principal.tenant):
+    with state.admission.admit(principal.tenant), _rebuilds_logged(principal, message.client):
         horizon = now - state.config.horizon_ms
         outcome = push(state.store, state.hooks, principal, message, now, horizon)
+    log_answers(principal, message.client, outcome.fresh)
     if outcome.changes:
         made = outcome.changes[0].version
         state.pokes.pushed(principal.tenant, made, (principal.user, message.client))
@@ -69,7 +77,9 @@ def pull_view() -> Response:
     message = wire.pull_request(read_json(request))
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
-    return _reply(principal, **pull(state.store, principal, message))
+    with _rebuilds_logged(principal, message.client):
+        page = pull(state.store, principal, message, state.config.read_replica)
+    return _reply(principal, **page)
 
 
 def live_view() -> Response:
@@ -144,6 +154,16 @@ def _admit(state: State) -> Principal:
     principal = principal_of(request, state.authenticate)
     state.shared_tenant_warning.observe(principal)
     return principal
+
+
+@contextmanager
+def _rebuilds_logged(principal: Principal, client: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        if error.status == 410:
+            log_rebuild(principal, client, error)
+        raise
 
 
 def _reply(principal: Principal, **fields: Any) -> Response:

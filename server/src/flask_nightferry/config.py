@@ -19,6 +19,7 @@ OPTIONS = (
     "NIGHTFERRY_HORIZON_DAYS",
     "NIGHTFERRY_LIVE_SOCKETS",
     "NIGHTFERRY_ORIGINS",
+    "NIGHTFERRY_READ_REPLICA",
     "NIGHTFERRY_SHARED_TENANT",
     "NIGHTFERRY_URL_PREFIX",
 )
@@ -48,6 +49,8 @@ class Config:
     shared_tenant: bool
     #: `NIGHTFERRY_LIVE_SOCKETS`: the most WebSockets that a process holds. 0: none, devices ask at intervals.
     live_sockets: int
+    #: `NIGHTFERRY_READ_REPLICA`: the database is a copy that follows another one. This process answers pulls.
+    read_replica: bool
     #: `NIGHTFERRY_HORIZON_DAYS`, in ms: how long deletions and versions are remembered.
     horizon_ms: int
 
@@ -65,6 +68,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         create_tables=_switch("NIGHTFERRY_CREATE_TABLES", settings.get("NIGHTFERRY_CREATE_TABLES")),
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
         shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
+        read_replica=_switch("NIGHTFERRY_READ_REPLICA", settings.get("NIGHTFERRY_READ_REPLICA")) or False,
         live_sockets=_count("NIGHTFERRY_LIVE_SOCKETS", settings.get("NIGHTFERRY_LIVE_SOCKETS", 1000)),
         horizon_ms=_days("NIGHTFERRY_HORIZON_DAYS", settings.get("NIGHTFERRY_HORIZON_DAYS", 90)),
     )

@@ -45,7 +45,7 @@ class Nightferry:
                 "For development on this machine alone, set NIGHTFERRY_ALLOW_ANONYMOUS = True instead."
             )
         store = Store(config.database_url)
-        sockets = Sockets(config.live_sockets)
+        sockets = Sockets(0 if config.read_replica else config.live_sockets)
         app.extensions["nightferry"] = State(
             config,
             store,

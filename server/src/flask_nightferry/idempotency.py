@@ -76,7 +76,7 @@ class LatestPush:
         of_this_push = exists().where(self._is_mine(clients), same)
         self.connection.execute(answers.delete().where(self._is_mine(answers), not_(of_this_push)))
         row = {**self._key(), "n": n, "tag": tag, "seen_at": now}
-        self.connection.execute(upsert(self.connection, clients), row)
+        self.connection.execute(upsert(self.connection.dialect.name, clients), row)
         if new:
             self.connection.execute(answers.insert(), [self._row(given) for given in new])
 

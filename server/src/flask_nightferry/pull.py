@@ -25,10 +25,11 @@ logger = logging.getLogger("flask_nightferry")
 PAGE_BYTES = 4 * 1024 * 1024
 
 
-def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, Any]:
+def pull(store: Store, principal: Principal, request: PullRequest, read_replica: bool) -> dict[str, Any]:
     """The fields of the answer, without protocol and principal.
 
-    Raises ApiError (`history_changed`, `cursor_expired`).
+    Raises ApiError: `history_changed` and `cursor_expired`, or in their place, over a read replica,
+    `unavailable`.
     """
     cursors: dict[str, Cursor | None] = {}
     unreadable = []
@@ -40,10 +41,37 @@ def pull(store: Store, principal: Principal, request: PullRequest) -> dict[str, 
     with store.read() as connection:
         asked = [cursor.version for cursor in cursors.values() if cursor is not None]
         history = read_history(connection, principal.tenant, asked)
-        _require_usable(history, cursors, unreadable)
-        return {"version": history.last_version or None} | _page(
-            connection, history, principal, request, cursors
-        )
+        ahead = _slices_ahead(history, cursors) if read_replica else set()
+        reached = {name: cursor for name, cursor in cursors.items() if name not in ahead}
+        try:
+            _require_usable(history, reached, unreadable)
+        except ApiError as error:
+            raise _behind_its_database() if read_replica else error from None
+        page = _page(connection, history, principal, request, reached)
+    page["cursors"] |= {name: request.slices[name] for name in ahead}
+    return {"version": history.last_version or None} | page
+
+
+def _slices_ahead(history: History, cursors: Mapping[str, Cursor | None]) -> set[str]:
+    """The slices whose cursors a read replica has not come to yet. There is nothing new in them.
+
+    Raises ApiError `unavailable` for a pull that was begun over newer data and has more pages: it would seem
+    to be complete.
+    """
+    ahead = {
+        name: cursor
+        for name, cursor in cursors.items()
+        if cursor is not None and max(cursor.version, cursor.whole_through) > history.last_version
+    }
+    if any(cursor.midway for cursor in ahead.values()):
+        raise _behind_its_database()
+    return set(ahead)
+
+
+def _behind_its_database() -> ApiError:
+    return ApiError(
+        "unavailable", "This server reads a copy of the database that is behind. Ask again, or ask another."
+    )
 
 
 def _require_usable(

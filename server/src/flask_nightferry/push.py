@@ -6,6 +6,7 @@ Effects and answers are one database transaction, and that transaction has at mo
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,11 +46,17 @@ class Outcome:
     version: int | None
     results: list[Answer]  # in the order of the mutations
     changes: list[Change]  # applied now, for the signal
+    fresh: list[Answer]  # those of the results that were not given before
 
 
 #: How often a push is decided at most. It is decided anew where an item that it was to change was changed
 #: meanwhile. That item is in conflict then, so the second time is nearly always the last.
 ROUNDS = 5
+
+#: The share of pushes that look for versions to forget. Each forgets far more than are made until the next.
+FORGET_SHARE = 0.05
+
+_random = random.SystemRandom()
 
 
 def push(
@@ -95,7 +102,9 @@ class _Draft:
     now: int
     #: By item. Those with an effect hold only while the item's version is the one that was seen.
     decisions: dict[Item, _Decision] = field(default_factory=dict)
-    _history: History | None = None
+    #: The tenant's last version when the push was first looked up. As long as it is this one, no row is newer
+    #: than any that was decided on.
+    _last_version: int | None = None
     _undecided: list[Mutation | BadMutation] = field(default_factory=list)
     _rows: dict[Item, StoredItem] = field(default_factory=dict)
     _forgettable: int = 0
@@ -105,22 +114,24 @@ class _Draft:
         """Reads what the undecided mutations are about. Raises ApiError."""
         tenant, request = self.principal.tenant, self.request
         bases = {m.base for m in request.mutations if isinstance(m, Mutation) and m.base is not None}
-        # Before the rows: as long as the last version is this one, no row is newer than those that are read.
-        self._history = read_history(connection, tenant, bases)
+        history = read_history(connection, tenant, bases)  # before the rows
+        if self._last_version is None:
+            self._last_version = history.last_version
         given = self._latest(connection).find(request.n, request.tag)
         self._undecided = [
             m for m in request.mutations if _item(m) not in given and _item(m) not in self.decisions
         ]
         wanted = [_item(m) for m in self._undecided if not _names_no_item(m)]
         self._rows = find_items(connection, tenant, wanted)
-        self._history.require_known(
+        history.require_known(
             [
                 (m.slice, m.base)
                 for m in self._undecided
                 if isinstance(m, Mutation) and m.base is not None and m.base != self._seen(m)
             ]
         )
-        self._forgettable = find_forgettable(connection, self._history, horizon)
+        if _random.random() < FORGET_SHARE:
+            self._forgettable = find_forgettable(connection, history, horizon)
 
     def decide(self, reading: ReadOnly) -> None:
         """Decides about the mutations that were looked up. Holds no connection: a hook may take its time.
@@ -150,7 +161,9 @@ class _Draft:
         with in_one_trip(connection):
             if version is not None:
                 keep_version(connection, history.tenant, version)
-                connection.execute(upsert(connection, items), [self._row(change) for change in changes])
+                connection.execute(
+                    upsert(connection.dialect.name, items), [self._row(change) for change in changes]
+                )
             if self._forgettable:
                 forget(connection, history.tenant, self._forgettable)
             kept = [answers[_item(m)] for m in fresh if not _names_no_item(m)]
@@ -158,15 +171,20 @@ class _Draft:
         named = [_item(mutation) for mutation in self.request.mutations]
         every = given | answers
         return Outcome(
-            version or _newest_complete(given, named), [every[item].answer for item in named], changes
+            version or _newest_complete(given, named),
+            [every[item].answer for item in named],
+            changes,
+            [given.answer for given in answers.values()],
         )
 
     def _still_holds(
         self, connection: Connection, history: History, fresh: Sequence[Mutation | BadMutation]
     ) -> bool:
         """Forgets the decisions that were overtaken; returns true if there are none."""
+        if any(_item(m) not in self.decisions for m in fresh):
+            return False
         with_effect = [_item(m) for m in fresh if self.decisions[_item(m)].change is not None]
-        if not with_effect or (self._history and history.last_version == self._history.last_version):
+        if not with_effect or history.last_version == self._last_version:
             return True
         versions = find_versions(connection, history.tenant, with_effect)
         overtaken = [item for item in with_effect if versions.get(item) != self.decisions[item].seen]

@@ -195,7 +195,7 @@ def _store(
         "client": "",
         "device": None,
     }
-    database.execute(upsert(database, items_table), [columns])
+    database.execute(upsert(database.dialect.name, items_table), [columns])
 
 
 def _lock_sqlite(database: Connection, tenant: str) -> None:

@@ -6,13 +6,13 @@ and in `lists.py`.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Dialect,
     Index,
     LargeBinary,
@@ -125,9 +125,10 @@ answers = Table(
 )
 
 
-def upsert(connection: Connection, table: Table) -> Any:
+@functools.cache
+def upsert(dialect: str, table: Table) -> Any:
     """A statement that inserts a row of the table, or overwrites the one that has its key."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement: Any = make(table)
     key = list(table.primary_key.columns)
     others = {c.name: statement.excluded[c.name] for c in table.columns if c not in set(key)}

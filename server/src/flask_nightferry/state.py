@@ -42,7 +42,7 @@ class State:
 
     def make_ready(self, app: Flask) -> None:
         """Before the database is used. Raises ApiError."""
-        wanted = self.config.create_tables
+        wanted = False if self.config.read_replica else self.config.create_tables
         self.store.make_ready(app.debug or app.testing or self.anonymous if wanted is None else wanted)
 
 
