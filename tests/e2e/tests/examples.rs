@@ -214,3 +214,55 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     tab.wait_until("document.querySelector('.list .name')?.textContent === 'Ferry'").await?;
     tab.wait_until("document.querySelector('.badge').dataset.pending === '0'").await
 }
+
+/// Two devices change one model while one of them is offline: the store of the second shows the conflict, and what was decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_workspace_shows_what_is_to_be_decided() -> Result<()> {
+    let mut example = tokio::task::block_in_place(|| Example::npm("react-redux"))?;
+    tokio::task::block_in_place(|| example.run("build"))?;
+    example.start().await?;
+    let profiles = [Profile::fresh()?, Profile::fresh()?];
+    let wide = &["--window-size=1280,800"][..];
+    let browsers =
+        [Browser::start_with(&profiles[0], wide).await?, Browser::start_with(&profiles[1], wide).await?];
+    let [ann, bob] = [browsers[0].tab(), browsers[1].tab()];
+    open_workspace(&ann, &example).await?;
+    ann.click("nav [data-kind=models]").await?;
+    ann.click(".add").await?;
+    example.wait_for_items("models", |items| items.len() == 1).await?;
+    open_workspace(&bob, &example).await?;
+    bob.click("nav [data-kind=models]").await?;
+    bob.click(".list li .open").await?;
+
+    let worker = browsers[1].worker("sw.js").await?;
+    worker.offline(true).await?;
+    bob.retype(".editor textarea", "Bob's\n").await?;
+    bob.wait_until("document.querySelector('.list li').dataset.progress === 'local'").await?;
+    ann.retype(".editor textarea", "Ann's\n").await?;
+    example.wait_for_items("models", |items| items.values().all(|item| item["content"] == "Ann's\n")).await?;
+    worker.offline(false).await?;
+    bob.click(".sync").await?;
+    bob.wait_until("document.querySelector('.list li').dataset.progress === 'conflict'").await?;
+    bob.wait_until("document.querySelector('.editor .progress').textContent === 'Changed elsewhere, too'")
+        .await?;
+    bob.click(".decide").await?;
+    let inside = "document.querySelector('nightferry-conflicts')?.shadowRoot";
+    bob.wait_until(&format!("{inside}?.querySelector('article h3')?.textContent === 'Customer'")).await?;
+    shoot(&bob, "workspace-decide").await?;
+    for label in ["All theirs", "Save"] {
+        let press = format!(
+            "[...{inside}.querySelectorAll('button')].find(({{textContent}}) => textContent === input).click();"
+        );
+        bob.eval_with::<()>(&label, &press).await?;
+    }
+    bob.wait_until(
+        "document.querySelector('#decisions .empty')?.textContent === 'Nothing is to be decided.'",
+    )
+    .await?;
+    bob.click("nav [data-kind=models]").await?;
+    bob.click(".list li .open").await?;
+    bob.wait_until("document.querySelector('.editor textarea').value === \"Ann's\\n\"").await?;
+    bob.wait_until("document.querySelector('.list li').dataset.progress === 'synced'").await?;
+    assert_eq!(example.items("models").await?.len(), 1);
+    Ok(())
+}
