@@ -31,8 +31,9 @@ impl Engine {
         }
         self.parse();
         self.requeue();
-        self.end_rebuild();
         self.take_effect();
+        // Behind the last page's effect: nothing else may be left that would come back here.
+        self.end_rebuild();
         self.write();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
             self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
