@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -32,6 +32,10 @@ POOL_TIMEOUT_SECONDS = 5
 #: stands still holds no lock for longer.
 STATEMENT_TIMEOUT_MS = 15_000
 IDLE_TIMEOUT_MS = 15_000
+
+
+#: PostgreSQL's number for the lock of who makes tables. Any would do that nobody else uses.
+_MAKING_TABLES = int.from_bytes(b"nferry", "big")
 
 
 class Store:
@@ -104,10 +108,12 @@ class Store:
                 self._ready = True
 
     def create_tables(self) -> None:
-        """Make what is missing. Harmless where everything exists; in SQLite also when two processes do it."""
+        """Make what is missing. Harmless where everything exists, and when two processes do it."""
         if self._url.get_backend_name() == "sqlite":
             Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
         with self.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
             schema.metadata.create_all(connection)
             if connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "format")) is None:
                 connection.execute(schema.meta.insert(), {"name": "format", "value": str(schema.FORMAT)})
