@@ -277,3 +277,17 @@ fn f23_a_page_that_has_applied_nothing_overwrites_nothing_that_it_has_not_seen()
         assert_eq!(fleet.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
     }
 }
+
+/// The first deletion leaves the other side, which the page has never shown: the second one is not about that.
+#[test]
+fn f25_a_deletion_that_is_made_twice_does_not_take_the_other_side_with_it() {
+    let mut fleet = in_conflict(4);
+    // The page has applied all records, that of the conflict too.
+    dispatch(&mut fleet, 1, "files/addItem", json!({"id": "b"}));
+    fleet.run_until_quiescent();
+    let delete = ("files/removeItem", json!({"id": "a"}));
+    fleet.on(1, |world| world.burst(0, &[delete.clone(), delete]));
+    fleet.sync_all();
+    assert_eq!(fleet.server.value("files", "a"), Some(json!({"id": "a", "x": "theirs"})));
+    assert_eq!(fleet.devices[1].status().conflicts, 1);
+}

@@ -18,7 +18,7 @@ import type { Message } from \"../subscriptions.js\";
 export const messages = ";
 
 fn status(status: &Status) -> Value {
-    read(&from_worker::status(status, 1_700_000_000_000))
+    read(&from_worker::status(status, false, 1_700_000_000_000))
 }
 
 fn read(message: &str) -> Value {

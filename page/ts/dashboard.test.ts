@@ -29,6 +29,8 @@ test("each state has a title and says what to do", () => {
     ["running", { ...online, error: "no" }, "Connected, with an error", /below/],
     ["running", { ...online, enabled: false }, "Connected, persistence off", /enablePersistence/],
     ["running", { ...online, conflicts: 1 }, "Connected, with conflicts", /1 item was changed/],
+    ["running", { ...online, rejected: 1, error: "It was refused." }, "Connected, with refusals", /refused 1 change:/],
+    ["running", { ...online, rejected: 1, error: "no", pending: 1 }, "Connected, with an error", /1 change waits/],
     ["running", { ...online, rejected: 2 }, "Connected, with refusals", /refused 2 changes/],
     ["running", { ...online, syncStatus: "syncing", progress: { done: 3, total: 9 } }, "Syncing", /3 of 9/],
   ];

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,29 +14,17 @@ from typing import Any
 import pytest
 from conftest import Database, Device, MakeApp, authenticate, error_of, golden, postgresql_only, put
 from flask import Flask, Request, g, request
+from servers import Remote, gunicorn, werkzeug
 from simple_websocket import Client, ConnectionClosed
-from werkzeug.serving import make_server
+from wsproto.frame_protocol import FrameProtocol
 
 from flask_nightferry import Nightferry, Principal, live, sockets, wire
 from flask_nightferry.state import state_of
 
+CREATE = {"NIGHTFERRY_CREATE_TABLES": True}
+
 #: Longer than anything takes that comes at all.
 PATIENCE = 20
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[int]:
-    """The app behind Werkzeug's server; gives its port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Ear:
@@ -73,10 +57,10 @@ class Ear:
 
     def heard_by(self, version: int) -> list[int]:
         """The pokes up to this version."""
-        heard = []
-        while not heard or heard[-1] < version:
-            heard.append(self.poke())
-        return heard
+        pokes = []
+        while not pokes or pokes[-1] < version:
+            pokes.append(self.poke())
+        return pokes
 
     def closed_with(self) -> tuple[int, str | None]:
         try:
@@ -94,7 +78,7 @@ class Ear:
 
 @pytest.fixture
 def port(app: Flask) -> Iterator[int]:
-    with served(app) as port:
+    with werkzeug(app) as (_, port):
         yield port
 
 
@@ -228,10 +212,10 @@ def test_pokes_are_coalesced_and_the_newest_counts(
     ear, phone = listen(port), Device(app)
     ear.poke()
     versions = [phone.push(put(str(number), 1))[0]["version"] for number in range(10)]
-    heard = ear.heard_by(versions[-1])
-    assert heard[-1] == versions[-1]
-    assert len(heard) < len(versions)
-    assert heard == sorted(set(heard))
+    pokes = ear.heard_by(versions[-1])
+    assert pokes[-1] == versions[-1]
+    assert len(pokes) < len(versions)
+    assert pokes == sorted(set(pokes))
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
@@ -245,13 +229,13 @@ def test_f39_pages_of_other_origins_get_no_socket(app: Flask, port: int, origin:
 
 
 def test_f39_a_configured_origin_gets_a_socket(make_app: MakeApp) -> None:
-    with served(make_app(NIGHTFERRY_ORIGINS=["https://app.example"])) as port:
+    with werkzeug(make_app(NIGHTFERRY_ORIGINS=["https://app.example"])) as (_, port):
         assert upgrade(port, Origin="https://app.example", Sec_Fetch_Site="cross-site")[0] == 101
 
 
 def test_past_the_cap_it_is_503(make_app: MakeApp, listen: Listen) -> None:
     app = make_app(NIGHTFERRY_LIVE_SOCKETS=2)
-    with served(app) as port:
+    with werkzeug(app) as (_, port):
         ears = [listen(port), listen(port)]
         for ear in ears:
             ear.poke()
@@ -261,7 +245,7 @@ def test_past_the_cap_it_is_503(make_app: MakeApp, listen: Listen) -> None:
         ears[0].close()
         until(lambda: state_of(app).sockets.count() == 1)
         assert listen(port).poke() is None
-    with served(make_app(NIGHTFERRY_LIVE_SOCKETS=0)) as port:
+    with werkzeug(make_app(NIGHTFERRY_LIVE_SOCKETS=0)) as (_, port):
         assert upgrade(port)[0] == 503
 
 
@@ -332,7 +316,7 @@ def test_f39_a_token_is_what_an_authorization_header_would_be(make_app: MakeApp,
     def hello(**fields: Any) -> dict[str, Any]:
         return {"protocol": 1, "client": "laptop"} | fields
 
-    with served(app) as port:
+    with werkzeug(app) as (_, port):
         assert listen(port, hello=hello(token="s3cret", user="ann"), user=None).poke() is None
         refused = listen(port, hello=hello(token="other", user="ann"), user=None)
         assert refused.closed_with() == (4403, "wrong_principal")
@@ -345,7 +329,7 @@ def test_f39_a_token_is_what_an_authorization_header_would_be(make_app: MakeApp,
 
 def test_f39_anonymous_mode_keeps_its_rule(make_app: MakeApp, listen: Listen) -> None:
     app = make_app(Nightferry(), NIGHTFERRY_ALLOW_ANONYMOUS=True)
-    with served(app) as port:
+    with werkzeug(app) as (_, port):
         assert listen(port, user=None).poke() is None
         status, body, _ = upgrade(port, Host="evil.example")
         assert (status, body["error"]["code"]) == (403, "anonymous_refused")
@@ -390,15 +374,16 @@ def test_a_stuck_socket_slows_neither_pushes_nor_others(
 ) -> None:
     # Pokes so long, and so many, that they fill what the kernel holds for a reader who does not read.
     monkeypatch.setattr(sockets, "POKE_SECONDS", 0.0)
-    monkeypatch.setattr(sockets, "_message", lambda v: sockets.TextMessage(data="x" * 50_000 + str(v)))
+    frames = FrameProtocol(client=False, extensions=[])
+    monkeypatch.setattr(sockets, "poke_frame", lambda v: frames.send_data("x" * 50_000 + str(v), fin=True))
     phone, ear = Device(app), listen(port)
     with stuck(port):
-        last, heard = 0, ""
+        last, poke = 0, ""
         began = time.monotonic()
         for number in range(150):
             last = phone.push(put(str(number), 1))[0]["version"]
-            while str(last) not in (heard := ear.socket.receive(timeout=PATIENCE) or "gone"):
-                assert heard != "gone"
+            while str(last) not in (poke := ear.socket.receive(timeout=PATIENCE) or "gone"):
+                assert poke != "gone"
         slow = time.monotonic() - began
     assert slow < PATIENCE
 
@@ -436,94 +421,27 @@ def test_what_a_device_says_later_is_no_fault(app: Flask, port: int, listen: Lis
     assert ear.poke() == pushed["version"]
 
 
-APP = """
-import os
-from flask import Flask
-from flask_nightferry import Nightferry, Principal
-
-app = Flask(__name__, instance_path=os.environ["INSTANCE"])
-app.config["NIGHTFERRY_CREATE_TABLES"] = True
-app.config["NIGHTFERRY_DATABASE_URL"] = os.environ.get("URL") or None
-Nightferry(app, authenticate=lambda request: Principal("acme", request.headers.get("X-User", "ann")))
-
-
-@app.get("/process")
-def process():
-    return str(os.getpid())
-"""
-
-
-@contextmanager
-def gunicorn(tmp_path: Path, database: Database, workers: int) -> Iterator[int]:
-    """The app behind gunicorn, with two threads in each process; gives its port."""
-    (tmp_path / "served.py").write_text(APP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    environ = os.environ | {"INSTANCE": str(tmp_path / "instance")}
-    environ["URL"] = database.options.get("NIGHTFERRY_DATABASE_URL", "")
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "2"),
-            *("--workers", str(workers), "--bind", f"127.0.0.1:{port}", "--log-level", "warning"),
-            "served:app",
-        ],
-        cwd=tmp_path,
-        env=environ,
-    )
-    try:
-        until(lambda: answers(port))
-        yield port
-    finally:
-        server.terminate()
-        server.wait(timeout=PATIENCE)
-
-
-def answers(port: int) -> bool:
-    try:
-        return call(port, "GET", "/nightferry/health")[0] == 200
-    except OSError:
-        return False
-
-
-def call(port: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    text = None if body is None else json.dumps(body)
-    connection.request(method, path, text, {"Content-Type": "application/json", "X-User": "ann"})
-    response = connection.getresponse()
-    read = response.read()
-    connection.close()
-    return response.status, read if path == "/process" else json.loads(read)
-
-
-def pushed_by_http(port: int, number: int, client: str = "phone") -> int:
-    body = Device(Flask("unused"), client=client).push_body(put(str(number), number))
-    status, answer = call(port, "POST", "/nightferry/push", body | {"n": number, "tag": f"tag-{number}"})
-    assert status == 200, answer
-    version: int = answer["version"]
-    return version
-
-
 def test_sockets_take_no_threads_of_gunicorn(tmp_path: Path, database: Database, listen: Listen) -> None:
-    with gunicorn(tmp_path, database, workers=1) as port:
-        ears = [listen(port, client=f"laptop-{number}") for number in range(8)]
+    with gunicorn(tmp_path, CREATE | database.options, threads=2) as address:
+        ears = [listen(address[1], client=f"laptop-{number}") for number in range(8)]
         for ear in ears:
             assert ear.poke() is None
-        version = pushed_by_http(port, 1)
-        assert [ear.heard_by(version)[-1] for ear in ears] == [version] * 8
+        [pushed] = Remote(address, "phone").push(put("a", 1))
+        assert [ear.heard_by(pushed["version"])[-1] for ear in ears] == [pushed["version"]] * 8
 
 
 @postgresql_only
 def test_pokes_reach_the_sockets_of_other_processes(
     tmp_path: Path, database: Database, listen: Listen
 ) -> None:
-    with gunicorn(tmp_path, database, workers=3) as port:
-        ears = [listen(port, client=f"laptop-{number}") for number in range(12)]
+    with gunicorn(tmp_path, CREATE | database.options, processes=3, threads=2) as address:
+        ears = [listen(address[1], client=f"laptop-{number}") for number in range(12)]
         for ear in ears:
             ear.poke()
-        for number in range(1, 6):
-            version = pushed_by_http(port, number)
-            assert [ear.heard_by(version)[-1] for ear in ears] == [version] * 12
+        phone = Remote(address, "phone")
+        for number in range(5):
+            [pushed] = phone.push(put(str(number), 1))
+            assert [ear.heard_by(pushed["version"])[-1] for ear in ears] == [pushed["version"]] * 12
 
 
 @postgresql_only

@@ -4,6 +4,7 @@ use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{Json, Raw, present, read, write};
 use crate::store::{By, Operation, Remote};
 use crate::units::{Millis, PushNo, Version};
+use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -18,7 +19,16 @@ pub struct Sender<'a> {
 
 /// Returns the body of a push. `n` counts the client's pushes; the random `push_id` distinguishes a copied client from the
 /// original.
-pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Operation]) -> String {
+///
+/// `base_of` returns the value that an operation is a change of, if it is known. Where the difference to it is much shorter
+/// than the new value, the difference is sent.
+pub fn push_request<'a>(
+    sender: Sender,
+    n: PushNo,
+    push_id: &str,
+    operations: &[Operation],
+    base_of: impl Fn(&Operation) -> Option<&'a Json>,
+) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         protocol: u64,
@@ -38,15 +48,26 @@ pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Oper
         base: Option<Version>,
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<Raw<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        patch: Option<Patch>,
         at: Millis,
     }
-    let mutations = operations.iter().map(|operation| Mutation {
-        slice: &operation.slice,
-        id: &operation.id,
-        op: if operation.deleted { "delete" } else { "put" },
-        base: operation.base,
-        value: operation.value.as_deref().map(Raw),
-        at: operation.at,
+    let mutations = operations.iter().map(|operation| {
+        let value = operation.value.as_deref();
+        let patch = value.and_then(|value| shorter_patch(base_of(operation)?, value));
+        Mutation {
+            slice: &operation.slice,
+            id: &operation.id,
+            op: match (operation.deleted, &patch) {
+                (true, _) => "delete",
+                (false, Some(_)) => "patch",
+                (false, None) => "put",
+            },
+            base: operation.base,
+            value: value.filter(|_| patch.is_none()).map(Raw),
+            patch,
+            at: operation.at,
+        }
     });
     let Sender { client, principal, device } = sender;
     write(&Body {
@@ -58,6 +79,22 @@ pub fn push_request(sender: Sender, n: PushNo, push_id: &str, operations: &[Oper
         tag: push_id,
         mutations: mutations.collect(),
     })
+}
+
+/// A value of at least so many bytes is sent as a patch where that is shorter.
+const PATCHED_BYTES: usize = 400;
+/// The most operations of a patch.
+const MAX_PATCH_OPERATIONS: usize = 500;
+
+/// Returns the difference between two values, if it is at most half as long as the new value.
+fn shorter_patch(base: &str, value: &str) -> Option<Patch> {
+    if value.len() < PATCHED_BYTES {
+        return None;
+    }
+    let patch = json_patch::diff(&serde_json::from_str(base).ok()?, &serde_json::from_str(value).ok()?);
+    let is_short =
+        (1..=MAX_PATCH_OPERATIONS).contains(&patch.0.len()) && write(&patch).len() * 2 <= value.len();
+    is_short.then_some(patch)
 }
 
 /// Estimates the bytes of an operation in the body of a push.
@@ -144,5 +181,60 @@ impl WireResult {
             _ => return None,
         };
         Some(PushResult { slice, id, verdict })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(base: Option<&str>, value: &str) -> String {
+        let operation = Operation {
+            slice: "notes".into(),
+            id: "a".into(),
+            base: Some(Version(7)),
+            value: Some(value.into()),
+            deleted: false,
+            at: Millis(1),
+            position: crate::units::Position(1),
+        };
+        let sender = Sender { client: "c", principal: "p", device: None };
+        let base: Option<Json> = base.map(Into::into);
+        push_request(sender, PushNo(1), "tag", &[operation], |_| base.as_ref())
+    }
+
+    #[test]
+    fn one_field_of_a_large_item_costs_little() {
+        let item = |title: &str| format!(r#"{{"title":"{title}","x":0.1,"text":"{}"}}"#, "x".repeat(100_000));
+        let body = sent(Some(&item("old")), &item("new"));
+        assert!(body.len() < 1_000, "{} bytes", body.len());
+        assert!(
+            body.contains(
+                r#""op":"patch","base":7,"patch":[{"op":"replace","path":"/title","value":"new"}]"#
+            ),
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn a_value_is_sent_whole_where_its_base_is_not_known_or_a_patch_is_not_much_shorter() {
+        let item = |text: &str| format!(r#"{{"text":"{}"}}"#, text.repeat(1_000));
+        for (base, value) in
+            [(None, item("a")), (Some(item("b")), item("a")), (Some("{}".into()), r#"{"a":1}"#.into())]
+        {
+            assert!(sent(base.as_deref(), &value).contains(r#""op":"put""#));
+        }
+    }
+
+    #[test]
+    fn a_patch_brings_numbers_as_they_are() {
+        let item = |x: &str| format!(r#"{{"x":{x},"text":"{}"}}"#, "x".repeat(1_000));
+        for x in
+            ["14.517149853511885", "1e-300", "9007199254740991", "0.30000000000000004", "123456789012345.67"]
+        {
+            let body = sent(Some(&item("0")), &item(x));
+            let patch = body.split("\"value\":").nth(1).unwrap().split('}').next().unwrap();
+            assert_eq!(patch.parse::<f64>().unwrap(), x.parse::<f64>().unwrap());
+        }
     }
 }

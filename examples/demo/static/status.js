@@ -56,7 +56,8 @@ export class StatusView {
   /** @param {Status} status */
   show(status) {
     this.#status = status;
-    const { connection, pending, error, progress, syncStatus } = status;
+    const { connection, pending, progress, syncStatus } = status;
+    const error = failureOf(status);
     const known = CONNECTION[connection] ?? CONNECTION.unknown;
 
     this.#connection.dataset.connection = connection;
@@ -103,7 +104,7 @@ export class StatusView {
       await this.sync();
       const status = this.#status;
       if (status?.connection === "local-only") result = "No answer";
-      else if (status?.syncStatus === "error") result = "Not synced";
+      else if (status && failureOf(status)) result = "Not synced";
       else if (status && toDecide(status)) result = "To decide";
     } catch (error) {
       if (/** @type {{code?: string}} */ (error).code === "unreachable") result = "No answer";
@@ -155,7 +156,8 @@ export class StatusView {
 
 /** @param {Status} status */
 function describe(status) {
-  const { enabled, connection, pending, progress, syncStatus, error } = status;
+  const { enabled, connection, pending, progress, syncStatus } = status;
+  const error = failureOf(status);
   if (!enabled) return "Keeping files is switched off.";
   if (connection === "local-only") {
     const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
@@ -167,9 +169,7 @@ function describe(status) {
   if (error) return `The last sync did not work: ${error}`;
   if (pending && syncStatus === "syncing") return `Sending ${count(pending, "change")}…`;
   const waiting = toDecide(status);
-  // What is to be decided is pending, too.
-  const others = pending - status.conflicts - status.rejected;
-  if (others > 0) return `${count(others, "change")} kept here, about to be sent. ${waiting}`.trim();
+  if (pending) return `${count(pending, "change")} kept here, about to be sent. ${waiting}`.trim();
   return waiting || "Everything is on the server.";
 }
 
@@ -185,11 +185,18 @@ function toDecide({ conflicts, rejected }) {
   return text && `${text[0].toUpperCase()}${text.slice(1)}: kept here, and not sent until you decide.`;
 }
 
+/**
+ * What keeps changes from being sent, and goes away by itself. Where only what is to be decided is left, the sentence is about
+ * that, and nothing is tried again.
+ * @param {Status} status
+ */
+function failureOf(status) {
+  return status.pending === 0 && toDecide(status) ? null : status.error;
+}
+
 /** @param {Status | null} status */
 function nextStep(status) {
   const pending = status?.pending ?? 0;
-  const waiting = status ? toDecide(status) : "";
-  if (waiting && pending <= (status?.conflicts ?? 0) + (status?.rejected ?? 0)) return waiting;
   const kept = pending
     ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; `
     : "Nothing is lost; ";

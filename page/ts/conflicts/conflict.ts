@@ -132,7 +132,8 @@ export function conflictCard(
     const { willBe } = TEXT;
     const { mine, theirs, byHand } = draft.count();
     let text = willBe.mixed(mine, theirs, byHand);
-    if (open > 0) text = draft.isDeletion ? TEXT.undecidedWhole : TEXT.undecided(open, draft.fields.length);
+    const isOne = draft.isDeletion || draft.fields.length === 1;
+    if (open > 0) text = isOne ? TEXT.undecidedWhole : TEXT.undecided(open, draft.fields.length);
     else if (draft.side && conflict[draft.side] === undefined) text = willBe.deleted;
     else if (draft.side === "remote" && copy.checked) text = willBe.copy;
     else if (draft.side) text = willBe[draft.side];

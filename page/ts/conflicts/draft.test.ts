@@ -122,4 +122,5 @@ test("times and names are in words", () => {
   strictEqual(when(0, now), TEXT.at);
   strictEqual(TEXT.by({ user: "Ann", device: "Firefox on Windows" }), "Ann on Firefox on Windows");
   strictEqual(TEXT.by({ device: "Chrome" }), "Chrome");
+  strictEqual(TEXT.by({ user: "anonymous", device: "Chrome" }), "Chrome");
 });

@@ -9,7 +9,7 @@ export const TEXT = {
   field: "Field",
   edit: "Edit by hand",
   editLabel: (field: string) => `${field}, by hand`,
-  whole: "The whole",
+  entire: "The whole",
   order: (list: string) => (list === "" ? "Order" : `${list}: order`),
   absent: "not there",
   deleted: "deleted",
@@ -24,7 +24,11 @@ export const TEXT = {
   kept: "Both versions are kept. Nothing more of it is sent until you decide.",
   at: "at an unknown time",
   somebody: "Another device",
-  by: ({ user, device }: By) => (user && device ? `${user} on ${device}` : (user ?? device ?? "Another device")),
+  by: ({ user, device }: By) => {
+    // Without a sign-in everybody has this name.
+    const name = user === "anonymous" ? undefined : user;
+    return name && device ? `${name} on ${device}` : (name ?? device ?? "Another device");
+  },
   allMine: "All mine",
   allTheirs: "All theirs",
   allAtOnce: "All fields at once",
@@ -69,7 +73,7 @@ export const TEXT = {
   notJson: (reason: string) => `This is not JSON: ${reason}`,
 
   refusals: "Refused by the server",
-  refused: (when: string) => `The server refused your change of ${when}:`,
+  refused: (when: string) => `The server refused a change that you made ${when}:`,
   refusedDelete: (when: string) => `You deleted it ${when}. The server refused that:`,
   refusedKept: "Your version is kept here until you decide.",
   yourVersion: "Your version",

@@ -68,4 +68,4 @@ export function partList(parts: readonly { label: string[]; value: unknown }[]):
 }
 
 /** What a part is called. */
-export const labelText = (label: string[]) => (label.length === 0 ? TEXT.whole : label.join(" › "));
+export const labelText = (label: string[]) => (label.length === 0 ? TEXT.entire : label.join(" › "));

@@ -26,7 +26,7 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 [data-tone=warn]{--tone:var(--nf-warn)}
 [data-tone=bad]{--tone:var(--nf-bad)}
 [data-tone=quiet]{--tone:var(--nf-control)}
-.decisions:has(>:not([data-empty],:empty)){display:grid;gap:12px;margin-block-start:12px}
+.decisions:has(>:is(nightferry-conflicts,nightferry-refusals):not([data-empty])){display:grid;gap:12px;margin-block-start:12px}
 .decisions>p:empty{display:none}
 progress{display:block;width:100%;height:6px;margin-block-start:8px;accent-color:var(--nf-accent)}
 .facts{grid-template-columns:repeat(auto-fit,minmax(96px,1fr));margin-block-start:12px;padding-block-start:12px;border-block-start:1px solid var(--nf-line)}

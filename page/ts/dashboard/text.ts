@@ -49,7 +49,8 @@ export function summary({ start, status }: Model): Words {
       text: "Every slice is disabled: changes are held beside their stores until enablePersistence(slice) is called.",
     };
   }
-  if (error !== null)
+  // Where only what is to be decided is left, the sentence is about that.
+  if (error !== null && (pending > 0 || conflicts + rejected === 0))
     return { tone: "bad", title: "Connected, with an error", text: waiting || "See the error below." };
   if (syncStatus === "syncing") {
     const { done, total } = progress ?? { done: 0, total: pending };

@@ -33,7 +33,7 @@ export interface ConflictResolutionProps {
  */
 export function ConflictResolution(props: ConflictResolutionProps): ReactElement {
   const { slice, item, itemName, copyId, fallback = null } = props;
-  const take = useCallback(
+  const setNames = useCallback(
     (element: HTMLElement | null) => {
       if (element) Object.assign(element, { itemName, copyId });
     },
@@ -45,7 +45,7 @@ export function ConflictResolution(props: ConflictResolutionProps): ReactElement
       load={loadConflicts}
       what="The list of conflicts"
       fallback={fallback}
-      props={{ ref: take, slice, item }}
+      props={{ ref: setNames, slice, item }}
     />
   );
 }

@@ -6,6 +6,7 @@ can't take one now gets a later one instead. Nothing waits for a socket: not a p
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import selectors
@@ -17,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wsproto import WSConnection
-from wsproto.events import CloseConnection, Event, Ping, TextMessage
+from wsproto.events import CloseConnection, Event, Ping
+from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import ProtocolError
 
 from .errors import ApiError
@@ -33,7 +35,7 @@ NOBODY: Author = ("", "")
 
 #: A socket gets at most one poke in this time; the first one at once.
 POKE_SECONDS = 0.05
-#: A socket of which nothing was heard for this long is pinged; for twice as long, it is dropped.
+#: A socket from which nothing came for this long is pinged; for twice as long, it is dropped.
 PING_SECONDS = 25.0
 #: A socket is closed at this age. Its device connects and authenticates again.
 LIFE_SECONDS = 3600.0
@@ -54,13 +56,14 @@ class LiveSocket:
     ws: WSConnection
     tenant: str
     author: Author
-    #: The newest version that the device has not been told of; 0 for none.
+    #: The newest version that the device has to be poked with; 0 for none.
     pending: int = 0
     #: The newest version that it was poked with.
-    told: int = 0
-    #: Monotonic seconds: when the next poke may go, when it was last heard or pinged, when it was opened.
+    last_poke: int = 0
+    #: Monotonic seconds: when the next poke may go, when something was last received, when it was last
+    #: pinged, when it was opened.
     next_poke: float = 0.0
-    heard: float = field(default_factory=time.monotonic)
+    last_received: float = field(default_factory=time.monotonic)
     pinged: float = field(default_factory=time.monotonic)
     opened: float = field(default_factory=time.monotonic)
     #: Bytes that the line did not take yet. While there are any, no further poke is written.
@@ -250,8 +253,8 @@ class _Loop:
                 live.closing = True
                 self._send(live, first)
             else:
-                live.told = max(live.told, first or 0)
-                self._send(live, _message(first))
+                live.last_poke = max(live.last_poke, first or 0)
+                self._write(live, poke_frame(first))
         for live, events in self._ready:
             if events & selectors.EVENT_READ:
                 self._read(live, now)
@@ -261,7 +264,10 @@ class _Loop:
             for live in self._by_tenant.get(tenant, ()):
                 self._offer(live, offered)
         for live in [live for live in self._due if live.next_poke <= now and not live.unsent]:
-            self._poke(live, now)
+            if live.closing:
+                self._due.discard(live)
+            else:
+                self._poke(live, now)
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
             for lives in [*self._by_tenant.values()]:
@@ -270,23 +276,23 @@ class _Loop:
 
     def _offer(self, live: LiveSocket, offered: dict[Author, int]) -> None:
         newest = max((version for author, version in offered.items() if author != live.author), default=0)
-        if newest > max(live.pending, live.told):
+        if newest > max(live.pending, live.last_poke):
             live.pending = newest
             self._due.add(live)
 
     def _poke(self, live: LiveSocket, now: float) -> None:
         self._due.discard(live)
-        live.told, live.pending = live.pending, 0
+        live.last_poke, live.pending = live.pending, 0
         live.next_poke = now + POKE_SECONDS
-        self._send(live, _message(live.told))
+        self._write(live, poke_frame(live.last_poke))
 
     def _sweep(self, live: LiveSocket, now: float) -> None:
-        if live.closing or now - live.heard >= 2 * PING_SECONDS:
+        if live.closing or now - live.last_received >= 2 * PING_SECONDS:
             self._drop(live)
         elif now - live.opened >= LIFE_SECONDS:
             self._send(live, CloseConnection(code=GOING_AWAY))
             live.closing = True
-        elif now - max(live.heard, live.pinged) >= PING_SECONDS:
+        elif now - max(live.last_received, live.pinged) >= PING_SECONDS:
             live.pinged = now
             self._send(live, Ping())
 
@@ -296,7 +302,7 @@ class _Loop:
             if not data:
                 self._drop(live)
                 return
-            live.heard = now
+            live.last_received = now
             live.ws.receive_data(data)
             for event in live.ws.events():
                 if isinstance(event, Ping):
@@ -312,13 +318,15 @@ class _Loop:
             self._drop(live)
 
     def _send(self, live: LiveSocket, event: Event) -> None:
-        if live.sock.fileno() < 0:
-            return
         try:
-            live.unsent += live.ws.send(event)
+            self._write(live, live.ws.send(event))
         except ProtocolError:
             self._drop(live)
+
+    def _write(self, live: LiveSocket, data: bytes) -> None:
+        if live.sock.fileno() < 0:
             return
+        live.unsent += data
         if len(live.unsent) > 65_536:
             self._drop(live)  # it pings, and takes no answer
             return
@@ -351,5 +359,8 @@ class _Loop:
         self._release()
 
 
-def _message(version: int | None) -> TextMessage:
-    return TextMessage(data=text_of({"version": version}))
+@functools.lru_cache(maxsize=16)
+def poke_frame(version: int | None) -> bytes:
+    """A poke as it goes to every socket. Without extensions, a server's frame is the same on each."""
+    text = text_of({"version": version})
+    return bytes(FrameProtocol(client=False, extensions=[]).send_data(text, fin=True))

@@ -393,7 +393,10 @@ impl Clients {
         let slices = settings.slices();
         let counts = replica.counts(slices);
         let pending = counts.unfinished as u64;
-        let error = storage.error().or(uplink.error()).or(self.notice.as_deref());
+        // A notice is about a conflict or a refusal, and over once everything is decided.
+        let is_decided = counts.conflicts + counts.rejected == 0;
+        let notice = self.notice.as_deref().filter(|_| !is_decided);
+        let error = storage.error().or(uplink.error()).or(notice);
         let sync = if uplink.is_pushing() || journal.has_pending_answers() {
             SyncStatus::Syncing
         } else if error.is_some() {

@@ -2,6 +2,7 @@
 
 use super::{Replica, leaves};
 use crate::bridge::config::Slices;
+use crate::json::Json;
 use crate::protocol::mutation_bytes;
 use crate::store::{Key, Operation};
 use crate::units::{Position, Tick};
@@ -65,6 +66,12 @@ impl Replica {
             self.entries.entry(key.clone()).or_default().is_sent = true;
             self.index(&key);
         }
+    }
+
+    /// The server's value that an operation is a change of, if it is in memory.
+    pub fn base_of(&self, operation: &Operation) -> Option<&Json> {
+        let item = &self.entries.get(&operation.key())?.item;
+        item.base().filter(|_| item.version() == operation.base && !item.is_in_conflict())
     }
 
     /// Whether an operation that was chosen may still be sent: its slice may have been switched off.

@@ -167,6 +167,11 @@ impl Item {
         self.local.as_ref()
     }
 
+    /// The server's value, as far as it is known.
+    pub fn base(&self) -> Option<&Json> {
+        self.base.as_ref()
+    }
+
     pub fn version(&self) -> Option<Version> {
         self.version
     }

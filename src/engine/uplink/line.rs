@@ -9,6 +9,8 @@ const USUAL_RATE: u64 = 50;
 const LEAST_RATE: u64 = 1;
 /// A body should not take longer than this, in ms.
 const BODY_MS: u64 = 20_000;
+/// An answer is not waited for longer than this, in ms.
+const MAX_ANSWER_MS: u64 = 100_000;
 /// From this size on, a request says something about the rate.
 const TELLING_BYTES: usize = 50_000;
 /// No limit that a server names makes requests smaller than this, in bytes.
@@ -36,6 +38,11 @@ impl Line {
     /// How long a request of so many bytes may take, in ms.
     pub fn timeout(&self, bytes: usize) -> u64 {
         TIMEOUT_MS + bytes as u64 / self.rate
+    }
+
+    /// How long a request may take, in ms, whose answer may have so many bytes.
+    pub fn answer_timeout(&self, bytes: usize) -> u64 {
+        TIMEOUT_MS + (bytes as u64 / self.rate).min(MAX_ANSWER_MS)
     }
 
     /// The most bytes of the next body.

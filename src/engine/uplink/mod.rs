@@ -446,7 +446,7 @@ impl Uplink {
             false if wants => self.ask(Question::Identity),
             false => Step::Nothing,
             true if is_doubtful && wants => self.ask(Question::Health),
-            true if !self.operations().is_empty() => self.push_again(),
+            true if !self.operations().is_empty() => self.push_again(context.replica),
             true if pulls_first => self.ask(Question::Page(pulled)),
             true if !chosen.is_empty() => self.prepare(chosen, rng),
             // The next page is asked for as soon as it may be.
@@ -515,7 +515,7 @@ impl Uplink {
         Step::Prepare(push)
     }
 
-    fn push_again(&mut self) -> Step {
+    fn push_again(&mut self, replica: &Replica) -> Step {
         let Some(push) = &self.push else { return Step::Nothing };
         if !self.is_written {
             self.state = State::Preparing;
@@ -530,7 +530,10 @@ impl Uplink {
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
-        let body = protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count]);
+        let body =
+            protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count], |operation| {
+                replica.base_of(operation)
+            });
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }
@@ -542,7 +545,10 @@ impl Uplink {
             State::Asking { question: Question::Page(_), .. } => self.pull.expected_bytes(),
             _ => 0,
         };
-        let timeout = |bytes| self.line.timeout(bytes + expected);
+        let timeout = |bytes| match expected {
+            0 => self.line.timeout(bytes),
+            _ => self.line.answer_timeout(expected),
+        };
         let deadline = self.flight().map(|flight| now.plus(timeout(flight.bytes)));
         if let (State::Asking { flight, .. } | State::Pushing { flight, .. }, Some(deadline)) =
             (&mut self.state, deadline)

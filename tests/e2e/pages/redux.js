@@ -1,7 +1,7 @@
 // A page with a Redux Toolkit store on Nightferry, and nothing to see. The tests drive `window.app`.
 
 import { configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
-import { clearSlice, nightferryEnhancer, syncNow, syncReducer, withoutTracking } from "nightferry/redux";
+import { clearSlice, nightferryEnhancer, retryRejected, syncNow, syncReducer, withoutTracking } from "nightferry/redux";
 import * as nf from "nightferry-client";
 
 const adapter = createEntityAdapter();
@@ -50,7 +50,7 @@ ServiceWorker.prototype.postMessage = function (message) {
   return postMessage.call(this, message);
 };
 
-const actions = { ...files.actions, ...notes.actions, ...counter.actions, clearSlice, syncNow };
+const actions = { ...files.actions, ...notes.actions, ...counter.actions, clearSlice, retryRejected, syncNow };
 const byId = (items) => Object.fromEntries(items.map((item) => [item.id, item]));
 window.app = {
   nf,

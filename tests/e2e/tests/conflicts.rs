@@ -103,9 +103,9 @@ async fn f28_edits_of_different_fields_merge_by_themselves(client: Client) -> Re
         tab.wait_for_rest().await?;
     }
     // The pages are told of what the other did.
-    let told = "heard.some(({origin, puts}) => origin === 'server' && puts.some(({value}) => value.size === 2 && value.title === 'Our trip'))";
-    devices.ann.wait_until(told).await?;
-    devices.bob.wait_until(told).await?;
+    let notified = "heard.some(({origin, puts}) => origin === 'server' && puts.some(({value}) => value.size === 2 && value.title === 'Our trip'))";
+    devices.ann.wait_until(notified).await?;
+    devices.bob.wait_until(notified).await?;
     devices.server.check_nothing_applied_twice()
 }
 

@@ -162,8 +162,7 @@ async fn a_nested_item_of_60_fields_is_resolved_with_the_keyboard_alone() -> Res
         .await?;
     let tab = &bob.tab;
     tab.wait_until(&conflicts("querySelectorAll('.fields:first-child > .field').length === 3")).await?;
-    bob.wait_until_seen("decisions", "return value.conflicts.length === 1 && value.rejected.length === 0;")
-        .await?;
+    bob.wait_until_seen("decisions", "value.conflicts.length === 1 && value.rejected.length === 0").await?;
     tab.wait_until(&conflicts("querySelector('.story').textContent.includes(\"Ann's laptop changed it\")"))
         .await?;
     let folded: Vec<String> = tab
@@ -226,8 +225,8 @@ async fn a_nested_item_of_60_fields_is_resolved_with_the_keyboard_alone() -> Res
     tab.wait_until(&conflicts("querySelectorAll('article').length === 0")).await?;
     // The keyboard is where the element says what came of it.
     let focused: Value = tab.eval(FOCUSED).await?;
-    assert_eq!(focused["text"], "“Crossing plan” is resolved. Nothing is in conflict any more.");
-    bob.wait_until_seen("decisions", "return value.conflicts.length === 0;").await?;
+    assert_eq!(focused["text"], "“File plan” is resolved. Nothing is in conflict any more.");
+    bob.wait_until_seen("decisions", "value.conflicts.length === 0").await?;
     assert_eq!(tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     server.check_nothing_applied_twice()
 }
@@ -250,7 +249,7 @@ async fn a_side_is_kept_as_a_copy_and_a_deletion_is_told_in_words() -> Result<()
         .await?;
     let tab = &bob.tab;
     tab.wait_until(&conflicts("querySelectorAll('article').length === 2")).await?;
-    bob.wait_until_seen("state_a", "return value === 'conflict';").await?;
+    bob.wait_until_seen("state_a", "value === 'conflict'").await?;
     shoot(tab, "conflicts").await?;
     check_by_axe(tab).await?;
     // The test's page gives items names of its own.
@@ -301,7 +300,7 @@ async fn a_side_is_kept_as_a_copy_and_a_deletion_is_told_in_words() -> Result<()
     server.wait_for_items("files", |files| files.keys().collect::<Vec<_>>() == ["a", "a-copy"]).await?;
     ann.wait_until("(await nf.hydrate('files')).length === 2").await?;
     tab.wait_until(&conflicts("querySelectorAll('article').length === 0")).await?;
-    bob.wait_until_seen("state_a", "return value === 'synced';").await?;
+    bob.wait_until_seen("state_a", "value === 'synced'").await?;
     assert_eq!(tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     Ok(())
 }
@@ -360,7 +359,7 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     tab.dispatch(&[add("a", "A long letter."), add("b", "Another <b>letter</b>.")]).await?;
     let refusals = inside("nightferry-refusals");
     tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 2")).await?;
-    bob.wait_until_seen("decisions", "return value.rejected.length === 2;").await?;
+    bob.wait_until_seen("decisions", "value.rejected.length === 2").await?;
     let text: String = tab.eval(&format!("return {refusals}.querySelector('article').textContent;")).await?;
     assert!(text.contains("No file may have that name.") && text.contains("A long letter."), "{text}");
     // Data is text, and no markup.
@@ -381,16 +380,16 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
             "{refusals}.getElementById([...{refusals}.querySelectorAll('label')].find(({{textContent}}) => textContent === '{name}').htmlFor)"
         )
     };
-    let set = |name: &str, value: &str| format!("{}.value = '{value}';", field(name));
-    tab.eval::<()>(&(set("size", "many") + &*press("Send it"))).await?;
+    let set = |name: &str, value: &str| format!("Object.assign({}, {{value: '{value}'}});", field(name));
+    tab.eval::<()>(&[set("size", "many"), press("Send it")].concat()).await?;
     tab.wait_until(&format!("{refusals}.activeElement === {}", field("size"))).await?;
     shoot(tab, "refusal-mended").await?;
     check_by_axe(tab).await?;
-    tab.eval::<()>(&(set("size", "7") + &*set("name", "allowed") + &*press("Send it"))).await?;
+    tab.eval::<()>(&[set("size", "7"), set("name", "allowed"), press("Send it")].concat()).await?;
     let mended = json!({"id": "a", "name": "allowed", "text": "A long letter.", "size": 7});
     server.wait_for_items("files", |files| files.get("a") == Some(&mended)).await?;
     tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 1")).await?;
-    bob.wait_until_seen("state_a", "return value === 'synced';").await?;
+    bob.wait_until_seen("state_a", "value === 'synced'").await?;
 
     // Discarding is asked once more.
     tab.eval::<()>(&press("Discard")).await?;
@@ -417,7 +416,7 @@ async fn the_dashboard_shows_what_is_to_be_decided() -> Result<()> {
     let add = json!({"type": "files/addItem", "payload": {"id": "a", "name": "forbidden"}});
     tab.dispatch(&[add]).await?;
     tab.wait_until(&format!(
-        "{dashboard}.querySelector('.state strong').textContent === 'Connected, with refusals'"
+        "{dashboard}.querySelector('.state strong').textContent.startsWith('Connected, with')"
     ))
     .await?;
     tab.wait_until(&format!(

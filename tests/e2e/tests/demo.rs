@@ -1,7 +1,7 @@
 //! The demo itself, by hand and eye.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, Server, Tab, shows, testid};
+use nightferry_e2e::{Browser, Fault, Profile, Server, Tab, shoot, shows, testid};
 use serde_json::{Value, json};
 
 /// Notes every state that a row of the list shows, by path: `window.seen[path]`, without repeats.
@@ -103,6 +103,119 @@ async fn a_row_goes_from_local_over_sending_to_synced() -> Result<()> {
         "synced is said once, at the end: {seen:?}"
     );
     assert!(!seen.contains(&"unknown".into()), "{seen:?}");
+    Ok(())
+}
+
+/// The element of conflicts or refusals, as JavaScript.
+fn inside(element: &str) -> String {
+    format!("document.querySelector('{element}').shadowRoot")
+}
+
+fn press(element: &str, label: &str) -> String {
+    let buttons = format!("[...{}.querySelectorAll('button')]", inside(element));
+    format!("{buttons}.find(({{textContent}}) => textContent === '{label}').click();")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided() -> Result<()> {
+    let server = Server::start().await?;
+    let profiles = [Profile::fresh()?, Profile::fresh()?];
+    let browsers = [Browser::start(&profiles[0]).await?, Browser::start(&profiles[1]).await?];
+    let [tab, other] = [browsers[0].tab(), browsers[1].tab()];
+    tab.open_demo(&server).await?;
+    tab.wait_for_connection("online").await?;
+    tab.create_file("a.md", "one").await?;
+    row_is(&tab, "a.md", "synced").await?;
+    other.open_client(&server, json!({"debounceMs": 20})).await?;
+    other.wait_until("(await nf.hydrate('files')).length === 1").await?;
+    let id: String = other.eval("return (await nf.hydrate('files'))[0].id;").await?;
+
+    // The other device's change arrives while this one's cannot.
+    server.fault(&[Fault::on("/nightferry/push").with_word("mine").status(503)])?;
+    tab.retype(&testid("editor"), "mine").await?;
+    row_is(&tab, "a.md", "local").await?;
+    let theirs = json!({"type": "files/updateItem", "payload": {"id": id, "content": "theirs", "size": 6}});
+    other.dispatch(&[theirs]).await?;
+    other.sync_now().await?;
+    server.heal()?;
+    tab.click(&testid("sync-now")).await?;
+    row_is(&tab, "a.md", "conflict").await?;
+    let text = |id: &str| format!("document.querySelector('{}').textContent", testid(id));
+    tab.wait_until(&format!("{}.includes('Changed elsewhere, too')", text("file-state"))).await?;
+    tab.wait_until(&format!("{}.includes('What you see is your version')", text("editor-notice"))).await?;
+    tab.wait_until(&format!(
+        "{}.includes('1 file was changed elsewhere, too: kept here')",
+        text("sync-detail")
+    ))
+    .await?;
+    tab.wait_until(&format!("{}.trim().startsWith('1 ')", text("to-decide"))).await?;
+    tab.click(&testid("to-decide")).await?;
+    tab.wait_until(&format!(
+        "{}?.querySelector('article h3')?.textContent === 'a.md'",
+        inside("nightferry-conflicts")
+    ))
+    .await?;
+    shoot(&tab, "demo-conflict").await?;
+    tab.eval::<()>(&press("nightferry-conflicts", "All theirs")).await?;
+    tab.eval::<()>(&press("nightferry-conflicts", "Save")).await?;
+    row_is(&tab, "a.md", "synced").await?;
+    tab.click(&testid("decide-close")).await?;
+    let shown = format!("document.querySelector('{}').value", testid("editor"));
+    tab.wait_until(&format!("{shown} === 'theirs'")).await?;
+    tab.wait_until(&format!("{} === 'Everything is on the server.'", text("sync-detail"))).await?;
+    assert_eq!(server.items("files").await?[&id]["content"], "theirs");
+
+    // Something else on the page makes a change that the server refuses.
+    let refused = json!({"type": "files/updateItem", "payload": {"id": id, "name": "forbidden"}});
+    tab.eval_with::<()>(&refused, "(await import('/nightferry/client.js')).dispatch(input);").await?;
+    row_is(&tab, "a.md", "rejected").await?;
+    tab.wait_until(&format!("{}.includes('Refused by the server')", text("file-state"))).await?;
+    tab.wait_until(&format!("{}.includes('The server refused your version')", text("editor-notice"))).await?;
+    tab.wait_until(&format!("{}.includes('is not sent until you decide')", text("toast"))).await?;
+    let truth = "const text = document.body.innerText; return ['by itself', 'deleted by the server', 'Everything is on the server']
+        .filter((lie) => text.includes(lie));";
+    assert_eq!(tab.eval::<Vec<String>>(truth).await?, [] as [String; 0]);
+    shoot(&tab, "demo-refused-file").await?;
+    tab.click(&testid("to-decide")).await?;
+    tab.wait_until(&format!(
+        "{}?.querySelector('blockquote')?.textContent === 'No file may have that name.'",
+        inside("nightferry-refusals")
+    ))
+    .await?;
+    shoot(&tab, "demo-refused").await?;
+    tab.eval::<()>(&press("nightferry-refusals", "Discard")).await?;
+    tab.eval::<()>(&press("nightferry-refusals", "Yes, discard it")).await?;
+    row_is(&tab, "a.md", "synced").await?;
+    assert_eq!(server.items("files").await?[&id].get("name"), None);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_message_stays_within_the_window() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_demo(&server).await?;
+    tab.create_file("a.md", "one").await?;
+    for width in [390, 1280] {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        tab.cdp("Emulation.setDeviceMetricsOverride", size).await?;
+        // What a server may say, with and without spaces. All in one turn: the page says something else after that.
+        let outside: Vec<String> = tab
+            .eval(
+                "const long = `${'The proxy says that this is not possible. '.repeat(100)}${'x'.repeat(2000)}`;
+                 for (const id of ['sync-detail', 'error-text', 'notice-text']) document.getElementById(id).textContent = long;
+                 for (const id of ['error-banner', 'notice']) document.getElementById(id).hidden = false;
+                 const ids = ['bar', 'sync-detail', 'error-banner', 'notice', 'main', 'editor'];
+                 return ids.filter((id) => {
+                     const {left, top, right, bottom, height} = document.getElementById(id).getBoundingClientRect();
+                     return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight || height < 15;
+                 });",
+            )
+            .await?;
+        assert_eq!(outside, [] as [String; 0], "{width}");
+    }
     Ok(())
 }
 

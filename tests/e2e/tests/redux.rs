@@ -1,7 +1,7 @@
 //! `nightferry/redux` in a real browser: a Redux Toolkit store whose action names follow no rule, in one tab and in two.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, bundle, eventually};
+use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, bundle, eventually};
 use serde_json::{Value, json};
 
 async fn open(tab: &Tab, server: &Server) -> Result<()> {
@@ -277,4 +277,38 @@ async fn random_lives_in_two_tabs_end_equal() -> Result<()> {
         settled(&[&tabs[0], &tabs[1]], &server).await?;
     }
     server.check_nothing_applied_twice()
+}
+
+/// The page that retries a refusal did not make the value: its own store shows it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn f66_a_refused_edit_is_undone_in_two_stores_and_the_newer_edit_behind_it_stays() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let (first, second) = (browser.tab(), browser.new_tab().await?);
+    open(&first, &server).await?;
+    open(&second, &server).await?;
+    act(&first, "arrived", json!({"id": 1, "name": "fine", "text": "a"})).await?;
+    settled(&[&first, &second], &server).await?;
+
+    // The refusal is under way while the other tab edits another field.
+    server.fault(&[Fault::on("/nightferry/push").times(1).late(1.5)])?;
+    act(&first, "changed", json!({"id": 1, "changes": {"name": "forbidden"}})).await?;
+    eventually("the push with the change", DEADLINE, async || {
+        let pushes = server.requests("/nightferry/push")?;
+        Ok(pushes.iter().any(|push| push.body.to_string().contains("forbidden")).then_some(()))
+    })
+    .await?;
+    act(&second, "changed", json!({"id": 1, "changes": {"text": "b"}})).await?;
+    let after = settled(&[&first, &second], &server).await?;
+    assert_eq!(after["files"], json!({"1": {"id": 1, "name": "fine", "text": "b"}}));
+
+    let rejected: Vec<Value> = second.eval("return app.nf.getRejected();").await?;
+    let shown: Vec<&Value> = rejected.iter().map(|one| &one["value"]).collect();
+    assert_eq!(shown, [&json!({"id": 1, "name": "forbidden", "text": "a"})]);
+    let retry = json!([rejected[0]["id"], {"id": 1, "name": "mended", "text": "a"}]);
+    second.eval_with::<()>(&retry, "await app.store.dispatch(app.actions.retryRejected(...input));").await?;
+    let mended = settled(&[&second, &first], &server).await?;
+    assert_eq!(mended["files"], json!({"1": {"id": 1, "name": "mended", "text": "b"}}));
+    Ok(())
 }

@@ -38,8 +38,16 @@ const UNTRACKED: &[&str] = &[
 ];
 
 /// Files that are built, or in the reader's own app.
-const FOREIGN_FILES: &[&str] =
-    &["client.js", "dashboard.js", "client.wasm", "sw.wasm", "vite.config.ts", "store.ts", "app.py"];
+const FOREIGN_FILES: &[&str] = &[
+    "client.js",
+    "dashboard.js",
+    "conflicts.js",
+    "client.wasm",
+    "sw.wasm",
+    "vite.config.ts",
+    "store.ts",
+    "app.py",
+];
 
 /// Endings by which a name without a folder is known to be a file.
 const ENDINGS: &[&str] =

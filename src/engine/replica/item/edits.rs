@@ -155,7 +155,11 @@ impl Item {
             return Effect::Changed;
         }
         let remote = self.server_side();
-        self.base = self.base.as_ref().map(|base| update.before(base));
+        // The server's value without what the page had not seen of it. What this device has not sent yet stays its own.
+        let seen = update.before(&local);
+        if self.base.is_some() {
+            self.base = rebase(Some(&local), self.base.as_deref(), Some(&seen)).value;
+        }
         self.set_local(merged.value, editor);
         self.come_in(remote, editor.strategy, editor.position);
         Effect::Changed

@@ -210,7 +210,12 @@ impl Item {
     /// Every edit of an item in conflict merges anew.
     pub(super) fn merge_remote(&mut self, position: Position) {
         if let Some(Conflict { remote, row }) = self.conflict.take() {
+            let edited = self.local.clone();
             self.merge(remote, ConflictRow { since: position, ..row });
+            // Something of the other side is shown since then, which no page has seen.
+            if !same(&edited, &self.local) {
+                self.foreign = position;
+            }
         }
     }
 

@@ -650,3 +650,22 @@ fn a_row_at_rest_is_not_marked_open() {
     assert_eq!(at_rest(xy(0, 0)).row(false, true).open, None);
     assert_eq!(at_rest(xy(0, 0)).row(true, true).open, Some(Position(0)), "a held value is");
 }
+
+/// The page shows its own unsent tick of `y`, and has not seen that the server has `x`, which it adds, too.
+#[test]
+fn f62_a_conflict_in_a_list_keeps_the_devices_own_unsent_elements() {
+    let mut item = at_rest(json(r#"{"list":[{"id":"y","t":1},{"id":"x","t":1}]}"#));
+    let edit = |was: &str, list: &str| {
+        let [fields, was] = [list, was].map(|list| json(&format!(r#"{{"list":{list}}}"#)));
+        Edit::Update(Update { fields, was: Some(was), ..Update::default() })
+    };
+    let page = "page".into();
+    item.edit(&edit(r#"[{"id":"y","t":1}]"#, r#"[{"id":"y","t":2}]"#), editor(&page, 2));
+    let both = r#"[{"id":"y","t":2},{"id":"x","t":2}]"#;
+    item.edit(&edit(r#"[{"id":"y","t":2}]"#, both), editor(&page, 3));
+    assert!(item.is_in_conflict());
+    assert_eq!(local(&item), Some(&*format!(r#"{{"list":{both}}}"#)));
+    // The page takes its `x` back: there is nothing left to decide, and the tick stays.
+    item.edit(&edit(both, r#"[{"id":"y","t":2}]"#), editor(&page, 4));
+    assert_eq!(local(&item), Some(r#"{"list":[{"id":"y","t":2},{"id":"x","t":1}]}"#));
+}

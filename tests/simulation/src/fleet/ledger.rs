@@ -63,7 +63,8 @@ pub struct Operation {
     is_whole: bool,
     /// It does not say what its page showed, so it is made on what the worker has.
     pub is_on_workers: bool,
-    is_durable: bool,
+    /// In the order of all operations of all devices.
+    durable: Option<usize>,
 }
 
 impl Operation {
@@ -90,7 +91,7 @@ impl Operation {
         let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
         let replaces = seen.values().copied().collect();
         let is_whole = is_put || after.is_none();
-        Operation { device, key, writes, seen, replaces, is_whole, is_on_workers: false, is_durable: false }
+        Operation { device, key, writes, seen, replaces, is_whole, is_on_workers: false, durable: None }
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Ledger {
     operations: Vec<Operation>,
     /// Operations by device, page and burst.
     of_burst: BTreeMap<(usize, String, u64), Vec<usize>>,
+    /// How many operations are durable.
+    durable: usize,
     /// How many of each device's durable bursts were looked at.
     looked_at: BTreeMap<usize, usize>,
     /// How many of the server's effects were looked at.
@@ -160,11 +163,9 @@ impl Ledger {
     /// device was told.
     fn becomes_durable(&mut self, place: usize, told: impl Fn(u64) -> bool) {
         let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
-        let others = self
-            .operations
-            .iter()
-            .enumerate()
-            .filter(|(other, operation)| *other != place && operation.key == key && operation.is_durable);
+        let others = self.operations.iter().enumerate().filter(|(other, operation)| {
+            *other != place && operation.key == key && operation.durable.is_some()
+        });
         let mut replaced = Vec::new();
         for (_, other) in others {
             for (path, leaf) in &other.writes {
@@ -175,7 +176,8 @@ impl Ledger {
             }
         }
         let operation = &mut self.operations[place];
-        operation.is_durable = true;
+        self.durable += 1;
+        operation.durable = Some(self.durable);
         for (path, leaf) in replaced {
             operation.writes.entry(path).or_insert(None);
             operation.replaces.insert(leaf);
@@ -244,7 +246,7 @@ impl Ledger {
             for (path, leaf) in leaves(value) {
                 let replaced = self.operations.iter().enumerate().find(|(place, operation)| {
                     operation.key == *key
-                        && operation.is_durable
+                        && operation.durable.is_some()
                         && operation.seen.get(&path) == Some(&leaf)
                         && self.has_arrived(*place, &path)
                         && !self.is_put_back(*place, &path, leaf)
@@ -293,7 +295,7 @@ impl<'a> Check<'a> {
     /// What durable operations made of paths.
     fn writes(&self) -> Vec<(usize, &'a str)> {
         let operations = self.ledger.operations.iter().enumerate();
-        let durable = operations.filter(|(_, operation)| operation.is_durable);
+        let durable = operations.filter(|(_, operation)| operation.durable.is_some());
         durable
             .flat_map(|(place, operation)| operation.writes.keys().map(move |path| (place, path.as_str())))
             .collect()
@@ -350,16 +352,18 @@ impl<'a> Check<'a> {
         let leaf = operation.writes.get(path).copied().flatten();
         let mut others = self.ledger.operations.iter().enumerate();
         others.any(|(other, later)| {
-            if other == place || later.key != operation.key || !later.is_durable {
+            if other == place || later.key != operation.key || !later.durable.is_some() {
                 return false;
             }
             let made = later.writes.get(path).copied().flatten();
             let succeeds = match leaf {
                 Some(leaf) => later.replaces.contains(&leaf),
-                // Someone gave the path a leaf who saw none there, and it is not the one that was removed.
+                // Someone gave the path a leaf who saw none there, and it is not the one that was removed; or another tab
+                // did so later.
                 None => {
+                    let is_later_tab = later.device == operation.device && later.durable > operation.durable;
                     made.is_some_and(|made| !operation.replaces.contains(&made))
-                        && !later.seen.contains_key(path)
+                        && (is_later_tab || !later.seen.contains_key(path))
                 }
             };
             succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))

@@ -307,7 +307,12 @@ impl FleetScenario {
     pub(super) fn decide_refused_as(&mut self, device: usize, page: usize, refused: &Value, kind: &str) {
         let text = |name: &str| refused[name].as_str().unwrap_or_default().to_owned();
         let key = (text("slice"), text("itemId"));
-        self.ledger.decided(&key, &[&refused["value"]]);
+        // A decision on one of an item's refused changes ends the others.
+        let listed = self.fleet.devices[device].pages[page].refused.clone();
+        let of_item =
+            |other: &&Value| other["slice"] == refused["slice"] && other["itemId"] == refused["itemId"];
+        let values: Vec<&Value> = listed.iter().filter(of_item).map(|other| &other["value"]).collect();
+        self.ledger.decided(&key, &values);
         self.fleet.devices[device].tally.record(Kind::RefusalDecided);
         let action = json!({"type": kind, "id": refused["id"]});
         self.fleet.on(device, |world| world.dispatch_all(page, vec![action]));

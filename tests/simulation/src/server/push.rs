@@ -104,11 +104,33 @@ impl Server {
         )
     }
 
+    /// The value that a patch makes of the item, or the answer where it makes none.
+    fn patched(&mut self, client: &str, key: &Key, mutation: &Value) -> Result<Value, Value> {
+        let row = self.items.get(key);
+        let base = mutation["base"].as_u64();
+        let value = row.filter(|row| Some(row.version) == base).and_then(|row| row.value.clone());
+        let Some(mut value) = value else { return Err(self.conflict(client, key)) };
+        let patch: json_patch::Patch = serde_json::from_value(mutation["patch"].clone()).expect("a patch");
+        match json_patch::patch(&mut value, &patch) {
+            Ok(()) => Ok(value),
+            Err(_) => {
+                let mut refusal =
+                    json!({"status": "rejected", "code": "invalid_patch", "message": "It does not fit."});
+                self.add_side(client, key, &mut refusal);
+                Err(refusal)
+            }
+        }
+    }
+
     /// The answer to one mutation, and its effect.
     fn decide(&mut self, now: u64, client: &str, key: &Key, mutation: &Value) -> Value {
         let value = match mutation["op"].as_str() {
             Some("put") => Some(mutation.get("value").expect("a put has a value").clone()),
             Some("delete") => None,
+            Some("patch") => match self.patched(client, key, mutation) {
+                Ok(value) => Some(value),
+                Err(answer) => return answer,
+            },
             op => panic!("the operation {op:?}"),
         };
         let base = mutation.get("base").expect("a base").as_u64();
