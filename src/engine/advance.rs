@@ -199,10 +199,10 @@ impl Engine {
                 self.clients.count_acknowledged(acknowledged);
                 self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
                 self.clients.tell_changed(Origin::Rollback, None, &rolled_back, &self.journal);
-                self.clients.notice(None);
+                self.clients.undecided(None);
                 for reason in reasons {
                     self.clients.warn(None, "not_applied", &reason);
-                    self.clients.notice(Some(reason));
+                    self.clients.undecided(Some(reason));
                 }
                 self.clients.reached(view!(self));
             }
@@ -213,7 +213,7 @@ impl Engine {
                 self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
                 for reason in reasons {
                     self.clients.warn(None, "conflict", &reason);
-                    self.clients.notice(Some(reason));
+                    self.clients.undecided(Some(reason));
                 }
                 self.clients.reached(view!(self));
             }

@@ -67,6 +67,8 @@ pub struct Clients {
     metrics: Metrics,
     /// What a person should know beside what storage and uplink say.
     notice: Option<String>,
+    /// The latest conflict or refusal, in a sentence that is over once everything is decided.
+    undecided: Option<String>,
     last_sync_time: Option<u64>,
     /// Changes acknowledged since the outbox was last empty.
     acknowledged: u64,
@@ -187,6 +189,11 @@ impl Clients {
     /// A person should know this until something else is worth knowing.
     pub fn notice(&mut self, text: Option<String>) {
         self.notice = text;
+    }
+
+    /// A conflict or a refusal is to be decided on; with `None`, the latest answers left none.
+    pub fn undecided(&mut self, text: Option<String>) {
+        self.undecided = text;
     }
 
     pub fn fail(&mut self, page: &str, request: Option<u64>, code: &str, text: &str) {
@@ -393,10 +400,9 @@ impl Clients {
         let slices = settings.slices();
         let counts = replica.counts(slices);
         let pending = counts.unfinished as u64;
-        // A notice is about a conflict or a refusal, and over once everything is decided.
         let is_decided = counts.conflicts + counts.rejected == 0;
-        let notice = self.notice.as_deref().filter(|_| !is_decided);
-        let error = storage.error().or(uplink.error()).or(notice);
+        let undecided = self.undecided.as_deref().filter(|_| !is_decided);
+        let error = storage.error().or(uplink.error()).or(undecided).or(self.notice.as_deref());
         let sync = if uplink.is_pushing() || journal.has_pending_answers() {
             SyncStatus::Syncing
         } else if error.is_some() {

@@ -29,6 +29,8 @@ pub struct FaultRates {
     /// Of each pull: it is answered by a read replica that lags, or has changes that can't be read.
     pub lagging: u64,
     pub junk: u64,
+    /// Of each poke.
+    pub pokes: u64,
 }
 
 impl FaultRates {
@@ -56,6 +58,7 @@ impl FaultRates {
             held: rng.pick(&[0, 100, 300]),
             lagging: rng.pick(&[0, 0, 100, 300]),
             junk: rng.pick(&[0, 0, 100]),
+            pokes: rng.pick(&[0, 0, 300]),
             ..FaultRates::of(rng)
         }
     }
@@ -77,6 +80,7 @@ impl FaultRates {
             held,
             lagging,
             junk,
+            pokes,
         } = self;
         vec![
             deaths,
@@ -93,6 +97,7 @@ impl FaultRates {
             held,
             lagging,
             junk,
+            pokes,
         ]
     }
 

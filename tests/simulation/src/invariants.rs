@@ -162,8 +162,7 @@ impl World {
             Reason::StorageRetry => 15_000,
             Reason::RequestTimeout => 120_000,
             Reason::Backoff => 3_600_000,
-            Reason::Live => 300_000,
-            Reason::Metrics | Reason::AutoSync => return,
+            Reason::Metrics | Reason::AutoSync | Reason::Live => return,
         };
         let clock = self.worker_clock();
         if deadline.at > clock.plus(most) {

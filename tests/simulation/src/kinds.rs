@@ -63,6 +63,7 @@ kinds! {
     TransactionOpen "transaction of a push stays open",
     ReplicaLags "a replica that lags answers",
     ChangeUnreadable "pulled change that can't be read",
+    PokeLost "poke lost",
     ServerRestored "server restored from a backup",
     ServerWiped "server wiped",
     HorizonPassed "tombstones collected",

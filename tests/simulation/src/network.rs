@@ -30,6 +30,45 @@ impl World {
         latency
     }
 
+    /// The worker wants a live connection. Where none is answered, that takes for ever.
+    pub(crate) fn open_live(&mut self, live: u64) {
+        if self.has_live {
+            let (worker, latency) = (self.worker, self.latency());
+            self.after(latency, Event::Connect { worker, live });
+        }
+    }
+
+    pub(crate) fn connect(&mut self, worker: u64, live: u64) {
+        if worker != self.worker || self.engine.is_none() {
+            return;
+        }
+        if self.is_offline || self.server.mode != Fault::Nothing {
+            self.after(1, Event::Report { worker, input: Input::LiveEnded { live } });
+        } else {
+            self.live = Some(live);
+            self.poke();
+        }
+    }
+
+    /// The server says which version it has.
+    pub(crate) fn poke(&mut self) {
+        let Some(live) = self.live else { return };
+        if self.streams.network.chance(self.fault_rates.pokes) {
+            self.tally.record(Kind::PokeLost);
+            return;
+        }
+        let (worker, latency) = (self.worker, self.latency());
+        let text = format!(r#"{{"version":{}}}"#, self.server.history.last);
+        self.after(latency, Event::Report { worker, input: Input::Poked { live, text } });
+    }
+
+    /// The network goes, and the live connection with it.
+    pub(crate) fn disconnect(&mut self) {
+        if let Some(live) = self.live.take() {
+            self.after(1, Event::Report { worker: self.worker, input: Input::LiveEnded { live } });
+        }
+    }
+
     pub(crate) fn arrive(
         &mut self,
         worker: u64,

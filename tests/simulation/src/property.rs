@@ -42,6 +42,7 @@ properties! {
     NoSelfConflict "no-conflict-with-oneself" "an item that nobody else changed is in no conflict",
     Waits "waits-by-own-clock" "nothing waits longer or shorter because the wall clock is set",
     Refused "refusals-are-kept" "the list of refused changes is what the database has",
+    Poked "pokes-are-heard" "a device with a live connection has another one's change before its next interval",
     Idle "idle-is-silent" "a device that has everything sends nothing, and asks at its interval",
     Restart "restart-changes-nothing" "at rest, a new worker finds the same and does nothing",
 }

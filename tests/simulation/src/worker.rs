@@ -56,6 +56,7 @@ impl World {
     fn end(&mut self) {
         self.deadline = None;
         self.wake_at = None;
+        self.live = None;
         self.not_before = None;
         let Self { disk, streams, model, tally, .. } = self;
         let mut survived = 0;
@@ -206,7 +207,8 @@ impl World {
                     self.check_one_transaction(&writes);
                     self.work(Work::Store { txn, writes });
                 }
-                Output::OpenLive { .. } | Output::CloseLive => {}
+                Output::OpenLive { live, .. } => self.open_live(live),
+                Output::CloseLive => self.live = None,
                 Output::RequestBackgroundSync => self.asked_to_be_woken = true,
                 Output::Load { load, wanted, slices } => self.work(Work::Load { load, wanted, slices }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),

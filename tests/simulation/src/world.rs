@@ -45,6 +45,11 @@ pub(crate) enum Event {
         worker: u64,
         input: Input,
     },
+    /// A live connection reaches the server.
+    Connect {
+        worker: u64,
+        live: u64,
+    },
     /// A request reaches the server; the answer to a copy that the network made goes nowhere.
     Arrive {
         worker: u64,
@@ -60,6 +65,9 @@ pub struct World {
     pub device: Option<usize>,
     /// It has no network.
     pub is_offline: bool,
+    /// The server answers live connections; the number of the one that is open.
+    pub has_live: bool,
+    pub live: Option<u64>,
     /// The true time. Device and pages have a clock of their own: [`World::clock`].
     pub now: u64,
     /// How far the device's clock is ahead.
@@ -131,6 +139,8 @@ impl World {
         World {
             device: None,
             is_offline: false,
+            has_live: false,
+            live: None,
             now: START,
             skew: 0,
             rng: Rng(seed),
@@ -352,6 +362,7 @@ impl World {
                 self.input(input)
             }
             Event::Report { .. } => {}
+            Event::Connect { worker, live } => self.connect(worker, live),
             Event::Arrive { worker, request, path, body, copy } => {
                 self.arrive(worker, request, path, body.as_deref(), copy);
             }

@@ -234,8 +234,13 @@ impl Item {
         Some(self.refused.remove(at))
     }
 
+    /// A refusal is decided on, and so are those before it. Later ones may be unknown to who decided.
+    fn end_refusals_through(&mut self, refused_at: Position) {
+        self.refused.retain(|refusal| refusal.position > refused_at);
+    }
+
     fn retry(&mut self, refusal: RefusalRow, given: Option<Json>, editor: Editor) -> Effect {
-        self.refused.clear();
+        self.end_refusals_through(refusal.position);
         if refusal.kept {
             // The refused value is still there: the retry is an edit of it.
             let wanted = given.or_else(|| self.local.clone());
@@ -261,9 +266,10 @@ impl Item {
     }
 
     fn discard(&mut self, refusal: &RefusalRow, editor: Editor) -> Effect {
-        self.refused.clear();
+        self.end_refusals_through(refusal.position);
         self.position = editor.position;
-        let stayed = refusal.kept && self.edits.is_empty() && self.conflict.is_none();
+        let is_last = self.refused.is_empty();
+        let stayed = refusal.kept && is_last && self.edits.is_empty() && self.conflict.is_none();
         if !stayed || !self.differs() {
             return Effect::Hidden;
         }

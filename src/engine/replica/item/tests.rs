@@ -669,3 +669,20 @@ fn f62_a_conflict_in_a_list_keeps_the_devices_own_unsent_elements() {
     item.edit(&edit(both, r#"[{"id":"y","t":2}]"#), editor(&page, 4));
     assert_eq!(local(&item), Some(r#"{"list":[{"id":"y","t":2},{"id":"x","t":1}]}"#));
 }
+
+/// The second refusal came after the page had read the list.
+#[test]
+fn a_decision_on_a_refusal_leaves_later_ones_alone() {
+    for decide in [|item: &mut Item| retry(item, 3, None, 6), |item: &mut Item| discard(item, 3, 6)] {
+        let mut item = at_rest(xy(0, 0));
+        for (x, position) in [(1, 2), (2, 4)] {
+            update(&mut item, &format!(r#"{{"x":{x}}}"#), None, position);
+            apply_answer(&mut item, &rejected(Some(xy(x, 0)), position, 5, Some(xy(0, 0))), position + 1);
+        }
+        decide(&mut item);
+        let left: Vec<u64> = item.refused().iter().map(|refusal| refusal.position.0).collect();
+        assert_eq!(left, [5]);
+        assert_eq!(discard(&mut item, 5, 7), Effect::Hidden);
+        assert_eq!(item.refused().len(), 0);
+    }
+}

@@ -84,6 +84,7 @@ impl Fleet {
         world.is_offline = is_offline;
         if is_offline {
             world.tally.record(Kind::DeviceOffline);
+            self.on(device, World::disconnect);
         } else if let Some(page) = world.pages.iter().position(|page| page.open) {
             self.on(device, |world| world.signal(page, "online"));
         }
@@ -103,7 +104,11 @@ impl Fleet {
             violated(Property::NoSpin, format!("{MAX_STEPS} steps, and no end"));
         }
         self.now = self.now.max(at);
+        let before = self.server.history.last;
         self.on(device, World::step);
+        if self.server.history.last > before {
+            (0..self.devices.len()).for_each(|device| self.on(device, World::poke));
+        }
         Some(device)
     }
 

@@ -67,4 +67,57 @@ pub const PROFILES: &[Profile] = &[
         ..MIXED
     },
     Profile { name: "many items on several devices", ids: 40, steps: 40, burst: 8, many: 20, ..MIXED },
+    Profile {
+        name: "a server that is restored",
+        ids: 2,
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Sync, 12),
+            (Act::CutOff, 4),
+            (Act::Reconnect, 5),
+            (Act::Restart, 1),
+            (Act::ListConflicts, 2),
+            (Act::Resolve, 4),
+            (Act::BackUp, 3),
+            (Act::Restore, 2),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "a server that is lost",
+        ids: 2,
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Sync, 12),
+            (Act::CutOff, 4),
+            (Act::Reconnect, 5),
+            (Act::Restart, 1),
+            (Act::ListConflicts, 2),
+            (Act::Resolve, 4),
+            (Act::Wipe, 1),
+        ],
+        ..MIXED
+    },
+    Profile {
+        name: "a server that forgets",
+        ids: 2,
+        acts: &[
+            (Act::Dispatch, 40),
+            (Act::Sync, 12),
+            (Act::CutOff, 6),
+            (Act::Reconnect, 3),
+            (Act::Restart, 1),
+            (Act::ListConflicts, 2),
+            (Act::Resolve, 4),
+            (Act::BackUp, 4),
+            (Act::Forget, 4),
+        ],
+        verbs: &[(Verb::Add, 4), (Verb::Update, 6), (Verb::Remove, 4), (Verb::List, 2), (Verb::Single, 1)],
+        ..MIXED
+    },
+    Profile {
+        name: "switches on several devices",
+        acts: &[(Act::Configure, 12), (Act::Dispatch, 50), (Act::Sync, 8), (Act::Resolve, 6), (Act::ListConflicts, 2)],
+        ..MIXED
+    },
 ];

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 const ROUNDS: usize = 20;
 /// Two minutes, in which a device that has everything sends nothing and asks at its interval.
 const IDLE_MS: u64 = 120_000;
+/// The time in which a poke and the pull behind it are done.
+const POKED_MS: u64 = 2_000;
 /// More requests in that time are too many: auto-sync is due every half minute.
 const IDLE_REQUESTS: usize = 8;
 
@@ -80,6 +82,7 @@ impl FleetScenario {
     pub(super) fn check(&mut self) {
         self.check_equal();
         self.check_idle();
+        self.check_poked();
         let before = self.everything();
         for device in 0..self.fleet.devices.len() {
             self.fleet.on(device, crate::world::World::kill_and_boot);
@@ -126,6 +129,29 @@ impl FleetScenario {
                 format!("{} requests in two minutes, when nothing happened", requests.len()),
             );
         }
+    }
+
+    /// A change of one device is shown by all that the server can poke, before they would ask by themselves.
+    fn check_poked(&mut self) {
+        let awake = |page: &crate::page::Page| page.open && !page.confirmed.is_empty();
+        let page = self.fleet.devices[0].pages.iter().position(awake).expect("one was opened");
+        let item = json!({"id": "poked", "a": self.leaf(0)});
+        self.dispatch_all(0, page, vec![json!({"type": "files/addItem", "payload": item.clone()})]);
+        let connected: Vec<bool> = self.fleet.devices.iter().map(|world| world.live.is_some()).collect();
+        self.run_for(POKED_MS);
+        let key = ("files".to_owned(), "poked".to_owned());
+        for (device, world) in self.fleet.devices.iter().enumerate().filter(|(device, _)| connected[*device])
+        {
+            let shows = |page: &crate::page::Page| page.view.view().get(&key) == Some(&item);
+            if !world.pages.iter().filter(|page| awake(page)).all(shows) {
+                violated(
+                    Property::Poked,
+                    format!("device {device} does not show {item} after {POKED_MS} ms"),
+                );
+            }
+        }
+        self.sync_all();
+        self.check_equal();
     }
 
     fn everything(&self) -> (Vec<BTreeMap<Key, Value>>, usize, Vec<[u64; 2]>) {

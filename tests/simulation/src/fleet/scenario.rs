@@ -67,7 +67,9 @@ impl FleetScenario {
         let mut fleet = Fleet::asleep(seed, plan.devices);
         let mut rng = Rng(plan.seed);
         fleet.server.page_limit = rng.pick(&[1, 2, 5, 1_000]);
+        let has_live = rng.chance(700);
         for world in &mut fleet.devices {
+            world.has_live = has_live;
             world.skew = rng.pick(&[0, 0, -3_600_000, 3_600_000, 86_400_000]);
         }
         let strategy = rng.pick(&["local", "remote", "newest"]);
@@ -307,7 +309,7 @@ impl FleetScenario {
     pub(super) fn decide_refused_as(&mut self, device: usize, page: usize, refused: &Value, kind: &str) {
         let text = |name: &str| refused[name].as_str().unwrap_or_default().to_owned();
         let key = (text("slice"), text("itemId"));
-        // A decision on one of an item's refused changes ends the others.
+        // A decision on one of an item's refused changes ends those before it.
         let listed = self.fleet.devices[device].pages[page].refused.clone();
         let of_item =
             |other: &&Value| other["slice"] == refused["slice"] && other["itemId"] == refused["itemId"];

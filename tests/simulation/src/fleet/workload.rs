@@ -57,7 +57,7 @@ impl FleetScenario {
         action
     }
 
-    fn leaf(&mut self, device: usize) -> u64 {
+    pub(super) fn leaf(&mut self, device: usize) -> u64 {
         self.leaves += 1;
         LEAVES_OF_A_DEVICE * (device as u64 + 1) + FIRST_LEAF + self.leaves
     }
