@@ -249,6 +249,20 @@ def test_past_the_cap_it_is_503(make_app: MakeApp, listen: Listen) -> None:
         assert upgrade(port)[0] == 503
 
 
+def test_one_user_does_not_take_all_places(
+    app: Flask, port: int, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "MAX_PER_USER", 2)
+    ears = [listen(port, client=f"laptop-{number}") for number in range(2)]
+    for ear in ears:
+        assert ear.poke() is None
+    assert listen(port, client="one-too-many").closed_with() == (1013, "unavailable")
+    assert listen(port, user="bob").poke() is None
+    ears[0].close()
+    until(lambda: state_of(app).sockets.count() == 2)
+    assert listen(port, client="again").poke() is None
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
