@@ -133,6 +133,7 @@ class PostgresPokes:
             store.engine.url,
             pool_size=1,
             pool_pre_ping=True,
+            pool_reset_on_return=None,  # there is no transaction to roll back
             isolation_level="AUTOCOMMIT",
             connect_args=KEEP_ALIVE,
         )
