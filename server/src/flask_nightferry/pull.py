@@ -81,7 +81,11 @@ def _require_usable(
     named = [(name, cursor.version) for name, cursor in cursors.items() if cursor is not None]
     # First, as a device that rebuilds after `history_changed` keeps more than after `cursor_expired`.
     history.require_known([(name, version) for name, version in named if version > 0])
-    expired = [name for name, version in named if version <= history.forgotten_through]
+    expired = [
+        name
+        for name, cursor in cursors.items()
+        if cursor is not None and cursor.version <= history.forgotten_through and not _is_from_start(cursor, history)
+    ]
     if expired and history.forgotten_through:
         raise ApiError(
             "cursor_expired",
@@ -95,6 +99,14 @@ def _require_usable(
             "This server can't read a cursor of the request. Rebuild with a full pull.",
             slices=unreadable,
         )
+
+
+def _is_from_start(cursor: Cursor, history: History) -> bool:
+    """Whether the cursor is within a pull from the beginning that no forgotten deletion can have escaped.
+
+    Such a pull passes versions that are older than the horizon. All deletions since it began are remembered.
+    """
+    return cursor.midway and cursor.whole_through >= history.forgotten_through
 
 
 def _page(
