@@ -84,7 +84,9 @@ def _require_usable(
     expired = [
         name
         for name, cursor in cursors.items()
-        if cursor is not None and cursor.version <= history.forgotten_through and not _is_from_start(cursor, history)
+        if cursor is not None
+        and cursor.version <= history.forgotten_through
+        and not _is_from_start(cursor, history)
     ]
     if expired and history.forgotten_through:
         raise ApiError(
