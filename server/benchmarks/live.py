@@ -23,6 +23,8 @@ from conftest import put
 from servers import Address, Remote, gunicorn
 
 SOCKETS = 1000
+#: Those of one user.
+USERS_SOCKETS = 10
 PUSHES = 100
 #: Longer than the time in which a socket gets one poke, so that none is put together with the next.
 PAUSE_SECONDS = 0.1
@@ -65,7 +67,7 @@ def listener(address: Address, number: int) -> socket.socket:
     sock.sendall(
         b"GET /nightferry/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"X-User: ann\r\nX-Tenant: acme\r\n\r\n"
+        b"X-Tenant: acme\r\n" + f"X-User: user-{number // USERS_SOCKETS}\r\n\r\n".encode()
     )
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):

@@ -249,6 +249,20 @@ def test_past_the_cap_it_is_503(make_app: MakeApp, listen: Listen) -> None:
         assert upgrade(port)[0] == 503
 
 
+def test_one_user_does_not_take_all_places(
+    app: Flask, port: int, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "MAX_PER_USER", 2)
+    ears = [listen(port, client=f"laptop-{number}") for number in range(2)]
+    for ear in ears:
+        assert ear.poke() is None
+    assert listen(port, client="one-too-many").closed_with() == (1013, "unavailable")
+    assert listen(port, user="bob").poke() is None
+    ears[0].close()
+    until(lambda: state_of(app).sockets.count() == 2)
+    assert listen(port, client="again").poke() is None
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
@@ -452,17 +466,18 @@ def test_the_bus_listens_again_after_its_connection_was_lost(
     ear = listen(port)
     ear.poke()
     engine = state_of(app).store.engine
-    listeners = "FROM pg_stat_activity WHERE query = 'LISTEN nightferry' AND pid <> pg_backend_pid()"
-    with engine.connect() as connection:
-        ended = connection.exec_driver_sql(f"SELECT count(pg_terminate_backend(pid)) {listeners}").scalar()
-    assert ended
-    count = f"SELECT count(*) {listeners}"
 
-    def listening() -> bool:
+    def listeners() -> set[int]:
+        query = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN nightferry' AND state = 'idle'"
         with engine.connect() as connection:
-            return (connection.exec_driver_sql(count).scalar() or 0) >= 1
+            return {row.pid for row in connection.exec_driver_sql(query)}
 
-    until(listening)
+    lost = listeners()
+    assert lost
+    with engine.connect() as connection:
+        for pid in lost:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+    until(lambda: bool(listeners() - lost))
     with engine.begin() as connection:  # as another process does
         connection.exec_driver_sql('SELECT pg_notify(\'nightferry\', \'[["acme", 7, "bob", "phone"]]\')')
     assert ear.poke() == 7

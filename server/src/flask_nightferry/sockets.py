@@ -42,7 +42,11 @@ LIFE_SECONDS = 3600.0
 #: How often the two above are looked at.
 SWEEP_SECONDS = 1.0
 
+#: Sockets of one user in a process. So no user takes all places.
+MAX_PER_USER = 50
+
 GOING_AWAY = 1001
+TRY_AGAIN_LATER = 1013
 
 #: What a socket gets first: the version of its tenant, or its end.
 First = int | None | CloseConnection
@@ -247,13 +251,17 @@ class _Loop:
         now = time.monotonic()
         for live in added:
             self._selector.register(live.sock, selectors.EVENT_READ, live)
-            self._by_tenant[live.tenant].add(live)
+            of_tenant = self._by_tenant[live.tenant]
+            of_tenant.add(live)
+            if sum(other.author[0] == live.author[0] for other in of_tenant) > MAX_PER_USER:
+                self._close(live, CloseConnection(TRY_AGAIN_LATER, "unavailable"))
         for live, first in firsts:
+            if live.closing:
+                continue
             if isinstance(first, CloseConnection):
-                live.closing = True
-                self._send(live, first)
-            else:
-                live.last_poke = max(live.last_poke, first or 0)
+                self._close(live, first)
+            elif not live.last_poke or live.last_poke < (first or 0):
+                live.last_poke = first or 0
                 self._write(live, poke_frame(first))
         for live, events in self._ready:
             if events & selectors.EVENT_READ:
@@ -290,11 +298,14 @@ class _Loop:
         if live.closing or now - live.last_received >= 2 * PING_SECONDS:
             self._drop(live)
         elif now - live.opened >= LIFE_SECONDS:
-            self._send(live, CloseConnection(code=GOING_AWAY))
-            live.closing = True
+            self._close(live, CloseConnection(GOING_AWAY))
         elif now - max(live.last_received, live.pinged) >= PING_SECONDS:
             live.pinged = now
             self._send(live, Ping())
+
+    def _close(self, live: LiveSocket, close: CloseConnection) -> None:
+        live.closing = True
+        self._send(live, close)
 
     def _read(self, live: LiveSocket, now: float) -> None:
         try:

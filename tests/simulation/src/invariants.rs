@@ -162,7 +162,8 @@ impl World {
             Reason::StorageRetry => 15_000,
             Reason::RequestTimeout => 120_000,
             Reason::Backoff => 3_600_000,
-            Reason::Metrics | Reason::AutoSync | Reason::Live => return,
+            Reason::Live => 300_000,
+            Reason::Metrics | Reason::AutoSync => return,
         };
         let clock = self.worker_clock();
         if deadline.at > clock.plus(most) {

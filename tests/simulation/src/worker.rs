@@ -22,6 +22,8 @@ impl World {
         self.worker += 1;
         self.born_at = self.now.saturating_sub(7);
         self.in_flight = None;
+        // Its requests are numbered anew.
+        self.cancelled.clear();
         self.note(|world| format!("worker {} starts, its clock says {}", world.worker, world.clock()));
         let moment = self.moment();
         let engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");

@@ -117,7 +117,13 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "switches on several devices",
-        acts: &[(Act::Configure, 12), (Act::Dispatch, 50), (Act::Sync, 8), (Act::Resolve, 6), (Act::ListConflicts, 2)],
+        acts: &[
+            (Act::Configure, 12),
+            (Act::Dispatch, 50),
+            (Act::Sync, 8),
+            (Act::Resolve, 6),
+            (Act::ListConflicts, 2),
+        ],
         ..MIXED
     },
 ];

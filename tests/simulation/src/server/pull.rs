@@ -54,7 +54,7 @@ impl Cursor {
 
 impl Server {
     /// Answers from `snapshot`, an earlier state of the database, where there is one: a read replica that lags. Such a one
-    /// never says that it does not know a version.
+    /// never says that it does not know a version: another is to be asked.
     pub(super) fn pull(&self, body: &Value, snapshot: Option<&Snapshot>) -> Response {
         let user = self.principal.split_once('/').map_or("", |(_, user)| user);
         let is_other = |name: &str, own: &str| body[name].as_str().is_some_and(|given| given != own);
@@ -84,14 +84,25 @@ impl Server {
                 None => unreadable.push(slice.as_str()),
             }
         }
-        if snapshot.is_none()
-            && let Some(refusal) = refusal(history, &starts, &unreadable)
-        {
+        // A replica has nothing new of a slice to which it has not come yet.
+        let is_ahead = |cursor: &Cursor| cursor.version.max(cursor.whole_through) > history.last;
+        let ahead: BTreeMap<String, Cursor> = starts
+            .iter()
+            .filter(|(_, (start, _))| snapshot.is_some() && is_ahead(start))
+            .map(|(slice, (start, _))| (slice.clone(), start.clone()))
+            .collect();
+        starts.retain(|slice, _| !ahead.contains_key(slice));
+        let refusal = refusal(history, &starts, &unreadable);
+        if snapshot.is_some() && (refusal.is_some() || ahead.values().any(|cursor| cursor.midway)) {
+            return Response { retry_after: Some(2_000), ..error_of(503, "unavailable", &[]) };
+        }
+        if let Some(refusal) = refusal {
             return refusal;
         }
         let starts: BTreeMap<String, Cursor> =
             starts.into_iter().map(|(slice, (start, _))| (slice, start)).collect();
-        let page = page(items, history, &starts, &mine, limit);
+        let mut page = page(items, history, &starts, &mine, limit);
+        page.cursors.extend(ahead.into_iter().map(|(slice, cursor)| (slice, cursor.text())));
         let client = body["client"].as_str().unwrap_or_default();
         let changes: Vec<Value> = page
             .rows
@@ -128,7 +139,9 @@ fn refusal(
         return Some(error_of(410, "history_changed", &unknown));
     }
     let forgotten = history.forgotten_through;
-    let mut expired = of(&|cursor| forgotten > 0 && cursor.version <= forgotten);
+    // A pull from the beginning passes what is older than the horizon; deletions since it began are remembered.
+    let is_from_start = |cursor: &Cursor| cursor.midway && cursor.whole_through >= forgotten;
+    let mut expired = of(&|cursor| forgotten > 0 && cursor.version <= forgotten && !is_from_start(cursor));
     expired.extend(unreadable);
     (!expired.is_empty()).then(|| error_of(410, "cursor_expired", &expired))
 }
