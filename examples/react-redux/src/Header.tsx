@@ -20,6 +20,8 @@ export function Header({ panel, toggle }: Props) {
   const { conflicts, rejected } = useConflictResolution();
   const dashboard = panel === "dashboard";
   const toDecide = conflicts.length + rejected.length;
+  // What is to be decided is no failure: trying again would change nothing.
+  const failed = status.syncStatus === "error" && toDecide === 0;
   const connection = status.flaskConnected ? "online" : status.error ? "local-only" : "unknown";
   const pending = autoSyncStatus.changeCounter;
 
@@ -61,7 +63,7 @@ export function Header({ panel, toggle }: Props) {
         title="Send now what the server does not have"
         onClick={syncNow}
       >
-        {status.syncStatus === "error" ? "Retry" : "Sync"}
+        {failed ? "Retry" : "Sync"}
       </button>
       <select
         aria-label="Theme"
