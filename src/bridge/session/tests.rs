@@ -226,3 +226,16 @@ fn heartbeats_are_sent_while_work_is_unfinished_and_for_the_next_sync() {
     session.status(25_001, false, None);
     assert_eq!(session.deadline(), None);
 }
+
+#[test]
+fn a_registration_names_the_device_and_a_request_its_item() {
+    let mut session = Session::<String>::new("p");
+    session.name_device("Ann's tablet");
+    let (_, message) = session.register(0, "{}", "{}");
+    let Body::Register { device, .. } = ToWorker::read(&text(&message)).unwrap().body else { panic!() };
+    assert_eq!(device.as_deref(), Some("Ann's tablet"));
+    let subject = Subject { slice: Some("files"), id: Some("a"), ..Subject::default() };
+    let (_, message) = session.request(0, "synced", subject);
+    let Body::Synced { slice, id, .. } = ToWorker::read(&text(&message)).unwrap().body else { panic!() };
+    assert_eq!((&*slice, id.as_deref()), ("files", Some("a")));
+}
