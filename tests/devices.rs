@@ -28,8 +28,8 @@ fn two_with_a(seed: u64) -> Fleet {
 fn conflicts(fleet: &mut Fleet, device: usize) -> Vec<Value> {
     let request = fleet.on(device, |world| world.ask(0, "conflicts"));
     fleet.run_until_quiescent();
-    let heard = fleet.devices[device].pages[0].heard_of("conflicts");
-    let answer = heard.into_iter().find(|message| message["request"] == request).expect("an answer");
+    let messages = fleet.devices[device].pages[0].heard_of("conflicts");
+    let answer = messages.into_iter().find(|message| message["request"] == request).expect("an answer");
     answer["conflicts"].as_array().unwrap().clone()
 }
 
@@ -54,9 +54,9 @@ fn f13_a_pulled_change_is_told_to_every_page() {
     dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": 1}));
     fleet.run_until_quiescent();
     fleet.sync_all();
-    let told = fleet.devices[1].pages[0].heard_of("changed");
-    assert_eq!(told.last().unwrap()["origin"], "server");
-    assert_eq!(told.last().unwrap()["puts"][0]["value"]["x"], 1);
+    let changes = fleet.devices[1].pages[0].heard_of("changed");
+    assert_eq!(changes.last().unwrap()["origin"], "server");
+    assert_eq!(changes.last().unwrap()["puts"][0]["value"]["x"], 1);
 }
 
 #[test]
@@ -107,22 +107,22 @@ fn f27_a_conflict_is_settled_on_every_device_once_it_is_resolved() {
 #[test]
 fn c3_a_setting_of_two_devices_is_merged_against_the_defaults_that_both_showed() {
     let mut fleet = Fleet::with(4, 2, SLICES);
-    let whole = |dark: bool, size: u8| json!({"id": "t", "dark": dark, "size": size});
-    let set = |fleet: &mut Fleet, device: usize, fields: Value, was: Value, whole: Value| {
-        let action = json!({"type": "files/updateItem", "payload": fields, "was": was, "whole": whole});
+    let full = |dark: bool, size: u8| json!({"id": "t", "dark": dark, "size": size});
+    let set = |fleet: &mut Fleet, device: usize, fields: Value, was: Value, full: Value| {
+        let action = json!({"type": "files/updateItem", "payload": fields, "was": was, "whole": full});
         fleet.on(device, |world| world.dispatch_all(0, vec![action]));
     };
     for device in 0..2 {
         fleet.cut_off(device, true);
     }
-    set(&mut fleet, 0, json!({"id": "t", "size": 15}), json!({"size": 12}), whole(false, 15));
-    set(&mut fleet, 1, json!({"id": "t", "dark": true}), json!({"dark": false}), whole(true, 12));
+    set(&mut fleet, 0, json!({"id": "t", "size": 15}), json!({"size": 12}), full(false, 15));
+    set(&mut fleet, 1, json!({"id": "t", "dark": true}), json!({"dark": false}), full(true, 12));
     fleet.run_for(5_000);
     (0..2).for_each(|device| fleet.cut_off(device, false));
     fleet.run_until_quiescent();
     fleet.sync_all();
     for device in 0..2 {
-        assert_eq!(fleet.devices[device].disk.item("files", "t"), Some(whole(true, 15)), "device {device}");
+        assert_eq!(fleet.devices[device].disk.item("files", "t"), Some(full(true, 15)), "device {device}");
     }
 }
 

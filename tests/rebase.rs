@@ -365,3 +365,27 @@ fn list_of<'i>(random: &mut Random, base: &[&'i str], moves: bool) -> Vec<&'i st
 fn as_list(ids: &[&str]) -> Value {
     ids.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>().into()
 }
+
+/// A patch, as a kept library applies it, makes the new value of the old one.
+#[test]
+fn a_patch_makes_the_one_value_of_the_other() {
+    let triples: Value = serde_json::from_str(include_str!("wire/rebase.json")).unwrap();
+    let mut patched = 0;
+    for triple in triples.as_array().unwrap() {
+        let sides = triple[0].as_array().unwrap();
+        for (one, other) in [(0, 1), (0, 2), (1, 2), (2, 3)] {
+            let (Some(base), Some(value)) = (sides[one].get(0), sides[other].get(0)) else { continue };
+            let operations = nightferry::rebase::patch(&base.to_string(), &value.to_string());
+            let patch: json_patch::Patch =
+                serde_json::from_str(&format!("[{}]", operations.join(","))).unwrap();
+            let mut made = base.clone();
+            json_patch::patch(&mut made, &patch).unwrap();
+            assert!(
+                nightferry::json::equal(&made.to_string(), &value.to_string()),
+                "{base} -> {value}: {operations:?}"
+            );
+            patched += 1;
+        }
+    }
+    assert!(patched > 20_000, "{patched}");
+}

@@ -269,6 +269,16 @@ pub async fn sync_to_flask_bulk() -> Result<(), Error> {
     sync_now().await
 }
 
+/// Brings what others changed now; resolves when it is here. With `rebuild`, everything is pulled from its beginning, and
+/// what the server does not have any more goes, but for unsent changes.
+///
+/// # Errors
+///
+/// As [`sync_now`].
+pub async fn sync_from_flask_bulk(rebuild: bool) -> Result<(), Error> {
+    ask(if rebuild { "rebuild" } else { "pull" }, Subject::default()).await.map(|Done {}| ())
+}
+
 /// Sends a request to the server now, and returns true if it answers.
 ///
 /// # Errors

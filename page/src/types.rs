@@ -149,7 +149,8 @@ mod tests {
             exported::<ErrorKind>,
             exported::<WorkerError>,
         ];
-        types.iter().fold(HEAD.to_owned(), |text, declaration| text + &declaration(&config))
+        let head = format!("{HEAD}import type {{ ConflictFunction }} from \"../types.js\";\n");
+        types.iter().fold(head, |text, declaration| text + &declaration(&config))
     }
 
     /// Returns the text of `page/ts/generated/bridge.ts`, the types that only the client uses.

@@ -368,6 +368,17 @@ export async function syncNow(): Promise<void> {
 /** The same as `syncNow`: a change is sent once, and only what the server has not acknowledged is. */
 export const syncToFlaskBulk = syncNow;
 
+/**
+ * Brings what others changed now; resolves when it is here. What this device has changed and not sent is kept.
+ *
+ * With `rebuild`, everything is pulled from its beginning, and what the server does not have any more goes, but for
+ * unsent changes. A device does that by itself where it has to.
+ * @throws NightferryError `unreachable` where nothing answered, `sync_failed`, `storage`.
+ */
+export async function syncFromFlaskBulk({ rebuild = false }: { rebuild?: boolean } = {}): Promise<void> {
+  await ask(rebuild ? "rebuild" : "pull");
+}
+
 /** Asks the server now whether it is there. */
 export async function checkFlaskConnection(): Promise<boolean> {
   return ((await ask("check")) as { connected: boolean }).connected;

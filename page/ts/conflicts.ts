@@ -15,8 +15,9 @@ export type { ConflictNames };
  * "Save". Without any, it takes no room. Attributes: `slice` and `item` show only these.
  */
 export class NightferryConflicts extends ListElement<Conflict<unknown>> implements ConflictNames {
-  itemName?: ConflictNames["itemName"];
-  copyId?: ConflictNames["copyId"];
+  // Declared alone: what a page has set before the element's code is loaded stays.
+  declare itemName?: ConflictNames["itemName"];
+  declare copyId?: ConflictNames["copyId"];
 
   protected readonly options: ListOptions<Conflict<unknown>> = {
     heading: TEXT.conflicts,

@@ -4,7 +4,15 @@ import { getStatus, getSyncMetrics } from "nightferry-client";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server.edge";
 import { PRESENT, SERVER } from "./react/parts.js";
-import { PersistenceDashboard, PersistenceToasts, usePersistence } from "./react.js";
+import {
+  ConflictResolution,
+  PersistenceDashboard,
+  PersistenceToasts,
+  RefusedChanges,
+  useConflictResolution,
+  useItemState,
+  usePersistence,
+} from "./react.js";
 
 test("a server renders what is so before a worker was heard, and needs no window", () => {
   assert.equal(typeof globalThis.window, "undefined");
@@ -43,4 +51,22 @@ test("toasts and dashboard render on a server, empty", () => {
   assert.doesNotMatch(toasts, /class="nightferry-toast"/);
   const fallback = createElement("p", null, "Loading");
   assert.equal(renderToString(createElement(PersistenceDashboard, { fallback })), "<p>Loading</p>");
+});
+
+test("conflicts and refusals render on a server, with nothing to decide", () => {
+  const fallback = createElement("p", null, "Loading");
+  for (const element of [ConflictResolution, RefusedChanges]) {
+    assert.equal(renderToString(createElement(element, { fallback, slice: "files" })), "<p>Loading</p>");
+  }
+  function Decisions() {
+    const { conflicts, rejected, ...functions } = useConflictResolution();
+    const state = useItemState("files", 7);
+    return createElement(
+      "pre",
+      null,
+      JSON.stringify([conflicts, rejected, Object.keys(functions), state ?? "unknown"]),
+    );
+  }
+  const html = renderToString(createElement(Decisions));
+  assert.equal(html.replaceAll("&quot;", '"'), '<pre>[[],[],["resolve","retry","discard"],"unknown"]</pre>');
 });

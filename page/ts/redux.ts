@@ -21,6 +21,7 @@ export {
   retryRejected,
   type SyncState,
   synced,
+  syncFromFlaskBulk,
   syncNow,
   syncReducer,
   syncToFlaskBulk,

@@ -1,7 +1,5 @@
 // The public shapes. Most are generated from the Rust ones (page/src/types.rs), which pages in Rust use.
 
-import type * as generated from "./generated/types.js";
-
 export type * from "./generated/types.js";
 
 /** A Redux-style action: `type` is `slice/verb`, such as `files/addItem`. */
@@ -23,20 +21,6 @@ export interface Action {
  */
 // biome-ignore lint/suspicious/noExplicitAny: items have whatever type the app gives them.
 export type ConflictFunction = (base: any, local: any, remote: any) => unknown;
-
-/** A slice's settings; every field optional. In JavaScript `conflict` may also be a function. */
-export type SliceConfig = {
-  [Setting in keyof generated.SliceConfig]:
-    | generated.SliceConfig[Setting]
-    | (Setting extends "conflict" ? ConflictFunction : never);
-};
-
-/** What `register` takes; all but the slices is optional. */
-export type RegisterOptions = {
-  [Option in keyof generated.RegisterOptions]: Option extends "slices"
-    ? Record<string, SliceConfig>
-    : generated.RegisterOptions[Option];
-};
 
 /** What an item in conflict becomes: as on this device, as on the server, both merged (as here where both changed), or a given value. */
 export type Resolution = "local" | "remote" | "merge" | "value";

@@ -23,6 +23,8 @@ from conftest import put
 from servers import Address, Remote, gunicorn
 
 SOCKETS = 1000
+#: Those of one user.
+USERS_SOCKETS = 10
 PUSHES = 100
 #: Longer than the time in which a socket gets one poke, so that none is put together with the next.
 PAUSE_SECONDS = 0.1
@@ -46,7 +48,7 @@ def main() -> None:
             time.sleep(PAUSE_SECONDS)
             taken, answered = push(phone, number)
             pushes.append(taken)
-            pokes.append(all_heard(listeners) - answered)
+            pokes.append(all_poked(listeners) - answered)
         print(f"a push, {SOCKETS} sockets:    {shown(pushes)}")
         print(f"its answer to last poke: {shown(pokes)}")
 
@@ -60,12 +62,12 @@ def push(phone: Remote, number: int) -> tuple[float, float]:
 
 
 def listener(address: Address, number: int) -> socket.socket:
-    """A device that has heard its first poke."""
+    """A device that has pokes its first poke."""
     sock = socket.create_connection(address)
     sock.sendall(
         b"GET /nightferry/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"X-User: ann\r\nX-Tenant: acme\r\n\r\n"
+        b"X-Tenant: acme\r\n" + f"X-User: user-{number // USERS_SOCKETS}\r\n\r\n".encode()
     )
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
@@ -76,8 +78,8 @@ def listener(address: Address, number: int) -> socket.socket:
     return sock
 
 
-def all_heard(listeners: list[socket.socket]) -> float:
-    """When each of the devices has heard something."""
+def all_poked(listeners: list[socket.socket]) -> float:
+    """When each of the devices has pokes something."""
     with selectors.DefaultSelector() as selector:
         for sock in listeners:
             selector.register(sock, selectors.EVENT_READ, sock)

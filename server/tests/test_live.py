@@ -57,10 +57,10 @@ class Ear:
 
     def heard_by(self, version: int) -> list[int]:
         """The pokes up to this version."""
-        heard = []
-        while not heard or heard[-1] < version:
-            heard.append(self.poke())
-        return heard
+        pokes = []
+        while not pokes or pokes[-1] < version:
+            pokes.append(self.poke())
+        return pokes
 
     def closed_with(self) -> tuple[int, str | None]:
         try:
@@ -212,10 +212,10 @@ def test_pokes_are_coalesced_and_the_newest_counts(
     ear, phone = listen(port), Device(app)
     ear.poke()
     versions = [phone.push(put(str(number), 1))[0]["version"] for number in range(10)]
-    heard = ear.heard_by(versions[-1])
-    assert heard[-1] == versions[-1]
-    assert len(heard) < len(versions)
-    assert heard == sorted(set(heard))
+    pokes = ear.heard_by(versions[-1])
+    assert pokes[-1] == versions[-1]
+    assert len(pokes) < len(versions)
+    assert pokes == sorted(set(pokes))
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
@@ -247,6 +247,20 @@ def test_past_the_cap_it_is_503(make_app: MakeApp, listen: Listen) -> None:
         assert listen(port).poke() is None
     with werkzeug(make_app(NIGHTFERRY_LIVE_SOCKETS=0)) as (_, port):
         assert upgrade(port)[0] == 503
+
+
+def test_one_user_does_not_take_all_places(
+    app: Flask, port: int, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "MAX_PER_USER", 2)
+    ears = [listen(port, client=f"laptop-{number}") for number in range(2)]
+    for ear in ears:
+        assert ear.poke() is None
+    assert listen(port, client="one-too-many").closed_with() == (1013, "unavailable")
+    assert listen(port, user="bob").poke() is None
+    ears[0].close()
+    until(lambda: state_of(app).sockets.count() == 2)
+    assert listen(port, client="again").poke() is None
 
 
 @pytest.mark.parametrize(
@@ -378,12 +392,12 @@ def test_a_stuck_socket_slows_neither_pushes_nor_others(
     monkeypatch.setattr(sockets, "poke_frame", lambda v: frames.send_data("x" * 50_000 + str(v), fin=True))
     phone, ear = Device(app), listen(port)
     with stuck(port):
-        last, heard = 0, ""
+        last, poke = 0, ""
         began = time.monotonic()
         for number in range(150):
             last = phone.push(put(str(number), 1))[0]["version"]
-            while str(last) not in (heard := ear.socket.receive(timeout=PATIENCE) or "gone"):
-                assert heard != "gone"
+            while str(last) not in (poke := ear.socket.receive(timeout=PATIENCE) or "gone"):
+                assert poke != "gone"
         slow = time.monotonic() - began
     assert slow < PATIENCE
 
@@ -452,17 +466,18 @@ def test_the_bus_listens_again_after_its_connection_was_lost(
     ear = listen(port)
     ear.poke()
     engine = state_of(app).store.engine
-    listeners = "FROM pg_stat_activity WHERE query = 'LISTEN nightferry' AND pid <> pg_backend_pid()"
-    with engine.connect() as connection:
-        ended = connection.exec_driver_sql(f"SELECT count(pg_terminate_backend(pid)) {listeners}").scalar()
-    assert ended
-    count = f"SELECT count(*) {listeners}"
 
-    def listening() -> bool:
+    def listeners() -> set[int]:
+        query = "SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN nightferry' AND state = 'idle'"
         with engine.connect() as connection:
-            return (connection.exec_driver_sql(count).scalar() or 0) >= 1
+            return {row.pid for row in connection.exec_driver_sql(query)}
 
-    until(listening)
+    lost = listeners()
+    assert lost
+    with engine.connect() as connection:
+        for pid in lost:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+    until(lambda: bool(listeners() - lost))
     with engine.begin() as connection:  # as another process does
         connection.exec_driver_sql('SELECT pg_notify(\'nightferry\', \'[["acme", 7, "bob", "phone"]]\')')
     assert ear.poke() == 7

@@ -105,6 +105,28 @@ def test_what_was_changed_while_a_hook_ran_is_compared_again(gated: Flask, gate:
     assert gate.asked == ["slow", "a", "a", "b"]
 
 
+def test_what_is_changed_before_the_second_look_is_not_overwritten(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, other = Device(app), Device(app, client="laptop")
+    version = device.push(put("a", 1), put("b", 1))[0]["version"]
+    look, looks = push._Draft.look, []
+
+    def meanwhile(self: push._Draft, *args: Any) -> None:
+        looks.append(self)
+        mine = self.request.client == device.client
+        if mine and len(looks) == 3:  # the other's push was the second
+            other.push(put("b", "other", base=version))
+        look(self, *args)
+        if mine and len(looks) == 1:
+            other.push(put("a", "other", base=version))
+
+    monkeypatch.setattr(push._Draft, "look", meanwhile)
+    results = device.push(put("a", 2, base=version), put("b", 2, base=version))
+    assert [r["status"] for r in results] == ["conflict", "conflict"]
+    assert device.everything() == {("files", "a"): "other", ("files", "b"): "other"}
+
+
 def test_an_item_that_came_while_a_hook_ran_is_not_overwritten(gated: Flask, gate: Gate) -> None:
     slow, quick = Device(gated), Device(gated, client="laptop")
     [result] = in_hook(gate, lambda: slow.push(put("slow", 1)), lambda: bypass_hook(gated, quick))
@@ -189,6 +211,20 @@ def other_session(database: Database) -> Iterator[psycopg.Connection[Any]]:
     """A program beside the app, with a connection of its own."""
     with psycopg.connect(plain(make_url(database.options["NIGHTFERRY_DATABASE_URL"]))) as connection:
         yield connection
+
+
+@postgresql_only
+def test_postgresql_is_prepared(app: Flask) -> None:
+    state_of(app).store.create_tables()
+    for transaction in (state_of(app).store.write, state_of(app).store.read):
+        with transaction() as connection:
+            for setting, value in (
+                ("lock_timeout", "5s"),
+                ("statement_timeout", "15s"),
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("transaction_isolation", "read committed"),
+            ):
+                assert connection.scalar(text(f"SHOW {setting}")) == value
 
 
 LOCK = "SELECT 1 FROM nightferry_tenants WHERE tenant = 'acme' FOR UPDATE"

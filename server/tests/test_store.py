@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 
 from flask_nightferry import Nightferry, push
 from flask_nightferry.state import state_of
+from flask_nightferry.store import Store
 
 
 def test_two_threads_that_push_at_once_lose_and_repeat_nothing(app: Flask) -> None:
@@ -187,6 +188,19 @@ def test_in_development_the_tables_are_made_on_first_use(production: MakeApp, fl
     app = production()
     app.config[flag] = True
     assert Device(app).push(put("a", 1))[0]["status"] == "applied"
+
+
+@pytest.mark.parametrize("_time", range(10))  # one race in some twenty is lost on SQLite
+def test_many_processes_may_make_the_tables_at_once(make_app: MakeApp, _time: int) -> None:
+    stores = [state_of(make_app()).store for _ in range(6)]
+    barrier = threading.Barrier(len(stores))
+
+    def work(store: Store) -> None:
+        barrier.wait()
+        store.make_ready(create_tables=True)
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        list(threads.map(work, stores))
 
 
 def test_many_first_requests_at_once(app: Flask) -> None:

@@ -37,6 +37,7 @@ pub struct SliceConfig {
     /// What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
     /// sides are kept as a conflict until someone resolves it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "ConflictStrategy | ConflictFunction"))]
     pub conflict: Option<Strategy>,
     /// What becomes of a change that the server refuses. Default `rollback`.
     #[serde(skip_serializing_if = "Option::is_none")]

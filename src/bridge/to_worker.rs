@@ -112,7 +112,6 @@ pub struct Envelope<'a> {
     pub epoch: Option<Cow<'a, str>>,
     pub slice: Option<Cow<'a, str>>,
     pub id: Option<Cow<'a, str>>,
-    pub rebuild: Option<bool>,
     /// The name of the device, for people.
     pub device: Option<Cow<'a, str>>,
     #[serde(with = "present")]
@@ -152,9 +151,6 @@ impl Envelope<'_> {
             ("id", &self.id),
             ("device", &self.device),
         ];
-        if let Some(rebuild) = self.rebuild {
-            out.raw("rebuild", if rebuild { "true" } else { "false" });
-        }
         for (name, text) in strings {
             if let Some(text) = text {
                 out.string(name, text);
@@ -178,7 +174,7 @@ impl Envelope<'_> {
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     let Envelope { request, after, n, first, epoch, slice, id, device, .. } = envelope;
-    let Envelope { slices, auto_sync, settings, observed, rebuild, .. } = envelope;
+    let Envelope { slices, auto_sync, settings, observed, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
     let [epoch, slice, id, device] = [epoch, slice, id, device].map(|text| text.map(Cow::into_owned));
@@ -197,7 +193,8 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "sync" => Body::Sync { request: request?, after },
         "hydrate" => Body::Hydrate { request: request?, after, slice: slice?, epoch },
         "conflicts" => Body::Conflicts { request: request? },
-        "pull" => Body::Pull { request: request?, after, rebuild: rebuild.unwrap_or_default() },
+        "pull" => Body::Pull { request: request?, after, rebuild: false },
+        "rebuild" => Body::Pull { request: request?, after, rebuild: true },
         "synced" => Body::Synced { request: request?, after, slice: slice?, id },
         "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
@@ -238,7 +235,6 @@ mod tests {
             epoch: text("é"),
             slice: text("files"),
             id: text("a/b"),
-            rebuild: Some(true),
             device: text("Firefox on Linux"),
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),

@@ -461,7 +461,8 @@ impl Engine {
         for reason in malformed {
             self.clients.warn(None, "malformed_change", &reason);
         }
-        let rebuild = self.uplink.rebuild().map(|row| InRebuild { since: row.since, reason: row.reason });
+        let rebuild =
+            self.uplink.rebuild().map(|row| InRebuild { started_at: row.started_at, reason: row.reason });
         if !changes.is_empty() || rebuild.is_some() {
             self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());
         } else if !self.journal.has_pulls() {
@@ -491,8 +492,8 @@ impl Engine {
         };
         // What is taken back is no item that the server names.
         let last = self.journal.last();
-        let since = if withdrawn.is_empty() { last } else { last.next() };
-        let with = self.uplink.begin_rebuild(since, reason, slices);
+        let started_at = if withdrawn.is_empty() { last } else { last.next() };
+        let with = self.uplink.begin_rebuild(started_at, reason, slices);
         self.journal.set_rebuild(self.uplink.rebuild().cloned());
         match withdrawn.is_empty() {
             true => self.storage.add_standalone(with),
@@ -504,7 +505,7 @@ impl Engine {
     /// Once all pages of a rebuild are written, goes through the items that none has named.
     fn end_rebuild(&mut self) {
         let Some(row) = self.uplink.rebuild().filter(|_| self.uplink.rebuilt().is_some()) else { return };
-        let rebuild = InRebuild { since: row.since, reason: row.reason };
+        let rebuild = InRebuild { started_at: row.started_at, reason: row.reason };
         let slices = self.rebuilt_slices();
         let is_loaded = slices.iter().all(|slice| self.replica.is_fully_loaded(slice));
         if !is_loaded || !self.are_pulls_stored() || self.journal.has_pending_answers() {

@@ -439,7 +439,7 @@ impl Journal {
 
 /// Whether a cursor of a slice that a record at `position` has says how far the slice is pulled.
 pub fn is_cursor_valid(rebuild: Option<&RebuildRow>, slice: &str, position: Position) -> bool {
-    rebuild.is_none_or(|rebuild| position > rebuild.since || !rebuild.slices.contains(slice))
+    rebuild.is_none_or(|rebuild| position > rebuild.started_at || !rebuild.slices.contains(slice))
 }
 
 /// What writes cursors, `_meta.cursor:<slice>`.

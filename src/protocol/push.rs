@@ -2,9 +2,9 @@
 
 use super::{PROTOCOL, Unreadable, unreadable};
 use crate::json::{Json, Raw, present, read, write};
+use crate::rebase::patch;
 use crate::store::{By, Operation, Remote};
 use crate::units::{Millis, PushNo, Version};
-use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -49,12 +49,16 @@ pub fn push_request<'a>(
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<Raw<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        patch: Option<Patch>,
+        patch: Option<Raw<'a>>,
         at: Millis,
     }
-    let mutations = operations.iter().map(|operation| {
+    let patches: Vec<Option<String>> = operations
+        .iter()
+        .map(|operation| shorter_patch(base_of(operation)?, operation.value.as_deref()?))
+        .collect();
+    let mutations = operations.iter().zip(&patches).map(|(operation, patch)| {
         let value = operation.value.as_deref();
-        let patch = value.and_then(|value| shorter_patch(base_of(operation)?, value));
+        let patch = patch.as_deref().map(Raw);
         Mutation {
             slice: &operation.slice,
             id: &operation.id,
@@ -87,14 +91,14 @@ const PATCHED_BYTES: usize = 400;
 const MAX_PATCH_OPERATIONS: usize = 500;
 
 /// Returns the difference between two values, if it is at most half as long as the new value.
-fn shorter_patch(base: &str, value: &str) -> Option<Patch> {
+fn shorter_patch(base: &str, value: &str) -> Option<String> {
     if value.len() < PATCHED_BYTES {
         return None;
     }
-    let patch = json_patch::diff(&serde_json::from_str(base).ok()?, &serde_json::from_str(value).ok()?);
-    let is_short =
-        (1..=MAX_PATCH_OPERATIONS).contains(&patch.0.len()) && write(&patch).len() * 2 <= value.len();
-    is_short.then_some(patch)
+    let operations = patch(base, value);
+    let is_short = (1..=MAX_PATCH_OPERATIONS).contains(&operations.len());
+    let text = format!("[{}]", operations.join(","));
+    (is_short && text.len() * 2 <= value.len()).then_some(text)
 }
 
 /// Estimates the bytes of an operation in the body of a push.

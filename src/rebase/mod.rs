@@ -68,9 +68,11 @@
 
 mod list;
 mod number;
+mod patch;
 mod strategy;
 mod tree;
 
+pub use patch::patch;
 pub use strategy::Strategy;
 
 use crate::json::{Json, Writer, shared};

@@ -264,7 +264,8 @@ pub enum RebuildReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RebuildRow {
     /// The newest position when it began: a named item has a newer one.
-    pub since: Position,
+    #[serde(rename = "since")]
+    pub started_at: Position,
     pub reason: RebuildReason,
     pub slices: BTreeSet<Rc<str>>,
 }
@@ -278,7 +279,8 @@ impl RebuildRow {
 /// The rebuild that a page of a pull belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InRebuild {
-    pub since: Position,
+    #[serde(rename = "since")]
+    pub started_at: Position,
     pub reason: RebuildReason,
 }
 
@@ -336,7 +338,8 @@ pub struct Remote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The record that made it what it is: an edit, or a newer side of the server.
-    pub since: Position,
+    #[serde(rename = "since")]
+    pub made_by: Position,
     /// Decides when it is merged anew.
     #[serde(default)]
     pub strategy: Strategy,

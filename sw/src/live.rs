@@ -10,18 +10,18 @@ use wasm_bindgen_futures::spawn_local as spawn;
 pub struct Live(AbortHandle);
 
 impl Live {
-    /// Connects to the API at `api` and sends `hello`. `heard` gets each message of the server, `ended` is called once the
+    /// Connects to the API at `api` and sends `hello`. `on_message` gets each message of the server, `ended` is called once the
     /// connection has ended by itself or could not be made.
     pub fn open(
         api: &str,
         hello: String,
-        heard: impl Fn(String) + 'static,
+        on_message: impl Fn(String) + 'static,
         ended: impl FnOnce() + 'static,
     ) -> Live {
         let socket = WebSocket::open(&url(api));
         let (conversation, handle) = abortable(async move {
             if let Ok(socket) = socket {
-                converse(socket, hello, heard).await;
+                converse(socket, hello, on_message).await;
             }
         });
         spawn(async move {
@@ -40,13 +40,13 @@ impl Drop for Live {
     }
 }
 
-async fn converse(mut socket: WebSocket, hello: String, heard: impl Fn(String)) {
+async fn converse(mut socket: WebSocket, hello: String, on_message: impl Fn(String)) {
     if socket.send(Message::Text(hello)).await.is_err() {
         return;
     }
     while let Some(Ok(message)) = socket.next().await {
         if let Message::Text(text) = message {
-            heard(text);
+            on_message(text);
         }
     }
 }

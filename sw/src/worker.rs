@@ -332,9 +332,9 @@ impl Worker {
 
     fn open_live(&'static self, live: u64, hello: String) {
         let life = self.life.get();
-        let heard = move |text| self.report(life, Input::Poked { live, text });
+        let on_message = move |text| self.report(life, Input::Poked { live, text });
         let ended = move || self.report(life, Input::LiveEnded { live });
-        self.live.replace(Some(Live::open(&self.api, hello, heard, ended)));
+        self.live.replace(Some(Live::open(&self.api, hello, on_message, ended)));
     }
 
     fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {

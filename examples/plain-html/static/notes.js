@@ -10,7 +10,13 @@ import {
   syncNow,
 } from "/nightferry/client.js";
 
-const STATES = { local: "Only here", sending: "On its way", synced: "On the server" };
+const STATES = {
+  local: "Only here",
+  sending: "On its way",
+  synced: "On the server",
+  conflict: "Changed elsewhere, too",
+  rejected: "Refused by the server",
+};
 const CONNECTIONS = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
 const list = document.querySelector("#notes");
@@ -18,7 +24,7 @@ const form = document.querySelector("#add");
 const sync = document.querySelector("#sync");
 /** The rows of the page, by the note's id. */
 const rows = new Map();
-/** The notes that the server does not have yet: "local" or "sending". */
+/** The notes that the server does not have as they are here, with their states. */
 const unsent = new Map();
 
 // What is shown.

@@ -140,6 +140,8 @@ fn Row(RowProps { thing, progress, change }: &RowProps) -> Html {
         ProgressState::Local => ("local", "Only here"),
         ProgressState::Sending => ("sending", "On its way"),
         ProgressState::Synced => ("synced", "On the server"),
+        ProgressState::Conflict => ("conflict", "Changed elsewhere, too"),
+        ProgressState::Rejected => ("rejected", "Refused by the server"),
     };
     let id = thing.id.clone();
     let pack = change.reform({

@@ -27,6 +27,8 @@ export function conflictCard(
   let draft = new Draft(conflict);
   let fields = new Map<string, FieldView>();
   let isSaving = false;
+  /** The id of the copy, as the app made it. */
+  let ownCopyId: string | undefined;
 
   const title = make("h3", { id: `${prefix}-title`, tabindex: "-1" });
   const story = make("p", { class: "story" });
@@ -68,7 +70,8 @@ export function conflictCard(
   const copied = (): { id: string } | undefined => {
     const { local, itemId } = conflict;
     if (!isObject(local) || String(local.id) !== itemId) return undefined;
-    return { ...local, id: names.copyId?.(conflict) ?? `${itemId}-copy` };
+    ownCopyId ??= names.copyId?.(conflict);
+    return { ...local, id: ownCopyId ?? `${itemId}-copy` };
   };
 
   function build(): void {
@@ -77,7 +80,8 @@ export function conflictCard(
     all.hidden = draft.isDeletion;
     const made = copied();
     both.hidden = copyLabel.hidden = draft.isDeletion || !made;
-    copyText.textContent = made ? TEXT.copy(made.id) : "";
+    // An id that the app makes may be none for people.
+    copyText.textContent = TEXT.copy(ownCopyId === undefined ? made?.id : undefined);
     update();
   }
 

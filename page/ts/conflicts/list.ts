@@ -7,6 +7,8 @@ import { STYLE } from "./style.js";
 
 /** Times are shown relative to now. */
 const TICK_MS = 20_000;
+/** What came of a decision is shown for so long, unless the keyboard is there. */
+const SAID_MS = 15_000;
 
 /** Where there is no document, as when a server renders, the class stands for nothing and is never made. */
 export const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
@@ -51,6 +53,7 @@ export abstract class ListElement<T extends Entry> extends Base {
   #heading: HTMLElement | undefined;
   #body: HTMLElement | undefined;
   #said: HTMLElement | undefined;
+  #saidAt = 0;
 
   protected abstract readonly options: ListOptions<T>;
 
@@ -138,11 +141,14 @@ export abstract class ListElement<T extends Entry> extends Base {
 
   /** Says a text to everybody, and aloud. */
   protected say(text: string): void {
+    this.#saidAt = Date.now();
     if (this.#said) setText(this.#said, text);
   }
 
   #tick(): void {
     const now = Date.now();
     for (const card of this.#cards.values()) card.tick(now);
+    const isRead = now - this.#saidAt > SAID_MS && this.shadowRoot?.activeElement !== this.#said;
+    if (isRead && this.#said) setText(this.#said, "");
   }
 }

@@ -46,7 +46,7 @@ export const TEXT = {
       : `${fields} fields were changed on one side only, and are taken as they are there`,
   equal: (fields: number) =>
     fields === 1 ? "1 field is the same on both sides" : `${fields} fields are the same on both sides`,
-  copy: (id: string) => `Keep my version as a copy, too: “${id}”`,
+  copy: (id?: string) => `Keep my version as a copy, too${id === undefined ? "" : `: “${id}”`}`,
   undecided: (open: number, all: number) => `${open} of ${all} ${all === 1 ? "field is" : "fields are"} not decided.`,
   undecidedWhole: "It is not decided yet.",
   willBe: {

@@ -1,4 +1,5 @@
 // Generated from page/src/types.rs by `UPDATE=1 cargo test -p nightferry-page`. Do not edit.
+import type { ConflictFunction } from "../types.js";
 
 /** A slice's settings; every field optional. */
 export type SliceConfig = {
@@ -18,7 +19,7 @@ export type SliceConfig = {
   single?: boolean,
   /** What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
    * sides are kept as a conflict until someone resolves it. */
-  conflict?: ConflictStrategy,
+  conflict?: ConflictStrategy | ConflictFunction,
   /** What becomes of a change that the server refuses. Default `rollback`. */
   refused?: RefusedPolicy,
 };

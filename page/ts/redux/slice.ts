@@ -158,7 +158,7 @@ export class TrackedSlice {
 
   #operation(id: string, former: unknown, item: unknown): Operation | undefined {
     const known = this.#workerHasItem.get(id);
-    const asPut = this.tracking.single || known === false || !isObject(former) || !isObject(item);
+    const asPut = known === false || !isObject(former) || !isObject(item);
     // An update leaves an item's own id alone.
     if (asPut || former.id !== item.id) {
       this.#workerHasItem.set(id, true);

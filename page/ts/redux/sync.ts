@@ -43,6 +43,7 @@ const thunk =
 export const flushPersistence = thunk(client.flushPersistence);
 export const syncNow = thunk(client.syncNow);
 export const syncToFlaskBulk = thunk(client.syncToFlaskBulk);
+export const syncFromFlaskBulk = thunk(client.syncFromFlaskBulk);
 export const checkFlaskConnection = thunk(client.checkFlaskConnection);
 export const configurePersistence = thunk(client.configurePersistence);
 export const enablePersistence = thunk(client.enablePersistence);

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, not_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, exists, not_, select
 
 from .auth import Principal
 from .errors import ApiError
@@ -44,20 +44,7 @@ class LatestPush:
 
         Raises ApiError `client_forked` for another push with this n, or a lower n.
         """
-        same = and_(clients.c.n == n, clients.c.tag == tag)
-        by_client = and_(*(answers.c[name] == clients.c[name] for name in self._key()), same)
-        rows = self.connection.execute(
-            select(
-                clients.c.n,
-                clients.c.tag,
-                answers.c.slice,
-                answers.c.id,
-                answers.c.answer,
-                answers.c.effect,
-            )
-            .outerjoin_from(clients, answers, by_client)
-            .where(self._is_mine(clients))
-        ).all()
+        rows = self.connection.execute(_FIND, self._mine(n, tag)).all()
         if rows and (rows[0].n, rows[0].tag) != (n, tag) and n <= rows[0].n:
             raise ApiError(
                 "client_forked",
@@ -72,9 +59,7 @@ class LatestPush:
 
     def keep(self, n: int, tag: str, now: int, new: Sequence[GivenAnswer]) -> None:
         """Makes this push the latest one and adds these answers to it. `now` is in epoch ms."""
-        same = and_(clients.c.n == n, clients.c.tag == tag)
-        of_this_push = exists().where(self._is_mine(clients), same)
-        self.connection.execute(answers.delete().where(self._is_mine(answers), not_(of_this_push)))
+        self.connection.execute(_FORGET_OTHERS, self._mine(n, tag))
         row = {**self._key(), "n": n, "tag": tag, "seen_at": now}
         self.connection.execute(upsert(self.connection.dialect.name, clients), row)
         if new:
@@ -87,5 +72,26 @@ class LatestPush:
     def _key(self) -> dict[str, str]:
         return {"tenant": self.principal.tenant, "user": self.principal.user, "client": self.client}
 
-    def _is_mine(self, table: Any) -> Any:
-        return and_(*(table.c[name] == value for name, value in self._key().items()))
+    def _mine(self, n: int, tag: str) -> dict[str, Any]:
+        return {f"my_{name}": value for name, value in {**self._key(), "n": n, "tag": tag}.items()}
+
+
+_KEY = ("tenant", "user", "client")
+
+
+def _is_mine(table: Table, *names: str) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == bindparam(f"my_{name}") for name in names))
+
+
+_FIND = (
+    select(clients.c.n, clients.c.tag, answers.c.slice, answers.c.id, answers.c.answer, answers.c.effect)
+    .outerjoin_from(
+        clients,
+        answers,
+        and_(*(answers.c[name] == clients.c[name] for name in _KEY), _is_mine(clients, "n", "tag")),
+    )
+    .where(_is_mine(clients, *_KEY))
+)
+_FORGET_OTHERS = answers.delete().where(
+    _is_mine(answers, *_KEY), not_(exists().where(_is_mine(clients, *_KEY, "n", "tag")))
+)

@@ -10,30 +10,48 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, bindparam, column, literal_column, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    Select,
+    Text,
+    TypeDecorator,
+    bindparam,
+    column,
+    literal_column,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from .schema import ItemId
 
 
-def numbers(values: Iterable[int]) -> Select[Any]:
-    """Selects these numbers."""
-    elements = _elements(values)
+def numbers(parameter: str) -> Select[Any]:
+    """Selects the numbers that the parameter has."""
+    elements = _elements(parameter)
     return select(_Number(elements.c.value, type_=BigInteger))
 
 
-def items_named(named: Iterable[tuple[str, str]]) -> CTE:
-    """A table (`slice`, `id`) of these items."""
-    elements = _elements([slice_, id_.encode().hex()] for slice_, id_ in named)
+def items_named(parameter: str) -> CTE:
+    """A table (`slice`, `id`) of the items that the parameter has, as `names_of` makes it."""
+    elements = _elements(parameter)
     return _table("named", _text(elements, 0).label("slice"), _bytes(elements, 1).label("id"))
 
 
-def positions(reached: Iterable[tuple[str, int, str | None]]) -> CTE:
-    """A table (`slice`, `version`, `id`) of these positions; `id` is NULL behind the version's last item."""
-    elements = _elements(
-        [slice_, version, None if id_ is None else id_.encode().hex()] for slice_, version, id_ in reached
-    )
+def names_of(named: Iterable[tuple[str, str]]) -> list[Any]:
+    """The parameter of `items_named`."""
+    return [[slice_, id_.encode().hex()] for slice_, id_ in named]
+
+
+def positions(parameter: str) -> CTE:
+    """A table (`slice`, `version`, `id`) of the positions that the parameter has, as `positions_of` makes it.
+
+    `id` is NULL behind the version's last item.
+    """
+    elements = _elements(parameter)
     return _table(
         "positions",
         _text(elements, 0).label("slice"),
@@ -42,14 +60,30 @@ def positions(reached: Iterable[tuple[str, int, str | None]]) -> CTE:
     )
 
 
+def positions_of(reached: Iterable[tuple[str, int, str | None]]) -> list[Any]:
+    """The parameter of `positions`."""
+    return [
+        [slice_, version, None if id_ is None else id_.encode().hex()] for slice_, version, id_ in reached
+    ]
+
+
 def _table(name: str, *columns: Any) -> CTE:
     # Read once; the parameter would be parsed for each row otherwise.
     return select(*columns).cte(name).prefix_with("MATERIALIZED")
 
 
-def _elements(values: Iterable[Any]) -> Any:
-    text = json.dumps(list(values), separators=(",", ":"))
-    return _Elements(bindparam(None, text, type_=Text)).table_valued(column("value"))
+def _elements(parameter: str) -> Any:
+    return _Elements(bindparam(parameter, type_=_JsonText)).table_valued(column("value"))
+
+
+class _JsonText(TypeDecorator[Any]):
+    """A list as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def _text(elements: Any, place: int) -> ColumnElement[Any]:

@@ -28,7 +28,7 @@ from wsproto.utilities import ProtocolError
 from . import strict_json, wire
 from .auth import Authenticate, Principal, principal_of, require_named
 from .errors import ApiError, unauthenticated
-from .sockets import LiveSocket
+from .sockets import TRY_AGAIN_LATER, LiveSocket
 from .state import State
 from .versions import read_history
 
@@ -38,8 +38,7 @@ logger = logging.getLogger("flask_nightferry")
 HELLO_SECONDS = 5.0
 MAX_HELLO_BYTES = 65_536
 
-#: Close codes beside the ones that are 4000 and the HTTP status of an error; the reason is the error's code.
-TRY_AGAIN_LATER = 1013
+#: A close code beside the ones that are 4000 and the HTTP status of an error. The reason is the error's code.
 NO_HELLO = 4408
 
 

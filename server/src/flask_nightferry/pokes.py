@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, NullPool, create_engine, event, func, select
+from sqlalchemy import Connection, create_engine, event, func, select
 
 from .errors import ApiError
 from .sockets import NOBODY, Author, Sockets
@@ -40,6 +40,8 @@ MAX_PAYLOAD_BYTES = 7_900
 BATCH_SECONDS = 0.02
 #: How long a socket waits, at its beginning, for the process to listen.
 LISTEN_SECONDS = 2.0
+#: Nothing is sent on the connection that listens. The system finds out within a minute that it is dead.
+KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 #: How often the listener looks whether it is to end.
 CLOSE_SECONDS = 0.5
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0)
@@ -125,8 +127,16 @@ class PostgresPokes:
     """Pokes between all processes of a PostgreSQL database."""
 
     def __init__(self, store: Store, sockets: Sockets) -> None:
-        self._store = store
         self._sockets = sockets
+        # Beside the pool of the store, which is for requests.
+        self._engine = create_engine(
+            store.engine.url,
+            pool_size=1,
+            pool_pre_ping=True,
+            pool_reset_on_return=None,  # there is no transaction to roll back
+            isolation_level="AUTOCOMMIT",
+            connect_args=KEEP_ALIVE,
+        )
         self._pushed = _Worker("nightferry-notify", self._notify, BATCH_SECONDS)
         self._listening = threading.Event()
         self._starting = threading.Lock()
@@ -161,24 +171,25 @@ class PostgresPokes:
         self._pushed.close()
         if self._listener is not None and self._listener_pid == os.getpid():
             self._listener.join()
+        self._engine.dispose()
 
     def _notify(self, pushed: list[tuple[str, int, str, str]]) -> None:
         newest: dict[tuple[str, str, str], int] = {}
         for tenant, version, user, client in pushed:
             newest[tenant, user, client] = max(version, newest.get((tenant, user, client), 0))
         entries = [[tenant, version, user, client] for (tenant, user, client), version in newest.items()]
-        with self._store.engine.begin() as connection:
+        with self._engine.connect() as connection:
             for payload in _payloads(entries):
                 connection.execute(select(func.pg_notify(CHANNEL, payload)))
 
     def _listen(self) -> None:
-        # A connection beside the pool, which is for requests.
-        engine = create_engine(self._store.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         failures = 0
         while not self._closed:
             try:
-                with engine.connect() as connection:
+                with self._engine.connect() as connection:
                     driver: Any = connection.connection.driver_connection
+                    # It listens, so it is not one for the pool.
+                    connection.detach()
                     driver.execute(f"LISTEN {CHANNEL}")
                     self._listening.set()
                     failures = 0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, exists, func, or_, select
 
 from .auth import Principal
 from .cursors import START, Cursor, UnreadableCursor, read_cursor
 from .errors import ApiError
-from .lists import numbers, positions
-from .rows import StoredItem, read_rows, server_side
+from .lists import numbers, positions, positions_of
+from .rows import StoredItem, read_rows, rows_query, server_side
 from .schema import items
 from .store import Store
 from .versions import History, read_history
@@ -83,7 +84,9 @@ def _require_usable(
     expired = [
         name
         for name, cursor in cursors.items()
-        if cursor is not None and cursor.version <= history.forgotten_through and not _is_from_start(cursor, history)
+        if cursor is not None
+        and cursor.version <= history.forgotten_through
+        and not _is_from_start(cursor, history)
     ]
     if expired and history.forgotten_through:
         raise ApiError(
@@ -122,15 +125,13 @@ def _page(
         for name, cursor in cursors.items()
     }
     first = all(cursor is None or not cursor.midway for cursor in cursors.values())
-    behind = and_(
-        _behind(principal.tenant, starts, history.last_version),
-        _not_mine(request.mine, starts, history.last_version),
-    )
+    behind = _behind(principal.tenant, starts, history.last_version, request.mine)
 
     changes: list[dict[str, Any]] = []
     more, last = False, None
     if starts:
-        rows = read_rows(connection, behind, PAGE_BYTES, request.limit + 1)
+        query = _page_query(connection.dialect.name)
+        rows = read_rows(connection, query, behind | {"limit": request.limit + 1}, PAGE_BYTES)
         for count, (row, size) in enumerate(rows):
             if count >= request.limit or size >= PAGE_BYTES:
                 more = True
@@ -144,31 +145,44 @@ def _page(
         "more": more,
     }
     if first:
-        page["total"] = (
-            connection.scalar(select(func.count()).select_from(items).where(behind)) if more else len(changes)
-        )
+        page["total"] = connection.scalar(_TOTAL, behind) if more else len(changes)
     return page | {"changes": changes}
 
 
-def _behind(tenant: str, starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
-    reached = positions((name, cursor.version, cursor.id) for name, cursor in starts.items())
-    lowest = min((cursor.version for cursor in starts.values()), default=0)
-    later = or_(
-        items.c.version > reached.c.version,
-        and_(items.c.version == reached.c.version, items.c.id > reached.c.id),
-    )
-    # The bounds on the version are what the index is searched with.
-    return and_(
-        items.c.tenant == tenant,
-        items.c.version.between(lowest, last_version),
-        exists().where(reached.c.slice == items.c.slice, later),
-    )
-
-
-def _not_mine(mine: Collection[int], starts: Mapping[str, Cursor], last_version: int) -> ColumnElement[bool]:
+def _behind(
+    tenant: str, starts: Mapping[str, Cursor], last_version: int, mine: Collection[int]
+) -> dict[str, Any]:
+    """The parameters of `_IS_BEHIND`."""
     whole_through = max((cursor.whole_through for cursor in starts.values()), default=0)
-    left_out = [version for version in mine if whole_through < version <= last_version]
-    return items.c.version.not_in(numbers(left_out))
+    return {
+        "tenant": tenant,
+        "lowest": min((cursor.version for cursor in starts.values()), default=0),
+        "last_version": last_version,
+        "reached": positions_of((name, cursor.version, cursor.id) for name, cursor in starts.items()),
+        "mine": [version for version in mine if whole_through < version <= last_version],
+    }
+
+
+_REACHED = positions("reached")
+_IS_BEHIND = and_(
+    items.c.tenant == bindparam("tenant"),
+    # The bounds on the version are what the index is searched with.
+    items.c.version.between(bindparam("lowest"), bindparam("last_version")),
+    exists().where(
+        _REACHED.c.slice == items.c.slice,
+        or_(
+            items.c.version > _REACHED.c.version,
+            and_(items.c.version == _REACHED.c.version, items.c.id > _REACHED.c.id),
+        ),
+    ),
+    items.c.version.not_in(numbers("mine")),
+)
+_TOTAL = select(func.count()).select_from(items).where(_IS_BEHIND)
+
+
+@functools.cache
+def _page_query(dialect: str) -> Select[Any]:
+    return rows_query(dialect, _IS_BEHIND).limit(bindparam("limit", type_=Integer))
 
 
 def _change(row: Row[Any], principal: Principal, client: str) -> dict[str, Any] | None:

@@ -102,7 +102,9 @@ class _Draft:
     now: int
     #: By item. Those with an effect hold only while the item's version is the one that was seen.
     decisions: dict[Item, _Decision] = field(default_factory=dict)
-    _history: History | None = None
+    #: The tenant's last version when the push was first looked up. As long as it is this one, no row is newer
+    #: than any that was decided on.
+    _last_version: int | None = None
     _undecided: list[Mutation | BadMutation] = field(default_factory=list)
     _rows: dict[Item, StoredItem] = field(default_factory=dict)
     _forgettable: int = 0
@@ -112,15 +114,16 @@ class _Draft:
         """Reads what the undecided mutations are about. Raises ApiError."""
         tenant, request = self.principal.tenant, self.request
         bases = {m.base for m in request.mutations if isinstance(m, Mutation) and m.base is not None}
-        # Before the rows: as long as the last version is this one, no row is newer than those that are read.
-        self._history = read_history(connection, tenant, bases)
+        history = read_history(connection, tenant, bases)  # before the rows
+        if self._last_version is None:
+            self._last_version = history.last_version
         given = self._latest(connection).find(request.n, request.tag)
         self._undecided = [
             m for m in request.mutations if _item(m) not in given and _item(m) not in self.decisions
         ]
         wanted = [_item(m) for m in self._undecided if not _names_no_item(m)]
         self._rows = find_items(connection, tenant, wanted)
-        self._history.require_known(
+        history.require_known(
             [
                 (m.slice, m.base)
                 for m in self._undecided
@@ -128,7 +131,7 @@ class _Draft:
             ]
         )
         if _random.random() < FORGET_SHARE:
-            self._forgettable = find_forgettable(connection, self._history, horizon)
+            self._forgettable = find_forgettable(connection, history, horizon)
 
     def decide(self, reading: ReadOnly) -> None:
         """Decides about the mutations that were looked up. Holds no connection: a hook may take its time.
@@ -178,8 +181,10 @@ class _Draft:
         self, connection: Connection, history: History, fresh: Sequence[Mutation | BadMutation]
     ) -> bool:
         """Forgets the decisions that were overtaken; returns true if there are none."""
+        if any(_item(m) not in self.decisions for m in fresh):
+            return False
         with_effect = [_item(m) for m in fresh if self.decisions[_item(m)].change is not None]
-        if not with_effect or (self._history and history.last_version == self._history.last_version):
+        if not with_effect or history.last_version == self._last_version:
             return True
         versions = find_versions(connection, history.tenant, with_effect)
         overtaken = [item for item in with_effect if versions.get(item) != self.decisions[item].seen]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy import Row as DatabaseRow
 
 from . import strict_json
 from .auth import Principal
 from .errors import ApiError
-from .lists import items_named
+from .lists import items_named, names_of
 from .schema import items
 
 logger = logging.getLogger("flask_nightferry")
@@ -105,32 +117,31 @@ def select_items(tenant: str, slice_: str) -> Select[Any]:
     return select(*_COLUMNS).where(items.c.tenant == tenant, items.c.slice == slice_)
 
 
+def rows_query(dialect: str, wanted: ColumnElement[bool]) -> Select[Any]:
+    """The query of the wanted rows, for `read_rows`."""
+    query = select(*_COLUMNS).where(wanted).order_by(*_ORDER)
+    if dialect == "sqlite":
+        return query.execution_options(yield_per=_ROWS_AT_ONCE)
+    # A driver of PostgreSQL takes the whole result into memory, or needs several round trips.
+    size = func.coalesce(func.octet_length(items.c.value), 0)
+    before = func.coalesce(func.sum(size).over(order_by=_ORDER, rows=(None, -1)), 0)
+    value = case((before < bindparam("max_bytes", type_=BigInteger), items.c.value)).label("value")
+    return query.with_only_columns(*(value if column is items.c.value else column for column in _COLUMNS))
+
+
 def read_rows(
-    connection: Connection, wanted: ColumnElement[bool], max_bytes: int, limit: int | None = None
+    connection: Connection, query: Select[Any], parameters: dict[str, Any], max_bytes: int
 ) -> Iterator[tuple[DatabaseRow[Any], int]]:
-    """The wanted rows in the order (version, slice, id), each with the bytes of the values before it.
+    """The rows in the order (version, slice, id), each with the bytes of the values before it.
 
     Where those come to `max_bytes`, a row has no value: stop there. An item may be 4 MiB long, so the rows of
     a request that is small itself would not fit into memory.
     """
-    query = select(*_COLUMNS).where(wanted).order_by(*_ORDER).limit(limit)
-    if connection.dialect.name == "sqlite":
-        query = query.execution_options(yield_per=_ROWS_AT_ONCE)
-    else:
-        # A driver of PostgreSQL takes the whole result into memory, or needs several round trips.
-        query = _with_values_up_to(max_bytes, query)
     before = 0
-    with connection.execute(query) as rows:
+    with connection.execute(query, parameters | {"max_bytes": max_bytes}) as rows:
         for row in rows:
             yield row, before
             before += len((row.value or "").encode())
-
-
-def _with_values_up_to(max_bytes: int, query: Select[Any]) -> Select[Any]:
-    size = func.coalesce(func.octet_length(items.c.value), 0)
-    before = func.coalesce(func.sum(size).over(order_by=_ORDER, rows=(None, -1)), 0)
-    value = case((before < max_bytes, items.c.value)).label("value")
-    return query.with_only_columns(*(value if column is items.c.value else column for column in _COLUMNS))
 
 
 def find_items(connection: Connection, tenant: str, wanted: Collection[Item]) -> dict[Item, StoredItem]:
@@ -138,7 +149,9 @@ def find_items(connection: Connection, tenant: str, wanted: Collection[Item]) ->
     if not wanted:
         return {}
     found: dict[Item, StoredItem] = {}
-    for row, before in read_rows(connection, _are(tenant, wanted), MAX_BYTES_AT_ONCE):
+    parameters = {"tenant": tenant, "named": names_of(wanted)}
+    query = _find_items(connection.dialect.name)
+    for row, before in read_rows(connection, query, parameters, MAX_BYTES_AT_ONCE):
         if before >= MAX_BYTES_AT_ONCE:
             raise ApiError(
                 "too_large",
@@ -158,13 +171,18 @@ def find_item(connection: Connection, tenant: str, item: Item) -> StoredItem | N
 
 def find_versions(connection: Connection, tenant: str, wanted: Collection[Item]) -> dict[Item, int]:
     """The versions of the stored ones of the wanted items."""
-    query = select(items.c.slice, items.c.id, items.c.version).where(_are(tenant, wanted))
-    return {(row.slice, row.id): row.version for row in connection.execute(query)}
+    rows = connection.execute(_FIND_VERSIONS, {"tenant": tenant, "named": names_of(wanted)})
+    return {(row.slice, row.id): row.version for row in rows}
 
 
-def _are(tenant: str, wanted: Collection[Item]) -> ColumnElement[bool]:
-    named = items_named(wanted)
-    return and_(
-        items.c.tenant == tenant,
-        tuple_(items.c.slice, items.c.id).in_(select(named.c.slice, named.c.id)),
-    )
+_NAMED = items_named("named")
+_ARE_NAMED = and_(
+    items.c.tenant == bindparam("tenant"),
+    tuple_(items.c.slice, items.c.id).in_(select(_NAMED.c.slice, _NAMED.c.id)),
+)
+_FIND_VERSIONS = select(items.c.slice, items.c.id, items.c.version).where(_ARE_NAMED)
+
+
+@functools.cache
+def _find_items(dialect: str) -> Select[Any]:
+    return rows_query(dialect, _ARE_NAMED)

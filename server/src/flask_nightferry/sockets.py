@@ -35,14 +35,18 @@ NOBODY: Author = ("", "")
 
 #: A socket gets at most one poke in this time; the first one at once.
 POKE_SECONDS = 0.05
-#: A socket of which nothing was heard for this long is pinged; for twice as long, it is dropped.
+#: A socket from which nothing came for this long is pinged; for twice as long, it is dropped.
 PING_SECONDS = 25.0
 #: A socket is closed at this age. Its device connects and authenticates again.
 LIFE_SECONDS = 3600.0
 #: How often the two above are looked at.
 SWEEP_SECONDS = 1.0
 
+#: Sockets of one user in a process. So no user takes all places.
+MAX_PER_USER = 50
+
 GOING_AWAY = 1001
+TRY_AGAIN_LATER = 1013
 
 #: What a socket gets first: the version of its tenant, or its end.
 First = int | None | CloseConnection
@@ -56,13 +60,14 @@ class LiveSocket:
     ws: WSConnection
     tenant: str
     author: Author
-    #: The newest version that the device has not been told of; 0 for none.
+    #: The newest version that the device has to be poked with; 0 for none.
     pending: int = 0
     #: The newest version that it was poked with.
-    told: int = 0
-    #: Monotonic seconds: when the next poke may go, when it was last heard or pinged, when it was opened.
+    last_poke: int = 0
+    #: Monotonic seconds: when the next poke may go, when something was last received, when it was last
+    #: pinged, when it was opened.
     next_poke: float = 0.0
-    heard: float = field(default_factory=time.monotonic)
+    last_received: float = field(default_factory=time.monotonic)
     pinged: float = field(default_factory=time.monotonic)
     opened: float = field(default_factory=time.monotonic)
     #: Bytes that the line did not take yet. While there are any, no further poke is written.
@@ -246,13 +251,17 @@ class _Loop:
         now = time.monotonic()
         for live in added:
             self._selector.register(live.sock, selectors.EVENT_READ, live)
-            self._by_tenant[live.tenant].add(live)
+            of_tenant = self._by_tenant[live.tenant]
+            of_tenant.add(live)
+            if sum(other.author[0] == live.author[0] for other in of_tenant) > MAX_PER_USER:
+                self._close(live, CloseConnection(TRY_AGAIN_LATER, "unavailable"))
         for live, first in firsts:
+            if live.closing:
+                continue
             if isinstance(first, CloseConnection):
-                live.closing = True
-                self._send(live, first)
-            else:
-                live.told = max(live.told, first or 0)
+                self._close(live, first)
+            elif not live.last_poke or live.last_poke < (first or 0):
+                live.last_poke = first or 0
                 self._write(live, poke_frame(first))
         for live, events in self._ready:
             if events & selectors.EVENT_READ:
@@ -275,25 +284,28 @@ class _Loop:
 
     def _offer(self, live: LiveSocket, offered: dict[Author, int]) -> None:
         newest = max((version for author, version in offered.items() if author != live.author), default=0)
-        if newest > max(live.pending, live.told):
+        if newest > max(live.pending, live.last_poke):
             live.pending = newest
             self._due.add(live)
 
     def _poke(self, live: LiveSocket, now: float) -> None:
         self._due.discard(live)
-        live.told, live.pending = live.pending, 0
+        live.last_poke, live.pending = live.pending, 0
         live.next_poke = now + POKE_SECONDS
-        self._write(live, poke_frame(live.told))
+        self._write(live, poke_frame(live.last_poke))
 
     def _sweep(self, live: LiveSocket, now: float) -> None:
-        if live.closing or now - live.heard >= 2 * PING_SECONDS:
+        if live.closing or now - live.last_received >= 2 * PING_SECONDS:
             self._drop(live)
         elif now - live.opened >= LIFE_SECONDS:
-            self._send(live, CloseConnection(code=GOING_AWAY))
-            live.closing = True
-        elif now - max(live.heard, live.pinged) >= PING_SECONDS:
+            self._close(live, CloseConnection(GOING_AWAY))
+        elif now - max(live.last_received, live.pinged) >= PING_SECONDS:
             live.pinged = now
             self._send(live, Ping())
+
+    def _close(self, live: LiveSocket, close: CloseConnection) -> None:
+        live.closing = True
+        self._send(live, close)
 
     def _read(self, live: LiveSocket, now: float) -> None:
         try:
@@ -301,7 +313,7 @@ class _Loop:
             if not data:
                 self._drop(live)
                 return
-            live.heard = now
+            live.last_received = now
             live.ws.receive_data(data)
             for event in live.ws.events():
                 if isinstance(event, Ping):

@@ -7,13 +7,15 @@ SQL, values and paths.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -32,6 +34,10 @@ POOL_TIMEOUT_SECONDS = 5
 #: stands still holds no lock for longer.
 STATEMENT_TIMEOUT_MS = 15_000
 IDLE_TIMEOUT_MS = 15_000
+
+
+#: PostgreSQL's number for the lock of who makes tables. Any would do that nobody else uses.
+_MAKING_TABLES = int.from_bytes(b"nferry", "big")
 
 
 class Store:
@@ -104,10 +110,12 @@ class Store:
                 self._ready = True
 
     def create_tables(self) -> None:
-        """Make what is missing. Harmless where everything exists; in SQLite also when two processes do it."""
+        """Make what is missing. Harmless where everything exists, and when two processes do it."""
         if self._url.get_backend_name() == "sqlite":
             Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
         with self.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_MAKING_TABLES)))
             schema.metadata.create_all(connection)
             if connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "format")) is None:
                 connection.execute(schema.meta.insert(), {"name": "format", "value": str(schema.FORMAT)})
@@ -158,12 +166,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS:d}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_wal(cursor)
     # An answer says that a change is kept: also after a loss of power.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
     add_sqlite_functions(connection)
+
+
+def _use_wal(cursor: Any) -> None:
+    # Two that change the mode of a new file at once don't wait for each other, whatever the timeout.
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
 from .errors import ApiError
@@ -60,17 +60,8 @@ class History:
 
 def read_history(connection: Connection, tenant: str, asked: Iterable[int] = ()) -> History:
     """The tenant's versions, and which of those asked for it knows. One statement: they are of one moment."""
-    possible = {version for version in asked if version <= MAX_VERSION}
-    query = (
-        select(tenants.c.last_version, tenants.c.forgotten_through, versions.c.version)
-        .outerjoin_from(
-            tenants,
-            versions,
-            and_(versions.c.tenant == tenants.c.tenant, versions.c.version.in_(numbers(possible))),
-        )
-        .where(tenants.c.tenant == tenant)
-    )
-    rows = connection.execute(query).all()
+    possible = [version for version in set(asked) if version <= MAX_VERSION]
+    rows = connection.execute(_READ, {"of_tenant": tenant, "asked": possible}).all()
     if not rows:
         return History(tenant, 0, 0)
     known = frozenset(row.version for row in rows if row.version is not None)
@@ -100,9 +91,21 @@ def lock_history(connection: Connection, tenant: str) -> History:
 
 
 def _lock(connection: Connection, tenant: str) -> History | None:
-    query = select(tenants.c.last_version, tenants.c.forgotten_through).where(tenants.c.tenant == tenant)
-    row = connection.execute(query.with_for_update()).one_or_none()
+    row = connection.execute(_LOCK, {"of_tenant": tenant}).one_or_none()
     return None if row is None else History(tenant, row.last_version, row.forgotten_through)
+
+
+_OF_TENANT = tenants.c.tenant == bindparam("of_tenant")
+_LOCK = select(tenants.c.last_version, tenants.c.forgotten_through).where(_OF_TENANT).with_for_update()
+_READ = (
+    select(tenants.c.last_version, tenants.c.forgotten_through, versions.c.version)
+    .outerjoin_from(
+        tenants,
+        versions,
+        and_(versions.c.tenant == tenants.c.tenant, versions.c.version.in_(numbers("asked"))),
+    )
+    .where(_OF_TENANT)
+)
 
 
 def next_version(history: History, now: int) -> int:

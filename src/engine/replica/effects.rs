@@ -405,7 +405,7 @@ impl Replica {
     pub fn unnamed(&self, rebuild: InRebuild, slices: &BTreeSet<Rc<str>>) -> Vec<(Rc<str>, Rc<str>)> {
         let of_slices = slices.iter().flat_map(|slice| self.in_slice(slice));
         let is_unnamed =
-            |entry: &Entry| entry.item.version().is_some() && entry.item.position() <= rebuild.since;
+            |entry: &Entry| entry.item.version().is_some() && entry.item.position() <= rebuild.started_at;
         let unnamed = of_slices.filter(|(_, entry)| is_unnamed(entry));
         unnamed.map(|(key, _)| (key.slice.clone(), key.id.clone())).collect()
     }
@@ -453,8 +453,8 @@ fn edit_of(change: &Change) -> Option<Edit> {
         }
         Change::Discard { rejection } => Edit::Discard { refused_at: numbers(rejection).0 },
         Change::Resolve { conflict, choice } => {
-            let (since, version) = numbers(conflict);
-            Edit::Resolve { conflict: (Version(version), since), choice: choice.clone() }
+            let (made_by, version) = numbers(conflict);
+            Edit::Resolve { conflict: (Version(version), made_by), choice: choice.clone() }
         }
         Change::DeleteAll => return None,
     })

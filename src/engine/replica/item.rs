@@ -105,7 +105,7 @@ impl Item {
             Some(base) => base.value,
             None => local.clone().filter(|_| row.version.is_some()),
         };
-        let plain = ConflictRow { since: row.position, strategy: Strategy::default(), forced: false };
+        let plain = ConflictRow { made_by: row.position, strategy: Strategy::default(), forced: false };
         let conflict = row.remote.map(|remote| Conflict { remote, row: row.conflict.unwrap_or(plain) });
         Item {
             version: row.version,
@@ -192,7 +192,7 @@ impl Item {
     pub fn conflict(&self) -> Option<ShownConflict<'_>> {
         let conflict = self.conflict.as_ref()?;
         Some(ShownConflict {
-            number: conflict.number(),
+            number: conflict.conflict_no(),
             base: self.base.as_ref().filter(|_| !conflict.row.forced),
             local: self.local.as_ref(),
             remote: conflict.remote.value.as_ref(),
@@ -303,8 +303,8 @@ impl Item {
 }
 
 impl Conflict {
-    fn number(&self) -> (Version, Position) {
-        (self.remote.version.unwrap_or_default(), self.row.since)
+    fn conflict_no(&self) -> (Version, Position) {
+        (self.remote.version.unwrap_or_default(), self.row.made_by)
     }
 }
 

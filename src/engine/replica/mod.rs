@@ -470,9 +470,9 @@ impl Replica {
         let mut conflicts: Vec<_> = in_conflict.collect();
         conflicts.sort_by_key(|(_, shown)| shown.number.1);
         let listed = conflicts.into_iter().map(|(key, shown)| {
-            let (version, since) = shown.number;
+            let (version, made_by) = shown.number;
             OpenConflict {
-                id: format!("{}/{since}.{version}/{}", key.slice, key.id),
+                id: format!("{}/{made_by}.{version}/{}", key.slice, key.id),
                 slice: key.slice.to_string(),
                 item_id: key.id.to_string(),
                 base: shown.base.cloned(),

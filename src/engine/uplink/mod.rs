@@ -279,12 +279,12 @@ impl Uplink {
     /// Slices are to be pulled from their beginning, and the push under way has been taken back. What writes that down.
     pub fn begin_rebuild(
         &mut self,
-        since: Position,
+        started_at: Position,
         reason: RebuildReason,
         slices: impl IntoIterator<Item = Rc<str>>,
     ) -> Vec<Write> {
         self.wants_contact = true;
-        let mut writes = self.pull.begin_rebuild(since, reason, slices);
+        let mut writes = self.pull.begin_rebuild(started_at, reason, slices);
         if reason == RebuildReason::HistoryChanged {
             self.newest_answer = None;
         }

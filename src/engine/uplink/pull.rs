@@ -77,11 +77,11 @@ impl Pull {
     /// Slices are to be pulled from their beginning. What writes that down.
     pub fn begin_rebuild(
         &mut self,
-        since: Position,
+        started_at: Position,
         reason: RebuildReason,
         slices: impl IntoIterator<Item = Rc<str>>,
     ) -> Vec<Write> {
-        let mut rebuild = RebuildRow { since, reason, slices: crate::collect::set(slices) };
+        let mut rebuild = RebuildRow { started_at, reason, slices: crate::collect::set(slices) };
         if let Some(before) = self.rebuild.take() {
             rebuild.slices.extend(before.slices);
             rebuild.reason = rebuild.reason.max(before.reason);

@@ -156,6 +156,9 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
     ))
     .await?;
     shoot(&tab, "demo-conflict").await?;
+    // The page set how copies are named before the element's code was loaded.
+    let copy = format!("{}.querySelector('.copy').textContent", inside("nightferry-conflicts"));
+    assert_eq!(tab.eval::<String>(&format!("return {copy};")).await?, "Keep my version as a copy, too");
     tab.eval::<()>(&press("nightferry-conflicts", "All theirs")).await?;
     tab.eval::<()>(&press("nightferry-conflicts", "Save")).await?;
     row_is(&tab, "a.md", "synced").await?;

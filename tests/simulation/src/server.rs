@@ -172,7 +172,7 @@ pub struct Server {
     pub device: usize,
     /// The name for people of the device that speaks.
     speaker: Option<String>,
-    authors: BTreeMap<Key, BTreeSet<usize>>,
+    writers: BTreeMap<Key, BTreeSet<usize>>,
     /// The database was lost or became an earlier one.
     pub was_set_back: bool,
 }
@@ -214,7 +214,7 @@ impl Default for Server {
             page_limit: 1_000,
             device: 0,
             speaker: None,
-            authors: BTreeMap::new(),
+            writers: BTreeMap::new(),
             was_set_back: false,
         }
     }
@@ -284,7 +284,7 @@ impl Server {
 
     /// Whether others than the device that speaks had a part in the item: another device, a hook, a refusal.
     pub fn is_disturbed(&self, key: &Key) -> bool {
-        let others = || self.authors.get(key)?.iter().find(|device| **device != self.device);
+        let others = || self.writers.get(key)?.iter().find(|device| **device != self.device);
         self.was_set_back || self.disturbed.contains(key) || others().is_some()
     }
 

@@ -36,8 +36,8 @@ impl World {
     pub(crate) fn note_known(&mut self, input: &Input) {
         let Input::Answered { answer: Ok(answer), .. } = input else { return };
         let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { return };
-        let told = [&body["results"], &body["changes"]].into_iter().filter_map(Value::as_array);
-        for result in told.flatten() {
+        let sides = [&body["results"], &body["changes"]].into_iter().filter_map(Value::as_array);
+        for result in sides.flatten() {
             let leaves =
                 if self.device.is_some() { ledger::leaves(&result["value"]) } else { BTreeMap::new() };
             for write in ids(&result["value"]).into_values().chain(leaves.into_values()) {

@@ -118,7 +118,7 @@ impl Item {
                 self.take_side(editor.position, remote.version, remote.value.clone(), remote.value)
             }
             Strategy::Merge | Strategy::Manual => {
-                let row = ConflictRow { since: editor.position, strategy: editor.strategy, forced: true };
+                let row = ConflictRow { made_by: editor.position, strategy: editor.strategy, forced: true };
                 self.conflict = Some(Conflict { remote, row });
             }
         }
@@ -255,7 +255,7 @@ impl Item {
             // The other side is what the server has, seen from what the refused change was made on.
             let remote = self.server_side();
             self.base = refusal.base;
-            let row = ConflictRow { since: editor.position, strategy: editor.strategy, forced: false };
+            let row = ConflictRow { made_by: editor.position, strategy: editor.strategy, forced: false };
             self.conflict = Some(Conflict { remote, row });
         }
         self.set_local(merged.value, editor);
@@ -278,7 +278,7 @@ impl Item {
     }
 
     fn resolve(&mut self, number: (Version, Position), choice: &Choice, editor: Editor) -> Effect {
-        let Some(conflict) = self.conflict.take_if(|conflict| conflict.number() == number) else {
+        let Some(conflict) = self.conflict.take_if(|conflict| conflict.conflict_no() == number) else {
             return Effect::NotInConflict;
         };
         let remote = conflict.remote;

@@ -77,7 +77,7 @@ impl Item {
 
     /// A rebuild has come to its end without the server having named the item.
     pub fn unnamed(&mut self, rebuild: InRebuild, incoming: Incoming) -> Effect {
-        if self.version.is_none() || self.position > rebuild.since {
+        if self.version.is_none() || self.position > rebuild.started_at {
             return Effect::Nothing;
         }
         let before = self.local.clone();
@@ -204,14 +204,14 @@ impl Item {
             return;
         }
         let forced = self.conflict.as_ref().is_some_and(|conflict| conflict.row.forced);
-        self.merge(remote, ConflictRow { since: position, strategy, forced });
+        self.merge(remote, ConflictRow { made_by: position, strategy, forced });
     }
 
     /// Every edit of an item in conflict merges anew.
     pub(super) fn merge_remote(&mut self, position: Position) {
         if let Some(Conflict { remote, row }) = self.conflict.take() {
             let edited = self.local.clone();
-            self.merge(remote, ConflictRow { since: position, ..row });
+            self.merge(remote, ConflictRow { made_by: position, ..row });
             // Something of the other side is shown since then, which no page has seen.
             if !same(&edited, &self.local) {
                 self.foreign = position;
@@ -225,7 +225,7 @@ impl Item {
             false => self.merged_with(&remote, row.strategy),
         };
         match merged {
-            Some(local) => self.take_side(row.since, remote.version, remote.value, local),
+            Some(local) => self.take_side(row.made_by, remote.version, remote.value, local),
             None => self.conflict = Some(Conflict { remote, row }),
         }
     }

@@ -75,12 +75,15 @@ fn c1_a_put_or_a_deletion_of_a_page_that_missed_a_pulled_change_is_a_conflict() 
     for what in [Edit::Put(json(r#"{"title":"z"}"#)), Edit::Delete] {
         let mut item = at_rest(r#"{"title":"x"}"#);
         pull(&mut item, 6, Some(r#"{"title":"y"}"#), 2);
-        let mut fresh = item.clone();
+        let mut informed = item.clone();
         edit(&mut item, what.clone(), 1, 3);
         assert!(item.is_in_conflict(), "{what:?}");
         assert_eq!(item.conflict().unwrap().remote.map(|value| &**value), Some(r#"{"title":"y"}"#));
-        edit(&mut fresh, what.clone(), 2, 3);
-        assert!(!fresh.is_in_conflict() && fresh.is_open(), "a page that has seen it decides: {what:?}");
+        edit(&mut informed, what.clone(), 2, 3);
+        assert!(
+            !informed.is_in_conflict() && informed.is_open(),
+            "a page that has seen it decides: {what:?}"
+        );
     }
 }
 

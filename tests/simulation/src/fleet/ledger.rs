@@ -131,14 +131,14 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `told` says which
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says which
     /// leaves the device was told of.
     pub fn observe(
         &mut self,
         device: usize,
         bursts: &[Burst],
         effects: &[(Key, Option<Value>)],
-        told: impl Fn(u64) -> bool,
+        has_learnt: impl Fn(u64) -> bool,
     ) {
         let looked_at = self.looked_at.entry(device).or_default();
         let new = &bursts[*looked_at..];
@@ -147,7 +147,7 @@ impl Ledger {
             let places =
                 self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
             for place in places {
-                self.becomes_durable(place, &told);
+                self.becomes_durable(place, &has_learnt);
             }
         }
         for (key, value) in &effects[self.effects..] {
@@ -161,7 +161,7 @@ impl Ledger {
 
     /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
     /// device was told.
-    fn becomes_durable(&mut self, place: usize, told: impl Fn(u64) -> bool) {
+    fn becomes_durable(&mut self, place: usize, has_learnt: impl Fn(u64) -> bool) {
         let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
         let others = self.operations.iter().enumerate().filter(|(other, operation)| {
             *other != place && operation.key == key && operation.durable.is_some()
@@ -170,7 +170,7 @@ impl Ledger {
         for (_, other) in others {
             for (path, leaf) in &other.writes {
                 let Some(leaf) = leaf.filter(|_| is_whole || writes.contains_key(path)) else { continue };
-                if other.device == device || (is_on_workers && told(leaf)) {
+                if other.device == device || (is_on_workers && has_learnt(leaf)) {
                     replaced.push((path.clone(), leaf));
                 }
             }
@@ -214,7 +214,7 @@ impl Ledger {
         is_sent: impl Fn(&str) -> bool,
     ) {
         let mut check = Check { ledger: self, values, kept, settled: BTreeSet::new() };
-        check.settle();
+        check.drop_known();
         for (place, path) in check.writes().into_iter().rev() {
             let operation = &self.operations[place];
             let key = &operation.key;
@@ -302,7 +302,7 @@ impl<'a> Check<'a> {
     }
 
     /// Finds all that is settled: by itself, or because something that is has taken its place.
-    fn settle(&mut self) {
+    fn drop_known(&mut self) {
         let mut left = self.writes();
         loop {
             let before = left.len();
@@ -352,7 +352,7 @@ impl<'a> Check<'a> {
         let leaf = operation.writes.get(path).copied().flatten();
         let mut others = self.ledger.operations.iter().enumerate();
         others.any(|(other, later)| {
-            if other == place || later.key != operation.key || !later.durable.is_some() {
+            if other == place || later.key != operation.key || later.durable.is_none() {
                 return false;
             }
             let made = later.writes.get(path).copied().flatten();

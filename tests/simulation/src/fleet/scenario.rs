@@ -214,11 +214,8 @@ impl FleetScenario {
         let id = format!("i{}", self.rng.below(self.plan.profile.ids));
         let server = &mut self.fleet.server;
         match act {
-            Act::Validation => {
-                if !server.refused.remove(&id) {
-                    server.refused.insert(id.clone());
-                }
-            }
+            Act::Validation if server.refused.remove(&id) => {}
+            Act::Validation => drop(server.refused.insert(id.clone())),
             Act::Outage if server.mode == Fault::Nothing => {
                 server.mode = Fault::Refused;
                 server.tally.record(Kind::Outage);

@@ -97,9 +97,9 @@ impl FleetScenario {
         }
         if now.is_none() {
             // As a page has it after the update.
-            let mut whole = action["payload"].clone();
-            whole["d"] = 1.into();
-            action["whole"] = whole;
+            let mut full = action["payload"].clone();
+            full["d"] = 1.into();
+            action["whole"] = full;
         }
         if self.rng.chance(200) {
             action.as_object_mut().expect("an object").remove("was");

@@ -174,7 +174,7 @@ impl Server {
         if has_effect {
             self.transaction = Some(version);
             self.replaced(key, value.as_ref());
-            self.authors.entry(key.clone()).or_default().insert(self.device);
+            self.writers.entry(key.clone()).or_default().insert(self.device);
             self.effects.push((key.clone(), value.clone()));
             let principal = self.principal.clone();
             let (client, device) = (client.to_owned(), self.speaker.clone());
