@@ -139,7 +139,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "the base stands for what was sent",
-        file: "src/engine/replica/item.rs",
+        file: "src/engine/replica/item/sides.rs",
         rule: "        self.base = answer.sent.value.clone();",
         broken: "        if changed.is_none() {
             self.base = answer.sent.value.clone();
@@ -231,13 +231,13 @@ const FLEET_MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a pull overwrites an unsent edit",
         file: "src/engine/replica/effects.rs",
-        rule: "        let at_rest = !self.entries.contains_key(&key);",
-        broken: "        let at_rest = true;",
+        rule: "        let overwritten = change.filter(|_| !self.entries.contains_key(key));",
+        broken: "        let overwritten = change;",
     },
     Mutant {
         name: "a resolution decides on a newer conflict",
         file: "src/engine/replica/item/edits.rs",
-        rule: "self.conflict.take_if(|conflict| conflict.number() == number) else {",
+        rule: "self.conflict.take_if(|conflict| conflict.conflict_no() == number) else {",
         broken: "self.conflict.take_if(|_| number == number) else {",
     },
     Mutant {
