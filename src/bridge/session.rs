@@ -72,6 +72,8 @@ pub struct Session<P> {
     /// The newest position up to which the page has applied all records; `None` before the first one. Records of all
     /// slices arrive in the order of their positions, so one number covers all slices.
     observed: Option<Position>,
+    /// The newest of them at which no slice was being read. While one is, the page may show nothing of it yet.
+    observed_fully: Option<Position>,
     /// True if the last status left something to do, or if no status has followed the last acknowledgement.
     unfinished: bool,
     /// The time to send again, in epoch ms, and the wait that leads to the next try.
@@ -96,6 +98,7 @@ impl<P: Clone> Session<P> {
             requests: Vec::new(),
             watched: Vec::new(),
             observed: None,
+            observed_fully: None,
             unfinished: false,
             retry_at: None,
             retry_ms: RETRY_MS,
@@ -149,7 +152,8 @@ impl<P: Clone> Session<P> {
     /// Adds a burst, the JSON text of an array of actions. Returns nothing to post while the page is not registered.
     pub fn burst(&mut self, now: u64, actions: P) -> Option<Message<P>> {
         self.last_burst = self.last_burst.next();
-        let burst = Burst { n: self.last_burst, observed: self.observed.unwrap_or_default(), actions };
+        self.observe_fully();
+        let burst = Burst { n: self.last_burst, observed: self.observed_fully.unwrap_or_default(), actions };
         self.bursts.push(burst.clone());
         self.arm(now);
         self.burst_message(burst)
@@ -256,6 +260,7 @@ impl<P: Clone> Session<P> {
         }
         if self.is_another(epoch) {
             self.observed = None;
+            self.observed_fully = None;
             for burst in &mut self.bursts {
                 burst.observed = Position::default();
             }
@@ -353,6 +358,14 @@ impl<P: Clone> Session<P> {
     /// Notes that the page has applied all records up to `position`.
     pub fn observe(&mut self, position: u64) {
         self.observed = self.observed.max(Some(Position(position)));
+        self.observe_fully();
+    }
+
+    fn observe_fully(&mut self) {
+        let is_reading = self.requests.iter().any(|(_, request)| request.kind.as_deref() == Some("hydrate"));
+        if !is_reading {
+            self.observed_fully = self.observed;
+        }
     }
 
     fn resend_from(&mut self, now: u64, from: BurstNo) -> Vec<Message<P>> {

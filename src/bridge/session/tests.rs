@@ -239,3 +239,23 @@ fn a_registration_names_the_device_and_a_request_its_item() {
     let Body::Synced { slice, id, .. } = ToWorker::read(&text(&message)).unwrap().body else { panic!() };
     assert_eq!((&*slice, id.as_deref()), ("files", Some("a")));
 }
+
+/// Of the second slice the page shows nothing yet, though it has read the first one.
+#[test]
+fn a_page_that_is_still_reading_a_slice_has_not_seen_what_the_others_have() {
+    let seen = |session: &mut Session<String>| {
+        let burst = session.burst(0, "[1]".into()).unwrap();
+        let Body::Actions { seen, .. } = ToWorker::read(&text(&burst)).unwrap().body else { panic!() };
+        seen.0
+    };
+    let mut session = session();
+    session.observe(3);
+    let (first, _) = session.request(0, "hydrate", Subject { slice: Some("files"), ..Subject::default() });
+    let (second, _) = session.request(0, "hydrate", Subject { slice: Some("notes"), ..Subject::default() });
+    session.observe(7);
+    session.answered(first);
+    assert_eq!(seen(&mut session), 3);
+    session.observe(7);
+    session.answered(second);
+    assert_eq!(seen(&mut session), 7);
+}
