@@ -52,6 +52,8 @@ impl World {
             }
             let value = match property {
                 Property::Synced if !self.model.is_sent(&key.0) => continue,
+                // Under a new name the device may be in conflict with what it wrote under the old one.
+                Property::Synced if self.server.has_forked && self.status().conflicts > 0 => continue,
                 Property::Synced => self.server.value(&key.0, &key.1),
                 _ => self.committed(key),
             };
