@@ -12,7 +12,8 @@ impl World {
     /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
     /// that knew nothing of each other.
     pub fn is_disturbed(&self, key: &Key) -> bool {
-        self.server.is_disturbed(key) || self.model.merged.contains(key)
+        // Under a new name, what the device wrote under the old one is another's.
+        self.server.has_forked || self.server.is_disturbed(key) || self.model.merged.contains(key)
     }
 
     /// P1 to P4, where nothing but this device changed anything: every durable burst took effect once and in order,
@@ -53,6 +54,8 @@ impl World {
                 let is_elses = self.server.changed_elsewhere.contains(key)
                     || (self.device.is_some() && self.is_disturbed(key))
                     || self.model.merged.contains(key)
+                    // A page wrote over what a hook had made of the item, and had not seen that.
+                    || (self.is_disturbed(key) && conflict["conflict"]["forced"] == true)
                     || self.server.rejected.contains(key)
                     || self.server.has_forked
                     // What a hook made of a withdrawn change is not what was sent.
