@@ -320,21 +320,11 @@ impl<P: Clone> Session<P> {
         messages
     }
 
-    /// Returns true if the page may have missed changes up to `position`. After that position the worker informs the page
-    /// of every change.
-    fn missed(&self, position: u64) -> bool {
+    /// Handles `joined`: from `position` on the worker informs the page of every change. Returns true if the page may have
+    /// missed changes before that.
+    pub fn joined(&self, position: u64) -> bool {
         // A page that has applied nothing yet can have missed nothing.
         self.observed.is_some_and(|observed| self.unfinished || observed.0 < position)
-    }
-
-    /// Handles `joined`: from `position` on the worker informs the page of every change. Returns true if the page may have
-    /// missed changes before that. A page that has applied nothing shows nothing, so it is not behind what was before.
-    pub fn joined(&mut self, position: u64) -> bool {
-        let missed = self.missed(position);
-        if self.observed.is_none() {
-            self.observe(position);
-        }
-        missed
     }
 
     /// Handles `stale`: the database is another than the page knew. Returns the first registration to repeat; bursts and
