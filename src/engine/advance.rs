@@ -486,7 +486,10 @@ impl Engine {
         slices: Vec<Rc<str>>,
         withdrawn: Vec<AnswerRow>,
     ) {
-        let slices = match slices.is_empty() {
+        // Of another history, every slice may have items of versions that are lost: a push has brought them, and no cursor
+        // says so.
+        let is_every = slices.is_empty() || reason == RebuildReason::HistoryChanged;
+        let slices = match is_every {
             true => self.settings.slices().pulled().cloned().collect(),
             false => slices,
         };
