@@ -172,6 +172,8 @@ impl Model {
             if let Change::All = &change {
                 // Of a single value there is no item of such a key.
                 if self.slices[&key.0]["single"] != true {
+                    // Items that only another device has made go, too.
+                    self.touched.insert((key.clone(), String::new()), self.step);
                     let all: Vec<Key> = self.items.keys().filter(|other| other.0 == key.0).cloned().collect();
                     all.into_iter().for_each(|other| changes.push_front((other, Change::Delete)));
                 }
@@ -235,8 +237,10 @@ impl Model {
 
     /// The step in which a field of the item was written here last; 0 if it never was.
     pub fn touched(&self, key: &Key, field: &str) -> usize {
-        let of = |field: &str| self.touched.get(&(key.clone(), field.to_owned())).copied().unwrap_or(0);
-        of(field).max(of(""))
+        let of =
+            |key: &Key, field: &str| self.touched.get(&(key.clone(), field.to_owned())).copied().unwrap_or(0);
+        let slice = (key.0.clone(), String::new());
+        of(key, field).max(of(key, "")).max(of(&slice, ""))
     }
 
     /// How far a page's bursts are durable.
