@@ -212,9 +212,19 @@ export class TrackedSlice {
       const item = this.#items.get(id);
       if (has !== undefined || item === undefined) continue;
       this.#workerHasItem.set(id, true);
-      operations.push(this.tracking.single ? { id, item } : { id, item, fields: {} });
+      operations.push(isObject(item) ? { id, item, ...this.#edited(id) } : { id, item });
     }
     return operations;
+  }
+
+  /** The fields of an item that were edited and not taken yet, and what they were before the first edit. */
+  #edited(id: string): Pick<Operation, "fields" | "was"> {
+    const edits = this.#own
+      .map(({ operation }) => operation)
+      .filter((operation) => operation.id === id && operation.fields);
+    const fields = Object.assign({}, ...edits.map((edit) => edit.fields));
+    const was = Object.assign({}, ...edits.reverse().map((edit) => edit.was));
+    return edits.length > 0 ? { fields, was } : { fields };
   }
 
   /** The worker has taken everything up to burst `n`. */

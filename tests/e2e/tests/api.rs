@@ -136,9 +136,9 @@ async fn f31_f32_configure_auto_sync(client: Client) -> Result<()> {
         .await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     tab.eval::<()>("await nf.configureAutoSync({intervalMs: 1000});").await?;
-    let before = server.requests("/nightferry/health")?.len();
-    server.wait_for_requests("/nightferry/health", |requests| requests.len() >= before + 4).await?;
-    let requests = server.requests("/nightferry/health")?;
+    let before = server.requests("/nightferry/pull")?.len();
+    server.wait_for_requests("/nightferry/pull", |requests| requests.len() >= before + 4).await?;
+    let requests = server.requests("/nightferry/pull")?;
     let times: Vec<f64> = requests[before..].iter().map(|request| request.at).collect();
     // A busy machine may be late, and the next one is then sooner; on the average it is never too often.
     let average = (times[times.len() - 1] - times[0]) / 1000.0 / (times.len() - 1) as f64;

@@ -186,6 +186,8 @@ async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Cl
     let mut model = Items::new();
     for round in 0..5 {
         tab.open_client(&server, json!({"debounceMs": 30, "maxWaitMs": 100})).await?;
+        // A page that has read nothing has not seen what earlier ones deleted.
+        tab.eval::<()>("await nf.hydrate('files');").await?;
         let bursts = bursts(&mut random, 200, 30);
         tab.eval_with::<()>(&bursts, PLAY).await?;
         let at = 1 + random.below(bursts.len() as u64 - 1);

@@ -27,7 +27,7 @@ impl Item {
             base: remote.value.clone(),
             local: remote.value,
             at: remote.at.unwrap_or_default(),
-            foreign: position,
+            foreign: if remote.own { Position(0) } else { position },
             position,
             ..Item::default()
         }

@@ -99,6 +99,17 @@ fn a_conflict_whose_base_is_not_known_ends_when_both_sides_are_equal() {
 }
 
 #[test]
+fn what_this_device_wrote_itself_is_nobody_else_s_change() {
+    let (version, value) = (Some(Version(6)), Some(json(r#"{"title":"x"}"#)));
+    for own in [true, false] {
+        let remote = Remote { version, value: value.clone(), deleted: false, at: None, own, by: None };
+        let mut item = Item::pulled_at_rest(remote, Position(2));
+        edit(&mut item, Edit::Put(json(r#"{"title":"z"}"#)), 0, 3);
+        assert_eq!(item.is_in_conflict(), !own);
+    }
+}
+
+#[test]
 fn f62_two_tabs_that_change_two_entries_of_one_list_lose_neither() {
     let list = |one: u8, two: u8| format!(r#"{{"list":[{{"id":1,"on":{one}}},{{"id":2,"on":{two}}}]}}"#);
     let mut item = at_rest(&list(0, 0));
