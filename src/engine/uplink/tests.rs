@@ -528,6 +528,18 @@ fn f45_a_server_that_asks_for_two_minutes_gets_one_request_in_a_minute() {
 }
 
 #[test]
+fn f45_no_live_connection_is_opened_within_a_wait_that_the_server_asked_for() {
+    let mut driver = Driver::with_items(1, |_| unavailable(120));
+    driver.run_for(1_000);
+    assert_eq!(driver.uplink.poll_live(true, &driver.slices, Tick(driver.now)), None);
+    driver.restart();
+    assert_eq!(driver.uplink.poll_live(true, &driver.slices, Tick(driver.now)), None);
+    driver.server = Box::new(accept);
+    driver.run_for(200_000);
+    assert_eq!(driver.uplink.poll_live(true, &driver.slices, Tick(driver.now)), Some(LiveStep::Open(1)));
+}
+
+#[test]
 fn f45_a_session_that_is_over_costs_one_push_and_then_small_requests() {
     let mut driver = Driver::with_items(500, |sent| match sent.path {
         "/health" => accept(sent),
