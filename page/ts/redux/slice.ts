@@ -56,6 +56,8 @@ export class TrackedSlice {
   #cleared = 0;
   /** Own operations that may be in none of what the worker told, each with its burst. */
   #own: { n: number; operation: Operation }[] = [];
+  /** Those of them that there were when the worker lost its database, until they are given back. */
+  #edits: Operation[] = [];
   /** What was refused, so that it is said once. */
   readonly #refused = new Map<string, unknown>();
 
@@ -202,6 +204,8 @@ export class TrackedSlice {
   /** The worker lost its database. */
   lost(): void {
     this.#known = false;
+    // The new database may not have the items yet that these are edits of.
+    this.#edits = this.#own.map(({ operation }) => operation);
     for (const [id, has] of this.#workerHasItem) if (has) this.#workerHasItem.set(id, undefined);
   }
 
@@ -214,14 +218,13 @@ export class TrackedSlice {
       this.#workerHasItem.set(id, true);
       operations.push(isObject(item) ? { id, item, ...this.#edited(id) } : { id, item });
     }
+    this.#edits = [];
     return operations;
   }
 
-  /** The fields of an item that were edited and not taken yet, and what they were before the first edit. */
+  /** The fields of an item that were edited when the database was lost, and what they were before the first edit. */
   #edited(id: string): Pick<Operation, "fields" | "was"> {
-    const edits = this.#own
-      .map(({ operation }) => operation)
-      .filter((operation) => operation.id === id && operation.fields);
+    const edits = this.#edits.filter((operation) => operation.id === id && operation.fields);
     const fields = Object.assign({}, ...edits.map((edit) => edit.fields));
     const was = Object.assign({}, ...edits.reverse().map((edit) => edit.was));
     return edits.length > 0 ? { fields, was } : { fields };
