@@ -214,7 +214,7 @@ export class Binding {
     const reading = this.#reading.get(slice);
     if (typeof update === "string") {
       if (update === "registered") {
-        slice.lost();
+        this.#send(slice, slice.lost());
         // Positions begin anew.
         reading?.changesDuringRead.splice(0);
       }

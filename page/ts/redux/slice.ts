@@ -56,8 +56,6 @@ export class TrackedSlice {
   #cleared = 0;
   /** Own operations that may be in none of what the worker told, each with its burst. */
   #own: { n: number; operation: Operation }[] = [];
-  /** Those of them that there were when the worker lost its database, until they are given back. */
-  #edits: Operation[] = [];
   /** What was refused, so that it is said once. */
   readonly #refused = new Map<string, unknown>();
 
@@ -201,12 +199,26 @@ export class TrackedSlice {
     this.#workerHasItem.set(id, false);
   }
 
-  /** The worker lost its database. */
-  lost(): void {
+  /**
+   * The worker lost its database. Returns the edits that may have come to nothing, as the new one may not have their
+   * items yet: each with the whole item beside it.
+   */
+  lost(): Operation[] {
     this.#known = false;
-    // The new database may not have the items yet that these are edits of.
-    this.#edits = this.#own.map(({ operation }) => operation);
     for (const [id, has] of this.#workerHasItem) if (has) this.#workerHasItem.set(id, undefined);
+    const edits = this.#own.map(({ operation }) => operation).filter(({ fields }) => fields);
+    const again: Operation[] = [];
+    for (const id of new Set(edits.map((edit) => edit.id))) {
+      const item = this.#items.get(id);
+      if (!isObject(item)) continue;
+      const ofItem = edits.filter((edit) => edit.id === id);
+      const fields = Object.assign({}, ...ofItem.map((edit) => edit.fields));
+      // The first edit says what there was before all of them.
+      const was = Object.assign({}, ...ofItem.reverse().map((edit) => edit.was));
+      this.#workerHasItem.set(id, true);
+      again.push({ id, item, fields, was });
+    }
+    return again;
   }
 
   /** What was lost, is in the store and was read of no one else: it is put where it is not there by then. */
@@ -216,18 +228,9 @@ export class TrackedSlice {
       const item = this.#items.get(id);
       if (has !== undefined || item === undefined) continue;
       this.#workerHasItem.set(id, true);
-      operations.push(isObject(item) ? { id, item, ...this.#edited(id) } : { id, item });
+      operations.push(isObject(item) ? { id, item, fields: {} } : { id, item });
     }
-    this.#edits = [];
     return operations;
-  }
-
-  /** The fields of an item that were edited when the database was lost, and what they were before the first edit. */
-  #edited(id: string): Pick<Operation, "fields" | "was"> {
-    const edits = this.#edits.filter((operation) => operation.id === id && operation.fields);
-    const fields = Object.assign({}, ...edits.map((edit) => edit.fields));
-    const was = Object.assign({}, ...edits.reverse().map((edit) => edit.was));
-    return edits.length > 0 ? { fields, was } : { fields };
   }
 
   /** The worker has taken everything up to burst `n`. */

@@ -324,8 +324,8 @@ impl Uplink {
     pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
         let is_known = self.principal.is_some() && !self.is_signed_out;
         let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
-        // A connection is a request like any other: none is made within a wait.
-        let may_open = !self.is_down() && self.wait.is_over(now);
+        // A connection is a request like any other: none is made while the server wants none.
+        let may_open = !self.is_down() && !self.wait.is_asked_for(now);
         self.live.poll(is_wanted && (self.live.is_open() || may_open), now)
     }
 

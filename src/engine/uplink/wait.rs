@@ -34,6 +34,8 @@ struct Kept {
 pub struct Wait {
     failures: u32,
     until: Option<Tick>,
+    /// Until then the server wants no request; not known of a wait that outlived its worker, which counts as one.
+    asked: Option<Tick>,
     /// A push brought it about, or may have.
     holds_pushes: bool,
     kept: Kept,
@@ -46,11 +48,17 @@ impl Wait {
         let until =
             kept.until.map(|until| now.tick_at(until, MAX_RETRY_AFTER_MS)).filter(|at| *at > now.tick);
         let line = kept.max_bytes.map_or_else(Line::default, Line::with_limit);
-        (Wait { failures: kept.failures, until, holds_pushes: until.is_some(), kept }, line)
+        let holds_pushes = until.is_some();
+        (Wait { failures: kept.failures, until, asked: until, holds_pushes, kept }, line)
     }
 
     pub fn is_over(&self, now: Tick) -> bool {
         self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Whether the server wants no request yet.
+    pub fn is_asked_for(&self, now: Tick) -> bool {
+        self.asked.is_some_and(|asked| asked > now)
     }
 
     pub fn poll_timeout(&self, now: Tick) -> Option<Tick> {
@@ -67,6 +75,12 @@ impl Wait {
         };
         let wait = backoff::delay(self.failures + further, failure.retry_after, rng).max(least);
         self.until = self.until.max(Some(now.plus(wait)));
+        self.note_asked(failure, now);
+    }
+
+    fn note_asked(&mut self, failure: &Failure, now: Tick) {
+        let asked = failure.retry_after.map(|ms| now.plus(ms.min(MAX_RETRY_AFTER_MS)));
+        self.asked = self.asked.max(asked);
     }
 
     /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only refused
@@ -80,6 +94,7 @@ impl Wait {
     pub fn asked_in_vain(&mut self, failure: &Failure, now: Tick) {
         let asked = failure.retry_after.map(|ms| now.plus(ms.min(MAX_RETRY_AFTER_MS)));
         self.until = self.until.max(asked);
+        self.note_asked(failure, now);
     }
 
     /// The wait is one for pushes.
@@ -95,13 +110,13 @@ impl Wait {
     /// The server is there.
     pub fn succeeded(&mut self) {
         self.failures = 0;
-        self.until = None;
+        (self.until, self.asked) = (None, None);
         self.holds_pushes = false;
     }
 
     /// A person asks.
     pub fn retry_now(&mut self) {
-        self.until = None;
+        (self.until, self.asked) = (None, None);
     }
 
     /// What is to outlive the worker, where that is not what was written last.
