@@ -1,4 +1,4 @@
-//! What people call a device unless the app names it: the browser and the system, such as "Firefox on Windows".
+//! Names the device for people, unless the app does: the browser and the system, such as "Firefox on Windows".
 
 use crate::service_worker::window;
 

@@ -390,7 +390,7 @@ pub async fn get_conflicts() -> Result<Vec<Conflict<Value>>, Error> {
     ask("conflicts", Subject::default()).await.map(|Answer { conflicts }| conflicts)
 }
 
-/// What an item in conflict becomes.
+/// A decision on a conflict: the value that the item gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution<'a, V: ?Sized = Value> {
     /// The item as it is on this device.

@@ -429,7 +429,7 @@ test("refused changes are listed, retried and discarded", async () => {
   strictEqual(lists.length, 2);
 });
 
-/** What was dispatched about conflicts since burst `from`, without its times. */
+/** Returns the actions on conflicts that were dispatched since burst `from`, without their times. */
 const resolutions = (from: number) =>
   of("actions")
     .slice(from)

@@ -1,4 +1,4 @@
-// What people call a device unless the app names it: the browser and the system, such as "Firefox on Windows". The crate's
+// Names the device for people, unless the app does: the browser and the system, such as "Firefox on Windows". The crate's
 // device.rs has the same names.
 
 /** Browsers by what their user agent contains. Browsers name those that they resemble, so the first match counts. */

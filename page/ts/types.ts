@@ -22,7 +22,7 @@ export interface Action {
 // biome-ignore lint/suspicious/noExplicitAny: items have whatever type the app gives them.
 export type ConflictFunction = (base: any, local: any, remote: any) => unknown;
 
-/** What an item in conflict becomes: as on this device, as on the server, both merged (as here where both changed), or a given value. */
+/** A decision on a conflict: the item becomes as on this device, as on the server, both merged (as here where both changed), or a given value. */
 export type Resolution = "local" | "remote" | "merge" | "value";
 
 /** An error of the API. `code` is for programs, `message` says what to do next. */

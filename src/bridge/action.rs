@@ -64,7 +64,7 @@ pub enum Change {
     },
 }
 
-/// What a conflict's item becomes.
+/// A decision on a conflict: the value that the item gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// This device's side.

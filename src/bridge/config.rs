@@ -142,7 +142,12 @@ impl Slices {
 
     /// The slices whose changes go to the server now, and those of others come from it.
     pub fn pulled(&self) -> impl Iterator<Item = &Rc<str>> {
-        self.iter().filter(|(_, slice)| slice.enabled && slice.sync_to_flask).map(|(name, _)| name)
+        self.0.keys().filter(|name| self.is_pulled(name))
+    }
+
+    /// Returns true if changes of the slice go to the server now, and those of others come from it.
+    pub fn is_pulled(&self, slice: &str) -> bool {
+        self.get(slice).is_some_and(|slice| slice.enabled && slice.sync_to_flask)
     }
 
     /// Returns true if changes of the slice go to the server.

@@ -144,12 +144,12 @@ impl Engine {
     /// The page waits until the server has every change of a slice, or of one item, that has arrived.
     fn wait_for_server(&mut self, page: Rc<str>, request: u64, slice: &str, id: Option<String>) {
         let position = self.journal.last();
-        match self.settings.slices().entry(slice) {
-            Some((name, config)) if config.enabled && config.sync_to_flask => {
-                let wants = Wants::Synced { slice: name.clone(), id: id.map(Rc::from) };
+        match self.settings.slices().is_pulled(slice) {
+            true => {
+                let wants = Wants::Synced { slice: slice.into(), id: id.map(Rc::from) };
                 self.clients.wait(Waiter { page, request, position, wants });
             }
-            _ => {
+            false => {
                 let text = format!(
                     "Changes of \"{slice}\" do not go to the server: there is no such slice, or its syncToFlask or enabled is false. They are kept on this device."
                 );

@@ -29,6 +29,7 @@ mod input;
 mod journal;
 mod messages;
 mod output;
+mod pulled;
 mod recovery;
 mod replay;
 mod replica;

@@ -65,6 +65,17 @@ pub struct Missing {
     pub slices: Vec<Whole>,
 }
 
+impl Missing {
+    /// Adds a slice that is to be read fully, if it is not there yet.
+    pub fn add_slice(&mut self, name: &Rc<str>, slices: &Slices) {
+        let Some(slice) = slices.get(name) else { return };
+        let missing = Whole { slice: name.clone(), store: slice.store.clone() };
+        if !self.slices.contains(&missing) {
+            self.slices.push(missing);
+        }
+    }
+}
+
 impl Replay {
     /// Begins a start. `row` is `_meta.start`. The record at which earlier starts ended, if that is known.
     pub fn recover(row: Option<&str>) -> (Self, Option<Position>) {
@@ -147,13 +158,11 @@ impl Replay {
     /// What the queue lacks.
     pub fn missing(&self, replica: &Replica, slices: &Slices) -> Missing {
         let keys = collect::set(self.queue.iter().flat_map(|record| replica.missing_keys(record)));
-        let mut missing_slices: Vec<Whole> = Vec::new();
-        for missing in self.queue.iter().flat_map(|record| replica.missing_slices(record, slices)) {
-            if !missing_slices.contains(&missing) {
-                missing_slices.push(missing);
-            }
+        let mut missing = Missing { keys, slices: Vec::new() };
+        for slice in self.queue.iter().flat_map(|record| replica.missing_slices(record)) {
+            missing.add_slice(slice, slices);
         }
-        Missing { keys, slices: missing_slices }
+        missing
     }
 
     /// Whether a record in the queue is about every item of the slice.

@@ -13,7 +13,7 @@ pub use check::{Refusal, check, check_item};
 pub use fields::{Fields, elements, string};
 pub use raw::{Raw, present, read, text, write};
 pub use surrogates::well_formed;
-pub use value::equal;
+pub use value::{equal, same};
 pub use write::{Writer, hex_digit};
 
 use std::rc::Rc;

@@ -3,6 +3,14 @@
 use super::decimal::Decimal;
 use super::{Fields, elements, string};
 
+/// Returns true if two values, each of which may be absent, are the same.
+pub fn same(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => equal(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
 /// Returns true if two JSON texts are the same value. A text that is not JSON equals only itself.
 pub fn equal(a: &str, b: &str) -> bool {
     if a == b {

@@ -1,7 +1,7 @@
 //! What decides where a merge leaves paths in conflict.
 
 use super::rebase;
-use crate::json::{Json, equal};
+use crate::json::{Json, same};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of the paths that both sides of an item changed.
@@ -58,16 +58,13 @@ impl Strategy {
 
 /// Returns true unless both sides changed, each to another value.
 fn is_one_sided(base: Option<&str>, local: Option<&str>, remote: Option<&str>) -> bool {
-    let same = |one: Option<&str>, other: Option<&str>| match (one, other) {
-        (Some(one), Some(other)) => equal(one, other),
-        (one, other) => one.is_none() && other.is_none(),
-    };
     same(base, local) || same(base, remote) || same(local, remote)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::equal;
 
     fn merge(
         strategy: Strategy,

@@ -271,6 +271,11 @@ pub struct RebuildRow {
 }
 
 impl RebuildRow {
+    /// What the records of its pages say of it.
+    pub fn in_records(&self) -> InRebuild {
+        InRebuild { started_at: self.started_at, reason: self.reason }
+    }
+
     pub fn write(&self) -> Write {
         Write::meta("rebuild", &write(self))
     }

@@ -242,7 +242,7 @@ const FLEET_MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a cursor is written before its changes",
-        file: "src/engine/advance.rs",
+        file: "src/engine/pulled.rs",
         rule: "            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());",
         broken: "            self.storage.add_standalone(write_cursors(&cursors));
             self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());",

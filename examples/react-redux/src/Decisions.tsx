@@ -1,6 +1,6 @@
 import { ConflictResolution, RefusedChanges, useConflictResolution } from "nightferry/react";
 
-/** What is to be decided, in the place of list and editor: Nightferry's own elements, in the app's colours. */
+/** Shows conflicts and refusals in the place of list and editor: Nightferry's own elements, in the app's colours. */
 export function Decisions({ close }: { close: () => void }) {
   const { conflicts, rejected } = useConflictResolution();
   return (

@@ -5,7 +5,7 @@ import { type Theme, theme, useAppDispatch, useAppSelector } from "./store";
 
 const CONNECTION = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
-/** What is shown in the place of list and editor. */
+/** The views that take the place of list and editor. */
 export type Panel = "dashboard" | "decisions";
 
 interface Props {
@@ -20,7 +20,7 @@ export function Header({ panel, toggle }: Props) {
   const { conflicts, rejected } = useConflictResolution();
   const dashboard = panel === "dashboard";
   const toDecide = conflicts.length + rejected.length;
-  // What is to be decided is no failure: trying again would change nothing.
+  // A conflict or a refusal is no failure: trying again would change nothing.
   const failed = status.syncStatus === "error" && toDecide === 0;
   const connection = status.flaskConnected ? "online" : status.error ? "local-only" : "unknown";
   const pending = autoSyncStatus.changeCounter;

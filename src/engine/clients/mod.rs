@@ -230,12 +230,8 @@ impl Clients {
 
     /// Tells a page of items that became something else by its own change than it shows.
     pub fn tell_author(&mut self, page: &Rc<str>, items: &ChangedItems, journal: &Journal) {
-        if !self.pages.contains(page) {
-            return;
-        }
-        let (position, n) = (journal.visible_position().0, journal.visible_burst(page));
-        for slice in collect::set(items.iter().map(|(key, _)| key.slice.clone())) {
-            self.post_to(page, from_worker::changed(&slice, position, n, Origin::Tab, items));
+        if self.pages.contains(page) {
+            self.tell(std::slice::from_ref(page), Origin::Tab, items, journal);
         }
     }
 
@@ -247,15 +243,15 @@ impl Clients {
         items: &ChangedItems,
         journal: &Journal,
     ) {
-        if items.is_empty() {
-            return;
-        }
-        let slices = collect::set(items.iter().map(|(key, _)| key.slice.clone()));
-        let position = journal.visible_position().0;
         let others: Vec<Rc<str>> =
             self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
-        for slice in slices {
-            for page in &others {
+        self.tell(&others, origin, items, journal);
+    }
+
+    fn tell(&mut self, pages: &[Rc<str>], origin: Origin, items: &ChangedItems, journal: &Journal) {
+        let position = journal.visible_position().0;
+        for slice in collect::set(items.iter().map(|(key, _)| key.slice.clone())) {
+            for page in pages {
                 let n = journal.visible_burst(page);
                 self.post_to(page, from_worker::changed(&slice, position, n, origin, items));
             }
@@ -312,9 +308,7 @@ impl Clients {
                     self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
                 }
                 Wants::Synced { slice, id } if in_effect => {
-                    let is_on =
-                        settings.slices().get(slice).is_some_and(|one| one.enabled && one.sync_to_flask);
-                    let state = match is_on {
+                    let state = match settings.slices().is_pulled(slice) {
                         true => replica.is_answered(slice, id.as_deref(), waiter.position),
                         false => Answered::NotSynced,
                     };

@@ -6,10 +6,8 @@ use crate::bridge::action::{Change, Operation};
 use crate::bridge::config::{Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
-use crate::json::{Json, equal};
-use crate::store::{
-    AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason, Whole,
-};
+use crate::json::{Json, same};
+use crate::store::{AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason};
 use crate::units::{Millis, Position, Version};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -144,11 +142,8 @@ impl Replica {
     }
 
     /// The slices to read fully before the record can take effect.
-    pub fn missing_slices(&self, record: &ParsedRecord, slices: &Slices) -> Vec<Whole> {
-        let missing = record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice));
-        missing
-            .filter_map(|slice| Some(Whole { store: slices.get(slice)?.store.clone(), slice: slice.clone() }))
-            .collect()
+    pub fn missing_slices<'a>(&'a self, record: &'a ParsedRecord) -> impl Iterator<Item = &'a Rc<str>> {
+        record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice))
     }
 
     /// Whether all its items are here.
@@ -237,7 +232,9 @@ impl Replica {
             let shown = edit.shown(self.visible(key));
             match self.apply_edit(key, &edit, editor, slice.as_ref(), now) {
                 Effect::Changed => {
-                    if shown.is_none_or(|shown| !is_same(shown.as_ref(), self.visible(key))) {
+                    if shown
+                        .is_none_or(|shown| !same(shown.as_deref(), self.visible(key).map(|value| &**value)))
+                    {
                         corrected.insert(key.clone());
                     }
                     changed.insert(key.clone());
@@ -383,13 +380,6 @@ impl Replica {
         self.debounce.set_earlier(key, now.tick.plus(SERVER_WRITE_MS));
         self.index(key);
         is_in_conflict && !was_in_conflict
-    }
-}
-
-fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one == other || equal(one, other),
-        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

@@ -31,7 +31,7 @@ mod sides;
 pub use edits::{Edit, Editor, Update};
 pub use sides::Incoming;
 
-use crate::json::{Json, equal};
+use crate::json::{self, Json, equal};
 use crate::rebase::Strategy;
 use crate::store::{AnswerRow, AnswerStatus, By, ConflictRow, GoneRow, ItemRow, RefusalRow, Remote, Side};
 use crate::units::{Millis, Position, Version};
@@ -309,10 +309,7 @@ impl Conflict {
 }
 
 fn same(one: &Option<Json>, other: &Option<Json>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => equal(one, other),
-        (one, other) => one.is_none() && other.is_none(),
-    }
+    json::same(one.as_deref(), other.as_deref())
 }
 
 #[cfg(test)]

@@ -93,9 +93,10 @@ impl Device {
         for record in self.journal.take_durable() {
             let (parsed, _) = replay::parse(&record, &self.slices).unwrap();
             self.load(self.replica.missing_keys(&parsed));
-            for wanted in self.replica.missing_slices(&parsed, &self.slices) {
-                self.load(self.keys_in_store(&wanted.slice));
-                self.replica.keep_slice(&wanted.slice, true);
+            let missing: Vec<Rc<str>> = self.replica.missing_slices(&parsed).cloned().collect();
+            for slice in missing {
+                self.load(self.keys_in_store(&slice));
+                self.replica.keep_slice(&slice, true);
             }
             last = self.replica.apply(&parsed, false, self.now(), &self.slices);
             self.reasons.append(&mut last.reasons);

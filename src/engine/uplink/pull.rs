@@ -220,10 +220,7 @@ impl Pull {
         }
         self.is_due = more || ends_early;
         self.note_rebuilt(asked, slices);
-        let is_taken = |slice: &Rc<str>| {
-            let is_on = |slice: &crate::bridge::config::Slice| slice.enabled && slice.sync_to_flask;
-            asked.contains(slice) && slices.get(slice).is_some_and(is_on)
-        };
+        let is_taken = |slice: &Rc<str>| asked.contains(slice) && slices.is_pulled(slice);
         let is_new = |slice: &Rc<str>, cursor: &Rc<str>| self.cursors.get(slice) != Some(cursor);
         let cursors: Cursors =
             cursors.into_iter().filter(|(slice, cursor)| is_taken(slice) && is_new(slice, cursor)).collect();

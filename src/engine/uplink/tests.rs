@@ -8,7 +8,7 @@ use crate::engine::input::{NetworkError, Response};
 use crate::engine::replica::{Edits, Effects, ParsedRecord};
 use crate::store::AnswerStatus;
 use crate::store::{MemoryStore, Policies};
-use crate::units::{Millis, Position};
+use crate::units::{Millis, Position, PushNo};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

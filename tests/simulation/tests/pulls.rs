@@ -3,19 +3,18 @@
 //!
 //! Left out is `unreadable`, as the model stores values, not texts.
 
+mod support;
+
 use nightferry::json::equal;
 use nightferry_sim::server::{Backup, Fault, History, Row, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use support::{golden_error, text};
 
 /// When cases are run, in epoch ms.
 const NOW: u64 = 1_765_000_000_000;
 /// A version that the server never gave.
 const UNKNOWN: u64 = 1 << 50;
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a string").to_owned()
-}
 
 fn number(symbol: &Value) -> Value {
     match symbol.as_str() {
@@ -73,12 +72,6 @@ fn pull(server: &mut Server, pull: &Value, cursors: &BTreeMap<String, Value>) ->
     let answer = server.receive(NOW, "/pull", Some(&body.to_string()), Fault::Nothing);
     let answer = answer.flatten().expect("an answer");
     (answer.status, serde_json::from_str(&answer.body).expect("JSON"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the files are the test's data")]
-fn golden_error(code: &str) -> Value {
-    let file = format!("{}/../wire/error-{}.json", env!("CARGO_MANIFEST_DIR"), code.replace('_', "-"));
-    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 fn check(

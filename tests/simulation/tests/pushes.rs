@@ -1,12 +1,15 @@
 //! The model server answers pushes as Flask does: the conformance suite `tests/wire/pushes.json` (its format is in
 //! `tests/wire/README.md`).
 //!
-//! Left out are `patch` and `invalid`, which the device never sends, and `unreadable`, as the model stores values, not texts.
+//! Left out are `invalid`, which the device never sends, and `unreadable`, as the model stores values, not texts.
+
+mod support;
 
 use nightferry::json::equal;
 use nightferry_sim::server::{Fault, Hook, HookDoes, Row, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use support::{golden_error, text};
 
 const GROUPS: [&str; 9] =
     ["base", "repeat", "hooks", "rejected", "own", "user", "device", "history", "patch"];
@@ -38,10 +41,6 @@ impl Symbols {
         assert!(number > 1_000 && self.0.values().all(|known| *known < number), "{case}: {name} is {number}");
         self.0.insert(name.into(), number);
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a string").to_owned()
 }
 
 fn hook(hook: &Value) -> Hook {
@@ -91,12 +90,6 @@ fn send(server: &mut Server, push: &Value, symbols: &Symbols) -> (u16, Value) {
     let answer = server.receive(NOW, "/push", Some(&body.to_string()), Fault::Nothing);
     let answer = answer.flatten().expect("an answer");
     (answer.status, serde_json::from_str(&answer.body).expect("JSON"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the files are the test's data")]
-fn golden_error(code: &str) -> Value {
-    let file = format!("{}/../wire/error-{}.json", env!("CARGO_MANIFEST_DIR"), code.replace('_', "-"));
-    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 fn check_answer(

@@ -2,7 +2,7 @@
 
 use super::{Conflict, Effect, Item, same};
 use crate::bridge::action::Choice;
-use crate::json::{Fields, Json, equal};
+use crate::json::{self, Fields, Json};
 use crate::rebase::{Strategy, part, rebase};
 use crate::store::{ConflictRow, GoneRow, RefusalRow, Remote};
 use crate::units::{Millis, Position, Version};
@@ -141,10 +141,7 @@ impl Item {
         let merged = update.over(&local);
         let is_servers = |path: &String| {
             let theirs = self.base.as_deref().and_then(|base| part(base, path));
-            match (part(&local, path), theirs) {
-                (Some(one), Some(other)) => equal(one, other),
-                (one, other) => one.is_none() && other.is_none(),
-            }
+            json::same(part(&local, path), theirs)
         };
         // Of what the page had not seen: another tab's value gives way to the later one, the server's does not.
         let overwrites_server =
@@ -325,11 +322,7 @@ impl Update {
     fn is_behind(&self, value: &Json) -> bool {
         let Some(was) = self.was.as_deref().and_then(Fields::parse) else { return false };
         let Some(now) = Fields::parse(value) else { return false };
-        let differs = |name: &str| match (was.get(name), now.get(name)) {
-            (Some(one), Some(other)) => !equal(one, other),
-            (one, other) => one.is_some() || other.is_some(),
-        };
-        self.names().iter().any(|name| differs(name))
+        self.names().iter().any(|name| !json::same(was.get(name), now.get(name)))
     }
 
     /// The fields that it changes.

@@ -1,0 +1,141 @@
+//! What the engine does with what comes back from the server: pages of pulls, rebuilds, and the live connection.
+
+use super::clients::View;
+use super::journal::write_cursors;
+use super::messages::view;
+use super::replay::Missing;
+use super::uplink::{LiveStep, Page};
+use super::{Engine, Output};
+use crate::collect;
+use crate::store::{AnswerRow, Cursors, Pulled, RebuildReason, RebuildRow, RecordHead, Write};
+use crate::units::Position;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// So many pages of pulls may wait to be written to their items' stores.
+const MAX_UNWRITTEN_PULLS: usize = 4;
+/// A record goes through so many items that a rebuild has not named.
+const MAX_UNNAMED: usize = 500;
+
+impl Engine {
+    /// Makes a record of a page of a pull. A page that says nothing new moves the cursors only.
+    pub(super) fn record_page(&mut self, page: Page) {
+        let Page { changes, cursors, malformed } = page;
+        for reason in malformed {
+            self.clients.warn(None, "malformed_change", &reason);
+        }
+        let rebuild = self.uplink.rebuild().map(RebuildRow::in_records);
+        if !changes.is_empty() || rebuild.is_some() {
+            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());
+        } else if !self.journal.has_pulls() {
+            self.storage.add_standalone(write_cursors(&cursors));
+        }
+        self.needs_advance = true;
+        self.clients.reached(view!(self));
+    }
+
+    fn add_pulled(&mut self, pulled: Pulled, cursors: Cursors, with: Vec<Write>) {
+        let policies = self.settings.slices().policies();
+        let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
+        self.journal.add(head, pulled.to_text(), with);
+        self.needs_advance = true;
+    }
+
+    /// Begins to pull slices (all of them, where none is named) from their beginning.
+    pub(super) fn begin_rebuild(
+        &mut self,
+        reason: RebuildReason,
+        slices: Vec<Rc<str>>,
+        withdrawn: Vec<AnswerRow>,
+    ) {
+        // Of another history, every slice may have items of versions that are lost: a push has brought them, and no cursor
+        // says so.
+        let is_every = slices.is_empty() || reason == RebuildReason::HistoryChanged;
+        let slices = match is_every {
+            true => self.settings.slices().pulled().cloned().collect(),
+            false => slices,
+        };
+        // What is taken back is no item that the server names.
+        let last = self.journal.last();
+        let started_at = if withdrawn.is_empty() { last } else { last.next() };
+        let with = self.uplink.begin_rebuild(started_at, reason, slices);
+        self.journal.set_rebuild(self.uplink.rebuild().cloned());
+        match withdrawn.is_empty() {
+            true => self.storage.add_standalone(with),
+            false => self.record(withdrawn, with),
+        }
+        self.needs_advance = true;
+    }
+
+    /// Once all pages of a rebuild are written, goes through the items that none has named.
+    pub(super) fn end_rebuild(&mut self) {
+        let Some(row) = self.uplink.rebuild().filter(|_| self.uplink.rebuilt().is_some()) else { return };
+        let rebuild = row.in_records();
+        let slices = self.rebuilt_slices();
+        let is_loaded = slices.iter().all(|slice| self.replica.is_fully_loaded(slice));
+        if !is_loaded || !self.are_pulls_stored() || self.journal.has_pending_answers() {
+            return;
+        }
+        let mut unnamed = self.replica.unnamed(rebuild, &slices);
+        let end = vec![Write::delete_meta("rebuild")];
+        self.uplink.end_rebuild();
+        self.journal.set_rebuild(None);
+        if unnamed.is_empty() {
+            self.storage.add_standalone(end.clone());
+        }
+        while !unnamed.is_empty() {
+            let rest = unnamed.split_off(unnamed.len().min(MAX_UNNAMED));
+            let with = if rest.is_empty() { end.clone() } else { Vec::new() };
+            let pulled = Pulled { changes: Vec::new(), rebuild: Some(rebuild), unnamed };
+            self.add_pulled(pulled, Cursors::new(), with);
+            unnamed = rest;
+        }
+        self.release_slices();
+        self.needs_advance = true;
+    }
+
+    /// The slices of a rebuild whose pages have all come, as far as they are pulled.
+    pub(super) fn rebuilt_slices(&self) -> BTreeSet<Rc<str>> {
+        let Some(rebuilt) = self.uplink.rebuilt() else { return BTreeSet::new() };
+        collect::set(self.settings.slices().pulled().filter(|slice| rebuilt.contains(*slice)).cloned())
+    }
+
+    /// The slices of a rebuild are read fully once its pages are written.
+    pub(super) fn add_rebuilt(&self, missing: &mut Missing) {
+        if self.uplink.rebuilt().is_none() || !self.are_pulls_stored() {
+            return;
+        }
+        for name in self.rebuilt_slices().into_iter().filter(|name| !self.replica.is_fully_loaded(name)) {
+            missing.add_slice(&name, self.settings.slices());
+        }
+    }
+
+    /// Whether another page of a pull may be taken: so many may wait to be written, and no more.
+    pub(super) fn may_pull(&self) -> bool {
+        let pulls = self.journal.pulls();
+        let earlier = pulls.len().checked_sub(MAX_UNWRITTEN_PULLS).and_then(|at| pulls.get(at));
+        earlier.is_none_or(|position| self.is_stored(*position))
+    }
+
+    /// Whether all pages that were pulled are in stores and rows.
+    fn are_pulls_stored(&self) -> bool {
+        self.journal.pulls().last().is_none_or(|position| self.is_stored(*position))
+    }
+
+    fn is_stored(&self, position: Position) -> bool {
+        self.journal.is_visible_through(position) && self.replica.is_stored_through(position)
+    }
+
+    /// Opens and closes the live connection.
+    pub(super) fn keep_live(&mut self) {
+        let (is_any_awake, slices) = (self.clients.is_any_awake(), self.settings.slices());
+        match self.uplink.poll_live(is_any_awake, slices, self.now.tick) {
+            Some(LiveStep::Open(live)) => {
+                let hello = self.uplink.live_hello();
+                self.outputs.push_back(Output::OpenLive { live, hello });
+            }
+            Some(LiveStep::Close) => self.outputs.push_back(Output::CloseLive),
+            None => {}
+        }
+    }
+}
