@@ -16,7 +16,7 @@ with_each_client! {
 struct Devices {
     server: Server,
     _profiles: [Profile; 2],
-    _browsers: [Browser; 2],
+    browsers: [Browser; 2],
     ann: Tab,
     bob: Tab,
 }
@@ -40,7 +40,7 @@ impl Devices {
             )
             .await?;
         }
-        Ok(Devices { server, _profiles: profiles, _browsers: browsers, ann, bob })
+        Ok(Devices { server, _profiles: profiles, browsers, ann, bob })
     }
 
     /// Both have this item, as the server has it.
@@ -59,11 +59,14 @@ impl Devices {
         for tab in [&self.ann, &self.bob] {
             tab.flush().await?;
         }
-        // Bob's page asks for no sync while Ann's sends.
-        self.bob.eval::<()>("await nf.configureAutoSync({enabled: false});").await?;
+        // Bob's worker reaches nothing while Ann's sends.
+        let bobs_worker = self.browsers[1].worker("sw.js").await?;
+        bobs_worker.offline(true).await?;
         self.server.start_again().await?;
         self.ann.sync_now().await?;
-        self.bob.eval::<()>("await nf.configureAutoSync({enabled: true}); await nf.syncNow();").await
+        bobs_worker.offline(false).await?;
+        bobs_worker.detach().await?;
+        self.bob.eval::<()>("await nf.syncNow();").await
     }
 }
 
