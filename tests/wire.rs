@@ -69,6 +69,7 @@ fn a_pull_is_written_as_in_its_golden() {
         principal: Some(text("principal")),
         slices: slices.iter().map(|(slice, cursor)| (&**slice, cursor.as_str())).collect(),
         mine: &mine,
+        answered: message["answered"].as_u64().map(Version),
         limit: None,
     };
     assert_eq!(serde_json::from_str::<Value>(&request.to_text()).unwrap(), message);

@@ -158,14 +158,14 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says which
-    /// leaves the device was told of.
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says
+    /// whether its worker has made a leaf of the server's its own.
     pub fn observe(
         &mut self,
         device: usize,
         bursts: &[Burst],
         effects: &[(Key, Option<Value>)],
-        has_learnt: impl Fn(u64) -> bool,
+        has_learnt: impl Fn(&Key, u64) -> bool,
     ) {
         let looked_at = self.looked_at.entry(device).or_default();
         let new = &bursts[*looked_at..];
@@ -187,8 +187,8 @@ impl Ledger {
     }
 
     /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
-    /// device was told.
-    fn becomes_durable(&mut self, place: usize, has_learnt: impl Fn(u64) -> bool) {
+    /// device was told and does not keep apart as the other side of a conflict.
+    fn becomes_durable(&mut self, place: usize, has_learnt: impl Fn(&Key, u64) -> bool) {
         let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
         let others = self.operations.iter().enumerate().filter(|(other, operation)| {
             *other != place && operation.key == key && operation.durable.is_some()
@@ -197,7 +197,7 @@ impl Ledger {
         for (_, other) in others {
             for (path, leaf) in &other.writes {
                 let Some(leaf) = leaf.filter(|_| is_whole || writes.contains_key(path)) else { continue };
-                if other.device == device || (is_on_workers && has_learnt(leaf)) {
+                if other.device == device || (is_on_workers && has_learnt(&key, leaf)) {
                     replaced.push((path.clone(), leaf));
                 }
             }
@@ -445,12 +445,12 @@ mod tests {
             self.ledger.dispatched((device, "page", n), vec![operation]);
             let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
             self.bursts[device].push(burst);
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| false);
         }
 
         fn brings(&mut self, device: usize, value: Option<Value>) {
             self.effects.push((key(), value));
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| false);
         }
 
         /// What is wrong where the server has this, and devices keep these texts.
