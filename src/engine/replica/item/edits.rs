@@ -250,17 +250,19 @@ impl Item {
         }
         let wanted = given.or(refusal.value);
         let merged = rebase(refusal.base.as_deref(), wanted.as_deref(), self.local.as_deref());
-        let clean = !self.overwrites_server(&merged.conflicts);
-        if !clean {
+        if self.overwrites_server(&merged.conflicts) {
             // The other side is what the server has, seen from what the refused change was made on.
             let remote = self.server_side();
             self.base = refusal.base;
             let row = ConflictRow { made_by: editor.position, strategy: editor.strategy, forced: false };
             self.conflict = Some(Conflict { remote, row });
         }
+        let clean = merged.is_clean();
         self.set_local(merged.value, editor);
-        if clean {
-            self.merge_remote(editor.position);
+        match &mut self.conflict {
+            // What it takes the place of was a part of the conflict: someone is to look at it again.
+            Some(conflict) if !clean => conflict.row.made_by = editor.position,
+            _ => self.merge_remote(editor.position),
         }
         Effect::Changed
     }
