@@ -2,7 +2,7 @@
 //! connect and send what they have, and everything is compared.
 
 use super::Fleet;
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Learnt, Ledger};
 use super::profile::PROFILES;
 use crate::Rng;
 use crate::actions::Key;
@@ -134,7 +134,11 @@ impl FleetScenario {
         let world = &devices[device];
         let has_learnt = |(slice, id): &Key, leaf: u64| {
             let is_apart = |row: Value| ledger::leaves(&row["remote"]["value"]).values().any(|of| *of == leaf);
-            world.known.contains_key(&leaf) && !world.disk.conflict(slice, id).is_some_and(is_apart)
+            match world.known.contains_key(&leaf) {
+                true if world.disk.conflict(slice, id).is_some_and(is_apart) => Learnt::Apart,
+                true => Learnt::Merged,
+                false => Learnt::Nothing,
+            }
         };
         self.ledger.observe(device, &world.model.bursts, &server.effects, has_learnt);
     }
