@@ -306,15 +306,14 @@ impl Ledger {
         }
     }
 
-    /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
+    /// Whether another page of the same device, which still showed it, has put the leaf again or edited the item: there the
+    /// later wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
-        let Operation { device, key, durable, .. } = &self.operations[place];
-        self.operations.iter().any(|later| {
-            later.device == *device
-                && later.key == *key
-                && later.durable > *durable
-                && later.writes.get(path) == Some(&Some(leaf))
-        })
+        let operation = &self.operations[place];
+        let of_item = self.operations.iter().filter(|later| later.key == operation.key);
+        of_item.filter(|later| later.device == operation.device && later.durable > operation.durable).any(
+            |later| later.revives(operation) || later.writes.get(path) == Some(&Some(leaf)),
+        )
     }
 
     /// Whether the server had what the operation made of this path.
