@@ -26,6 +26,8 @@ pub struct Deferrals {
     error: Option<String>,
     /// An operation of the push under way that is to be taken out of it.
     culprit: Option<Key>,
+    /// What the last push that was answered has sent, but for what was refused.
+    answered: BTreeMap<Key, Operation>,
 }
 
 impl Deferrals {
@@ -46,6 +48,26 @@ impl Deferrals {
             Deferred { until: now.plus(wait), wait, position: operation.position, is_refused: true },
             &why,
         );
+    }
+
+    /// Whether the server has just answered this very operation, on the same version: its answer has changed nothing.
+    pub fn is_repeated(&self, operation: &Operation) -> bool {
+        self.answered.get(&operation.key()).is_some_and(|answered| {
+            let Operation { base, value, deleted, .. } = operation;
+            (base, value, deleted) == (&answered.base, &answered.value, &answered.deleted)
+        })
+    }
+
+    /// The server's answer to this operation has changed nothing: it waits before it is sent again.
+    pub fn repeat(&mut self, operation: &Operation, now: Tick) {
+        let deferred = Deferred {
+            until: now.plus(DEFER_MS),
+            wait: DEFER_MS,
+            position: operation.position,
+            is_refused: true,
+        };
+        self.add(operation, deferred, "its answer is of another time");
+        self.culprit = None;
     }
 
     /// This operation alone fails while the server answers other requests.
@@ -98,13 +120,20 @@ impl Deferrals {
     }
 
     /// The server answered these: what waited alone because it was failing goes now.
-    pub fn answered(&mut self, operations: &[Operation], now: Tick) {
+    pub fn answered(&mut self, operations: &[Operation], is_refused: impl Fn(&Operation) -> bool, now: Tick) {
         for operation in operations {
             self.by_key.remove(&operation.key());
         }
+        let kept = operations.iter().filter(|operation| !is_refused(operation));
+        self.answered = kept.map(|operation| (operation.key(), operation.clone())).collect();
         for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_refused) {
             deferred.until = now;
         }
+    }
+
+    /// The server has another history: what it said before counts no more.
+    pub fn forget_answers(&mut self) {
+        self.answered.clear();
     }
 
     /// A person asks: everything may go now.

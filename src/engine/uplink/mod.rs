@@ -287,6 +287,7 @@ impl Uplink {
         if reason == RebuildReason::HistoryChanged {
             self.newest_answer = None;
         }
+        self.deferrals.forget_answers();
         if let Some(push) = &mut self.push {
             push.operations.clear();
             push.answered = self.newest_answer;

@@ -9,7 +9,7 @@ use crate::engine::replica::{Replica, Room};
 use crate::engine::rng::Rng;
 use crate::json::write;
 use crate::protocol::{self, Sender, mutation_bytes};
-use crate::store::{AnswerRow, Key, Operation, PushRow, Write};
+use crate::store::{AnswerRow, AnswerStatus, Key, Operation, PushRow, Write};
 use crate::units::{PushNo, Tick};
 
 /// What a push has beside its operations takes less than this, in bytes.
@@ -24,9 +24,17 @@ impl Uplink {
             operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS),
             bytes: self.line.room() - ENVELOPE_BYTES,
         };
-        let chosen = replica.choose(now, slices, room, |key| !self.deferrals.holds_back(key, replica, now));
-        if !chosen.is_empty() {
-            return chosen;
+        loop {
+            let chosen =
+                replica.choose(now, slices, room, |key| !self.deferrals.holds_back(key, replica, now));
+            let repeated: Vec<_> = chosen.iter().filter(|sent| self.deferrals.is_repeated(sent)).collect();
+            if !chosen.is_empty() && repeated.is_empty() {
+                return chosen;
+            }
+            if repeated.is_empty() {
+                break;
+            }
+            repeated.into_iter().for_each(|operation| self.deferrals.repeat(operation, now));
         }
         replica.choose(now, slices, Room { operations: 1, ..room }, |key| self.deferrals.is_due(key, now))
     }
@@ -152,7 +160,17 @@ impl Uplink {
                 self.reached();
                 self.part = self.part.map(|part| part * 2).filter(|part| *part < MAX_PUSH_OPERATIONS);
                 let operations = self.push.as_ref().map_or(&[][..], |push| &push.operations);
-                self.deferrals.answered(&operations[..count.min(operations.len())], now.tick);
+                let is_refused = |operation: &Operation| {
+                    answers.iter().any(|answer| {
+                        answer.status == AnswerStatus::Rejected
+                            && (&answer.slice, &answer.id) == (&operation.slice, &operation.id)
+                    })
+                };
+                self.deferrals.answered(
+                    &operations[..count.min(operations.len())],
+                    is_refused,
+                    now.tick,
+                );
                 Outcome::Answers { answers, with: self.finish(count) }
             }
             Err(failure) if failure.class == Class::Forked => {

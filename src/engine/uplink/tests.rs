@@ -709,6 +709,30 @@ fn a_refused_change_is_tried_again_alone_at_a_growing_pace() {
 }
 
 #[test]
+fn f45_an_answer_that_changes_nothing_is_no_reason_to_send_the_same_again_at_once() {
+    let mut driver = Driver::with_items(2, accept);
+    driver.run_for(1_000);
+    driver.put("0", 10);
+    driver.put("1", 10);
+    // A server of which a proxy repeats old answers.
+    driver.server = no_push(|sent| {
+        let old = |id: &str| json!({"slice": "notes", "id": id, "status": "applied", "version": 5});
+        let results: Vec<Value> = sent.ids().into_iter().map(old).collect();
+        good(&json!({"principal": "ann", "version": null, "results": results}))
+    });
+    let before = driver.sent.len();
+    driver.run_for(600_000);
+    assert!((2..=60).contains(&(driver.sent.len() - before)), "{}", driver.sent.len() - before);
+    // Others go meanwhile, and these once the server is well.
+    driver.server = Box::new(accept);
+    driver.put("2", 10);
+    driver.run_for(1_000);
+    assert!(driver.applied().contains(&"2"));
+    driver.run_for(120_000);
+    assert!(!driver.replica.has_unsent(&driver.slices));
+}
+
+#[test]
 fn a_refused_change_does_not_go_with_the_success_of_another() {
     let mut driver = Driver::with_items(2, without("1"));
     driver.run_for(10_000);
