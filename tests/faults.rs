@@ -574,7 +574,7 @@ fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_untouched() {
+fn a_newer_format_starts_no_engine_and_is_left_untouched() {
     let mut world = world_with_a(21);
     world.kill();
     world.disk.store.apply(&[nightferry::store::Write::meta("schema", "99")]).unwrap();

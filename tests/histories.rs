@@ -23,12 +23,12 @@ fn until_pushes(world: &mut World, count: usize) {
 }
 
 #[test]
-fn a4_answers_whose_record_is_refused_do_not_lose_the_edit_behind_the_push() {
+fn a4_answers_whose_record_cannot_be_written_do_not_lose_the_edit_behind_the_push() {
     let mut world = world_with_a(1);
     edit(&mut world, 1);
     until_pushes(&mut world, 2);
     edit(&mut world, 2);
-    // The record of the answers is refused for a while; then the worker dies.
+    // The record of the answers cannot be written for a while; then the worker dies.
     world.disk.refuse = Some("_journal");
     world.run_for(5_000);
     world.disk.refuse = None;

@@ -292,7 +292,7 @@ fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
     world.run_for(300);
     assert!(world.disk.item("files", "b").is_some());
-    // A bad value is refused by name and changes nothing.
+    // An invalid value is named and changes nothing.
     assert_eq!(configure(&mut world, Some("files"), json!({"debounceMs": -1})), "failed");
     assert!(world.pages[0].last("failed")["message"].as_str().unwrap().contains("slices.files.debounceMs"));
     assert_eq!(configure(&mut world, Some("nope"), json!({})), "failed");

@@ -58,7 +58,7 @@ fn no_check_shortens_the_wait_of_a_server_that_calls_every_name_forked() {
 }
 
 #[test]
-fn a_server_that_refuses_everything_is_asked_seldom_and_little() {
+fn a_server_that_declines_everything_is_asked_seldom_and_little() {
     for status in [400, 413] {
         let mut world = failing(1, Fault::Status(status), 300);
         let count = Count::from(&world);

@@ -194,7 +194,7 @@ test("what is asked before another registration comes after what was dispatched 
   strictEqual(actions().at(-1), "notes/addItem");
 });
 
-test("a registration that is refused takes nothing from the others", async () => {
+test("a registration that fails takes nothing from the others", async () => {
   const wrong = register({ slices: { "no spaces": {} } });
   const right = register({ slices: { books: {} } });
   const flushed = flushPersistence();
@@ -210,7 +210,7 @@ test("a registration that is refused takes nothing from the others", async () =>
   strictEqual(JSON.stringify(of("register").at(-2)?.slices).includes("spaces"), false);
 });
 
-test("another worker, API or database is refused", async () => {
+test("another worker, API or database is an error", async () => {
   for (const other of [{ name: "other" }, { api: "/other" }, { workerUrl: "/other.js" }]) {
     await rejects(register({ slices: {}, ...other }), { code: "bad_config" });
   }

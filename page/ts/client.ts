@@ -112,7 +112,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
   return call.promise;
 }
 
-/** One call after the other, so that each is refused for its own mistakes. */
+/** Registers one call after the other, so that each fails for its own mistakes alone. */
 async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
   pendingRegistrations += 1;
   let asked: Promise<Registration>;

@@ -217,7 +217,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns the settings in force. Refuses an invalid setting by its name, and a change of the store that a slice had in
+    /// Returns the settings in force. An error names the invalid setting, and a change of the store that a slice had in
     /// `before`.
     pub fn in_force(&self, before: &Slices) -> Result<(Slices, AutoSync), String> {
         let mut slices = Slices::default();

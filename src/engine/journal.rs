@@ -9,7 +9,7 @@
 //! # Invariants
 //!
 //! 1. Positions are taken in the order of arrival, and records take effect in that order.
-//! 2. A page's `n` is gapless: a repeated burst is acknowledged again, one that comes too early is refused.
+//! 2. A page's `n` is gapless: a repeated burst is acknowledged again, one that comes too early is answered by `expected`.
 //! 3. One append is open at a time.
 //! 4. Records are trimmed from the front only.
 //! 5. A record of answers is never dropped: if it can't be appended, it is appended later.

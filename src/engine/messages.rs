@@ -30,9 +30,9 @@ impl Engine {
     pub(super) fn handle_message(&mut self, text: &str) {
         let up = match ToWorker::read(text) {
             Ok(up) => up,
-            Err(refused) => {
-                let to = refused.page.map_or(To::All, |page| To::page(&page));
-                return self.clients.post(to, from_worker::failed(None, refused.code, &refused.message));
+            Err(invalid) => {
+                let to = invalid.page.map_or(To::All, |page| To::page(&page));
+                return self.clients.post(to, from_worker::failed(None, invalid.code, &invalid.message));
             }
         };
         let page: Rc<str> = up.page.into();

@@ -1,4 +1,4 @@
-// The form for auto-sync. What is refused, and why, is what the page's API says.
+// The form for auto-sync. The page's API checks the values and words the errors.
 
 import { type AutoSyncConfig, configureAutoSync, type NightferryError } from "nightferry-client";
 import { make, setText } from "../nodes.js";
@@ -28,7 +28,7 @@ export function autoSyncForm(): View {
   const undo = make("button", { type: "reset" }, "Undo");
   const result = make("p", { class: "result", role: "status", id: "result" });
   const form = make("form", {}, ...rows, make("div", { class: "buttons" }, save, undo), result);
-  // The API refuses, in words; the browser would only not send.
+  // The API explains what is invalid; the browser would only not submit the form.
   form.noValidate = true;
   /** What is in force. */
   let inForce: Required<AutoSyncConfig> | undefined;

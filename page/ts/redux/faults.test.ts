@@ -75,7 +75,7 @@ test("a slice whose reducer comes later is not deleted everywhere by the first a
   deepStrictEqual(ids(device), ["1", "2"]);
 });
 
-test("f57: an item with an empty id is refused by name, and nothing else changes", async (context) => {
+test("f57: an item with an empty id is named, and nothing else changes", async (context) => {
   const errors = quiet(context);
   const item = { id: "", name: "none" };
   const entities = (...items: Item[]) => ({
@@ -452,7 +452,7 @@ test("preloaded items do not vanish while nothing is stored", async (context) =>
   deepStrictEqual(list(), [{ id: 1 }]);
 });
 
-/** A tab that refuses what the client refuses. */
+/** A tab that throws where the client throws. */
 function strict(device: Device): Tab {
   const tab = device.tab();
   const send = tab.send.bind(tab);

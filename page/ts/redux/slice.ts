@@ -56,8 +56,8 @@ export class TrackedSlice {
   #cleared = 0;
   /** Own operations that may be in none of what the worker told, each with its burst. */
   #own: { n: number; operation: Operation }[] = [];
-  /** What was refused, so that it is said once. */
-  readonly #refused = new Map<string, unknown>();
+  /** The items that could not be kept, by place, so that each is reported once. */
+  readonly #reported = new Map<string, unknown>();
 
   /** `report` hears of what cannot be kept. */
   constructor(
@@ -111,8 +111,8 @@ export class TrackedSlice {
 
   /** Says once what is not done with an item. */
   #reportOnce(place: string, item: unknown, why: string, what: string): void {
-    if (this.#refused.get(place) === item) return;
-    this.#refused.set(place, item);
+    if (this.#reported.get(place) === item) return;
+    this.#reported.set(place, item);
     this.#report(`${this.name}${place} ${why}. ${what}`);
   }
 

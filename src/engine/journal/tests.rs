@@ -135,7 +135,7 @@ fn a_repeated_burst_is_acknowledged_again_and_appended_once() {
 }
 
 #[test]
-fn a_burst_that_comes_too_early_is_refused_with_the_number_that_is_missing() {
+fn a_burst_that_comes_too_early_is_answered_with_the_number_that_is_missing() {
     let mut journal = Journal::default();
     assert_eq!(arrive(&mut journal, "a", 3), Arrival::OutOfOrder(BurstNo(1)));
     arrive(&mut journal, "a", 1);

@@ -114,7 +114,7 @@ fn a_bad_action_stops_no_other_of_its_record() {
 }
 
 #[test]
-fn f57_an_empty_id_is_refused_by_name_and_deletes_nothing() {
+fn f57_an_empty_id_is_named_and_deletes_nothing() {
     let left = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}],"left":["b"]}"#;
     let all = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}]}"#;
     for actions in [left, all] {

@@ -6,7 +6,7 @@
 //! | 500 with Nightferry's code | [`Class::Failing`] | once more as it is, then halved |
 //! | 401 | [`Class::Authenticate`] | a long wait, then a small request before a push goes again |
 //! | HTML with 200, 404, a proxy's page | [`Class::NotNightferry`] | a long wait; what came is named |
-//! | 400, 422, 403 without Nightferry's code | [`Class::Refused`] | halved until one operation is found |
+//! | 400, 422, 403 without Nightferry's code | [`Class::Declined`] | halved until one operation is found |
 //! | 413 | [`Class::TooLarge`] | halved, and the size is remembered |
 //! | 409 `client_forked` | [`Class::Forked`] | the device takes a new id |
 //! | anything else | [`Class::Stopped`] | a long wait; only a person can help |
@@ -25,7 +25,7 @@ pub enum Class {
     Failing,
     Authenticate,
     NotNightferry,
-    Refused,
+    Declined,
     TooLarge,
     Forked,
     /// The device has to pull slices from their beginning.
@@ -117,7 +117,7 @@ pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<St
         (410, Some("history_changed")) => Class::HistoryChanged,
         (410, Some("cursor_expired")) => Class::CursorExpired,
         (413, _) => Class::TooLarge,
-        (400 | 422, _) | (403, None) => Class::Refused,
+        (400 | 422, _) | (403, None) => Class::Declined,
         (500, Some(_)) => Class::Failing,
         (408 | 425 | 429 | 500..=599, _) => Class::Busy,
         _ => Class::Stopped,
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(class(409, JSON, &error("client_forked")), Class::Forked);
         assert_eq!(class(401, JSON, &error("unauthenticated")), Class::Authenticate);
         for status in [400, 422] {
-            assert_eq!(class(status, JSON, &error("invalid_request")), Class::Refused, "{status}");
+            assert_eq!(class(status, JSON, &error("invalid_request")), Class::Declined, "{status}");
         }
         assert_eq!(class(413, "text/html", ""), Class::TooLarge);
         assert_eq!(class(403, JSON, &error("wrong_principal")), Class::Stopped);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn f47_a_403_without_our_code_is_a_firewalls() {
-        assert_eq!(class(403, "text/html", "<h1>Blocked</h1>"), Class::Refused);
+        assert_eq!(class(403, "text/html", "<h1>Blocked</h1>"), Class::Declined);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::store::{Key, Operation};
 use crate::units::{Position, Tick};
 use std::collections::BTreeMap;
 
-/// The first wait of an operation that the server refuses, doubled each time up to the most, in ms.
+/// The first wait of an operation that the server declines, doubled each time up to the most, in ms.
 const DEFER_MS: u64 = 60_000;
 const MAX_DEFER_MS: u64 = 3_600_000;
 
@@ -16,8 +16,8 @@ struct Deferred {
     wait: u64,
     /// The edit that was sent: a newer one is tried at once.
     position: Position,
-    /// The server refused it; it was not only out of order at the time.
-    is_refused: bool,
+    /// The server declined it; it was not only out of order at the time.
+    is_declined: bool,
 }
 
 #[derive(Debug, Default)]
@@ -29,8 +29,8 @@ pub struct Deferrals {
 }
 
 impl Deferrals {
-    /// The server refuses this operation alone.
-    pub fn refuse(&mut self, operation: &Operation, class: Class, bytes: usize, now: Tick) {
+    /// The server declines a push of this operation alone.
+    pub fn decline(&mut self, operation: &Operation, class: Class, bytes: usize, now: Tick) {
         let key = operation.key();
         let why = match class {
             Class::TooLarge => format!(
@@ -39,11 +39,11 @@ impl Deferrals {
             _ => "its log may say why".into(),
         };
         let before =
-            self.by_key.get(&key).filter(|deferred| deferred.is_refused).map(|deferred| deferred.wait);
+            self.by_key.get(&key).filter(|deferred| deferred.is_declined).map(|deferred| deferred.wait);
         let wait = before.map_or(DEFER_MS, |wait| (wait * 2).min(MAX_DEFER_MS));
         self.add(
             operation,
-            Deferred { until: now.plus(wait), wait, position: operation.position, is_refused: true },
+            Deferred { until: now.plus(wait), wait, position: operation.position, is_declined: true },
             &why,
         );
     }
@@ -54,7 +54,7 @@ impl Deferrals {
             until: now.plus(DEFER_MS),
             wait: DEFER_MS,
             position: operation.position,
-            is_refused: false,
+            is_declined: false,
         };
         self.add(operation, deferred, "its log may say why");
     }
@@ -82,7 +82,7 @@ impl Deferrals {
     /// Whether the item is not to go with others. What was undone meanwhile is nothing to wait for.
     pub fn holds_back(&self, key: &Key, replica: &Replica, now: Tick) -> bool {
         self.by_key.get(key).is_some_and(|deferred| {
-            let waits = deferred.is_refused || deferred.until > now;
+            let waits = deferred.is_declined || deferred.until > now;
             waits && !replica.is_changed_since(key, deferred.position)
         })
     }
@@ -102,7 +102,7 @@ impl Deferrals {
         for operation in operations {
             self.by_key.remove(&operation.key());
         }
-        for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_refused) {
+        for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_declined) {
             deferred.until = now;
         }
     }
@@ -114,7 +114,7 @@ impl Deferrals {
 
     /// Whether something waits because the server was failing.
     pub fn is_any_suspect(&self) -> bool {
-        self.by_key.values().any(|deferred| !deferred.is_refused)
+        self.by_key.values().any(|deferred| !deferred.is_declined)
     }
 
     /// What is to be said of them, while there are any.

@@ -17,7 +17,7 @@
 //!    shortens the wait; a wake, a message or the success of another kind of request does not.
 //! 4. Waits grow until a push succeeds; a server that names a time is given it.
 //! 5. A push that keeps failing while the server answers is halved until one operation is found, which then waits alone.
-//! 6. What waits alone only because the server was failing goes with the first success; what the server refuses has a
+//! 6. What waits alone only because the server was failing goes with the first success; what the server declines has a
 //!    growing wait of its own.
 //! 7. Requests stay below the size that the server has taught, and their time follows the line.
 //! 8. Nothing is chosen before the record of the last answers is in effect.
@@ -175,7 +175,7 @@ pub struct Uplink {
     /// The newest version that the server has answered a push with.
     newest_answer: Option<Version>,
     deferrals: Deferrals,
-    /// Operations in a row that were refused alone, with no push answered in between: it may be all of them.
+    /// Operations in a row that were declined alone, with no push answered in between: it may be all of them.
     fruitless: u32,
     /// Someone wants to hear from the server, even if there is nothing to send.
     wants_contact: bool,
@@ -545,7 +545,7 @@ impl Uplink {
             Err(failure) => {
                 self.pull.failed(&failure, now.tick, rng);
                 // A request that the server cannot take says nothing about others.
-                if matches!(failure.class, Class::Refused | Class::Failing) {
+                if matches!(failure.class, Class::Declined | Class::Failing) {
                     self.note_failure(&failure);
                     return Outcome::Failed(failure);
                 }

@@ -81,7 +81,7 @@ impl Uplink {
         self.is_written = succeeded;
     }
 
-    /// The operations to take out of the push: those that a switch forbids, the one that is refused alone, and, where the
+    /// The operations to take out of the push: those that a switch forbids, the one that is declined alone, and, where the
     /// push keeps failing, those whose items were edited meanwhile; all of them, where a page can be pulled instead.
     pub(super) fn to_withdraw(&self, context: Context, is_page_due: bool) -> Vec<Key> {
         let fails = self.failures_while_up >= 2 && self.is_probed && self.may_narrow;
@@ -207,7 +207,7 @@ impl Uplink {
                 self.line.too_large(bytes);
                 true
             }
-            Class::Refused => true,
+            Class::Declined => true,
             Class::Failing => self.push_failures >= 2,
             _ => false,
         };
@@ -227,7 +227,7 @@ impl Uplink {
         if count > 1 {
             self.part = Some(count.div_ceil(2));
         } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first()) {
-            self.deferrals.refuse(operation, failure.class, bytes, now.tick);
+            self.deferrals.decline(operation, failure.class, bytes, now.tick);
             self.fruitless += 1;
             self.part = Some(1).filter(|_| self.fruitless > 1);
         }

@@ -615,7 +615,7 @@ fn without(id: &'static str) -> Server {
 }
 
 #[test]
-fn f47_a_change_that_a_firewall_refuses_waits_alone_and_all_others_arrive() {
+fn f47_a_change_that_a_firewall_blocks_waits_alone_and_all_others_arrive() {
     let mut driver = Driver::with_items(21, without("7"));
     driver.run_for(30_000);
     assert_eq!(driver.applied().len(), 20);
@@ -627,7 +627,7 @@ fn f47_a_change_that_a_firewall_refuses_waits_alone_and_all_others_arrive() {
 }
 
 #[test]
-fn f47_an_edit_of_the_refused_change_is_tried_at_once() {
+fn f47_an_edit_of_the_declined_change_is_tried_at_once() {
     let mut driver = Driver::with_items(21, without("7"));
     driver.run_for(30_000);
     driver.server = Box::new(accept);
@@ -655,7 +655,7 @@ fn f47_what_was_deleted_leaves_a_push_that_keeps_failing() {
 }
 
 #[test]
-fn a_refused_change_that_is_undone_is_not_named_any_more() {
+fn a_declined_change_that_is_undone_is_not_named_any_more() {
     let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.server = without("0");
@@ -671,10 +671,10 @@ fn a_refused_change_that_is_undone_is_not_named_any_more() {
 }
 
 #[test]
-fn halving_finds_each_of_several_refused_changes() {
-    let refuses = |sent: &Sent| ["3", "4", "19"].iter().any(|id| sent.has(id));
+fn halving_finds_each_of_several_declined_changes() {
+    let declines = |sent: &Sent| ["3", "4", "19"].iter().any(|id| sent.has(id));
     let mut driver =
-        Driver::with_items(20, no_push(move |sent| if refuses(sent) { html(403) } else { accept(sent) }));
+        Driver::with_items(20, no_push(move |sent| if declines(sent) { html(403) } else { accept(sent) }));
     driver.run_for(60_000);
     assert_eq!(driver.applied().len(), 17);
     assert_eq!(driver.withdrawn(), ["3", "4", "19"]);
@@ -698,7 +698,7 @@ fn a_server_that_fails_at_one_change_is_asked_once_more_before_halving() {
 // Invariant 6.
 
 #[test]
-fn a_refused_change_is_tried_again_alone_at_a_growing_pace() {
+fn a_declined_change_is_tried_again_alone_at_a_growing_pace() {
     let mut driver = Driver::with_items(2, without("1"));
     driver.run_for(4_000_000);
     let alone: Vec<u64> =
@@ -709,7 +709,7 @@ fn a_refused_change_is_tried_again_alone_at_a_growing_pace() {
 }
 
 #[test]
-fn a_refused_change_does_not_go_with_the_success_of_another() {
+fn a_declined_change_does_not_go_with_the_success_of_another() {
     let mut driver = Driver::with_items(2, without("1"));
     driver.run_for(10_000);
     let before = driver.pushes().iter().filter(|sent| sent.has("1")).count();

@@ -83,7 +83,7 @@ impl Wait {
         self.asked = self.asked.max(asked);
     }
 
-    /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only refused
+    /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only declined
     /// operations, so many in a row.
     pub fn failed_in_search(&mut self, failure: &Failure, fruitless: u32, now: Tick, rng: &mut Rng) {
         let failures = fruitless.clamp(1, MAX_SEARCH_FAILURES);

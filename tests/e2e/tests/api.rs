@@ -13,7 +13,7 @@ with_each_client! {
     f16_f18_single_values_and_sets
     f15_a_slice_is_added_with_tabs_open
     f10_a_tab_closed_within_the_debounce_time
-    a_database_of_a_newer_format_refuses_the_registration
+    a_database_of_a_newer_format_fails_the_registration
     what_is_told_while_items_are_read_is_in_them
     what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page
 }
@@ -241,7 +241,7 @@ async fn f10_a_tab_closed_within_the_debounce_time(client: Client) -> Result<()>
 }
 
 /// A worker that cannot start at all ends the registration, instead of leaving it open; whoever listens to errors hears it, too.
-async fn a_database_of_a_newer_format_refuses_the_registration(client: Client) -> Result<()> {
+async fn a_database_of_a_newer_format_fails_the_registration(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;

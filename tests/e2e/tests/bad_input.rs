@@ -5,7 +5,7 @@ use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventual
 use serde_json::{Value, json};
 
 with_each_client! {
-    show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it
+    show6_what_the_worker_cannot_take_is_said_in_the_page_that_sent_it
     show6_calls_that_come_too_early_or_twice
 }
 
@@ -90,7 +90,7 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
     Ok(())
 }
 
-async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
+async fn show6_what_the_worker_cannot_take_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;

@@ -143,7 +143,7 @@ async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
 
 /// As of JavaScript's client: what is refused keeps nothing, and a registration goes on by itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_refused_or_goes_on_whoever_waits_for_it() -> Result<()> {
+async fn a_registration_fails_or_goes_on_whoever_waits_for_it() -> Result<()> {
     let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
     let browser = Browser::start(&profile).await?;
     let tab = browser.tab();

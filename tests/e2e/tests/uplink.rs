@@ -148,7 +148,7 @@ async fn f47_a_firewall_that_dislikes_one_text_holds_up_nothing_else() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f48_f49_a_size_that_is_refused_is_remembered() -> Result<()> {
+async fn f49_a_size_that_is_too_large_is_remembered() -> Result<()> {
     const LIMIT: usize = 100_000;
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
