@@ -48,7 +48,7 @@ def _symbols(value: Any) -> set[str]:
             for key, element in value.items()
             for symbol in (
                 {element}
-                if key in ("version", "base", "forget") and re.fullmatch(r"v[1-9]", str(element))
+                if key in ("version", "base", "answered", "forget") and re.fullmatch(r"v[1-9]", str(element))
                 else _symbols(element)
             )
         }

@@ -43,6 +43,7 @@ def test_the_pull_requests_are_read(name: str) -> None:
     assert request.principal == message.get("principal")
     assert request.user == message.get("user")
     assert request.device == message.get("device")
+    assert request.answered == message.get("answered")
     assert request.mine == frozenset(message.get("mine", []))
     assert request.limit == message.get("limit", wire.DEFAULT_PAGE)
 

@@ -55,6 +55,8 @@ class Server:
         fields = {"limit": asked["limit"]} if "limit" in asked else {}
         if "mine" in asked:
             fields["mine"] = [self.versions.number(symbol) for symbol in asked["mine"]]
+        if "answered" in asked:
+            fields["answered"] = self.versions.number(asked["answered"])
         response = device.post("pull", device.pull_body(slices, **fields) | asked.get("fields", {}))
         if "error" in expected:
             name = expected["error"].replace("_", "-")

@@ -50,7 +50,8 @@ def send(app: Flask, versions: Versions, push: dict[str, Any], answer: dict[str,
         m | ({"base": versions.number(m["base"])} if isinstance(m.get("base"), str) else {})
         for m in push["mutations"]
     ]
-    body = device.push_body(*mutations, n=push["n"], tag=push["tag"]) | push.get("fields", {})
+    answered = {"answered": versions.number(push["answered"])} if "answered" in push else {}
+    body = device.push_body(*mutations, n=push["n"], tag=push["tag"]) | answered | push.get("fields", {})
     response = device.post("push", body)
     if "error" in answer:
         name = answer["error"].replace("_", "-")

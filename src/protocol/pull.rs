@@ -21,6 +21,9 @@ pub struct PullRequest<'a> {
     /// The versions that the device's own pushes were answered with: their changes are left out.
     #[serde(skip_serializing_if = "is_empty")]
     pub mine: &'a [Version],
+    /// The newest version that any answer to the device's pushes has named: a server that does not know it is of another history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Version>,
     /// The most changes of the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,

@@ -18,7 +18,8 @@ pub struct Sender<'a> {
 }
 
 /// Returns the body of a push. `n` counts the client's pushes; the random `push_id` distinguishes a copied client from the
-/// original.
+/// original. `answered` is the newest version that any answer to the device's pushes has named: a server that does not know it
+/// is of another history.
 ///
 /// `base_of` returns the value that an operation is a change of, if it is known. Where the difference to it is much shorter
 /// than the new value, the difference is sent.
@@ -26,6 +27,7 @@ pub fn push_request<'a>(
     sender: Sender,
     n: PushNo,
     push_id: &str,
+    answered: Option<Version>,
     operations: &[Operation],
     base_of: impl Fn(&Operation) -> Option<&'a Json>,
 ) -> String {
@@ -38,6 +40,8 @@ pub fn push_request<'a>(
         device: Option<&'a str>,
         n: PushNo,
         tag: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        answered: Option<Version>,
         mutations: Vec<Mutation<'a>>,
     }
     #[derive(Serialize)]
@@ -81,6 +85,7 @@ pub fn push_request<'a>(
         device,
         n,
         tag: push_id,
+        answered,
         mutations: mutations.collect(),
     })
 }
@@ -204,7 +209,7 @@ mod tests {
         };
         let sender = Sender { client: "c", principal: "p", device: None };
         let base: Option<Json> = base.map(Into::into);
-        push_request(sender, PushNo(1), "tag", &[operation], |_| base.as_ref())
+        push_request(sender, PushNo(1), "tag", None, &[operation], |_| base.as_ref())
     }
 
     #[test]

@@ -41,10 +41,15 @@ def pull(store: Store, principal: Principal, request: PullRequest, read_replica:
             unreadable.append(name)
     with store.read() as connection:
         asked = [cursor.version for cursor in cursors.values() if cursor is not None]
+        if request.answered is not None:
+            asked.append(request.answered)
         history = read_history(connection, principal.tenant, asked)
+        # A read replica may not have come to it yet.
+        answered = None if read_replica and (request.answered or 0) > history.last_version else request.answered
         ahead = _slices_ahead(history, cursors) if read_replica else set()
         reached = {name: cursor for name, cursor in cursors.items() if name not in ahead}
         try:
+            history.require_answered(answered, request.slices)
             _require_usable(history, reached, unreadable)
         except ApiError as error:
             raise _behind_its_database() if read_replica else error from None

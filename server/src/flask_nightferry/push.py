@@ -114,7 +114,9 @@ class _Draft:
         """Reads what the undecided mutations are about. Raises ApiError."""
         tenant, request = self.principal.tenant, self.request
         bases = {m.base for m in request.mutations if isinstance(m, Mutation) and m.base is not None}
-        history = read_history(connection, tenant, bases)  # before the rows
+        asked = bases if request.answered is None else bases | {request.answered}
+        history = read_history(connection, tenant, asked)  # before the rows
+        history.require_answered(request.answered, {mutation.slice for mutation in request.mutations})
         if self._last_version is None:
             self._last_version = history.last_version
         given = self._latest(connection).find(request.n, request.tag)

@@ -44,18 +44,30 @@ class History:
         They must be among those that were asked for when it was read. Raises ApiError `history_changed`, for
         the slices of these versions.
         """
-        unknown = {
-            slice_
-            for slice_, version in named
-            if version > self.forgotten_through and version not in self.known
-        }
+        unknown = {slice_ for slice_, version in named if not self._knows(version)}
         if unknown:
-            raise ApiError(
-                "history_changed",
-                "The server does not know a version that this device has seen; it was probably restored "
-                "from a backup. Rebuild with a full pull.",
-                slices=unknown,
-            )
+            raise _history_changed(unknown)
+
+    def require_answered(self, version: int | None, slices: Collection[str]) -> None:
+        """Refuses a device that was answered with a version which this history should know and does not.
+
+        It must be among those that were asked for when it was read. Raises ApiError `history_changed`, for
+        these slices, which are all of the request.
+        """
+        if version is not None and not self._knows(version):
+            raise _history_changed(slices)
+
+    def _knows(self, version: int) -> bool:
+        return version <= self.forgotten_through or version in self.known
+
+
+def _history_changed(slices: Collection[str]) -> ApiError:
+    return ApiError(
+        "history_changed",
+        "The server does not know a version that this device has seen; it was probably restored "
+        "from a backup. Rebuild with a full pull.",
+        slices=slices,
+    )
 
 
 def read_history(connection: Connection, tenant: str, asked: Iterable[int] = ()) -> History:

@@ -68,6 +68,7 @@ class PushRequest:
     device: str | None  # the device's name for people
     n: int  # the client's count of pushes
     tag: str  # random, tells two pushes with one n apart
+    answered: int | None  # the newest version that an answer to the device's pushes has named
     mutations: tuple[Mutation | BadMutation, ...]
 
 
@@ -79,6 +80,7 @@ class PullRequest:
     device: str | None
     slices: dict[str, str | None]  # slice -> cursor
     mine: frozenset[int]  # versions that the device's own pushes were answered
+    answered: int | None  # the newest version that an answer to the device's pushes has named
     limit: int
 
 
@@ -131,6 +133,7 @@ def push_request(message: Any) -> PushRequest:
         device=_device(fields.get("device")),
         n=_count(fields.get("n"), "n"),
         tag=_token(fields, "tag"),
+        answered=_optional_count(fields.get("answered"), "answered"),
         mutations=tuple(_mutation(entry, f"mutations[{index}]") for index, entry in enumerate(entries)),
     )
     _require_distinct_items(request.mutations)
@@ -159,6 +162,7 @@ def pull_request(message: Any) -> PullRequest:
         device=_device(fields.get("device")),
         slices=dict(slices),
         mine=_mine(fields.get("mine")),
+        answered=_optional_count(fields.get("answered"), "answered"),
         limit=min(limit, MAX_PAGE),
     )
 
@@ -319,6 +323,10 @@ def _count(value: Any, where: str) -> int:
     if not _is_count(value):
         raise _invalid(f"{where} must be an integer from 0 to 2^53 - 1.")
     return int(value)
+
+
+def _optional_count(value: Any, where: str) -> int | None:
+    return None if value is None else _count(value, where)
 
 
 def _is_count(value: Any) -> bool:

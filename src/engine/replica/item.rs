@@ -154,6 +154,7 @@ impl Item {
             || self.conflict.is_some()
             || !self.maybe.is_empty()
             || !self.refused.is_empty()
+            || self.gone.is_some()
             || (self.base.is_some() && self.local.is_some())
     }
 

@@ -462,7 +462,7 @@ impl Uplink {
             }
             Question::Health => ("/health", None),
             Question::Page(slices) => {
-                let page = self.pull.next_page(&self.client, self.principal.as_deref(), slices);
+                let page = self.pull.next_page(&self.client, self.principal.as_deref(), self.newest_answer, slices);
                 ("/pull", Some(page.to_text()))
             }
         };

@@ -182,6 +182,7 @@ impl Pull {
         &'a self,
         client: &'a str,
         principal: Option<&'a str>,
+        answered: Option<Version>,
         slices: &'a [Rc<str>],
     ) -> PullRequest<'a> {
         let slices = slices.iter().map(|slice| (&**slice, self.cursors.get(slice).map(|cursor| &**cursor)));
@@ -190,6 +191,7 @@ impl Pull {
             principal,
             slices: slices.collect(),
             mine: &self.mine,
+            answered,
             limit: Some(self.limit()),
         }
     }
@@ -308,7 +310,7 @@ mod tests {
         }
 
         fn asks(&self) -> String {
-            self.pull.next_page("me", None, &["files".into()]).to_text()
+            self.pull.next_page("me", None, None, &["files".into()]).to_text()
         }
     }
 

@@ -67,9 +67,14 @@ impl Uplink {
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
         let body =
-            protocol::push_request(sender, push.n, &push.push_id, &push.operations[..count], |operation| {
-                replica.base_of(operation)
-            });
+            protocol::push_request(
+                sender,
+                push.n,
+                &push.push_id,
+                push.answered,
+                &push.operations[..count],
+                |operation| replica.base_of(operation),
+            );
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }

@@ -32,14 +32,22 @@ impl World {
 
     /// The worker wants a live connection. Where none is answered, that takes for ever.
     pub(crate) fn open_live(&mut self, live: u64) {
+        self.note(|_| format!("worker opens live connection {live}"));
+        self.wanted_live = Some(live);
         if self.has_live {
             let (worker, latency) = (self.worker, self.latency());
             self.after(latency, Event::Connect { worker, live });
         }
     }
 
+    /// The worker gives its live connection up, also one that has not reached the server yet.
+    pub(crate) fn close_live(&mut self) {
+        self.note(|_| "worker closes its live connection".to_owned());
+        (self.wanted_live, self.live) = (None, None);
+    }
+
     pub(crate) fn connect(&mut self, worker: u64, live: u64) {
-        if worker != self.worker || self.engine.is_none() {
+        if worker != self.worker || self.engine.is_none() || self.wanted_live != Some(live) {
             return;
         }
         if self.is_offline || self.server.mode != Fault::Nothing {

@@ -58,7 +58,7 @@ impl World {
     fn end(&mut self) {
         self.deadline = None;
         self.wake_at = None;
-        self.live = None;
+        (self.wanted_live, self.live) = (None, None);
         self.not_before = None;
         let Self { disk, streams, model, tally, .. } = self;
         let mut survived = 0;
@@ -210,7 +210,7 @@ impl World {
                     self.work(Work::Store { txn, writes });
                 }
                 Output::OpenLive { live, .. } => self.open_live(live),
-                Output::CloseLive => self.live = None,
+                Output::CloseLive => self.close_live(),
                 Output::RequestBackgroundSync => self.asked_to_be_woken = true,
                 Output::Load { load, wanted, slices } => self.work(Work::Load { load, wanted, slices }),
                 Output::Migrate { stores } => self.work(Work::Migrate { stores }),

@@ -65,8 +65,10 @@ pub struct World {
     pub device: Option<usize>,
     /// It has no network.
     pub is_offline: bool,
-    /// The server answers live connections; the number of the one that is open.
+    /// The server answers live connections.
     pub has_live: bool,
+    /// The number of the one that the worker wants, and of the one that is open.
+    pub wanted_live: Option<u64>,
     pub live: Option<u64>,
     /// The true time. Device and pages have a clock of their own: [`World::clock`].
     pub now: u64,
@@ -140,6 +142,7 @@ impl World {
             device: None,
             is_offline: false,
             has_live: false,
+            wanted_live: None,
             live: None,
             now: START,
             skew: 0,

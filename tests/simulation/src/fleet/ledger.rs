@@ -2,8 +2,8 @@
 //!
 //! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
 //! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
-//! device made durable before is replaced, too: on one device the later wins. Leaves of other devices count as replaced only
-//! where the operation's author could have seen them.
+//! device made durable before is replaced, too: on one device the later wins, also where one page edits what another has just
+//! deleted. Leaves of other devices count as replaced only where the operation's author could have seen them.
 //!
 //! At rest, each leaf of a durable operation is the server's, or a side of an open conflict, or in a refusal, or lost a conflict
 //! that was decided, or was replaced by an operation of which the same holds (P6). And no leaf is the server's that was replaced
@@ -63,6 +63,8 @@ pub struct Operation {
     is_whole: bool,
     /// It does not say what its page showed, so it is made on what the worker has.
     pub is_on_workers: bool,
+    /// The page that did it; set as it is dispatched.
+    page: String,
     /// In the order of all operations of all devices.
     durable: Option<usize>,
 }
@@ -91,7 +93,30 @@ impl Operation {
         let seen: BTreeMap<String, u64> = seen.into_iter().filter(is_replaced).collect();
         let replaces = seen.values().copied().collect();
         let is_whole = is_put || after.is_none();
-        Operation { device, key, writes, seen, replaces, is_whole, is_on_workers: false, durable: None }
+        Operation {
+            device,
+            key,
+            writes,
+            seen,
+            replaces,
+            is_whole,
+            is_on_workers: false,
+            page: String::new(),
+            durable: None,
+        }
+    }
+
+    fn is_deletion(&self) -> bool {
+        self.is_whole && self.writes.values().all(Option::is_none)
+    }
+
+    /// Whether it is an edit, made after this deletion, of a page on the same device that had not heard of it.
+    fn revives(&self, deletion: &Operation) -> bool {
+        deletion.is_deletion()
+            && !self.is_deletion()
+            && self.device == deletion.device
+            && self.page != deletion.page
+            && self.durable > deletion.durable
     }
 }
 
@@ -127,7 +152,9 @@ impl Ledger {
     pub fn dispatched(&mut self, page: (usize, &str, u64), operations: Vec<Operation>) {
         let (device, page, n) = page;
         let places = self.operations.len()..self.operations.len() + operations.len();
-        self.operations.extend(operations);
+        self.operations.extend(
+            operations.into_iter().map(|operation| Operation { page: page.to_owned(), ..operation }),
+        );
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
@@ -265,9 +292,12 @@ impl Ledger {
 
     /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
-        let Operation { device, key, .. } = &self.operations[place];
-        self.operations[place..].iter().any(|later| {
-            later.device == *device && later.key == *key && later.writes.get(path) == Some(&Some(leaf))
+        let Operation { device, key, durable, .. } = &self.operations[place];
+        self.operations.iter().any(|later| {
+            later.device == *device
+                && later.key == *key
+                && later.durable > *durable
+                && later.writes.get(path) == Some(&Some(leaf))
         })
     }
 
@@ -354,6 +384,9 @@ impl<'a> Check<'a> {
         others.any(|(other, later)| {
             if other == place || later.key != operation.key || later.durable.is_none() {
                 return false;
+            }
+            if leaf.is_none() && later.revives(operation) {
+                return true;
             }
             let made = later.writes.get(path).copied().flatten();
             let succeeds = match leaf {

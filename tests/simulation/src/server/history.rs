@@ -3,6 +3,8 @@
 
 use super::{Answered, Row, Server};
 use crate::actions::Key;
+use crate::property::{Property, violated};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every version up to this one is known from the start: what a test puts there before a run.
@@ -70,6 +72,16 @@ impl Server {
     pub fn new_version(&mut self) -> u64 {
         self.newest_given = self.newest_given.max(self.history.last) + 1;
         self.newest_given
+    }
+
+    /// Whether the device was answered with a version that this history does not know.
+    pub(super) fn is_of_another_history(&self, history: &History, body: &Value) -> bool {
+        let answered = body["answered"].as_u64();
+        let is_unknown = answered.is_some_and(|answered| !history.knows(answered));
+        if is_unknown && self.is_strict && !self.was_set_back {
+            violated(Property::Wire, format!("{answered:?} was never given"));
+        }
+        is_unknown
     }
 
     /// Copies the database.

@@ -92,7 +92,15 @@ impl Server {
             .map(|(slice, (start, _))| (slice.clone(), start.clone()))
             .collect();
         starts.retain(|slice, _| !ahead.contains_key(slice));
-        let refusal = refusal(history, &starts, &unreadable);
+        let is_behind = snapshot.is_some() && body["answered"].as_u64() > Some(history.last);
+        let is_other = !is_behind && self.is_of_another_history(history, body);
+        let refusal = match is_other {
+            true => {
+                let asked: Vec<&str> = slices.keys().map(String::as_str).collect();
+                Some(error_of(410, "history_changed", &asked))
+            }
+            false => refusal(history, &starts, &unreadable),
+        };
         if snapshot.is_some() && (refusal.is_some() || ahead.values().any(|cursor| cursor.midway)) {
             return Response { retry_after: Some(2_000), ..error_of(503, "unavailable", &[]) };
         }

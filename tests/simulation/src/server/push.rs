@@ -55,6 +55,10 @@ impl Server {
             Some(last) if (n, &tag) == (last.n, &last.tag) => last.clone(),
             _ => Answered { n, tag, ..Answered::default() },
         };
+        if self.is_of_another_history(&self.history, body) {
+            let slices = mutations.iter().filter_map(|mutation| mutation["slice"].as_str());
+            return error_of(410, "history_changed", &slices.collect::<Vec<_>>());
+        }
         let unknown = |mutation: &&Value| {
             let part = |name: &str| mutation[name].as_str().unwrap_or_default().to_owned();
             let key = (part("slice"), part("id"));
