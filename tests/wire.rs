@@ -36,7 +36,10 @@ fn a_push_is_written_as_in_its_golden() {
     let sender =
         Sender { client: text("client"), principal: text("principal"), device: message["device"].as_str() };
     let n = PushNo(message["n"].as_u64().unwrap());
-    let written = push_request(sender, n, text("tag"), message["answered"].as_u64().map(Version), &operations, |_| None);
+    let written =
+        push_request(sender, n, text("tag"), message["answered"].as_u64().map(Version), &operations, |_| {
+            None
+        });
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
     let size: usize = operations.iter().map(mutation_bytes).sum();
     assert!(size + 300 >= written.len(), "{} bytes are guessed to be {size}", written.len());
@@ -69,6 +72,7 @@ fn a_pull_is_written_as_in_its_golden() {
         principal: Some(text("principal")),
         slices: slices.iter().map(|(slice, cursor)| (&**slice, cursor.as_str())).collect(),
         mine: &mine,
+        answered: message["answered"].as_u64().map(Version),
         limit: None,
     };
     assert_eq!(serde_json::from_str::<Value>(&request.to_text()).unwrap(), message);
