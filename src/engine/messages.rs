@@ -1,4 +1,4 @@
-//! What pages say, and what becomes of what they register.
+//! Handles the messages of pages, and the results of registrations.
 
 use super::clients::{View, Waiter, Wants};
 use super::journal::{Arrival, Arriving};
@@ -59,7 +59,7 @@ impl Engine {
                 let arriving = Arriving { page: &page, n, first, seen, policies, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
-            // What is not in this one was in that: it was not deleted.
+            // An item that this database lacks was in the other one: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
                 self.clients.post(To::page(&page), from_worker::stale());
             }

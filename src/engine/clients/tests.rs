@@ -56,7 +56,7 @@ impl Machines {
         act(&mut self.clients, view)
     }
 
-    /// What was posted since this was asked last: the message, with the pages that hear it.
+    /// Takes the messages that were posted since the last call, each with the pages that hear it.
     fn posted(&mut self) -> Vec<Value> {
         let post = |output| match output {
             Output::Post { to, message } => {

@@ -63,7 +63,7 @@ struct Entry {
     durable_position: Position,
 }
 
-/// What matters of a row on disk.
+/// The part of a row on disk that decides about writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct RowOnDisk {
     /// It has the value, because the slice is disabled.
@@ -95,12 +95,12 @@ impl Entry {
         self.value_is_dirty || self.row_is_dirty
     }
 
-    /// Whether the slice's store has something else than a reader sees.
+    /// Returns true if the slice's store has something else than a reader sees.
     fn is_newer_than_store(&self) -> bool {
         self.value_is_dirty || self.is_in_transaction || self.is_held()
     }
 
-    /// Whether the server is to get a change of it, now or once something is out of the way.
+    /// Returns true if the server is to get a change of it, now or once something is out of the way.
     fn is_unsent(&self, slice: &str, slices: &Slices) -> bool {
         self.item.is_open() && is_for_server(&self.item, slice, slices)
     }
@@ -132,12 +132,13 @@ impl Entry {
     }
 }
 
-/// Whether changes of an item are for the server: of a slice that is not sent, only deletions of what the server has are.
+/// Returns true if changes of an item are for the server. Of a slice that is not sent, only deletions of what the
+/// server has are.
 fn is_for_server(item: &Item, slice: &str, slices: &Slices) -> bool {
     slices.syncs(slice) || (item.local().is_none() && item.version().is_some())
 }
 
-/// Whether changes of an item leave the device now: those of a disabled slice wait until it is enabled.
+/// Returns true if changes of an item leave the device now: those of a disabled slice wait until it is enabled.
 fn leaves(item: &Item, slice: &str, slices: &Slices) -> bool {
     slices.get(slice).is_some_and(|slice| slice.enabled) && is_for_server(item, slice, slices)
 }
@@ -165,7 +166,7 @@ pub struct Replica {
     conflicts_changed: bool,
 }
 
-/// Whether the server has answered what was changed up to some position.
+/// How far the server has answered the changes up to some position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
     Yes,
@@ -222,7 +223,7 @@ impl Replica {
         let row = text.as_deref().and_then(ItemRow::read);
         let unreadable = text.filter(|_| row.is_none());
         if self.entries.contains_key(&key) {
-            // What is here already is newer.
+            // The item in memory is newer.
             return unreadable;
         }
         let entry = Entry::load(value, row);
@@ -284,7 +285,7 @@ impl Replica {
         self.touched.extend(operations.into_iter().map(crate::store::Operation::key));
     }
 
-    /// Whether items wait to be written or to be sent.
+    /// Returns true if items wait to be written or to be sent.
     pub fn is_working(&self) -> bool {
         !self.outbox.is_empty() || self.debounce.next().is_some()
     }
@@ -400,7 +401,7 @@ impl Replica {
         counts
     }
 
-    /// Whether an item has an unanswered edit and is neither sent nor in conflict.
+    /// Returns true if an item has an unanswered edit and is neither sent nor in conflict.
     pub fn is_in_outbox(&self, key: &Key) -> bool {
         self.places.contains_key(key)
     }
@@ -425,7 +426,7 @@ impl Replica {
         self.in_slice(slice).map(|(key, entry)| (key.clone(), entry.progress(key, slices))).collect()
     }
 
-    /// Whether the server has answered every change of a slice, or of one of its items, up to `position`.
+    /// Returns true if the server has answered every change of a slice, or of one of its items, up to `position`.
     pub fn is_answered(&self, slice: &str, id: Option<&str>, position: Position) -> Answered {
         let asked = self.in_slice(slice).filter(|(key, _)| id.is_none_or(|id| *key.id == *id));
         let mut answered = Answered::Yes;
@@ -451,12 +452,12 @@ impl Replica {
         std::mem::take(&mut self.touched)
     }
 
-    /// Whether the list of refusals has changed since this was asked last.
+    /// Returns true if the list of refusals has changed since this was asked last.
     pub fn take_refusals_changed(&mut self) -> bool {
         std::mem::take(&mut self.refusals_changed)
     }
 
-    /// Whether the list of conflicts has changed since this was asked last.
+    /// Returns true if the list of conflicts has changed since this was asked last.
     pub fn take_conflicts_changed(&mut self) -> bool {
         std::mem::take(&mut self.conflicts_changed)
     }
@@ -515,7 +516,7 @@ impl Replica {
     }
 }
 
-/// What to read for these items.
+/// Returns the stores and keys to read for these items.
 pub fn wanted<'a>(keys: impl IntoIterator<Item = &'a Key>, slices: &Slices) -> Vec<Wanted> {
     let of = |key: &Key| Some(Wanted { key: key.clone(), store: slices.get(&key.slice)?.store.clone() });
     let mut wanted: Vec<Wanted> = keys.into_iter().filter_map(of).collect();

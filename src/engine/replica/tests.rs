@@ -19,7 +19,7 @@ struct Device {
     now: u64,
     last_burst: u64,
     txn: u64,
-    /// What a person is told of the records.
+    /// The sentences for people about the records.
     reasons: Vec<String>,
 }
 
@@ -668,7 +668,7 @@ fn b11_a_refused_and_edited_item_is_chosen_in_the_place_of_its_edit() {
     assert_eq!(device.ids(), ["b", "a"], "after a restart, too");
 }
 
-// What people and pages are told.
+// Messages for people and pages.
 
 #[test]
 fn refusals_are_listed_oldest_first_and_told_once() {

@@ -37,7 +37,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// Whether something answered that speaks for the server; none where it was not asked.
+    /// Returns true if the answer came from the server itself, and none if the server was not asked.
     pub fn reached(self) -> Option<bool> {
         match self {
             Class::NetworkError | Class::TimedOut | Class::Busy | Class::Failing | Class::NotNightferry => {

@@ -69,7 +69,7 @@ impl Deferrals {
         self.culprit = Some(key);
     }
 
-    /// Whether the operation is to be taken out of the push under way.
+    /// Returns true if the operation is to be taken out of the push under way.
     pub fn is_culprit(&self, operation: &Operation) -> bool {
         self.culprit.as_ref().is_some_and(|culprit| *culprit == operation.key())
     }
@@ -79,7 +79,7 @@ impl Deferrals {
         self.culprit.take().is_some()
     }
 
-    /// Whether the item is not to go with others. What was undone meanwhile is nothing to wait for.
+    /// Returns true if the item is not to go with others. What was undone meanwhile is nothing to wait for.
     pub fn holds_back(&self, key: &Key, replica: &Replica, now: Tick) -> bool {
         self.by_key.get(key).is_some_and(|deferred| {
             let waits = deferred.is_declined || deferred.until > now;
@@ -87,7 +87,7 @@ impl Deferrals {
         })
     }
 
-    /// Whether the item may go alone.
+    /// Returns true if the item may go alone.
     pub fn is_due(&self, key: &Key, now: Tick) -> bool {
         self.by_key.get(key).is_none_or(|deferred| deferred.until <= now)
     }
@@ -112,12 +112,12 @@ impl Deferrals {
         self.by_key.values_mut().for_each(|deferred| deferred.until = now);
     }
 
-    /// Whether something waits because the server was failing.
+    /// Returns true if something waits because the server was failing.
     pub fn is_any_suspect(&self) -> bool {
         self.by_key.values().any(|deferred| !deferred.is_declined)
     }
 
-    /// What is to be said of them, while there are any.
+    /// Returns the sentence about the deferred operations, while there are any.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref().filter(|_| !self.by_key.is_empty())
     }

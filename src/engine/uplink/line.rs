@@ -59,7 +59,7 @@ impl Line {
         self.rate < USUAL_RATE / 2
     }
 
-    /// So many bytes were answered after so many ms.
+    /// Measures a request of so many bytes that was answered after so many ms.
     pub fn answered(&mut self, bytes: usize, ms: u64) {
         if bytes >= TELLING_BYTES {
             let measured = (bytes as u64 / ms.max(1)).clamp(LEAST_RATE, USUAL_RATE);
@@ -69,7 +69,7 @@ impl Line {
         }
     }
 
-    /// So many bytes got no answer for so many ms.
+    /// Measures a request of so many bytes that got no answer for so many ms.
     pub fn timed_out(&mut self, bytes: usize, ms: u64) {
         if bytes >= TELLING_BYTES {
             let at_most = (bytes as u64 / ms.max(1)).clamp(LEAST_RATE, self.rate);
@@ -94,7 +94,7 @@ mod tests {
         let timeout = line.timeout(400_000);
         line.timed_out(400_000, timeout);
         assert!(line.room() <= 250_000 && line.is_slow(), "{line:?}");
-        // What 10 KB a second carries has time enough.
+        // A body that 10 KB a second carry has time enough.
         assert!(line.timeout(line.room()) > line.room() as u64 / 10, "{line:?}");
         for _ in 0..10 {
             line.answered(100_000, 1_000);

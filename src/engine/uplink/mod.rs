@@ -54,7 +54,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use wait::Wait;
 
-/// So many requests in a row without an answer, and the device is on its own: once may be chance (f33).
+/// The number of requests in a row without an answer after which the server counts as down. One may be chance (f33).
 const DOWN_AFTER: u32 = 2;
 
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ enum Question {
     Page(Vec<Rc<str>>),
 }
 
-/// What the uplink would do next.
+/// The next step of the uplink.
 #[derive(Debug)]
 pub enum Step {
     Nothing,
@@ -109,7 +109,7 @@ pub enum Step {
     },
 }
 
-/// What an answered request came to.
+/// The result of an answered request.
 #[derive(Debug)]
 pub enum Outcome {
     /// The server is there.
@@ -186,7 +186,7 @@ pub struct Uplink {
     ended: Option<PushEnded>,
 }
 
-/// What the uplink reads of the others when it chooses.
+/// The other machines' state that the uplink reads when it chooses.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub replica: &'a Replica,
@@ -245,7 +245,7 @@ impl Uplink {
         self.connection
     }
 
-    /// What went wrong last, for people.
+    /// Returns the sentence about what went wrong last, for people.
     pub fn error(&self) -> Option<&str> {
         let slow = self.line.is_slow() && !self.operations().is_empty();
         let slow = slow.then_some("The connection to the server is slow. Changes are kept on this device and are sent in small parts.");
@@ -295,7 +295,7 @@ impl Uplink {
         writes
     }
 
-    /// Whether someone wants the server's changes.
+    /// Returns true if someone wants the server's changes.
     pub fn is_pull_due(&self) -> bool {
         self.pull.is_due()
     }
@@ -314,7 +314,7 @@ impl Uplink {
         self.pull.end_rebuild();
     }
 
-    /// What is to be done about the live connection, where pages are awake or are not.
+    /// Returns the next step of the live connection, given whether a page is awake.
     pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
         let is_known = self.principal.is_some() && !self.is_signed_out;
         let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
@@ -323,7 +323,7 @@ impl Uplink {
         self.live.poll(is_wanted && (self.live.is_open() || may_open), now)
     }
 
-    /// What the device says first on the live connection.
+    /// Returns the device's first message on the live connection.
     pub fn live_hello(&self) -> String {
         protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
     }
@@ -341,7 +341,7 @@ impl Uplink {
         self.live.ended(live, now, rng);
     }
 
-    /// Whether the server pokes the device.
+    /// Returns true if the server pokes the device.
     pub fn is_live(&self) -> bool {
         self.live.is_open()
     }
@@ -387,7 +387,7 @@ impl Uplink {
         wait.or_else(others)
     }
 
-    /// Whether the next deadline is the end of a request's time.
+    /// Returns true if the next deadline is the end of a request's time.
     pub fn is_in_flight(&self) -> bool {
         self.flight().is_some()
     }
@@ -404,7 +404,7 @@ impl Uplink {
         self.flight().filter(|flight| flight.deadline <= now).map(|flight| flight.request)
     }
 
-    /// What is to be done now.
+    /// Returns the next step.
     pub fn poll(&mut self, now: Tick, context: Context, rng: &mut Rng) -> Step {
         if !self.is_idle() {
             return Step::Nothing;
@@ -462,7 +462,8 @@ impl Uplink {
             }
             Question::Health => ("/health", None),
             Question::Page(slices) => {
-                let page = self.pull.next_page(&self.client, self.principal.as_deref(), self.newest_answer, slices);
+                let page =
+                    self.pull.next_page(&self.client, self.principal.as_deref(), self.newest_answer, slices);
                 ("/pull", Some(page.to_text()))
             }
         };
@@ -618,7 +619,7 @@ impl Uplink {
         failure
     }
 
-    /// What a failure says of the server.
+    /// Notes what a failure says of the server.
     fn note_failure(&mut self, failure: &Failure) {
         match failure.class.reached() {
             Some(true) => self.unanswered = 0,
@@ -640,7 +641,7 @@ impl Uplink {
         self.ended.take()
     }
 
-    /// What is to outlive the worker, where that is not what was written last.
+    /// Returns the write of the state that outlives the worker, if it differs from the last one.
     pub fn take_kept(&mut self, now: Now) -> Option<Write> {
         self.wait.take_kept(&self.line, now)
     }
@@ -651,7 +652,7 @@ impl Uplink {
     }
 }
 
-/// What came of a request.
+/// The answer to a request, or none in its time.
 #[derive(Debug)]
 pub enum Reception {
     Some(Result<crate::engine::input::Response, crate::engine::input::NetworkError>),

@@ -12,7 +12,7 @@ use crate::protocol::{self, Sender, mutation_bytes};
 use crate::store::{AnswerRow, Key, Operation, PushRow, Write};
 use crate::units::{PushNo, Tick};
 
-/// What a push has beside its operations takes less than this, in bytes.
+/// The most bytes of a push beside its operations.
 const ENVELOPE_BYTES: usize = 300;
 
 impl Uplink {
@@ -66,15 +66,14 @@ impl Uplink {
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
-        let body =
-            protocol::push_request(
-                sender,
-                push.n,
-                &push.push_id,
-                push.answered,
-                &push.operations[..count],
-                |operation| replica.base_of(operation),
-            );
+        let body = protocol::push_request(
+            sender,
+            push.n,
+            &push.push_id,
+            push.answered,
+            &push.operations[..count],
+            |operation| replica.base_of(operation),
+        );
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }
@@ -116,7 +115,7 @@ impl Uplink {
         Step::Record { answers: withdrawn.iter().map(withdrawn_row).collect(), with }
     }
 
-    /// Whether pushes fail, so that the success of another request says nothing about the next push.
+    /// Returns true if pushes fail, so that the success of another request says nothing about the next push.
     pub(super) fn is_push_failing(&self) -> bool {
         self.push_failures > 0 || self.is_interrupted || self.deferrals.is_any_suspect()
     }

@@ -258,7 +258,7 @@ impl Driver {
         self.sent.push(sent);
     }
 
-    /// What is sent under the numbers of a push is what was written down under them.
+    /// Checks that a push is sent as it was written down under its numbers.
     fn check_same(&mut self, sent: &Sent) {
         if sent.path != "/push" {
             return;

@@ -251,7 +251,7 @@ impl Worker {
         self.cdp("Network.emulateNetworkConditions", params).await.map(drop)
     }
 
-    /// Whether this very worker still runs.
+    /// Returns true if this very worker still runs.
     pub async fn is_running(&self) -> Result<bool> {
         let running = self.session.devtools.targets("service_worker").await?;
         Ok(running.iter().any(|(target, _)| *target == self.target))

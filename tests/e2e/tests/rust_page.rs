@@ -17,7 +17,7 @@ async fn add(tab: &Tab, name: &str) -> Result<()> {
     tab.click("form button").await
 }
 
-/// Whether Flask has a thing of this name that is packed or not.
+/// Returns true if Flask has a thing of this name that is packed or not.
 fn has(things: &BTreeMap<String, Value>, name: &str, packed: bool) -> bool {
     things.values().any(|thing| thing["name"] == name && thing["packed"] == packed)
 }

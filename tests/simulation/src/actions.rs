@@ -81,7 +81,7 @@ fn has_id(item: &Value) -> bool {
 }
 
 impl Change<'_> {
-    /// Whether it is an update of a page that had seen other values of its fields than the item has.
+    /// Returns true if it is an update of a page that had seen other values of its fields than the item has.
     pub fn is_behind(&self, before: Option<&Value>) -> bool {
         let Change::Update { fields, unset, was: Some(was), .. } = self else { return false };
         let named = fields.as_object().into_iter().flatten().map(|(name, _)| &**name);

@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// Whether the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
+    /// Returns true if the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
     /// committed, may stay until something else happens.)
     pub(crate) fn uncommitted(&self) -> bool {
         let waits = |(key, place): &(crate::actions::Key, usize)| {

@@ -125,13 +125,13 @@ impl Model {
         self.slices[slice]["storeName"].as_str().unwrap_or(slice)
     }
 
-    /// Whether the slice's changes go to the server now.
+    /// Returns true if the slice's changes go to the server now.
     pub fn is_sent(&self, slice: &str) -> bool {
         let slice = &self.slices[slice];
         slice.is_object() && slice["syncToFlask"] != false && slice["enabled"] != false
     }
 
-    /// Whether a slice's changes wait for a switch.
+    /// Returns true if a slice's changes wait for a switch.
     pub fn is_any_off(&self) -> bool {
         ["files", "notes"].iter().any(|slice| !self.is_sent(slice))
     }
@@ -277,7 +277,7 @@ impl Model {
         bursts.flat_map(|burst| &burst.states)
     }
 
-    /// Whether a value is the item's state of that place in its history, or a later one.
+    /// Returns true if a value is the item's state of that place in its history, or a later one.
     pub fn is_since(&self, key: &Key, place: usize, value: Option<&Value>) -> bool {
         self.states(key)[place..].iter().any(|state| state.as_ref() == value)
     }

@@ -124,7 +124,7 @@ impl Page {
         self.session.tick(now).into_iter().map(text).collect()
     }
 
-    /// Whether all it sent is acknowledged and answered.
+    /// Returns true if all it sent is acknowledged and answered.
     pub fn at_rest(&self) -> bool {
         !self.open || self.session.at_rest()
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
-    /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
-    /// that knew nothing of each other.
+    /// Returns true if someone else than this device's model had a part in the item: another device, a hook, a refusal, or two
+    /// tabs that knew nothing of each other.
     pub fn is_disturbed(&self, key: &Key) -> bool {
         // Under a new name, what the device wrote under the old one is another's.
         self.server.has_forked || self.server.is_disturbed(key) || self.model.merged.contains(key)

@@ -282,7 +282,7 @@ impl Server {
         self.replica = Some(Snapshot { items: self.items.clone(), history: self.history.clone() });
     }
 
-    /// Whether others than the device that speaks had a part in the item: another device, a hook, a refusal.
+    /// Returns true if others than the device that speaks had a part in the item: another device, a hook, a refusal.
     pub fn is_disturbed(&self, key: &Key) -> bool {
         let others = || self.writers.get(key)?.iter().find(|device| **device != self.device);
         self.was_set_back || self.disturbed.contains(key) || others().is_some()
@@ -359,7 +359,7 @@ impl Server {
         self.write(slice, id, Some(value));
     }
 
-    /// Whether another device changed the item last.
+    /// Returns true if another device changed the item last.
     pub fn is_foreign(&self, slice: &str, id: &str) -> bool {
         self.items.get(&(slice.into(), id.into())).is_some_and(|row| row.at == FOREIGN)
     }

@@ -6,7 +6,7 @@ use crate::rebase::{Strategy, rebase};
 use crate::store::{AnswerRow, AnswerStatus, ConflictRow, InRebuild, RebuildReason, RefusalRow, Remote};
 use crate::units::{Millis, Position, Version};
 
-/// So many refusals of an item are kept.
+/// The most refusals of an item that are kept.
 const MAX_REFUSALS: usize = 10;
 
 /// The record by which something comes in, and the slice's settings when it was appended.

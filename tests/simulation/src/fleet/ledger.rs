@@ -110,7 +110,7 @@ impl Operation {
         self.is_whole && self.writes.values().all(Option::is_none)
     }
 
-    /// Whether it is an edit, made after this deletion, of a page on the same device that had not heard of it.
+    /// Returns true if it is an edit, made after this deletion, of a page on the same device that had not heard of it.
     fn revives(&self, deletion: &Operation) -> bool {
         deletion.is_deletion()
             && !self.is_deletion()
@@ -152,9 +152,8 @@ impl Ledger {
     pub fn dispatched(&mut self, page: (usize, &str, u64), operations: Vec<Operation>) {
         let (device, page, n) = page;
         let places = self.operations.len()..self.operations.len() + operations.len();
-        self.operations.extend(
-            operations.into_iter().map(|operation| Operation { page: page.to_owned(), ..operation }),
-        );
+        self.operations
+            .extend(operations.into_iter().map(|operation| Operation { page: page.to_owned(), ..operation }));
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
@@ -290,7 +289,7 @@ impl Ledger {
         }
     }
 
-    /// Whether another page of the same device, which still showed it, has put the leaf again: there the later wins.
+    /// Returns true if another page of the same device, which still showed it, has put the leaf again. The later one wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
         let Operation { device, key, durable, .. } = &self.operations[place];
         self.operations.iter().any(|later| {
@@ -301,7 +300,7 @@ impl Ledger {
         })
     }
 
-    /// Whether the server had what the operation made of this path.
+    /// Returns true if the server had what the operation made of this path.
     fn has_arrived(&self, place: usize, path: &str) -> bool {
         let operation = &self.operations[place];
         match operation.writes.get(path).copied().flatten() {
@@ -349,7 +348,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether what the operation made of the path is where it should be.
+    /// Returns true if what the operation made of the path is where it should be.
     fn is_settled(&self, place: usize, path: &str) -> bool {
         let ledger = self.ledger;
         let operation = &ledger.operations[place];
@@ -376,7 +375,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether an operation has taken the place of what this one made of the path, and that is settled.
+    /// Returns true if an operation has taken the place of what this one made of the path, and that is settled.
     fn is_succeeded(&self, place: usize, path: &str) -> bool {
         let operation = &self.ledger.operations[place];
         let leaf = operation.writes.get(path).copied().flatten();

@@ -297,7 +297,7 @@ impl Server {
     }
 }
 
-/// Whether two values are the same to JSON: 1.0 is 1.
+/// Returns true if two values are the same to JSON: 1.0 is 1.
 fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
