@@ -46,10 +46,10 @@ type ToWorker = {
   }[];
 };
 
-/** What the page has posted; with `silent`, the worker does not answer. */
+/** The messages that the page has posted; with `silent`, the worker does not answer. */
 const posted: ToWorker[] = [];
 let silent: ToWorker[] | undefined;
-/** What is stored: ids, and the position. */
+/** The ids that are stored, and the position. */
 let stored: [string[], number] = [[], 0];
 let epoch = "e";
 /** The list of refused changes. */
@@ -136,7 +136,7 @@ after(() => {
   });
 });
 
-/** Who holds or waits for a lock. */
+/** The holders of locks, and those that wait, by name. */
 const locks = new Map<string, Promise<unknown>>();
 function locked(name: string, use: () => unknown): Promise<unknown> {
   const turn = (locks.get(name) ?? Promise.resolve()).catch(() => {}).then(use);

@@ -55,7 +55,7 @@ const MAX_BYTES = 1_000_000;
 /** The bytes of a text of so few characters are not counted: 500 of them, of three bytes each, are less than a burst has. */
 const SHORT = 650;
 
-/** What the worker says when it cannot start at all. */
+/** The codes of a worker that cannot start at all. */
 const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
 
 /** Bursts that follow one another closely are posted together, one in so many ms. */
@@ -72,7 +72,7 @@ let registering: Call | undefined;
 let registered: Call | undefined;
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let pendingRegistrations = 0;
-/** Where the worker, the API and the database are, once the worker can be posted to. */
+/** The worker, the API and the database in use, as a key; undefined until the worker can be posted to. */
 let connected: string | undefined;
 /** Actions that are not posted, as JSON texts with commas between; how many they are, and how many bytes at most. */
 let chunk = "";
@@ -105,7 +105,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
       each(conflictsListeners);
     },
     () => {
-      // What failed may be tried again, and takes nothing from what did not.
+      // A call that failed may be made again, and takes nothing from the others.
       if (registering === call) registering = registered;
     },
   );
@@ -227,7 +227,7 @@ function activated(worker: ServiceWorker | null): Promise<void> {
   });
 }
 
-/** What the worker answers to a request. */
+/** Sends a request. Resolves with the worker's answer. */
 function answer<T>(
   ask: (resolve: (answer: T) => void, reject: (error: { code: string; message: string }) => void) => void,
 ): Promise<T> {
@@ -327,7 +327,7 @@ function post(leaving = false): void {
   for (const text of texts) wasm.burst(`[${wellFormed(text)}]`);
 }
 
-/** What a request is about; most are about none of it. */
+/** The slice, the item and the settings that a request is about; most have none. */
 interface Subject {
   slice?: string;
   id?: string;
@@ -394,7 +394,7 @@ export async function configurePersistence(slice: string, config: SliceConfig): 
   await ask("configure", { slice, settings: encode(withoutFunctions({ config }).config, "config") });
 }
 
-/** What was changed while the slice was disabled is persisted now. */
+/** Enables a slice. Changes that were made while it was disabled are persisted now. */
 export const enablePersistence = (slice: string): Promise<void> => configurePersistence(slice, { enabled: true });
 
 /** From now on changes of the slice are held beside its store, until it is enabled again. */
@@ -507,7 +507,7 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
 async function catchUp(slice: string, of: TrackedIds, tell: (change: Change<unknown>) => void): Promise<void> {
   const before = of.changes;
   const puts = await readSlice(slice);
-  // What was dispatched meanwhile is newer than what was read.
+  // Changes that were dispatched during the read are newer than its result.
   if (before !== of.changes) {
     setTimeout(() => catchUp(slice, of, tell).catch(reportError), REREAD_MS);
     return;

@@ -1,4 +1,4 @@
-// What can be kept: JSON values, checked where they are dispatched, so that the error points at the caller's line.
+// Checks values where they are dispatched, so that the error points at the caller's line. Only JSON values can be kept.
 // The worker and the server agree on them (tests/wire/values.json).
 
 /** The deepest nesting of arrays and objects. */
@@ -15,7 +15,7 @@ export function encode(value: unknown, path: string): string {
   return wellFormed(JSON.stringify(value));
 }
 
-/** Whether a value can be kept, without a doubt: most can, and only for the others is it worth to know where they are. */
+/** Fast check: true if the value is plain JSON. If it is false, `check` finds the path for the error. */
 export function isPlain(value: unknown, depth: number): boolean {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
   if (typeof value === "number") return Math.abs(value) <= Number.MAX_SAFE_INTEGER;

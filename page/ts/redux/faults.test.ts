@@ -1,4 +1,4 @@
-// What apps do with their stores that once lost or deleted something: each test is a fault that was found, as small as it
+// Uses of a store that once lost or deleted something: each test is a fault that was found, as small as it
 // could be made.
 
 import { deepStrictEqual, doesNotThrow, ok, strictEqual } from "node:assert";
