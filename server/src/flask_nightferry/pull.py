@@ -109,7 +109,7 @@ def _require_usable(
 
 
 def _is_from_start(cursor: Cursor, history: History) -> bool:
-    """Whether the cursor is within a pull from the beginning that no forgotten deletion can have escaped.
+    """True if the cursor is within a pull from the beginning that no forgotten deletion can have escaped.
 
     Such a pull passes versions that are older than the horizon. All deletions since it began are remembered.
     """
