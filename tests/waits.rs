@@ -1,4 +1,4 @@
-//! What the device sends to a server that fails, over minutes and hours, and how soon all is there once it is well.
+//! The requests of a device to a server that fails, over minutes and hours, and the time until all is there once it is well.
 
 use nightferry_sim::World;
 use nightferry_sim::server::Fault;

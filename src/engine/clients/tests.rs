@@ -282,7 +282,7 @@ fn every_page_hears_what_the_server_changed() {
 }
 
 #[test]
-fn c6_every_change_says_up_to_which_burst_of_its_page_it_is() {
+fn every_change_says_up_to_which_burst_of_its_page_it_is() {
     let mut machines = Machines::new();
     machines.arrive("a", 1);
     machines.arrive("b", 1);

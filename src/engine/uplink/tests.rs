@@ -407,7 +407,7 @@ fn an_answer_that_leaves_a_change_out_is_no_answer() {
 }
 
 #[test]
-fn a6_the_numbers_of_pushes_go_on_after_all_are_answered_and_after_a_restart() {
+fn the_numbers_of_pushes_go_on_after_all_are_answered_and_after_a_restart() {
     let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.restart();
@@ -568,7 +568,7 @@ fn an_answer_that_only_a_person_can_change_takes_no_push_apart() {
 }
 
 #[test]
-fn b8_a_push_of_a_lost_history_is_taken_back_and_none_is_chosen_before_the_end_of_the_rebuild() {
+fn a_push_of_a_lost_history_is_taken_back_and_none_is_chosen_before_the_end_of_the_rebuild() {
     let mut driver = Driver::with_items(3, no_push(|_| error(410, "history_changed")));
     driver.run_with_wakes(600_000);
     assert_eq!((driver.pushes().len(), driver.withdrawn().len()), (1, 3));
@@ -829,7 +829,7 @@ fn f49_one_item_that_is_too_large_is_named_with_its_size() {
 // Invariant 8.
 
 #[test]
-fn a4_answers_are_never_merged_with_the_next_push() {
+fn answers_are_never_merged_with_the_next_push() {
     let mut driver = Driver::with_items(1, |_| Reply::Silence);
     driver.run_for(1);
     driver.put("0", 20);

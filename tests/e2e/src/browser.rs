@@ -163,7 +163,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What pages and attached workers logged and threw, oldest first.
+    /// Returns the lines that pages and attached workers logged, and their errors, oldest first.
     pub fn console(&self) -> Vec<String> {
         self.devtools.console()
     }

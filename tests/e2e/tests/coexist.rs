@@ -7,7 +7,7 @@ use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, eventually}
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c01_beside_the_apps_own_worker() -> Result<()> {
+async fn beside_the_apps_own_worker() -> Result<()> {
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;

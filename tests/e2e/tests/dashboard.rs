@@ -69,7 +69,7 @@ async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> 
     Ok(())
 }
 
-/// s12: with the server going down and up again, and what is done by hand meanwhile.
+/// With the server going down and up again, and what is done by hand meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     let server = Server::start().await?;
@@ -114,7 +114,7 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// What the form sets is in force in another tab, and what is refused is said with the reason.
+/// Settings of the form are in force in another tab, and invalid ones are named with the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn auto_sync_is_configured_in_every_tab() -> Result<()> {
     let server = Server::start().await?;

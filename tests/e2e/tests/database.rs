@@ -1,4 +1,4 @@
-//! What the worker asks of IndexedDB, what it says of itself with `?trace`, and a database that is deleted under it.
+//! The worker's requests to IndexedDB, its output with `?trace`, and a database that is deleted under it.
 
 use anyhow::{Context, Result};
 use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, Worker, eventually};
@@ -35,7 +35,7 @@ struct Noted {
     key: String,
 }
 
-/// What was noted since the last call, but for the log and `_meta`: (puts, deletes).
+/// Takes the counts since the last call, but for the log and `_meta`: (puts, deletes).
 async fn taken(tab: &Tab, worker: &Worker) -> Result<(usize, usize)> {
     // The last rows are written after the server's answer.
     tab.wait_for_rest().await?;

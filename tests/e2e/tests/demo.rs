@@ -204,7 +204,7 @@ async fn a_long_message_stays_within_the_window() -> Result<()> {
     for width in [390, 1280] {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         tab.cdp("Emulation.setDeviceMetricsOverride", size).await?;
-        // What a server may say, with and without spaces. All in one turn: the page says something else after that.
+        // Messages as a server may send them, with and without spaces. All in one turn: the page shows another one after that.
         let outside: Vec<String> = tab
             .eval(
                 "const long = `${'The proxy says that this is not possible. '.repeat(100)}${'x'.repeat(2000)}`;

@@ -14,7 +14,7 @@ use thirtyfour::support::base64_decode;
 type Files = BTreeMap<String, Vec<u8>>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show2_this_source_tree_arrives_byte_for_byte() -> Result<()> {
+async fn this_source_tree_arrives_byte_for_byte() -> Result<()> {
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -76,7 +76,7 @@ fn source_tree() -> Result<Files> {
     Ok(files)
 }
 
-/// What a source tree may lack: files that are no UTF-8, and texts that a careless path changes.
+/// Files that a source tree may lack: some that are no UTF-8, and texts that a careless path changes.
 async fn samples(tab: &Tab, scratch: &Path) -> Result<Files> {
     let picture = scratch.join("picture.png");
     tab.screenshot(&picture, 390, 844, false).await?;

@@ -8,7 +8,7 @@ fn add(id: u64) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id}})
 }
 
-/// What React and the browser complained of, beside what Nightferry itself says and requests that failed.
+/// Returns the complaints of React and of the browser. Lines of Nightferry itself and failed requests are left out.
 fn complaints(browser: &Browser) -> Vec<String> {
     let expected = |line: &String| {
         line.starts_with("info: ")
@@ -18,7 +18,7 @@ fn complaints(browser: &Browser) -> Vec<String> {
     browser.console().into_iter().filter(|line| !expected(line)).collect()
 }
 
-/// s11: each part by itself, with the server up, down and up again.
+/// Each part by itself, with the server up, down and up again.
 #[tokio::test(flavor = "multi_thread")]
 async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result<()> {
     let server = Server::start().await?;
@@ -50,7 +50,7 @@ async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result
     assert_eq!(before, after, "they did not read the metrics");
     assert_eq!((page.renders("nothing").await?, page.renders("functions").await?, after[2]), (1, 1, 1));
 
-    // What is read later is there at once, and watched from then on.
+    // Parts that are read later are there at once, and watched from then on.
     page.tab.eval::<()>("app.widen();").await?;
     page.wait_until_seen("late", "value.status?.flaskConnected && value.metrics.totalOperations === 0")
         .await?;
@@ -115,7 +115,7 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
     let count = "return app.seen.countdown.value;";
     let first: f64 = page.tab.eval(count).await?;
     page.wait_until_seen("countdown", &format!("value < {first}")).await?;
-    // What comes of the sync is told after the metrics.
+    // The result of the sync is posted after the metrics.
     page.wait_until_seen("status", "value.syncStatus === 'success' && nf.getStatus().pending === 0").await?;
     let before = page.renders("status").await?;
     page.tab.eval::<()>("app.persistence.resetMetrics();").await?;
@@ -130,7 +130,7 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
     Ok(())
 }
 
-/// s14: what was dispatched is in IndexedDB once the component is gone, long before its debounce is over.
+/// Dispatched changes are in IndexedDB once the component is gone, long before its debounce is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn unmounting_flushes() -> Result<()> {
     let server = Server::start().await?;
@@ -153,7 +153,7 @@ async fn unmounting_flushes() -> Result<()> {
     Ok(())
 }
 
-/// What is refused is said in the console, and leaves no rejection that nobody handles.
+/// Errors are logged to the console, and leave no rejection that nobody handles.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_report_what_was_refused() -> Result<()> {
     let server = Server::start().await?;
@@ -199,7 +199,7 @@ const FAILURES: &str =
     "[...document.querySelectorAll('[role=alert] .nightferry-toast p')].map((toast) => toast.textContent)";
 const OVER: &str = "document.querySelector('[role=status] .nightferry-toast p')?.textContent";
 
-/// s13: a refused change, an action that nothing knows, and a server that went away.
+/// A refused change, an action that nothing knows, and a server that went away.
 #[tokio::test(flavor = "multi_thread")]
 async fn toasts_tell_of_failures() -> Result<()> {
     let server = Server::start().await?;

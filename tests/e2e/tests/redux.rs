@@ -43,7 +43,7 @@ async fn settled(tabs: &[&Tab], server: &Server) -> Result<Value> {
     waited.await.with_context(|| format!("{seen:#}"))
 }
 
-/// Show 3, f01: Redux Toolkit's counter and entity adapter, kept and read again without a word in a reducer.
+/// f01: Redux Toolkit's counter and entity adapter, kept and read again without a word in a reducer.
 #[tokio::test(flavor = "multi_thread")]
 async fn f01_any_reducers_changes_are_kept_and_read_again() -> Result<()> {
     let server = Server::start().await?;
@@ -84,7 +84,7 @@ async fn f01_any_reducers_changes_are_kept_and_read_again() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-/// Show 5, f22: different items, and different fields of one item, in two tabs at once.
+/// f22: different items, and different fields of one item, in two tabs at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
     let server = Server::start().await?;
@@ -211,7 +211,7 @@ async fn a_slice_that_was_not_read_is_cleared() -> Result<()> {
     Ok(())
 }
 
-/// Show 5: a tab that was frozen does not overwrite what it had not seen.
+/// A tab that was frozen does not overwrite what it had not seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Result<()> {
     let server = Server::start().await?;
@@ -234,7 +234,7 @@ async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Resu
     Ok(())
 }
 
-/// Show 9, in the browser: random edits in two tabs, with reloads; the worker is killed meanwhile.
+/// Random edits in two tabs, with reloads; the worker is killed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn random_lives_in_two_tabs_end_equal() -> Result<()> {
     const RUNS: u64 = 10;

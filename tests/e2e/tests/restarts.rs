@@ -10,9 +10,9 @@ use nightferry_e2e::{Browser, Client, Profile, Server, eventually, with_each_cli
 use serde_json::{Value, json};
 
 with_each_client! {
-    show4_worker_stopped_at_random_moments_of_1000_actions
-    show4_page_and_worker_gone_together_after_an_acknowledgement
-    show4_browser_killed_after_a_flush
+    worker_stopped_at_random_moments_of_1000_actions
+    page_and_worker_gone_together_after_an_acknowledgement
+    browser_killed_after_a_flush
 }
 
 type Items = BTreeMap<String, Value>;
@@ -63,7 +63,7 @@ fn bursts(random: &mut Random, actions: u64, items: u64) -> Vec<Vec<Value>> {
     bursts
 }
 
-/// What a burst does, by the rules and nothing else.
+/// Applies a burst, by the rules and nothing else.
 fn apply(items: &mut Items, burst: &[Value]) {
     for action in burst {
         let payload = &action["payload"];
@@ -119,7 +119,7 @@ fn same(place: &str, there: &Items, model: &Items) -> Result<()> {
     Ok(())
 }
 
-async fn show4_worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
+async fn worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
     let mut random = Random::seeded();
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
@@ -176,7 +176,7 @@ const HEAR_ACKS: &str = "
 ";
 
 /// Here nobody is left to send anything again: what is there afterwards was durable when it was acknowledged.
-async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
+async fn page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
     let mut random = Random::seeded();
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
@@ -223,7 +223,7 @@ async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Cl
     server.check_nothing_applied_twice()
 }
 
-async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
+async fn browser_killed_after_a_flush(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -245,7 +245,7 @@ async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-/// Show 4: with nothing pending and no page open the browser stops the worker: nothing holds it.
+/// With nothing pending and no page open the browser stops the worker: nothing holds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_with_nothing_to_do_goes_idle() -> Result<()> {
     let server = Server::start().await?;

@@ -82,7 +82,7 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     Ok(())
 }
 
-/// c02: pages of both kinds are pages of one origin.
+/// Pages of both kinds are pages of one origin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()> {
     let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);

@@ -20,7 +20,7 @@ async fn indexed_db_keeps_the_contract() -> Result<()> {
         )
         .await?;
     assert_eq!(failures, [] as [String; 0]);
-    // What is shipped has none of it.
+    // The files that are shipped have none of it.
     tab.open_client(&server, serde_json::json!({})).await?;
     let shipped = browser.worker("/nightferry/sw.js").await?;
     assert!(shipped.eval::<bool>("return !('store_conformance_for_tests' in wasm_bindgen);").await?);

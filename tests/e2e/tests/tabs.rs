@@ -5,10 +5,10 @@ use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eve
 use serde_json::{Value, json};
 
 with_each_client! {
-    show5_two_tabs_one_worker_no_lost_edit
-    show5_a_hidden_tab_goes_on
-    show5_a_tab_closed_right_after_dispatch
-    show5_a_page_left_in_the_same_turn_as_dispatch
+    two_tabs_one_worker_no_lost_edit
+    a_hidden_tab_goes_on
+    a_tab_closed_right_after_dispatch
+    a_page_left_in_the_same_turn_as_dispatch
     a_tab_that_stood_still_while_the_worker_was_gone_hears_what_it_missed
 }
 
@@ -22,7 +22,7 @@ async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
     Ok((first, second))
 }
 
-/// What a tab was told, newest last: by id, the value; null where it was deleted.
+/// Returns the changes that a tab received, newest last: by id, the value; null if it was deleted.
 async fn changes_of(tab: &Tab) -> Result<Value> {
     tab.eval(
         "const changed = {};
@@ -48,7 +48,7 @@ async fn statuses_agree(tabs: &[&Tab]) -> Result<Value> {
     .await
 }
 
-async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
+async fn two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -109,7 +109,7 @@ async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-async fn show5_a_hidden_tab_goes_on(client: Client) -> Result<()> {
+async fn a_hidden_tab_goes_on(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -126,7 +126,7 @@ async fn show5_a_hidden_tab_goes_on(client: Client) -> Result<()> {
     Ok(())
 }
 
-async fn show5_a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
+async fn a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -146,7 +146,7 @@ async fn show5_a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-async fn show5_a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
+async fn a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;

@@ -1,4 +1,4 @@
-//! What the server counts while it, or what stands before it, does not take what is sent (f45 to f51).
+//! The requests that a server counts while it, or a proxy before it, does not accept them (f45 to f51).
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ fn add(id: u64, text: &str) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id, "text": text}})
 }
 
-/// So long a test looks at what is sent by itself.
+/// The time for which a test watches the requests.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Everything that wakes a worker, again and again: Background Sync, `online`, another tab that opens, and a check by the page.

@@ -113,7 +113,7 @@ async fn neither_worker_sees_the_others_messages() -> Result<()> {
     .await?;
     arrives(&server, "b").await?;
     tab.wait_until("app.messages.length >= 3").await?;
-    // What was posted before has been heard by now.
+    // Messages that were posted before have arrived by now.
     tab.eval::<()>("await app.nf.syncNow();").await?;
 
     assert_eq!(own.eval::<Value>("return messages;").await?, json!([{"app": 1}, "text", [2]]));

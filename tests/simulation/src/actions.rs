@@ -1,4 +1,4 @@
-//! What actions do to items, in the plainest way: the reference for the engine's folding, and what a page does to its
+//! The effects of actions on items, in the plainest way: the reference for the engine's folding, and what a page does to its
 //! own copy. A new verb of an action is added here.
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub enum Change<'a> {
         unset: Vec<&'a str>,
         /// The item as it is to be where there is none.
         full_value: Option<&'a Value>,
-        /// What the page had seen of these fields.
+        /// The values of these fields that the page had seen.
         was: Option<&'a Value>,
     },
     Delete,
@@ -21,7 +21,7 @@ pub enum Change<'a> {
     All,
 }
 
-/// What an action does, item by item. A bad action does nothing.
+/// Returns an action's changes, item by item. An invalid action has none.
 pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
     let Some((slice, verb)) = action["type"].as_str().and_then(|kind| kind.split_once('/')) else {
         return Vec::new();

@@ -95,7 +95,7 @@ impl Model {
         }
     }
 
-    /// What is configured wins over what is registered; the settings of auto-sync stand among those of slices.
+    /// Configured settings win over registered ones; the settings of auto-sync stand among those of slices.
     fn registered(&mut self, settings: &Value) {
         let mut slices = settings["registered"].clone();
         for (name, configured) in settings["configured"].as_object().expect("settings") {
@@ -165,7 +165,7 @@ impl Model {
         let mut changes: std::collections::VecDeque<_> = changes.into();
         while let Some((key, change)) = changes.pop_front() {
             self.changes += 1;
-            // What speaks of no slice does nothing.
+            // An action without a known slice does nothing.
             if self.slices.get(&key.0).is_none() {
                 continue;
             }
@@ -253,7 +253,7 @@ impl Model {
         self.items.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// What the item should be.
+    /// Returns the value that the item should have.
     pub fn value(&self, key: &Key) -> Option<&Value> {
         self.states(key).last().and_then(Option::as_ref)
     }

@@ -30,7 +30,7 @@ pub struct Page {
     /// How each of its requests ended: `registered`, `done`, `rows` or `failed`.
     pub answers: BTreeMap<u64, Rc<Value>>,
     pub asked: BTreeMap<u64, Asked>,
-    /// What it declares.
+    /// The slices that it declares.
     pub slices: Value,
     /// The slices that it knows to be registered.
     pub confirmed: Vec<String>,

@@ -1,4 +1,4 @@
-//! Who wrote what, and knew what when: the reference for what may become of a value on several devices.
+//! A record of every write and of what its page had seen: the reference for the values that several devices may end with.
 //!
 //! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
 //! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
@@ -48,14 +48,14 @@ fn collect(value: &Value, path: String, found: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// What an action does to one item.
+/// The effect of an action on one item.
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub device: usize,
     pub key: Key,
     /// The leaves that it gives; `None` takes a path away.
     pub writes: BTreeMap<String, Option<u64>>,
-    /// What the page showed at these paths, by path.
+    /// The leaves that the page showed at these paths.
     pub seen: BTreeMap<String, u64>,
     /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
     replaces: BTreeSet<u64>,
@@ -316,12 +316,12 @@ struct Check<'a> {
     ledger: &'a Ledger,
     values: &'a BTreeMap<Key, Value>,
     kept: &'a BTreeMap<Key, Vec<String>>,
-    /// What operations, by their places, made of paths, and where that is as it should be.
+    /// The operations and paths whose leaves are where they should be.
     settled: BTreeSet<(usize, &'a str)>,
 }
 
 impl<'a> Check<'a> {
-    /// What durable operations made of paths.
+    /// Returns the durable operations with the paths that they wrote.
     fn writes(&self) -> Vec<(usize, &'a str)> {
         let operations = self.ledger.operations.iter().enumerate();
         let durable = operations.filter(|(_, operation)| operation.durable.is_some());
@@ -452,7 +452,7 @@ mod tests {
             self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
         }
 
-        /// What is wrong where the server has this, and devices keep these texts.
+        /// Returns the violation, given the server's value and the texts that devices keep.
         fn broken(&self, now: Option<Value>, kept: &[&str]) -> Option<String> {
             let values = now.map(|now| (key(), now)).into_iter().collect();
             let texts: Vec<String> = kept.iter().map(|text| (*text).to_owned()).collect();

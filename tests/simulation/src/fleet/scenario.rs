@@ -54,7 +54,7 @@ pub struct FleetScenario {
     pub(super) ledger: Ledger,
     /// The number of the last leaf.
     pub(super) leaves: u64,
-    /// What a new page declares.
+    /// The slices that a new page declares.
     pub(super) slices: Value,
     backup: Option<Backup>,
     /// Each act that was done, and where its lines in the trace begin.
@@ -318,7 +318,7 @@ impl FleetScenario {
     }
 }
 
-/// What every page declares from the start. `notes` has a strategy that asks nobody.
+/// Returns the slices that every page declares from the start. `notes` has a strategy that asks nobody.
 fn slices(strategy: &str) -> Value {
     json!({
         "files": {"debounceMs": 40, "maxWaitMs": 150},
