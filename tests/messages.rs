@@ -4,7 +4,7 @@
 use nightferry::bridge::from_worker::{self, Origin, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
-use nightferry::units::{BurstNo, Millis};
+use nightferry::units::{BurstNo, Millis, Position};
 use nightferry_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -83,7 +83,8 @@ fn are_what_the_page_takes() {
         sync_status: SyncStatus::Success,
         ..Status::default()
     };
-    let changed = |origin| read(&from_worker::changed("files", 7, BurstNo(3), origin, &items));
+    let reached = (Position(7), BurstNo(3));
+    let changed = |origin, more| read(&from_worker::changed("files", reached, more, origin, &items));
     let progress = [Progress::Local, Progress::Sending, Progress::Synced];
     let pending: Vec<_> = progress.into_iter().map(|progress| (Key::new("files", "a"), progress)).collect();
     let refused = |value| Rejection {
@@ -101,9 +102,9 @@ fn are_what_the_page_takes() {
         status(&failed),
         status(&succeeded),
         metrics(),
-        changed(Origin::Tab),
-        changed(Origin::Server),
-        changed(Origin::Rollback),
+        changed(Origin::Tab, false),
+        changed(Origin::Server, true),
+        changed(Origin::Rollback, false),
         read(&from_worker::folded(7, BurstNo(3), &slices)),
         read(&from_worker::joined(7)),
         read(&from_worker::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),

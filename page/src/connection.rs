@@ -40,6 +40,8 @@ extern "C" {
     fn position(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
     fn unfinished(this: &WorkerMessage) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    fn more(this: &WorkerMessage) -> Option<bool>;
     #[wasm_bindgen(method, getter, js_name = wakeIn)]
     fn wake_in(this: &WorkerMessage) -> Option<f64>;
 }
@@ -175,6 +177,8 @@ impl Connection {
                     let wake_in = message.wake_in().map(|wait| wait as u64);
                     session.status(now, message.unfinished() == Some(true), wake_in);
                 }
+                // Of a record that changed several slices, the last message counts.
+                "changed" if message.more() == Some(true) => {}
                 "changed" | "folded" | "rows" => session.observe(number(message.position())),
                 _ => {}
             }

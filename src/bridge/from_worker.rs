@@ -4,7 +4,7 @@ use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
 use crate::store::{By, Key};
-use crate::units::{BurstNo, Millis};
+use crate::units::{BurstNo, Millis, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -153,6 +153,10 @@ pub struct Changed<V> {
     /// The bursts of this page up to here are in it.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub n: BurstNo,
+    /// Other slices of the same records follow: the page has not applied them all yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "ts", ts(as = "Option<bool>", optional))]
+    pub more: bool,
     #[serde(flatten)]
     pub change: Change<V>,
 }
@@ -397,17 +401,17 @@ pub fn rows(request: u64, slice: &str, position: u64, n: BurstNo, newer: &[(Key,
 }
 
 /// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts
-/// up to the `n`th are in it.
+/// up to the `n`th are in it. With `more`, other slices follow.
 pub fn changed(
     slice: &str,
-    position: u64,
-    n: BurstNo,
+    (position, n): (Position, BurstNo),
+    more: bool,
     origin: Origin,
     items: &[(Key, Option<Json>)],
 ) -> String {
     let (puts, deletes) = changes(slice, items);
     let change = Change { puts, deletes, origin };
-    text(FromWorker::Changed(Changed { slice: slice.into(), position, n, change }))
+    text(FromWorker::Changed(Changed { slice: slice.into(), position: position.0, n, more, change }))
 }
 
 fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Item<Raw<'a>>>, Vec<String>) {
@@ -496,7 +500,7 @@ mod tests {
             (Key::new("files", "c"), None),
             (Key::new("notes", "d"), None),
         ];
-        let message = changed("files", 7, BurstNo(3), Origin::Server, &items);
+        let message = changed("files", (Position(7), BurstNo(3)), false, Origin::Server, &items);
         assert!(message.contains(r#"{"n":1.50,"z":null}"#), "{message}");
         let FromWorker::Changed(Changed { position: 7, n: BurstNo(3), change, .. }) = read(&message) else {
             panic!("{message}")

@@ -181,14 +181,14 @@ impl Engine {
                     );
                     self.clients.warn(Some(&edits.page), "conflict_changed", &text);
                 }
-                self.clients.tell_changed(Origin::Tab, Some(&edits.page), &changed, &self.journal);
+                self.clients.tell_changed(Some(&edits.page), &[(Origin::Tab, &changed)], &self.journal);
                 self.clients.tell_author(&edits.page, &corrected, &self.journal);
                 self.clients.took_effect(&edits.page, record.position, record.slices());
             }
             Effects::Answers(_) => {
                 self.clients.count_acknowledged(acknowledged);
-                self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
-                self.clients.tell_changed(Origin::Rollback, None, &rolled_back, &self.journal);
+                let changes = [(Origin::Server, &from_server), (Origin::Rollback, &rolled_back)];
+                self.clients.tell_changed(None, &changes, &self.journal);
                 self.clients.undecided(None);
                 for reason in reasons {
                     self.clients.warn(None, "not_applied", &reason);
@@ -200,7 +200,7 @@ impl Engine {
                 for change in changes.iter().filter(|change| !change.own) {
                     self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
                 }
-                self.clients.tell_changed(Origin::Server, None, &from_server, &self.journal);
+                self.clients.tell_changed(None, &[(Origin::Server, &from_server)], &self.journal);
                 for reason in reasons {
                     self.clients.warn(None, "conflict", &reason);
                     self.clients.undecided(Some(reason));

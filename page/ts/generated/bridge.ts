@@ -23,6 +23,8 @@ export type Changed<V> = {
   position: number,
   /** The bursts of this page up to here are in it. */
   n: number,
+  /** Other slices of the same records follow: the page has not applied them all yet. */
+  more?: boolean,
   puts: Array<Item<V>>,
   deletes: Array<string>,
   origin: Origin,

@@ -168,6 +168,7 @@ export const messages = [
       "b"
     ],
     "kind": "changed",
+    "more": true,
     "n": 3,
     "origin": "server",
     "position": 7,

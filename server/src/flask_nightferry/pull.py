@@ -45,7 +45,8 @@ def pull(store: Store, principal: Principal, request: PullRequest, read_replica:
             asked.append(request.answered)
         history = read_history(connection, principal.tenant, asked)
         # A read replica may not have come to it yet.
-        answered = None if read_replica and (request.answered or 0) > history.last_version else request.answered
+        is_ahead = read_replica and (request.answered or 0) > history.last_version
+        answered = None if is_ahead else request.answered
         ahead = _slices_ahead(history, cursors) if read_replica else set()
         reached = {name: cursor for name, cursor in cursors.items() if name not in ahead}
         try:

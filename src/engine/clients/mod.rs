@@ -232,29 +232,34 @@ impl Clients {
     /// Tells a page of items that became something else by its own change than it shows.
     pub fn tell_author(&mut self, page: &Rc<str>, items: &ChangedItems, journal: &Journal) {
         if self.pages.contains(page) {
-            self.tell(std::slice::from_ref(page), Origin::Tab, items, journal);
+            self.tell(std::slice::from_ref(page), &[(Origin::Tab, items)], journal);
         }
     }
 
-    /// Tells pages of items that changed, slice by slice.
+    /// Tells pages of all that a record changed, slice by slice.
     pub fn tell_changed(
         &mut self,
-        origin: Origin,
         except: Option<&str>,
-        items: &ChangedItems,
+        changes: &[(Origin, &ChangedItems)],
         journal: &Journal,
     ) {
         let others: Vec<Rc<str>> =
             self.pages.iter().filter(|page| Some(&***page) != except).cloned().collect();
-        self.tell(&others, origin, items, journal);
+        self.tell(&others, changes, journal);
     }
 
-    fn tell(&mut self, pages: &[Rc<str>], origin: Origin, items: &ChangedItems, journal: &Journal) {
-        let position = journal.visible_position().0;
-        for slice in collect::set(items.iter().map(|(key, _)| key.slice.clone())) {
+    /// A page has seen the record with the last of these messages: it may act between two of them.
+    fn tell(&mut self, pages: &[Rc<str>], changes: &[(Origin, &ChangedItems)], journal: &Journal) {
+        let messages = changes.iter().flat_map(|(origin, items)| {
+            let slices = collect::set(items.iter().map(|(key, _)| key.slice.clone()));
+            slices.into_iter().map(move |slice| (slice, *origin, *items))
+        });
+        let mut messages = messages.peekable();
+        while let Some((slice, origin, items)) = messages.next() {
+            let more = messages.peek().is_some();
             for page in pages {
-                let n = journal.visible_burst(page);
-                self.post_to(page, from_worker::changed(&slice, position, n, origin, items));
+                let reached = (journal.visible_position(), journal.visible_burst(page));
+                self.post_to(page, from_worker::changed(&slice, reached, more, origin, items));
             }
         }
     }

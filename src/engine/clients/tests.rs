@@ -269,7 +269,7 @@ fn progress_is_told_of_slices_that_are_watched() {
 #[test]
 fn a_page_hears_what_others_changed_and_not_what_it_changed_itself() {
     let mut machines = Machines::new();
-    machines.clients.tell_changed(Origin::Tab, Some("a"), &changed(), &machines.journal);
+    machines.clients.tell_changed(Some("a"), &[(Origin::Tab, &changed())], &machines.journal);
     let posted = machines.posted();
     assert_eq!((posted.len(), &posted[0]["to"], &posted[0]["origin"]), (1, &json!(["b"]), &json!("tab")));
 }
@@ -277,8 +277,23 @@ fn a_page_hears_what_others_changed_and_not_what_it_changed_itself() {
 #[test]
 fn every_page_hears_what_the_server_changed() {
     let mut machines = Machines::new();
-    machines.clients.tell_changed(Origin::Server, None, &changed(), &machines.journal);
+    machines.clients.tell_changed(None, &[(Origin::Server, &changed())], &machines.journal);
     assert_eq!(machines.posted().len(), 2);
+}
+
+#[test]
+fn the_last_of_a_records_messages_to_a_page_says_so() {
+    let mut machines = Machines::new();
+    let both = [("files", "x"), ("notes", "x")].map(|(slice, id)| (Key::new(slice, id), None)).to_vec();
+    let changes = [(Origin::Server, &both), (Origin::Rollback, &changed())];
+    machines.clients.tell_changed(None, &changes, &machines.journal);
+    let more: Vec<Value> = machines
+        .posted()
+        .into_iter()
+        .filter(|message| message["to"] == json!(["a"]))
+        .map(|message| message["more"].clone())
+        .collect();
+    assert_eq!(more, [json!(true), json!(true), Value::Null]);
 }
 
 #[test]
@@ -290,7 +305,7 @@ fn every_change_says_up_to_which_burst_of_its_page_it_is() {
     machines.posted();
     machines.journal.in_effect(Position(1), 0);
     // The page b has nothing unacknowledged left, but its burst is not in effect.
-    machines.clients.tell_changed(Origin::Server, None, &changed(), &machines.journal);
+    machines.clients.tell_changed(None, &[(Origin::Server, &changed())], &machines.journal);
     let of: Vec<(Value, Value)> = machines
         .posted()
         .into_iter()

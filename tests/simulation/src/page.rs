@@ -161,8 +161,9 @@ impl Page {
                 Vec::new()
             }
             "changed" => {
-                let position = message["position"].as_u64().unwrap_or(0);
-                self.session.observe(position);
+                if message["more"] != true {
+                    self.session.observe(message["position"].as_u64().unwrap_or(0));
+                }
                 self.view.in_effect(n);
                 self.view.changed(message);
                 Vec::new()
