@@ -146,7 +146,11 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     world.server.mode = Fault::Nothing;
     world.run_until_quiescent();
     assert_eq!(world.server.requests.len(), before);
-    assert_eq!((world.disk.count("_items"), world.disk.count("_journal")), (2, 0), "both keep what they were");
+    assert_eq!(
+        (world.disk.count("_items"), world.disk.count("_journal")),
+        (2, 0),
+        "both keep what they were"
+    );
 }
 
 #[test]
