@@ -36,6 +36,8 @@ pub struct Browser {
     process: Pid,
     first: Tab,
     _chromedriver: Arc<Chromedriver>,
+    /// The profile of a browser that is not started again. It is deleted with the browser.
+    own_profile: Option<Profile>,
 }
 
 /// A running service worker.
@@ -47,6 +49,14 @@ pub struct Worker {
 }
 
 impl Browser {
+    /// Starts it on a profile of its own, with one blank tab.
+    pub async fn start_fresh() -> Result<Browser> {
+        let profile = Profile::fresh()?;
+        let mut browser = Browser::start(&profile).await?;
+        browser.own_profile = Some(profile);
+        Ok(browser)
+    }
+
     /// Starts it on this profile, with one blank tab.
     pub async fn start(profile: &Profile) -> Result<Browser> {
         Browser::start_with(profile, &[]).await
@@ -68,9 +78,14 @@ impl Browser {
         let driver = WebDriver::new(chromedriver.url(), wanted).await.context("Chromium does not start")?;
         let connected = Browser::connect(&driver).await;
         match connected {
-            Ok((devtools, process, first)) => {
-                Ok(Browser { driver: Some(driver), devtools, process, first, _chromedriver: chromedriver })
-            }
+            Ok((devtools, process, first)) => Ok(Browser {
+                driver: Some(driver),
+                devtools,
+                process,
+                first,
+                _chromedriver: chromedriver,
+                own_profile: None,
+            }),
             Err(error) => {
                 driver.quit().await?;
                 Err(error)

@@ -1,7 +1,10 @@
 //! Invalid input is named where the developer looks, and costs nothing else.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, eventually, open_client, open_client_for, start, start_for,
+    with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -20,11 +23,7 @@ async fn said(browser: &Browser, words: &[&str]) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, _browser, tab) = open_client(json!({})).await?;
     // An action, and what the message has to name. `good` goes before and after each, in the same burst.
     let item = |field: &str| {
         format!("{{type: 'files/addItem', payload: {{id: 'bad', deep: [0, {{field: {field}}}]}}}}")
@@ -91,11 +90,7 @@ async fn what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> {
 }
 
 async fn what_the_worker_cannot_take_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     let bad = [
         (json!({"type": "files/addItem", "payload": {"name": "no id"}}), ["missing_id", "files/addItem"]),
         (json!({"type": "files/addItem", "payload": {"id": null}}), ["missing_id", "files/addItem"]),
@@ -136,10 +131,7 @@ async fn what_the_worker_cannot_take_is_said_in_the_page_that_sent_it(client: Cl
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_another_version_or_of_none() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     // The page's own name is in the name of its channel.
     tab.before_scripts(
         "const Channel = BroadcastChannel;
@@ -193,10 +185,7 @@ async fn a_message_of_another_version_or_of_none() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     // Actions stay in the journal for as long as the page is there.
     let patient = json!({"debounceMs": 600_000, "maxWaitMs": 600_000});
     tab.open_client(&server, patient.clone()).await?;
@@ -244,11 +233,7 @@ async fn unreadable_records() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_html_answer_with_status_200() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, _browser, tab) = open_client(json!({})).await?;
     for (path, id) in [("/nightferry/push", "a"), ("/nightferry/", "b")] {
         server.fault(&[Fault::on(path).html()])?;
         tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": id}})]).await?;
@@ -267,10 +252,7 @@ async fn an_html_answer_with_status_200() -> Result<()> {
 }
 
 async fn calls_that_come_too_early_or_twice(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start_for(client).await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     let code = |call: &str| format!("try {{ await {call}; }} catch (error) {{ return error.code; }}");

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Profile, Server, Tab, root, testid};
+use nightferry_e2e::{Tab, root, start, testid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::support::base64_decode;
@@ -15,10 +15,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn this_source_tree_arrives_byte_for_byte() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
 
     let chosen = TempDir::new()?;

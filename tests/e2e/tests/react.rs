@@ -1,7 +1,7 @@
 //! `nightferry/react` in a real browser: the hook's values and renders, the flush on unmount, and the toasts.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, ReactPage, Server};
+use nightferry_e2e::{Browser, Fault, Profile, ReactPage, Server, start};
 use serde_json::{Value, json};
 
 fn add(id: u64) -> Value {
@@ -21,10 +21,8 @@ fn complaints(browser: &Browser) -> Vec<String> {
 /// Each part by itself, with the server up, down and up again.
 #[tokio::test(flavor = "multi_thread")]
 async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["readers", "late", "functions"]).await?;
     page.wait_until_seen("status", "value.syncStatus === 'idle' && !value.flaskConnected").await?;
     page.register(json!({"debounceMs": 20})).await?;
@@ -73,10 +71,8 @@ async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result
 /// `nextSyncIn` counts down where it is read, once a second and not more often.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_sync_is_counted_down_where_it_is_read() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.register(json!({})).await?;
     page.tab
         .wait_until("nf.getStatus().connection === 'online' && nf.getStatus().autoSync.nextSyncAt")
@@ -133,10 +129,8 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
 /// Dispatched changes are in IndexedDB once the component is gone, long before its debounce is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn unmounting_flushes() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     // Before there is anything to flush, nothing fails.
     page.show(&["functions"]).await?;
     page.show(&[]).await?;
@@ -156,10 +150,8 @@ async fn unmounting_flushes() -> Result<()> {
 /// Errors are logged to the console, and leave no rejection that nobody handles.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_report_what_was_refused() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["functions"]).await?;
     page.tab.wait_until("app.persistence").await?;
     let said = async |part: &str| {
@@ -202,10 +194,8 @@ const OVER: &str = "document.querySelector('[role=status] .nightferry-toast p')?
 /// A refused change, an action that nothing knows, and a server that went away.
 #[tokio::test(flavor = "multi_thread")]
 async fn toasts_tell_of_failures() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["toasts"]).await?;
     page.register(json!({"debounceMs": 20})).await?;
     page.tab.wait_until("nf.getStatus().connection === 'online'").await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Client, Profile, Server, eventually, with_each_client};
+use nightferry_e2e::{Browser, Client, Profile, Server, eventually, start_for, with_each_client};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -121,10 +121,7 @@ fn same(place: &str, there: &Items, model: &Items) -> Result<()> {
 
 async fn worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start_for(client).await?;
     // Quick to commit and to send, so that a stop meets every stage.
     tab.open_client(&server, json!({"debounceMs": 15, "maxWaitMs": 60})).await?;
     let bursts = bursts(&mut random, 1000, 40);
@@ -178,10 +175,7 @@ const HEAR_ACKS: &str = "
 /// Here nobody is left to send anything again: what is there afterwards was durable when it was acknowledged.
 async fn page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start_for(client).await?;
     tab.before_scripts(HEAR_ACKS).await?;
     let mut model = Items::new();
     for round in 0..5 {

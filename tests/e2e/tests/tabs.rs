@@ -1,7 +1,9 @@
 //! Several tabs of one origin: one worker, one truth.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eventually, open_client_for, with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -110,11 +112,7 @@ async fn two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
 }
 
 async fn a_hidden_tab_goes_on(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     server.fault(&[Fault::on("/nightferry/push").times(2).status(503)])?;
     browser.new_tab().await?;
     tab.wait_until("document.visibilityState === 'hidden'").await?;
@@ -147,11 +145,7 @@ async fn a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
 }
 
 async fn a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, _browser, tab) = open_client_for(client, json!({})).await?;
     tab.eval::<()>(
         "for (let i = 0; i < 200; i += 1) nf.dispatch({type: 'files/addItem', payload: {id: i, text: 'x'.repeat(100)}});
          location.href = '/__test__/blank';",
