@@ -79,6 +79,24 @@ impl Class {
     }
 }
 
+/// The answer to a request, or none in its time.
+#[derive(Debug)]
+pub enum Reception {
+    Some(Result<Response, NetworkError>),
+    /// Nothing, in the request's time.
+    None,
+}
+
+impl Reception {
+    /// Returns the body of a good answer to a request for `path`.
+    pub fn body(&self, path: &str) -> Result<String, Failure> {
+        match self {
+            Reception::Some(answer) => classify(answer.clone(), path),
+            Reception::None => Err(Failure::timed_out(0, 0)),
+        }
+    }
+}
+
 /// How a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -114,8 +132,8 @@ impl Failure {
     }
 }
 
-/// The body of a good answer to a request for `path`.
-pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String, Failure> {
+/// Returns the body of a good answer to a request for `path`.
+fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String, Failure> {
     let response = answer.map_err(|error| {
         let message = format!(
             "The server cannot be reached ({}). Changes are kept on this device and are sent when it is back.",
