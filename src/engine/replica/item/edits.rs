@@ -139,14 +139,7 @@ impl Item {
     fn update(&mut self, update: &Update, editor: Editor) -> Effect {
         let Some(local) = self.local.clone() else { return self.update_absent(update, editor) };
         let merged = update.over(&local);
-        let is_servers = |path: &String| {
-            let theirs = self.base.as_deref().and_then(|base| part(base, path));
-            json::same(part(&local, path), theirs)
-        };
-        // Of what the page had not seen: another tab's value gives way to the later one, the server's does not.
-        let overwrites_server =
-            self.conflict.is_none() && self.version.is_some() && merged.conflicts.iter().any(is_servers);
-        if !overwrites_server {
+        if !self.overwrites_server(&merged.conflicts) {
             self.set_local(merged.value, editor);
             self.merge_remote(editor.position);
             return Effect::Changed;
@@ -160,6 +153,16 @@ impl Item {
         self.set_local(merged.value, editor);
         self.come_in(remote, editor.strategy, editor.position);
         Effect::Changed
+    }
+
+    /// Whether a change that is in conflict with the present value at these paths writes over something of the server's. What this
+    /// device wrote itself gives way to the later change.
+    fn overwrites_server(&self, conflicts: &[String]) -> bool {
+        let is_servers = |path: &String| {
+            let sides = [&self.local, &self.base].map(|side| part(side.as_deref()?, path));
+            json::same(sides[0], sides[1])
+        };
+        self.conflict.is_none() && self.version.is_some() && conflicts.iter().any(is_servers)
     }
 
     fn update_absent(&mut self, update: &Update, editor: Editor) -> Effect {
@@ -247,17 +250,19 @@ impl Item {
         }
         let wanted = given.or(refusal.value);
         let merged = rebase(refusal.base.as_deref(), wanted.as_deref(), self.local.as_deref());
-        let clean = merged.is_clean();
-        if !clean && self.conflict.is_none() {
+        if self.overwrites_server(&merged.conflicts) {
             // The other side is what the server has, seen from what the refused change was made on.
             let remote = self.server_side();
             self.base = refusal.base;
             let row = ConflictRow { made_by: editor.position, strategy: editor.strategy, forced: false };
             self.conflict = Some(Conflict { remote, row });
         }
+        let clean = merged.is_clean();
         self.set_local(merged.value, editor);
-        if clean {
-            self.merge_remote(editor.position);
+        match &mut self.conflict {
+            // What it takes the place of was a part of the conflict: someone is to look at it again.
+            Some(conflict) if !clean => conflict.row.made_by = editor.position,
+            _ => self.merge_remote(editor.position),
         }
         Effect::Changed
     }

@@ -288,3 +288,14 @@ fn what_a_pull_says_again_is_no_news_to_an_item_that_may_have_arrived() {
     pull(&mut item, 5, Some(r#"{"a":0}"#), 4);
     assert!(!item.is_in_conflict() && item.is_open());
 }
+
+#[test]
+fn a_tab_that_edits_what_another_has_just_deleted_keeps_it_though_the_server_never_had_it() {
+    let mut item = Item::default();
+    edit_by("a", &mut item, Edit::Put(json(r#"{"n":1}"#)), 0, 1);
+    edit_by("a", &mut item, Edit::Delete, 1, 2);
+    assert!(item.needs_row());
+    let mut item = Item::load(None, Some(item.row(false, false)));
+    edit_by("b", &mut item, update(r#"{"m":2}"#, "{}"), 1, 3);
+    assert_eq!(local(&item), r#"{"n":1,"m":2}"#);
+}

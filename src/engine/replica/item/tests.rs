@@ -538,6 +538,21 @@ fn a_retry_of_what_was_changed_since_is_a_conflict() {
 }
 
 #[test]
+fn b7_a_retry_takes_the_place_of_a_later_edit_of_this_device_without_a_conflict() {
+    let mut item = Item::default();
+    update(&mut item, r#"{"b":1}"#, Some(r#"{"b":1,"d":1}"#.into()), 2);
+    let sent = item.local().cloned();
+    apply_answer(&mut item, &rejected(sent, 2, 6, None), 3);
+    assert_eq!(local(&item), None);
+    let upsert = Some(r#"{"b":2,"d":1}"#.into());
+    let edit = Edit::Update(Update { fields: r#"{"b":2}"#.into(), upsert, ..Update::default() });
+    item.edit(&edit, Editor { seen: Position(3), ..editor(&"page".into(), 4) });
+    retry(&mut item, 3, None, 5);
+    assert_eq!(local(&item), Some(r#"{"b":1,"d":1}"#));
+    assert!(!item.is_in_conflict() && item.is_open());
+}
+
+#[test]
 fn a_retry_can_bring_another_value() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);

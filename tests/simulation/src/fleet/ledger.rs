@@ -59,6 +59,8 @@ pub struct Operation {
     pub seen: BTreeMap<String, u64>,
     /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
     replaces: BTreeSet<u64>,
+    /// What it replaces if another change of its burst has ended the conflict that keeps it apart.
+    may_replace: BTreeSet<u64>,
     /// It makes or takes away the whole item, whatever the item is.
     is_whole: bool,
     /// It does not say what its page showed, so it is made on what the worker has.
@@ -99,6 +101,7 @@ impl Operation {
             writes,
             seen,
             replaces,
+            may_replace: BTreeSet::new(),
             is_whole,
             is_on_workers: false,
             page: String::new(),
@@ -118,6 +121,15 @@ impl Operation {
             && self.page != deletion.page
             && self.durable > deletion.durable
     }
+}
+
+/// What a device knows of a leaf that another one wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learnt {
+    Nothing,
+    /// It is on the other side of a conflict.
+    Apart,
+    Merged,
 }
 
 #[derive(Debug, Default)]
@@ -157,14 +169,14 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says which
-    /// leaves the device was told of.
+    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says
+    /// what the device knows of a leaf.
     pub fn observe(
         &mut self,
         device: usize,
         bursts: &[Burst],
         effects: &[(Key, Option<Value>)],
-        has_learnt: impl Fn(u64) -> bool,
+        has_learnt: impl Fn(&Key, u64) -> Learnt,
     ) {
         let looked_at = self.looked_at.entry(device).or_default();
         let new = &bursts[*looked_at..];
@@ -187,23 +199,27 @@ impl Ledger {
 
     /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
     /// device was told.
-    fn becomes_durable(&mut self, place: usize, has_learnt: impl Fn(u64) -> bool) {
+    fn becomes_durable(&mut self, place: usize, has_learnt: impl Fn(&Key, u64) -> Learnt) {
         let Operation { device, key, writes, is_whole, is_on_workers, .. } = self.operations[place].clone();
         let others = self.operations.iter().enumerate().filter(|(other, operation)| {
             *other != place && operation.key == key && operation.durable.is_some()
         });
-        let mut replaced = Vec::new();
+        let (mut replaced, mut apart) = (Vec::new(), Vec::new());
         for (_, other) in others {
             for (path, leaf) in &other.writes {
                 let Some(leaf) = leaf.filter(|_| is_whole || writes.contains_key(path)) else { continue };
-                if other.device == device || (is_on_workers && has_learnt(leaf)) {
+                let learnt = if is_on_workers { has_learnt(&key, leaf) } else { Learnt::Nothing };
+                if other.device == device || learnt == Learnt::Merged {
                     replaced.push((path.clone(), leaf));
+                } else if learnt == Learnt::Apart {
+                    apart.push(leaf);
                 }
             }
         }
         let operation = &mut self.operations[place];
         self.durable += 1;
         operation.durable = Some(self.durable);
+        operation.may_replace.extend(apart);
         for (path, leaf) in replaced {
             operation.writes.entry(path).or_insert(None);
             operation.replaces.insert(leaf);
@@ -289,15 +305,14 @@ impl Ledger {
         }
     }
 
-    /// Returns true if another page of the same device, which still showed it, has put the leaf again. The later one wins.
+    /// Returns true if another page of the same device, which still showed it, has put the leaf again or edited the item. The
+    /// later one wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
-        let Operation { device, key, durable, .. } = &self.operations[place];
-        self.operations.iter().any(|later| {
-            later.device == *device
-                && later.key == *key
-                && later.durable > *durable
-                && later.writes.get(path) == Some(&Some(leaf))
-        })
+        let operation = &self.operations[place];
+        let of_item = self.operations.iter().filter(|later| later.key == operation.key);
+        of_item
+            .filter(|later| later.device == operation.device && later.durable > operation.durable)
+            .any(|later| later.revives(operation) || later.writes.get(path) == Some(&Some(leaf)))
     }
 
     /// Returns true if the server had what the operation made of this path.
@@ -389,13 +404,13 @@ impl<'a> Check<'a> {
             }
             let made = later.writes.get(path).copied().flatten();
             let succeeds = match leaf {
-                Some(leaf) => later.replaces.contains(&leaf),
-                // Someone gave the path a leaf who saw none there, and it is not the one that was removed; or another tab
-                // did so later.
+                Some(leaf) => later.replaces.contains(&leaf) || later.may_replace.contains(&leaf),
+                // Someone gave the path a leaf who saw none there, or does not say what was there, and it is not the one that
+                // was removed; or another tab did so later.
                 None => {
                     let is_later_tab = later.device == operation.device && later.durable > operation.durable;
                     made.is_some_and(|made| !operation.replaces.contains(&made))
-                        && (is_later_tab || !later.seen.contains_key(path))
+                        && (is_later_tab || later.is_on_workers || !later.seen.contains_key(path))
                 }
             };
             succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
@@ -444,12 +459,12 @@ mod tests {
             self.ledger.dispatched((device, "page", n), vec![operation]);
             let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
             self.bursts[device].push(burst);
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| Learnt::Nothing);
         }
 
         fn brings(&mut self, device: usize, value: Option<Value>) {
             self.effects.push((key(), value));
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_| false);
+            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| Learnt::Nothing);
         }
 
         /// Returns the violation, given the server's value and the texts that devices keep.

@@ -2,9 +2,10 @@
 //! connect and send what they have, and everything is compared.
 
 use super::Fleet;
-use super::ledger::Ledger;
+use super::ledger::{self, Learnt, Ledger};
 use super::profile::PROFILES;
 use crate::Rng;
+use crate::actions::Key;
 use crate::fault_rates::FaultRates;
 use crate::kinds::{Kind, Tally};
 use crate::page::Page;
@@ -131,8 +132,16 @@ impl FleetScenario {
     pub(super) fn observe(&mut self, device: usize) {
         let Fleet { devices, server, .. } = &self.fleet;
         let world = &devices[device];
-        self.ledger
-            .observe(device, &world.model.bursts, &server.effects, |leaf| world.known.contains_key(&leaf));
+        let has_learnt = |(slice, id): &Key, leaf: u64| {
+            let is_apart =
+                |row: Value| ledger::leaves(&row["remote"]["value"]).values().any(|of| *of == leaf);
+            match world.known.contains_key(&leaf) {
+                true if world.disk.conflict(slice, id).is_some_and(is_apart) => Learnt::Apart,
+                true => Learnt::Merged,
+                false => Learnt::Nothing,
+            }
+        };
+        self.ledger.observe(device, &world.model.bursts, &server.effects, has_learnt);
     }
 
     pub(super) fn run_for(&mut self, ms: u64) {
@@ -237,7 +246,8 @@ impl FleetScenario {
             }
             Act::Forget => {
                 let Some(backup) = &self.backup else { return };
-                let through = backup.history.last;
+                // The newest version is kept: a device that has pulled since may be there.
+                let through = backup.history.last.min(server.history.last.saturating_sub(1));
                 if server.history.knows(through) {
                     server.forget_through(through);
                     server.tally.record(Kind::HorizonPassed);
@@ -310,7 +320,12 @@ impl FleetScenario {
         let listed = self.fleet.devices[device].pages[page].refused.clone();
         let of_item =
             |other: &&Value| other["slice"] == refused["slice"] && other["itemId"] == refused["itemId"];
-        let values: Vec<&Value> = listed.iter().filter(of_item).map(|other| &other["value"]).collect();
+        let mut values: Vec<&Value> = listed.iter().filter(of_item).map(|other| &other["value"]).collect();
+        // What is tried again takes the place of what this device has made of the item since.
+        let views: Vec<_> = self.fleet.devices[device].pages.iter().map(|page| page.view.view()).collect();
+        if kind == "@retryRejected" {
+            values.extend(views.iter().filter_map(|view| view.get(&key)));
+        }
         self.ledger.decided(&key, &values);
         self.fleet.devices[device].tally.record(Kind::RefusalDecided);
         let action = json!({"type": kind, "id": refused["id"]});
