@@ -24,7 +24,7 @@ export type SliceConfig = {
   refused?: RefusedPolicy,
 };
 
-/** What becomes of the paths that both sides of an item changed. */
+/** The rule for the paths that both sides of an item changed. */
 export type ConflictStrategy = "merge" | "local" | "remote" | "newest" | "manual";
 
 /** The rule for a change that the server refuses. Either way it is kept in the list of refused changes. */

@@ -277,7 +277,7 @@ impl Item {
         self.reopen_unknown(position)
     }
 
-    /// What differs has an unanswered edit, whatever was answered. Whether it differs.
+    /// Gives an item that differs from the server's side an unanswered edit. Returns true if it differs.
     fn reopen_unknown(&mut self, position: Position) -> bool {
         let differs = self.conflict.is_none() && self.is_unknown_to_server();
         if differs {

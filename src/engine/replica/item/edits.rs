@@ -155,7 +155,7 @@ impl Item {
         Effect::Changed
     }
 
-    /// Whether a change that is in conflict with the present value at these paths writes over something of the server's. What this
+    /// Returns true if a change that is in conflict at these paths writes over something of the server's. A value that this
     /// device wrote itself gives way to the later change.
     fn overwrites_server(&self, conflicts: &[String]) -> bool {
         let is_servers = |path: &String| {
@@ -260,7 +260,7 @@ impl Item {
         let clean = merged.is_clean();
         self.set_local(merged.value, editor);
         match &mut self.conflict {
-            // What it takes the place of was a part of the conflict: someone is to look at it again.
+            // The edit replaces a part of the conflict: someone is to look at it again.
             Some(conflict) if !clean => conflict.row.made_by = editor.position,
             _ => self.merge_remote(editor.position),
         }

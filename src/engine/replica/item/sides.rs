@@ -38,7 +38,7 @@ impl Item {
         let before = self.local.clone();
         self.position = incoming.position;
         if remote.version <= self.version {
-            // What is known already is no news. What a withdrawn operation may have brought had not arrived by then, and
+            // A version that is known already is no news. The value of a withdrawn operation had not arrived by then, and
             // may arrive still.
             return Effect::Nothing;
         }
