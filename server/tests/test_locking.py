@@ -254,7 +254,7 @@ def test_f77_a_lock_is_waited_for_in_vain_for_so_long_only(
 def test_f77_a_transaction_that_nobody_goes_on_with_loses_its_lock(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "IDLE_TIMEOUT_MS", 100)
+    monkeypatch.setattr(store, "IDLE_TIMEOUT_MS", 1_000)
     app = make_app()
     device = Device(app)
     device.push(put("a", 1))

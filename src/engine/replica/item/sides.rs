@@ -134,7 +134,8 @@ impl Item {
     }
 
     fn applied(&mut self, answer: &AnswerRow, changed: Option<Remote>, incoming: Incoming) {
-        if self.version > answer.version {
+        // Without a version, the server has no row at all: the tombstone may have been forgotten.
+        if answer.version.is_some() && answer.version < self.version {
             return;
         }
         let Incoming { position, strategy, .. } = incoming;

@@ -562,6 +562,15 @@ fn a_retry_can_bring_another_value() {
 }
 
 #[test]
+fn a_deletion_of_what_the_server_has_forgotten_is_done() {
+    let mut item = at_rest(xy(0, 0));
+    item.edit(&Edit::Delete, editor(&"page".into(), 2));
+    let forgotten = AnswerRow { deleted: true, ..answer(AnswerStatus::Conflict, None, 2) };
+    apply_answer(&mut item, &forgotten, 3);
+    assert!(!item.is_open() && item.version().is_none(), "{item:?}");
+}
+
+#[test]
 fn the_newest_ten_refusals_are_kept() {
     let mut item = at_rest(xy(0, 0));
     for n in 1..=12 {
