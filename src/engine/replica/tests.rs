@@ -9,7 +9,7 @@ use crate::store::{
     AnswerRow, AnswerStatus, Answers, JOURNAL, MemoryStore, Operation, Policies, RecordHead, RecordRow, Side,
     Write,
 };
-use crate::units::{BurstNo, Version};
+use crate::units::{BurstNo, Millis, Version};
 
 struct Device {
     replica: Replica,
