@@ -11,7 +11,7 @@
 //! 3. Call [`engine::Engine::poll`] and perform each [`engine::Output`], until it answers [`engine::Output::Wait`] with
 //!    the next deadline and its reason. Come back by then with [`engine::Input::Timeout`], or earlier with what happened.
 //!
-//! What an output performs is reported by a later input; the order of outputs is the order to start them in. State that
+//! The result of an output is reported by a later input; the order of outputs is the order to start them in. State that
 //! decides anything after a restart is in the store, so the loop may be killed at any point and begun again.
 //!
 //! # Layers

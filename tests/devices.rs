@@ -105,7 +105,7 @@ fn f27_a_conflict_is_settled_on_every_device_once_it_is_resolved() {
 }
 
 #[test]
-fn c3_a_setting_of_two_devices_is_merged_against_the_defaults_that_both_showed() {
+fn a_setting_of_two_devices_is_merged_against_the_defaults_that_both_showed() {
     let mut fleet = Fleet::with(4, 2, SLICES);
     let full = |dark: bool, size: u8| json!({"id": "t", "dark": dark, "size": size});
     let set = |fleet: &mut Fleet, device: usize, fields: Value, was: Value, full: Value| {
@@ -149,7 +149,7 @@ fn f11_a_server_that_was_wiped_is_filled_again_by_the_devices() {
 }
 
 #[test]
-fn b8_a_server_that_was_restored_gets_back_what_it_lost_and_new_edits_go_on() {
+fn a_server_that_was_restored_gets_back_what_it_lost_and_new_edits_go_on() {
     for interrupted in [false, true] {
         let mut fleet = two_with_a(7);
         let backup = fleet.server.back_up();
@@ -199,7 +199,7 @@ fn f03_a_device_that_was_away_beyond_the_horizon_forgets_what_was_deleted() {
 }
 
 #[test]
-fn b1_an_answer_that_was_lost_undoes_nothing_that_another_device_did_since() {
+fn an_answer_that_was_lost_undoes_nothing_that_another_device_did_since() {
     use nightferry_sim::server::Fault;
     let mut fleet = two_with_a(9);
     fleet.server.faults.push_back(Fault::AnswerLost);
@@ -217,7 +217,7 @@ fn b1_an_answer_that_was_lost_undoes_nothing_that_another_device_did_since() {
     all_have(&fleet, "a", &Some(json!({"id": "a", "x": 0, "y": 0})));
 }
 
-/// What the device's page shows of the item `a`.
+/// Returns the item `a` as the device's page shows it.
 fn shown(fleet: &Fleet, device: usize) -> Option<Value> {
     fleet.devices[device].pages[0].view.view().get(&("files".into(), "a".into())).cloned()
 }

@@ -1,6 +1,7 @@
 //! P1, P2, P3: the worker dies at every boundary, and what was acknowledged is there after, once, in order.
 
 use nightferry_sim::World;
+use nightferry_sim::fleet::Fleet;
 use nightferry_sim::server::Fault;
 use serde_json::json;
 
@@ -132,5 +133,57 @@ fn marks_go_forward_with_several_transactions_open() {
         }
         world.run_until_quiescent();
         world.check_converged();
+    }
+}
+
+/// Two devices edit the same items while the second one is offline, and later the server is wiped. The second one pulls pages,
+/// merges, finds a conflict and rebuilds.
+fn pulling(seed: u64, kill_at: Option<usize>) -> Fleet {
+    let mut fleet = Fleet::with(seed, 2, r#"{"files":{"debounceMs":0}}"#);
+    let edit = |fleet: &mut Fleet, device: usize, kind: &str, payload| {
+        fleet.on(device, |world| world.dispatch(0, kind, payload));
+    };
+    fleet.devices[1].kill_at = kill_at;
+    for id in ["merged", "disputed", "gone"] {
+        edit(&mut fleet, 0, "files/addItem", json!({"id": id, "x": 0, "y": 0}));
+    }
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    fleet.cut_off(1, true);
+    for (device, field) in [(0, "x"), (1, "y")] {
+        edit(&mut fleet, device, "files/updateItem", json!({"id": "merged", field: 1}));
+        edit(&mut fleet, device, "files/updateItem", json!({"id": "disputed", "x": device + 1}));
+    }
+    edit(&mut fleet, 0, "files/removeItem", json!("gone"));
+    fleet.run_for(3_000);
+    fleet.cut_off(1, false);
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    // Neither side gives way, and the conflict is there to be decided on.
+    for (device, world) in fleet.devices.iter().enumerate() {
+        assert_eq!(world.disk.item("files", "disputed").expect("an item")["x"], device + 1);
+        assert_eq!(world.status().conflicts, device as u64);
+    }
+    fleet.server.wipe();
+    fleet.run_for(60_000);
+    fleet.sync_all();
+    fleet
+}
+
+#[test]
+fn killed_at_every_boundary_while_pages_are_pulled_and_a_history_is_rebuilt() {
+    let undisturbed = pulling(1, None).devices[1].boundary;
+    assert!(undisturbed > 100);
+    for kill_at in (1..=undisturbed).map(Some).chain([None]) {
+        println!("killed at boundary {kill_at:?}");
+        let fleet = pulling(1, kill_at);
+        let merged = Some(json!({"id": "merged", "x": 1, "y": 1}));
+        assert_eq!(fleet.server.value("files", "merged"), merged);
+        assert_eq!(fleet.server.value("files", "gone"), None);
+        for world in &fleet.devices {
+            assert_eq!(world.disk.item("files", "merged"), merged);
+            assert_eq!(world.disk.item("files", "gone"), None);
+            assert!(world.disk.pushing().is_empty() && world.disk.meta("rebuild").is_none());
+        }
     }
 }

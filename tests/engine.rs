@@ -70,7 +70,7 @@ fn f36_each_item_has_its_own_timer_and_max_wait_bounds_it() {
     world.check_converged();
 }
 
-/// s01: a thousand edits of one item within a second are one stored write.
+/// A thousand edits of one item within a second are one stored write.
 #[test]
 fn thousand_edits_within_a_second_are_one_write() {
     let mut world = World::with(2, FILES);
@@ -399,7 +399,7 @@ fn an_update_with_the_whole_item_makes_the_one_that_is_not_there() {
     assert_eq!(world.server.value("files", "b"), world.disk.item("files", "b"));
 }
 
-/// Where the database was evicted, what is not in the new one was not deleted: the page has to know before it reads.
+/// After an eviction, items that the new database lacks were not deleted. The page has to know that before it reads.
 #[test]
 fn a_page_of_another_database_reads_nothing_before_it_is_registered() {
     let mut world = World::with(1, FILES);

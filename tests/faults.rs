@@ -1,4 +1,4 @@
-//! What goes wrong at the server, in the database and in messages, and what must hold all the same.
+//! Faults of the server, of the database and in messages, and the rules that hold all the same.
 
 use nightferry::engine::Reason;
 use nightferry::units::{Millis, Tick};
@@ -136,7 +136,7 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     assert_eq!(world.server.value("files", "a"), None);
     world.check_converged();
 
-    // What the server never heard of is not told to it at all.
+    // The deletion of an item that the server never had is not sent.
     world.server.mode = Fault::Refused;
     world.run_for(10);
     let before = world.server.requests.len();
@@ -148,7 +148,11 @@ fn f04_a_failed_put_then_a_delete_stays_deleted() {
     assert_eq!(world.server.requests.len(), before);
     assert_eq!((world.disk.open_rows().len(), world.disk.count("_journal")), (0, 0));
     let row = world.disk.item_row("files", "b").unwrap();
-    assert_eq!(row.get("version"), None, "the server never knew b; its last value stays for pages that show it");
+    assert_eq!(
+        row.get("version"),
+        None,
+        "the server never knew b; its last value stays for pages that show it"
+    );
 }
 
 #[test]
@@ -356,7 +360,7 @@ fn a_hook_of_the_server_changes_a_value_and_every_page_hears() {
     world.run_until_quiescent();
     assert_eq!(world.disk.item("files", "a").unwrap()["x"], "by the server");
     assert_eq!(world.pages[0].last("changed")["origin"], "server");
-    // What a hook makes of a change is merged with an edit behind it; refused, that goes back to the server's value.
+    // A hook's value is merged with an edit behind it. When that edit is refused, the item goes back to the server's value.
     world.server.hooks.clear();
     world.server.stamped.insert("a".into());
     world.server.faults.push_back(Fault::AnswerLost);
@@ -576,7 +580,7 @@ fn an_unreadable_last_record_does_not_stop_the_page_that_sent_it() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_untouched() {
+fn a_newer_format_starts_no_engine_and_is_left_untouched() {
     let mut world = world_with_a(21);
     world.kill();
     world.disk.store.apply(&[nightferry::store::Write::meta("schema", "99")]).unwrap();

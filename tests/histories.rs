@@ -23,12 +23,12 @@ fn until_pushes(world: &mut World, count: usize) {
 }
 
 #[test]
-fn a4_answers_whose_record_is_refused_do_not_lose_the_edit_behind_the_push() {
+fn answers_whose_record_cannot_be_written_do_not_lose_the_edit_behind_the_push() {
     let mut world = world_with_a(1);
     edit(&mut world, 1);
     until_pushes(&mut world, 2);
     edit(&mut world, 2);
-    // The record of the answers is refused for a while; then the worker dies.
+    // The record of the answers cannot be written for a while; then the worker dies.
     world.disk.refuse = Some("_journal");
     world.run_for(5_000);
     world.disk.refuse = None;
@@ -39,7 +39,7 @@ fn a4_answers_whose_record_is_refused_do_not_lose_the_edit_behind_the_push() {
 }
 
 #[test]
-fn a6_a_device_that_restarts_with_everything_answered_is_no_fork() {
+fn a_device_that_restarts_with_everything_answered_is_no_fork() {
     let mut world = world_with_a(2);
     let client = world.disk.meta("client");
     for x in 1..4 {
@@ -53,7 +53,7 @@ fn a6_a_device_that_restarts_with_everything_answered_is_no_fork() {
 }
 
 #[test]
-fn b7_a_retry_after_a_restart_sends_what_was_refused() {
+fn a_retry_after_a_restart_sends_what_was_refused() {
     let mut world = world_with_a(3);
     world.server.refused.insert("a".into());
     edit(&mut world, 1);

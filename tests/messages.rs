@@ -38,7 +38,7 @@ fn sorted(value: Value) -> Value {
     }
 }
 
-/// What a worker tells of its metrics after a change was kept and sent.
+/// Returns a worker's metrics after a change was kept and sent.
 fn metrics() -> Value {
     let mut world = World::with(1, r#"{"files":{}}"#);
     world.dispatch(0, "files/addItem", json!({"id": "a"}));

@@ -160,7 +160,7 @@ fn replay_a_life_that_is_killed_anywhere_comes_to_what_its_log_says() {
         undisturbed.check_converged();
         for boundary in 1..=undisturbed.boundary {
             println!("seed {seed}, killed at boundary {boundary}");
-            // What one page says may overtake what another said: the order is that of the log, which the model has.
+            // One page's message may overtake another's: the order is that of the log, which the model has.
             life(seed, Some(boundary)).check_converged();
         }
     }

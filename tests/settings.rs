@@ -1,4 +1,4 @@
-//! What can be set, and what a switch does to changes that are on their way.
+//! Settings, and the effect of a switch on changes that are on their way.
 
 use nightferry::bridge::status::Connection;
 use nightferry_sim::World;
@@ -110,7 +110,7 @@ fn what_did_nothing_does_nothing_again_once_the_item_is_there_and_its_row_is_gon
     assert_eq!(world.disk.item("files", "a"), Some(expected));
 }
 
-/// What was taken out of a push is not in it after a restart either: the answer that it had is of what it was then.
+/// An operation that was taken out of a push is not in it after a restart either. Its answer is about the value of then.
 #[test]
 fn f38_what_was_taken_out_of_a_push_and_edited_is_not_part_of_it_after_a_restart() {
     let mut world = World::with(7, r#"{"files":{},"notes":{}}"#);
@@ -193,7 +193,7 @@ fn f18_a_set_of_a_page_that_has_not_read_is_the_new_whole() {
 
 /// C5: what a set deletes does not depend on what this worker has seen: a replay deletes the same.
 #[test]
-fn c5_a_set_deletes_the_same_after_a_restart() {
+fn a_set_deletes_the_same_after_a_restart() {
     let mut world =
         World::with(4, r#"{"local":{"syncToFlask":false},"slow":{"debounceMs":600000,"maxWaitMs":600000}}"#);
     world.dispatch(0, "local/addItems", json!([{"id": "a"}, {"id": "z"}]));
@@ -292,7 +292,7 @@ fn a_setting_holds_from_the_moment_it_is_set_for_what_waits_too() {
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
     world.run_for(300);
     assert!(world.disk.item("files", "b").is_some());
-    // A bad value is refused by name and changes nothing.
+    // An invalid value is named and changes nothing.
     assert_eq!(configure(&mut world, Some("files"), json!({"debounceMs": -1})), "failed");
     assert!(world.pages[0].last("failed")["message"].as_str().unwrap().contains("slices.files.debounceMs"));
     assert_eq!(configure(&mut world, Some("nope"), json!({})), "failed");
@@ -460,7 +460,7 @@ fn f45_the_browser_is_asked_to_wake_the_worker_when_nobody_else_will() {
 
 /// Every option is switched while a burst runs, and the worker dies now and then.
 #[test]
-fn show3_switching_every_option_while_a_burst_runs_loses_nothing() {
+fn switching_every_option_while_a_burst_runs_loses_nothing() {
     for seed in 0..60 {
         let mut world = World::with(seed, FILES);
         world.kills = if seed % 2 == 0 { 10 } else { 0 };

@@ -1,4 +1,4 @@
-//! What the device sends to a server that fails, over minutes and hours, and how soon all is there once it is well.
+//! The requests of a device to a server that fails, over minutes and hours, and the time until all is there once it is well.
 
 use nightferry_sim::World;
 use nightferry_sim::server::Fault;
@@ -58,7 +58,7 @@ fn no_check_shortens_the_wait_of_a_server_that_calls_every_name_forked() {
 }
 
 #[test]
-fn a_server_that_refuses_everything_is_asked_seldom_and_little() {
+fn a_server_that_declines_everything_is_asked_seldom_and_little() {
     for status in [400, 413] {
         let mut world = failing(1, Fault::Status(status), 300);
         let count = Count::from(&world);

@@ -36,7 +36,10 @@ fn a_push_is_written_as_in_its_golden() {
     let sender =
         Sender { client: text("client"), principal: text("principal"), device: message["device"].as_str() };
     let n = PushNo(message["n"].as_u64().unwrap());
-    let written = push_request(sender, n, text("tag"), message["answered"].as_u64().map(Version), &operations, |_| None);
+    let written =
+        push_request(sender, n, text("tag"), message["answered"].as_u64().map(Version), &operations, |_| {
+            None
+        });
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), message);
     let size: usize = operations.iter().map(mutation_bytes).sum();
     assert!(size + 300 >= written.len(), "{} bytes are guessed to be {size}", written.len());

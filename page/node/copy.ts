@@ -9,7 +9,7 @@ const USAGE = `Usage: nightferry copy FOLDER
 Copies the files that browsers load into FOLDER, such as public/nightferry:
 the worker (sw.js, sw.wasm), and the page's modules for pages without a bundler.`;
 
-/** What the page loads, and what the worker is. */
+/** The files that the page loads, and those of the worker. */
 const FILES = ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js", "conflicts.js"];
 
 /** Something that the caller can put right. */

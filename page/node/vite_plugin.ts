@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface NightferryPluginOptions {
-  /** Where Flask runs in development. Default `http://127.0.0.1:5000`. */
+  /** The address of Flask in development. Default `http://127.0.0.1:5000`. */
   api?: string;
   /** The path of the worker's files and of the API, as the browser sees it. Default `/nightferry`. */
   base?: string;
@@ -48,7 +48,7 @@ interface Response {
 
 type Next = (error?: unknown) => void;
 
-/** What the proxy's `error` event is told to answer to: a request's answer, or a WebSocket. */
+/** The second argument of the proxy's `error` event: a request's response, or a WebSocket. */
 interface Failed {
   headersSent?: boolean;
   writeHead?(status: number, headers: Record<string, string>): unknown;
@@ -66,7 +66,7 @@ const WORKER_FILES: Record<string, string> = {
 
 const API = ["push", "pull", "health", "live"];
 
-/** What the package's modules import from the app. */
+/** The packages that the package's modules import from the app. */
 const PEERS = ["react", "react-dom", "redux", "@reduxjs/toolkit"];
 
 /** Of these, what Vite must bundle for development, because it is CommonJS. */
@@ -143,7 +143,7 @@ function proxyTo(api: string) {
   };
 }
 
-/** Where in the build the worker's files stand, so that they are served under `base`. */
+/** The folder of the worker's files in the build, so that they are served under `base`. */
 function folder(base: string, viteBase: string): string {
   return base.startsWith(viteBase) ? base.slice(viteBase.length) : base.slice(1);
 }

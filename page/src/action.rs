@@ -1,5 +1,5 @@
 //! Converts an action to JSON text. It is checked at the dispatch, so that the error reaches the caller. The worker and the
-//! server refuse the same actions.
+//! server agree on them.
 
 use crate::error::Error;
 use crate::validate::validate;
@@ -75,7 +75,7 @@ impl serde_json::ser::Formatter for Numbers {
         match number {
             0.0 => writer.write_all(b"0"),
             _ if number.abs() < 1e-6 => write!(writer, "{number:e}"),
-            // Numbers so large that JavaScript writes an exponent are refused.
+            // Numbers so large that JavaScript writes an exponent are invalid.
             _ => write!(writer, "{number}"),
         }
     }
@@ -186,8 +186,8 @@ pub fn read<A: Serialize + ?Sized>(action: &A) -> Result<Dispatched, Error> {
             ));
         }
         // `validate` does not see two cases: a flattened field that duplicates another, and a value that is JSON text.
-        if let (false, Err(refusal)) = (item.is_empty(), check(item)) {
-            return bad(format!("The action \"{kind}\" was not kept: {refusal}."));
+        if let (false, Err(invalid)) = (item.is_empty(), check(item)) {
+            return bad(format!("The action \"{kind}\" was not kept: {invalid}."));
         }
     }
     // Other fields of the app's action are left out. The worker would read an `id` beside the payload as the item's.
@@ -254,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn invalid_actions_are_refused_with_the_path() {
-        let refused = |action: &dyn Fn() -> Result<String, Error>| action().unwrap_err().message;
+    fn invalid_actions_are_named_with_the_path() {
+        let problem_of = |action: &dyn Fn() -> Result<String, Error>| action().unwrap_err().message;
         for action in
             [json!(null), json!([1]), json!({"payload": 1}), json!({"type": 7}), json!({"type": ""})]
         {
-            assert!(refused(&|| text(&action)).contains("a `type` that is a string"), "{action}");
+            assert!(problem_of(&|| text(&action)).contains("a `type` that is a string"), "{action}");
         }
-        let message = refused(&|| text(&Action::new("notes/addItem", [1.0, f64::NAN])));
+        let message = problem_of(&|| text(&Action::new("notes/addItem", [1.0, f64::NAN])));
         assert!(message.contains("payload[1] is NaN"), "{message}");
     }
 
@@ -307,9 +307,9 @@ mod tests {
         }
     }
 
-    /// The worker refuses these values, too, but then the dispatch has succeeded already.
+    /// The worker finds these values invalid, too, but then the dispatch has succeeded already.
     #[test]
-    fn duplicate_keys_and_deep_nesting_are_refused_at_the_dispatch() {
+    fn duplicate_keys_and_deep_nesting_are_invalid_at_the_dispatch() {
         #[derive(Serialize)]
         struct Note {
             id: u32,
@@ -317,10 +317,10 @@ mod tests {
             more: std::collections::BTreeMap<&'static str, u32>,
         }
         let twice = || Note { id: 1, more: [("id", 2)].into() };
-        for refused in
+        for invalid in
             [text(&Action::new("a/addItem", twice())), text(&Action::new("a/addItems", [twice(), twice()]))]
         {
-            let message = refused.unwrap_err().message;
+            let message = invalid.unwrap_err().message;
             assert!(message.contains("a/addItem") && message.contains("/id has its key twice"), "{message}");
         }
         // The limit of depth is the same for keys that are not plain names.

@@ -70,7 +70,7 @@ async fn granted(
     turn: &Turn,
 ) -> Result<Registration, Error> {
     let page = page();
-    // Calls run one after the other, so that each is refused only for its own mistakes.
+    // Calls run one after the other, so that each fails for its own mistakes alone.
     turn.come().await;
     let connection = connected(&options).await?;
     let (slices, auto_sync) = (json(&options.slices), json(&options.auto_sync.unwrap_or_default()));

@@ -17,15 +17,15 @@ pub use nightferry::store::By;
 #[cfg(test)]
 use ts_rs::TS;
 
-/// What `register` takes; all but the slices is optional.
+/// The options of `register`; all but the slices are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct RegisterOptions {
-    /// Where the worker's script is served. Default `/nightferry/sw.js`.
+    /// The path of the worker's script. Default `/nightferry/sw.js`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_url: Option<String>,
-    /// Where the API is served. Default `/nightferry`.
+    /// The path of the API. Default `/nightferry`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
     /// The name of the IndexedDB database. Default `nightferry`.
@@ -55,7 +55,7 @@ impl RegisterOptions {
     }
 }
 
-/// What `register` resolves with.
+/// The result of `register`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
 pub struct Registration {
@@ -63,7 +63,7 @@ pub struct Registration {
     pub build: String,
 }
 
-/// Whether all else goes on.
+/// How far an error reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
 #[serde(rename_all = "lowercase")]
@@ -74,7 +74,7 @@ pub enum ErrorKind {
     Failed,
 }
 
-/// What the worker could not take or do, such as an action that it does not know or a change that the server refused.
+/// An error that the worker reports by itself, such as an action that it does not know or a change that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
 pub struct WorkerError {
@@ -82,7 +82,7 @@ pub struct WorkerError {
     pub kind: ErrorKind,
     /// For programs.
     pub code: String,
-    /// What happened, and what to do next.
+    /// A sentence that says what happened, and what to do next.
     pub message: String,
 }
 

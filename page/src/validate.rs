@@ -1,5 +1,5 @@
-//! Finds Rust values that Nightferry refuses, with their path. (serde_json would write NaN as null, and integers of any size.)
-//! Every side refuses the same values, see `tests/wire/values.json`.
+//! Finds Rust values that Nightferry cannot keep, with their path. (serde_json would write NaN as null, and integers of any size.)
+//! Every side agrees on these values, see `tests/wire/values.json`.
 
 use nightferry::json::MAX_DEPTH;
 use serde::{Serialize, Serializer, ser};
@@ -15,29 +15,29 @@ const NUMBER: &str = "$serde_json::private::Number";
 const RAW: &str = "$serde_json::private::RawValue";
 
 /// Returns an error if a part of the value cannot be kept. It reads as a sentence that begins with the path.
-pub fn validate<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
+pub fn validate<T: Serialize + ?Sized>(value: &T) -> Result<(), InvalidValue> {
     // The value itself and its payload are two levels around the item.
     value.serialize(&mut Check { path: String::new(), depth: 0 })
 }
 
 #[derive(Debug)]
-pub struct Refusal(String);
+pub struct InvalidValue(String);
 
-impl Display for Refusal {
+impl Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for InvalidValue {}
 
-impl ser::Error for Refusal {
+impl ser::Error for InvalidValue {
     fn custom<T: Display>(why: T) -> Self {
-        Refusal(format!("it cannot be serialized: {why}."))
+        InvalidValue(format!("it cannot be serialized: {why}."))
     }
 }
 
-type Checked = Result<(), Refusal>;
+type Checked = Result<(), InvalidValue>;
 
 /// A serializer that writes nothing.
 struct Check {
@@ -48,22 +48,22 @@ struct Check {
 }
 
 impl Check {
-    fn refusal<T>(&self, why: impl Display) -> Result<T, Refusal> {
+    fn invalid<T>(&self, why: impl Display) -> Result<T, InvalidValue> {
         let place = if self.path.is_empty() { "the action" } else { &self.path };
-        Err(Refusal(format!("{place} {why}")))
+        Err(InvalidValue(format!("{place} {why}")))
     }
 
     fn number(&self, number: impl Display, magnitude: Option<u64>) -> Checked {
         match magnitude {
             Some(magnitude) if magnitude <= MAX_NUMBER => Ok(()),
-            _ => self.refusal(format_args!(
+            _ => self.invalid(format_args!(
                 "is {number}, a number beyond 2^53-1, which no browser holds exactly. Keep it as a string."
             )),
         }
     }
 
     /// Enters an array or an object.
-    fn enter(&mut self, is_array: bool) -> Result<Inside<'_>, Refusal> {
+    fn enter(&mut self, is_array: bool) -> Result<Inside<'_>, InvalidValue> {
         let (path, depth) = (self.path.len(), self.depth);
         self.deeper(is_array)?;
         Ok(Inside { check: self, path, depth, index: 0 })
@@ -74,14 +74,14 @@ impl Check {
         let in_array = self.path.starts_with("payload[") || (is_array && self.path == "payload");
         if self.depth > MAX_DEPTH + usize::from(in_array) {
             return self
-                .refusal(format_args!("is nested deeper than {MAX_DEPTH} levels, which cannot be kept."));
+                .invalid(format_args!("is nested deeper than {MAX_DEPTH} levels, which cannot be kept."));
         }
         self.depth += 1;
         Ok(())
     }
 
     /// Enters the content of an enum's variant: an array or object, in an object whose only field is the variant.
-    fn variant(&mut self, variant: &str, is_array: bool) -> Result<Inside<'_>, Refusal> {
+    fn variant(&mut self, variant: &str, is_array: bool) -> Result<Inside<'_>, InvalidValue> {
         let (path, depth) = (self.path.len(), self.depth);
         self.deeper(false)?;
         self.key(variant)?;
@@ -92,7 +92,7 @@ impl Check {
     /// Goes to a field.
     fn key(&mut self, key: &str) -> Checked {
         if key == "__proto__" {
-            return self.refusal("has a key \"__proto__\", which is refused for safety.");
+            return self.invalid("has a key \"__proto__\", which is refused for safety.");
         }
         let is_name = key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -158,7 +158,7 @@ macro_rules! kept {
 
 impl<'a> Serializer for &'a mut Check {
     type Ok = ();
-    type Error = Refusal;
+    type Error = InvalidValue;
     type SerializeSeq = Inside<'a>;
     type SerializeTuple = Inside<'a>;
     type SerializeTupleStruct = Inside<'a>;
@@ -204,7 +204,7 @@ impl<'a> Serializer for &'a mut Check {
 
     fn serialize_f64(self, number: f64) -> Checked {
         if !number.is_finite() {
-            return self.refusal(format_args!("is {number}, which is not JSON and cannot be kept."));
+            return self.invalid(format_args!("is {number}, which is not JSON and cannot be kept."));
         }
         self.number(number, (number.abs() <= MAX_NUMBER as f64).then_some(0))
     }
@@ -239,15 +239,15 @@ impl<'a> Serializer for &'a mut Check {
         inside.finish()
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Refusal> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, InvalidValue> {
         self.enter(true)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, Refusal> {
+    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, InvalidValue> {
         self.enter(true)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, InvalidValue> {
         self.enter(true)
     }
 
@@ -257,15 +257,15 @@ impl<'a> Serializer for &'a mut Check {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, Refusal> {
+    ) -> Result<Inside<'a>, InvalidValue> {
         self.variant(variant, true)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, Refusal> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, InvalidValue> {
         self.enter(false)
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Inside<'a>, Refusal> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Inside<'a>, InvalidValue> {
         if name == NUMBER || name == RAW {
             let (path, depth) = (self.path.len(), self.depth);
             return Ok(Inside { check: self, path, depth, index: 0 });
@@ -279,7 +279,7 @@ impl<'a> Serializer for &'a mut Check {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, Refusal> {
+    ) -> Result<Inside<'a>, InvalidValue> {
         self.variant(variant, false)
     }
 }
@@ -289,7 +289,7 @@ macro_rules! inside {
     ($($kind:ident: $method:ident($($key:ident)?) by $by:ident;)*) => {
         $(impl ser::$kind for Inside<'_> {
             type Ok = ();
-            type Error = Refusal;
+            type Error = InvalidValue;
 
             fn $method<T: Serialize + ?Sized>(&mut self $(, $key: &'static str)?, value: &T) -> Checked {
                 self.$by($($key,)? value)
@@ -313,10 +313,10 @@ inside! {
 
 impl ser::SerializeMap for Inside<'_> {
     type Ok = ();
-    type Error = Refusal;
+    type Error = InvalidValue;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
-        // serde_json writes the key this way, and refuses invalid keys itself.
+        // serde_json writes the key this way, and finds invalid keys itself.
         let key = serde_json::to_value(key).unwrap_or_default();
         match key.as_str() {
             Some(key) => self.check.key(key),
@@ -344,8 +344,8 @@ mod tests {
         payload: T,
     }
 
-    /// Returns why a payload is refused; empty if it is valid.
-    fn refused<T: Serialize>(payload: T) -> String {
+    /// Returns why a payload is invalid; empty if it is valid.
+    fn problem_of<T: Serialize>(payload: T) -> String {
         validate(&Action { payload }).err().map(|why| why.to_string()).unwrap_or_default()
     }
 
@@ -359,24 +359,28 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_json_are_found_where_they_are() {
-        assert_eq!(refused(f64::NAN), "payload is NaN, which is not JSON and cannot be kept.");
-        assert_eq!(refused(Some(f32::INFINITY)), "payload is inf, which is not JSON and cannot be kept.");
-        assert!(refused(vec![vec![0.0], vec![1.0, f64::NAN]]).starts_with("payload[1][1] is NaN"));
-        assert!(refused(Shape::Circle(f64::NAN)).starts_with("payload.Circle is NaN"));
-        assert!(refused(Shape::Box(0.0, f64::NAN)).starts_with("payload.Box[1] is NaN"));
-        assert!(refused([Shape::Text { size: f64::NAN }]).starts_with("payload[0].Text.size is NaN"));
-        assert!(refused(BTreeMap::from([("a b", f64::NAN)])).starts_with("payload[\"a b\"] is NaN"));
-        assert!(refused(BTreeMap::from([(7, f64::NAN)])).starts_with("payload[\"7\"] is NaN"));
-        assert_eq!(refused((Shape::Point, Shape::Circle(1.0), [1.5], "x", (), Some(-0.0))), "");
+        assert_eq!(problem_of(f64::NAN), "payload is NaN, which is not JSON and cannot be kept.");
+        assert_eq!(problem_of(Some(f32::INFINITY)), "payload is inf, which is not JSON and cannot be kept.");
+        assert!(problem_of(vec![vec![0.0], vec![1.0, f64::NAN]]).starts_with("payload[1][1] is NaN"));
+        assert!(problem_of(Shape::Circle(f64::NAN)).starts_with("payload.Circle is NaN"));
+        assert!(problem_of(Shape::Box(0.0, f64::NAN)).starts_with("payload.Box[1] is NaN"));
+        assert!(problem_of([Shape::Text { size: f64::NAN }]).starts_with("payload[0].Text.size is NaN"));
+        assert!(problem_of(BTreeMap::from([("a b", f64::NAN)])).starts_with("payload[\"a b\"] is NaN"));
+        assert!(problem_of(BTreeMap::from([(7, f64::NAN)])).starts_with("payload[\"7\"] is NaN"));
+        assert_eq!(problem_of((Shape::Point, Shape::Circle(1.0), [1.5], "x", (), Some(-0.0))), "");
     }
 
     #[test]
     fn integers_are_those_that_every_browser_holds() {
         const MOST: u64 = 9_007_199_254_740_991;
-        assert_eq!(refused((MOST, -(MOST as i64), i128::from(MOST), u128::from(MOST), MOST as f64)), "");
-        for why in
-            [refused(MOST + 1), refused(i64::MIN), refused(i128::MAX), refused(u128::MAX), refused(1e300)]
-        {
+        assert_eq!(problem_of((MOST, -(MOST as i64), i128::from(MOST), u128::from(MOST), MOST as f64)), "");
+        for why in [
+            problem_of(MOST + 1),
+            problem_of(i64::MIN),
+            problem_of(i128::MAX),
+            problem_of(u128::MAX),
+            problem_of(1e300),
+        ] {
             assert!(why.contains("beyond 2^53-1") && why.starts_with("payload is "), "{why}");
         }
     }
@@ -390,24 +394,24 @@ mod tests {
             text: &'static str,
         }
         let [kept, large, infinite] =
-            ["1.50", "9007199254740993", "1e999"].map(|text| refused([Number { text }]));
+            ["1.50", "9007199254740993", "1e999"].map(|text| problem_of([Number { text }]));
         assert_eq!(kept, "");
         assert!(large.starts_with("payload[0] is 9007199254740992, a number beyond"), "{large}");
         assert!(infinite.starts_with("payload[0] is inf, which is not JSON"), "{infinite}");
         // The struct is not a level of nesting.
         let deep = (0..100).fold(serde_json::json!(1), |inside, _| serde_json::json!([inside]));
-        assert_eq!(refused(serde_json::json!({"b": deep[0]})), "");
+        assert_eq!(problem_of(serde_json::json!({"b": deep[0]})), "");
     }
 
     #[test]
-    fn values_are_accepted_and_refused_as_on_every_side() {
+    fn values_are_valid_and_invalid_as_on_every_side() {
         let rows: Value = serde_json::from_str(include_str!("../../tests/wire/values.json")).unwrap();
         let read = |row: &Value| serde_json::from_str::<Value>(row["text"].as_str()?).ok();
         let accepted: Vec<Value> = rows["accepted"].as_array().unwrap().iter().filter_map(read).collect();
         assert!(accepted.len() > 30, "{}", accepted.len());
         for value in accepted {
-            assert_eq!(refused(&value), "", "{value}");
-            assert_eq!(refused([&value]), "", "{value}");
+            assert_eq!(problem_of(&value), "", "{value}");
+            assert_eq!(problem_of([&value]), "", "{value}");
         }
         let mut seen = 0;
         for row in rows["refused"].as_array().unwrap() {
@@ -415,9 +419,9 @@ mod tests {
             if let (Some(value), false) = (read(row), row["reason"] == "duplicate_key") {
                 // The elements of an array that is the payload are items, each with limits of its own.
                 if !value.is_array() {
-                    assert_ne!(refused(&value), "", "{row}");
+                    assert_ne!(problem_of(&value), "", "{row}");
                 }
-                assert_ne!(refused([&value]), "", "{row}");
+                assert_ne!(problem_of([&value]), "", "{row}");
                 seen += 1;
             }
         }

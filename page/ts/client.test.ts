@@ -46,10 +46,10 @@ type ToWorker = {
   }[];
 };
 
-/** What the page has posted; with `silent`, the worker does not answer. */
+/** The messages that the page has posted; with `silent`, the worker does not answer. */
 const posted: ToWorker[] = [];
 let silent: ToWorker[] | undefined;
-/** What is stored: ids, and the position. */
+/** The ids that are stored, and the position. */
 let stored: [string[], number] = [[], 0];
 let epoch = "e";
 /** The list of refused changes. */
@@ -136,7 +136,7 @@ after(() => {
   });
 });
 
-/** Who holds or waits for a lock. */
+/** The holders of locks, and those that wait, by name. */
 const locks = new Map<string, Promise<unknown>>();
 function locked(name: string, use: () => unknown): Promise<unknown> {
   const turn = (locks.get(name) ?? Promise.resolve()).catch(() => {}).then(use);
@@ -194,7 +194,7 @@ test("what is asked before another registration comes after what was dispatched 
   strictEqual(actions().at(-1), "notes/addItem");
 });
 
-test("a registration that is refused takes nothing from the others", async () => {
+test("a registration that fails takes nothing from the others", async () => {
   const wrong = register({ slices: { "no spaces": {} } });
   const right = register({ slices: { books: {} } });
   const flushed = flushPersistence();
@@ -210,7 +210,7 @@ test("a registration that is refused takes nothing from the others", async () =>
   strictEqual(JSON.stringify(of("register").at(-2)?.slices).includes("spaces"), false);
 });
 
-test("another worker, API or database is refused", async () => {
+test("another worker, API or database is an error", async () => {
   for (const other of [{ name: "other" }, { api: "/other" }, { workerUrl: "/other.js" }]) {
     await rejects(register({ slices: {}, ...other }), { code: "bad_config" });
   }

@@ -3,8 +3,11 @@
 
 import * as wasm from "nightferry-wasm";
 import { actionText, type Beside } from "./action.js";
+import { batch, postBatch } from "./batcher.js";
 import { Deciders, withoutFunctions } from "./conflict_functions.js";
+import { connect } from "./connect.js";
 import { deviceName } from "./device.js";
+import { failure } from "./failure.js";
 import {
   add,
   conflictsListeners,
@@ -25,14 +28,13 @@ import type {
   Change,
   Conflict,
   ItemProgress,
-  NightferryError,
   RegisterOptions,
   Registration,
   Rejected,
   Resolution,
   SliceConfig,
 } from "./types.js";
-import { encode, wellFormed } from "./value.js";
+import { encode } from "./value.js";
 
 export {
   getStatus,
@@ -46,20 +48,8 @@ export type * from "./types.js";
 /** A slice that could not be read again in peace is read again after so many ms. */
 const REREAD_MS = 250;
 
-/**
- * A burst is posted in parts of at most so many actions, and so many bytes of text unless a single action has more: each is a
- * record of the worker's, which is read at once.
- */
-const MAX_ACTIONS = 500;
-const MAX_BYTES = 1_000_000;
-/** The bytes of a text of so few characters are not counted: 500 of them, of three bytes each, are less than a burst has. */
-const SHORT = 650;
-
-/** What the worker says when it cannot start at all. */
+/** The codes of a worker that cannot start at all. */
 const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
-
-/** Bursts that follow one another closely are posted together, one in so many ms. */
-const MIN_INTERVAL_MS = 50;
 
 /** A call of `register`. */
 interface Call {
@@ -72,20 +62,8 @@ let registering: Call | undefined;
 let registered: Call | undefined;
 /** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
 let pendingRegistrations = 0;
-/** Where the worker, the API and the database are, once the worker can be posted to. */
+/** The worker, the API and the database in use, as a key; undefined until the worker can be posted to. */
 let connected: string | undefined;
-/** Actions that are not posted, as JSON texts with commas between; how many they are, and how many bytes at most. */
-let chunk = "";
-let chunkActions = 0;
-let chunkBytes = 0;
-/** Parts that are full. */
-let fullChunks: string[] = [];
-/** How many were posted. */
-let bursts = 0;
-/** When a burst was posted last, and the timer of the next one. */
-let posted = -MIN_INTERVAL_MS;
-let timer: ReturnType<typeof setTimeout> | undefined;
-
 /**
  * Registers the worker and declares the slices. Call it early. Called again, as by a module that was loaded anew, it adds
  * slices, and of those that it names again it changes the settings; with the same options it returns the same promise.
@@ -105,14 +83,14 @@ export function register(options: RegisterOptions): Promise<Registration> {
       each(conflictsListeners);
     },
     () => {
-      // What failed may be tried again, and takes nothing from what did not.
+      // A call that failed may be made again, and takes nothing from the others.
       if (registering === call) registering = registered;
     },
   );
   return call.promise;
 }
 
-/** One call after the other, so that each is refused for its own mistakes. */
+/** Registers one call after the other, so that each fails for its own mistakes alone. */
 async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
   pendingRegistrations += 1;
   let asked: Promise<Registration>;
@@ -120,7 +98,10 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     await before?.promise.catch(() => {});
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
     const place = JSON.stringify([workerUrl, api, name]);
-    if (!connected) await connect(workerUrl, api, name);
+    if (!connected) {
+      await connect([workerUrl, api, name], onMessage, deliver);
+      listenToBrowser();
+    }
     connected ??= place;
     if (connected !== place) {
       throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
@@ -140,64 +121,21 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
   return asked;
 }
 
-async function connect(workerUrl: string, api: string, name: string): Promise<void> {
-  if (!isSecureContext) {
-    throw failure(
-      "insecure_context",
-      "Browsers run service workers on https:// and on localhost only. Serve the page over HTTPS, or open it as http://localhost.",
-    );
-  }
-  if (!("serviceWorker" in navigator)) {
-    throw failure(
-      "unsupported",
-      "Service workers are missing or switched off here, as in some private windows. Use a current browser and a normal window.",
-    );
-  }
-  const url = new URL(workerUrl, location.href);
-  url.searchParams.set("name", name);
-  url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
-  try {
-    const file = await fetch(new URL("client.wasm", import.meta.url));
-    const { instance, module } = await WebAssembly.instantiate(await file.arrayBuffer(), wasm.imports());
-    wasm.begin(instance, module);
-  } catch (reason) {
-    throw failure(
-      "client_failed",
-      `Nightferry's client.wasm could not be loaded: ${(reason as Error).message}. It must be served beside client.js; a Content-Security-Policy must allow script-src 'wasm-unsafe-eval'.`,
-    );
-  }
-  try {
-    const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
-    if (!registration.active) await activated(registration.installing ?? registration.waiting);
-    const page = crypto.randomUUID();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    wasm.connect(registration, page, deliver, (ms: number) => {
-      clearTimeout(timer);
-      timer = setTimeout(wasm.tick, ms);
-    });
-    // One for all pages, and one for this page.
-    for (const channel of [name, `${name}:${page}`])
-      new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => onMessage(data);
-  } catch (reason) {
-    throw failure(
-      "worker_failed",
-      `The worker ${url.pathname} could not be registered: ${(reason as Error).message}. Open that address: it must be served as JavaScript from this origin.`,
-    );
-  }
+function listenToBrowser(): void {
   addEventListener("online", () => wasm.tell("online"));
   // The page may be gone the next moment, and its worker soon after.
   addEventListener("pagehide", onPageHide);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && onPageHide());
 }
 
-/** Takes what the worker says, to this page or to all. */
+/** Handles a message of the worker, to this page or to all. */
 function onMessage(message: Message): void {
   // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
   if (message.kind === "changed" || message.kind === "rows") post();
   wasm.handle_message(message);
 }
 
-/** Takes what answers nothing of it. */
+/** Handles a message that answers no request. */
 function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {
@@ -214,20 +152,7 @@ function onPageHide(): void {
   wasm.tell("hidden");
 }
 
-function activated(worker: ServiceWorker | null): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const check = () => {
-      if (worker?.state === "activated") resolve();
-      else if (!worker || worker.state === "redundant") {
-        reject(new Error("it could not be installed; the browser's console says why"));
-      }
-    };
-    worker?.addEventListener("statechange", check);
-    check();
-  });
-}
-
-/** What the worker answers to a request. */
+/** Sends a request. Resolves with the worker's answer. */
 function answer<T>(
   ask: (resolve: (answer: T) => void, reject: (error: { code: string; message: string }) => void) => void,
 ): Promise<T> {
@@ -272,26 +197,15 @@ function send(action: Action, id?: string, upsert?: unknown): number {
   return enqueue(action, { id, upsert });
 }
 
-/** The bytes of a text, or more. */
-const bytesOf = (text: string) => (text.length <= SHORT ? text.length * 3 : new TextEncoder().encode(text).length);
-
-/** Takes an action; the number of the burst with which it goes. */
+/** Dispatches an action. Returns the number of the burst with which it goes. */
 function enqueue(action: Action, beside?: Beside): number {
   checkRegistered("dispatch");
-  const text = actionText(action, beside);
-  // With the comma before it, and room for the brackets.
-  const bytes = bytesOf(text) + 1;
-  if (chunkActions === MAX_ACTIONS || chunkBytes + bytes + 1 > MAX_BYTES) finishChunk();
-  chunkActions += 1;
-  chunkBytes += bytes;
-  if (chunk === "") {
-    chunk = text;
-    if (fullChunks.length === 0) postSoon();
-  } else {
-    // Strings are joined in the end, all at once.
-    chunk += `,${text}`;
-  }
-  return bursts + fullChunks.length + 1;
+  return batch(actionText(action, beside), post);
+}
+
+/** Posts the actions that wait. They wait for calls of `register`, unless the page is about to go. */
+function post(leaving = false): void {
+  if (connected && (pendingRegistrations === 0 || leaving)) postBatch();
 }
 
 function checkRegistered(what: string): NonNullable<typeof registering> {
@@ -299,35 +213,7 @@ function checkRegistered(what: string): NonNullable<typeof registering> {
   return registering;
 }
 
-/** At the end of this microtask or, where bursts follow one another closely, a moment later with those that come. */
-function postSoon(): void {
-  const wait = posted + MIN_INTERVAL_MS - performance.now();
-  // Timers of hidden pages may be a minute late.
-  if (wait <= 0 || document.visibilityState === "hidden") queueMicrotask(() => post());
-  else timer = setTimeout(() => post(), wait);
-}
-
-function finishChunk(): void {
-  if (chunk !== "") fullChunks.push(chunk);
-  chunk = "";
-  chunkActions = 0;
-  chunkBytes = 0;
-}
-
-/** Posts what was gathered. It waits for calls of `register`, unless the page is about to go. */
-function post(leaving = false): void {
-  if (!connected || (pendingRegistrations > 0 && !leaving)) return;
-  finishChunk();
-  if (fullChunks.length === 0) return;
-  const texts = fullChunks;
-  fullChunks = [];
-  clearTimeout(timer);
-  posted = performance.now();
-  bursts += texts.length;
-  for (const text of texts) wasm.burst(`[${wellFormed(text)}]`);
-}
-
-/** What a request is about; most are about none of it. */
+/** The slice, the item and the settings that a request is about; most have none. */
 interface Subject {
   slice?: string;
   id?: string;
@@ -394,7 +280,7 @@ export async function configurePersistence(slice: string, config: SliceConfig): 
   await ask("configure", { slice, settings: encode(withoutFunctions({ config }).config, "config") });
 }
 
-/** What was changed while the slice was disabled is persisted now. */
+/** Enables a slice. Changes that were made while it was disabled are persisted now. */
 export const enablePersistence = (slice: string): Promise<void> => configurePersistence(slice, { enabled: true });
 
 /** From now on changes of the slice are held beside its store, until it is enabled again. */
@@ -507,7 +393,7 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
 async function catchUp(slice: string, of: TrackedIds, tell: (change: Change<unknown>) => void): Promise<void> {
   const before = of.changes;
   const puts = await readSlice(slice);
-  // What was dispatched meanwhile is newer than what was read.
+  // Changes that were dispatched during the read are newer than its result.
   if (before !== of.changes) {
     setTimeout(() => catchUp(slice, of, tell).catch(reportError), REREAD_MS);
     return;
@@ -645,8 +531,4 @@ export function subscribePending(slice: string, fn: (changes: ItemProgress[], re
   const end = add(pendingListeners, slice, fn);
   if (connected) wasm.watch(slice);
   return end;
-}
-
-function failure(code: string, message: string): NightferryError {
-  return Object.assign(new Error(message), { code });
 }

@@ -120,7 +120,7 @@ export type Checks = [
   Holds<Takes<typeof client.configureAutoSync, [config: AutoSync], Promise<void>>>,
 ];
 
-// What cannot be an action is no action to TypeScript either.
+// TypeScript rejects values that cannot be an action.
 export const refused = () => {
   // @ts-expect-error a type is missing
   nf.dispatch({ payload: 1 });

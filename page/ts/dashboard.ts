@@ -23,7 +23,7 @@ import { adopt } from "./theme.js";
 /** Times are shown relative to now. */
 const TICK_MS = 1_000;
 
-/** Where there is no document, as when a server renders, the class stands for nothing and is never made. */
+/** The base class. Without a document, as when a server renders, it is an empty class that is never instantiated. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class NightferryDashboard extends Base {

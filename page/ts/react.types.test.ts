@@ -63,7 +63,7 @@ export type Checks = [
   Holds<Takes<"resetMetrics">>,
   Holds<Takes<"configureAutoSync">>,
   Holds<Takes<"syncNow">>,
-  // What each takes, by itself.
+  // The parameters of each function.
   Holds<Equal<Parameters<Returned["flush"]>, []>>,
   Holds<Equal<Parameters<Returned["enable"]>, [sliceName: string]>>,
   Holds<Equal<Parameters<Returned["disable"]>, [sliceName: string]>>,

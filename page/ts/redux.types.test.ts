@@ -1,4 +1,4 @@
-// What nightferry/redux adds to a store, as TypeScript sees it. There is nothing to run.
+// The types that nightferry/redux adds to a store. There is nothing to run.
 
 import { configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
 import type * as nightferry from "./redux.js";

@@ -1,4 +1,4 @@
-// What the worker tells, as last heard, and who listens.
+// The worker's latest messages, and their listeners.
 
 import type * as bridge from "./generated/bridge.js";
 import type { Change, ItemProgress, Status, SyncMetrics, WorkerError } from "./types.js";
@@ -56,7 +56,7 @@ export const rejectionsListeners = new Set<() => void>();
 /** Called when the list of conflicts is another one, or may be. */
 export const conflictsListeners = new Set<() => void>();
 const followers = new Map<string, Set<(update: SliceChange | ResyncReason) => void>>();
-/** Those who listen to how far a slice's changes have come; the worker has to be asked for it. */
+/** The listeners to the progress of a slice's changes, which the worker has to be asked for. */
 export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
 
 /** The state of the whole, as last heard. */

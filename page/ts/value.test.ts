@@ -1,4 +1,4 @@
-// What the page keeps and refuses: the values of tests/wire/values.json, as every side treats them, and those that only
+// Valid and invalid values: those of tests/wire/values.json, as every side treats them, and those that only
 // JavaScript has.
 
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert";
@@ -6,8 +6,8 @@ import { test } from "node:test";
 import golden from "../../tests/wire/values.json";
 import { checkSize, encode, MAX_ITEM_BYTES } from "./value.js";
 
-/** Refused with a TypeError that starts with the path and has `part` behind it. */
-function refused(value: unknown, path: string, part: string): void {
+/** Asserts that a value throws a TypeError that starts with the path and has `part` behind it. */
+function invalid(value: unknown, path: string, part: string): void {
   throws(
     () => encode(value, "x"),
     (error: unknown) => {
@@ -69,41 +69,41 @@ test("f40_values_that_every_side_refuses", () => {
     const pointer = path ?? "";
     // The page names the object that has the key.
     const place = reason === "proto_key" ? pointer.slice(0, pointer.lastIndexOf("/")) : pointer;
-    refused(value, pathOf(place, value), says[reason] ?? `no message is known for ${reason}`);
+    invalid(value, pathOf(place, value), says[reason] ?? `no message is known for ${reason}`);
     checked.add(reason);
   }
   deepStrictEqual([...checked].sort(), Object.keys(says).sort());
 });
 
 test("numbers that are not JSON", () => {
-  refused(Number.NaN, "x", "NaN");
-  refused({ a: [Number.POSITIVE_INFINITY] }, "x.a[0]", "Infinity");
-  refused({ a: Number.NEGATIVE_INFINITY }, "x.a", "-Infinity");
-  refused([2 ** 53], "x[0]", "Keep it as a string");
+  invalid(Number.NaN, "x", "NaN");
+  invalid({ a: [Number.POSITIVE_INFINITY] }, "x.a[0]", "Infinity");
+  invalid({ a: Number.NEGATIVE_INFINITY }, "x.a", "-Infinity");
+  invalid([2 ** 53], "x[0]", "Keep it as a string");
   kept([-0, 2 ** 53 - 1, -(2 ** 53 - 1), 5e-324], "[0,9007199254740991,-9007199254740991,5e-324]");
 });
 
 test("undefined is an absent field, and nothing elsewhere", () => {
   kept({ a: undefined, b: null, c: { d: undefined } }, '{"b":null,"c":{}}');
-  refused([1, undefined], "x[1]", "undefined");
-  refused(new Array(2), "x[0]", "undefined");
-  refused(undefined, "x", "undefined");
+  invalid([1, undefined], "x[1]", "undefined");
+  invalid(new Array(2), "x[0]", "undefined");
+  invalid(undefined, "x", "undefined");
 });
 
-test("what JSON.stringify would change or drop without a word is refused", () => {
+test("a value that JSON.stringify would change or drop is invalid", () => {
   class Point {
     x = 1;
   }
-  refused({ at: new Date(0) }, "x.at", "Date");
-  refused([new Map()], "x[0]", "Map");
-  refused({ tags: new Set([1]) }, "x.tags", "Set");
-  refused({ bytes: new Uint8Array(1) }, "x.bytes", "Uint8Array");
-  refused({ a: new Point() }, "x.a", "Point");
-  refused({ a: Object(1) }, "x.a", "Number");
-  refused({ "a b": 1n }, 'x["a b"]', "bigint");
-  refused({ f: () => 1 }, "x.f", "function");
-  refused({ s: Symbol("s") }, "x.s", "symbol");
-  refused({ f: { toJSON: () => 1 } }, "x.f.toJSON", "function");
+  invalid({ at: new Date(0) }, "x.at", "Date");
+  invalid([new Map()], "x[0]", "Map");
+  invalid({ tags: new Set([1]) }, "x.tags", "Set");
+  invalid({ bytes: new Uint8Array(1) }, "x.bytes", "Uint8Array");
+  invalid({ a: new Point() }, "x.a", "Point");
+  invalid({ a: Object(1) }, "x.a", "Number");
+  invalid({ "a b": 1n }, 'x["a b"]', "bigint");
+  invalid({ f: () => 1 }, "x.f", "function");
+  invalid({ s: Symbol("s") }, "x.s", "symbol");
+  invalid({ f: { toJSON: () => 1 } }, "x.f.toJSON", "function");
 });
 
 test("a plain object may have no prototype, or another window's", () => {
@@ -112,21 +112,21 @@ test("a plain object may have no prototype, or another window's", () => {
   kept(Object.assign(Object.create(othersPrototype), { a: 1 }), '{"a":1}');
 });
 
-test("a cycle is refused, the same value twice is not", () => {
+test("a cycle is invalid, the same value twice is not", () => {
   const cycle: Record<string, unknown> = { a: {} };
   cycle.a = { list: [cycle] };
-  refused(cycle, "x.a.list[0]", "cycle");
+  invalid(cycle, "x.a.list[0]", "cycle");
   const shared = { b: 1 };
   kept([shared, shared], '[{"b":1},{"b":1}]');
 });
 
 test("nesting ends at 100", () => {
   kept(nested(100), `${"[".repeat(100)}1${"]".repeat(100)}`);
-  refused(nested(101), `x${"[0]".repeat(100)}`, "deeper than 100");
+  invalid(nested(101), `x${"[0]".repeat(100)}`, "deeper than 100");
 });
 
-test("an own key __proto__ is refused", () => {
-  refused(JSON.parse('{"a":{"__proto__":{"admin":true}}}'), "x.a", '"__proto__"');
+test("an own key __proto__ is invalid", () => {
+  invalid(JSON.parse('{"a":{"__proto__":{"admin":true}}}'), "x.a", '"__proto__"');
   kept({ constructor: 1, prototype: 2 }, '{"constructor":1,"prototype":2}');
 });
 

@@ -1,5 +1,5 @@
-// What can be kept: JSON values, checked where they are dispatched, so that the error points at the caller's line.
-// The worker and the server refuse the same ones (tests/wire/values.json).
+// Checks values where they are dispatched, so that the error points at the caller's line. Only JSON values can be kept.
+// The worker and the server agree on them (tests/wire/values.json).
 
 /** The deepest nesting of arrays and objects. */
 const MAX_DEPTH = 100;
@@ -15,7 +15,7 @@ export function encode(value: unknown, path: string): string {
   return wellFormed(JSON.stringify(value));
 }
 
-/** Whether a value can be kept, without a doubt: most can, and only for the others is it worth to know where they are. */
+/** Fast check: true if the value is plain JSON. If it is false, `check` finds the path for the error. */
 export function isPlain(value: unknown, depth: number): boolean {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
   if (typeof value === "number") return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
@@ -75,7 +75,7 @@ function check(value: unknown, path: string, above: object[]): void {
 
 const NOT_JSON = "which is not JSON and cannot be kept.";
 
-/** JSON.stringify writes a lone surrogate as an escape; other JSON readers refuse it. */
+/** JSON.stringify writes a lone surrogate as an escape; other JSON readers fail on it. */
 export function wellFormed(json: string): string {
   if (!json.includes("\\ud")) return json;
   return json.replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g, (found) => (found === "\\\\" ? found : "�"));

@@ -264,8 +264,8 @@ impl Context<'_> {
     }
 
     fn checked(&self, value: &str) -> Result<(), BadAction> {
-        check_item(value).or_else(|refusal| {
-            bad("bad_value", format!("The action \"{}\" was not kept: {refusal}.", self.kind))
+        check_item(value).or_else(|invalid| {
+            bad("bad_value", format!("The action \"{}\" was not kept: {invalid}.", self.kind))
         })
     }
 

@@ -16,10 +16,10 @@ pub struct SliceConfig {
     /// The IndexedDB object store; by default the slice's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_name: Option<String>,
-    /// Whether its changes go to its store. While they do not, they are held beside it. Default true.
+    /// True if its changes go to its store. While they do not, they are held beside it. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Whether its changes go to the server. Default true.
+    /// True if its changes go to the server. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_to_flask: Option<bool>,
     /// How long an item must be quiet before it is committed, in ms. Default 300.
@@ -34,17 +34,17 @@ pub struct SliceConfig {
     /// The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<bool>,
-    /// What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
+    /// The rule for an item that was changed here and elsewhere, if the changes cannot be merged. Default `merge`: both
     /// sides are kept as a conflict until someone resolves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional, type = "ConflictStrategy | ConflictFunction"))]
     pub conflict: Option<Strategy>,
-    /// What becomes of a change that the server refuses. Default `rollback`.
+    /// The rule for a change that the server refuses. Default `rollback`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedPolicy>,
 }
 
-/// What becomes of a change that the server refuses. Either way it is kept in the list of refused changes.
+/// The rule for a change that the server refuses. Either way it is kept in the list of refused changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
@@ -217,7 +217,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns the settings in force. Refuses an invalid setting by its name, and a change of the store that a slice had in
+    /// Returns the settings in force. An error names the invalid setting, and a change of the store that a slice had in
     /// `before`.
     pub fn in_force(&self, before: &Slices) -> Result<(Slices, AutoSync), String> {
         let mut slices = Slices::default();

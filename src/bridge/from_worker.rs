@@ -4,7 +4,7 @@ use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
 use crate::json::{Json, Raw, write};
 use crate::store::{By, Key};
-use crate::units::{BurstNo, Position, Millis};
+use crate::units::{BurstNo, Millis, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -59,12 +59,12 @@ pub enum FromWorker<V> {
     Done {
         request: u64,
     },
-    /// Whether the server answered.
+    /// True if the server answered.
     Checked {
         request: u64,
         connected: bool,
     },
-    /// What the page's bursts up to `n` did to these slices is in what it was told.
+    /// The page's bursts up to `n` are in effect on these slices, and in the changes that were posted to it.
     Folded {
         position: u64,
         #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -169,7 +169,7 @@ pub struct Item<T> {
     pub value: T,
 }
 
-/// Who made a change that pages are told of.
+/// The origin of a change that is posted to pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
@@ -217,7 +217,7 @@ pub struct ItemProgress {
     pub state: Progress,
 }
 
-/// What a refused change did to its item.
+/// The operation of a refused change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
@@ -238,7 +238,7 @@ pub struct Rejected<T> {
     pub slice: String,
     pub item_id: String,
     pub op: RejectedOp,
-    /// What the item was to be; nothing where it was to be deleted.
+    /// The value that the item was to have; absent if it was to be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub value: Option<T>,
@@ -261,7 +261,7 @@ pub struct Conflict<T> {
     pub id: String,
     pub slice: String,
     pub item_id: String,
-    /// What both sides began with.
+    /// The value that both sides began with.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub base: Option<T>,
@@ -277,7 +277,7 @@ pub struct Conflict<T> {
     pub local_at: u64,
     /// When the server's side was edited last, in epoch ms; 0 where that is not known.
     pub remote_at: u64,
-    /// Who wrote the server's side.
+    /// The writer of the server's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub by: Option<By>,
@@ -355,12 +355,12 @@ pub fn done(request: u64) -> String {
     text(FromWorker::Done { request })
 }
 
-/// Whether the server answered.
+/// Returns true if the server answered.
 pub fn checked(request: u64, connected: bool) -> String {
     text(FromWorker::Checked { request, connected })
 }
 
-/// What the page's bursts up to the `n`th did to these slices is in what it has been told.
+/// The page's bursts up to the `n`th are in effect on these slices, and in the changes that were posted to it.
 pub fn folded(position: u64, n: BurstNo, slices: &BTreeSet<Rc<str>>) -> String {
     text(FromWorker::Folded { position, n, slices: slices.iter().map(|slice| slice.to_string()).collect() })
 }

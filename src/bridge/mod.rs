@@ -1,5 +1,6 @@
-//! What pages and the worker say to each other. A page posts JSON text to the worker ([`to_worker`]); the worker broadcasts
-//! objects to all pages, or to the one that asked ([`from_worker`]). [`session`] is the page's side of the conversation.
+//! The messages between pages and the worker. A page posts JSON text to the worker ([`to_worker`]); the worker
+//! broadcasts objects to all pages, or to the one that asked ([`from_worker`]). [`session`] is the page's side of the
+//! conversation.
 
 pub mod action;
 pub mod config;

@@ -277,13 +277,13 @@ impl<P: Clone> Session<P> {
         self.declared.get(at).cloned().into_iter().map(|request| self.declare(now, request)).collect()
     }
 
-    /// Handles the answer to a request, whether it was granted or refused.
+    /// Handles the answer to a request, whether it was granted or failed.
     pub fn answered(&mut self, request: u64) {
         self.finish(request);
     }
 
     fn finish(&mut self, request: u64) -> Option<Request> {
-        // A refused registration declares nothing. The next tick sends what waited for it.
+        // A failed registration declares nothing. The next tick sends what waited for it.
         if self.registering == Some(request) {
             self.registering = None;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the last attempt to reach the server showed.
+/// The result of the last attempt to reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
@@ -17,7 +17,7 @@ pub enum Connection {
     Unknown,
 }
 
-/// What became of the last sync.
+/// The state of the last sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
@@ -47,7 +47,7 @@ pub struct AutoSyncStatus {
     pub enabled: bool,
     /// The time between two syncs, in ms.
     pub interval_ms: u64,
-    /// Whether it syncs after every commit, too.
+    /// True if it syncs after every commit, too.
     pub sync_on_change: bool,
     /// When so many items wait to be committed, they are committed and sent at once.
     pub max_queue_size: u64,
@@ -75,13 +75,13 @@ impl Default for AutoSyncStatus {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
-    /// Whether changes of any slice are persisted.
+    /// True if changes of any slice are persisted.
     pub enabled: bool,
     pub connection: Connection,
-    /// Whether the connection is `online`.
+    /// True if the connection is `online`.
     pub flask_connected: bool,
     pub sync_status: SyncStatus,
-    /// What went wrong last and what to do next; nothing once it went right.
+    /// A sentence about what went wrong last and what to do next; null once it went right.
     pub error: Option<String>,
     /// When the server last had everything, in epoch ms.
     pub last_sync_time: Option<u64>,
@@ -115,7 +115,7 @@ impl Default for Status {
     }
 }
 
-/// What came of operations of one kind.
+/// The results of operations of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct OperationCount {

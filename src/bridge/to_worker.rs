@@ -55,7 +55,7 @@ pub enum Body {
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct InvalidMessage {
     /// The page that sent it, where that can be told.
     pub page: Option<String>,
     pub code: &'static str,
@@ -63,22 +63,22 @@ pub struct Refused {
 }
 
 impl ToWorker {
-    /// Reads a message. One of another version, or one that can't be read, is refused with a sentence.
-    pub fn read(text: &str) -> Result<ToWorker, Refused> {
+    /// Reads a message. One of another version, or one that can't be read, is an [`InvalidMessage`].
+    pub fn read(text: &str) -> Result<ToWorker, InvalidMessage> {
         let (envelope, actions) = open(text);
         let envelope: Envelope = read(&envelope).unwrap_or_default();
         let page = envelope.page.clone().map(Cow::into_owned);
-        let refuse = |code, message| Err(Refused { page: page.clone(), code, message });
+        let invalid = |code, message| Err(InvalidMessage { page: page.clone(), code, message });
         match envelope.v {
             Some(BRIDGE) => {}
             Some(version) => {
-                return refuse("bridge_version", format!("This page speaks version {} of Nightferry's messages and the worker version {}. Reload the page; what it has sent before is kept.", number(version), number(BRIDGE)));
+                return invalid("bridge_version", format!("This page speaks version {} of Nightferry's messages and the worker version {}. Reload the page; what it has sent before is kept.", number(version), number(BRIDGE)));
             }
-            None => return refuse("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
+            None => return invalid("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
         match (page.clone(), read_body(envelope, actions)) {
             (Some(page), Some(body)) => Ok(ToWorker { page, body }),
-            _ => refuse("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
+            _ => invalid("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
     }
 }
@@ -248,9 +248,9 @@ mod tests {
 
     #[test]
     fn another_version_is_told_to_reload() {
-        let refused = ToWorker::read(r#"{"v":9,"page":"p","kind":"from the future"}"#).unwrap_err();
-        assert_eq!((refused.page.as_deref(), refused.code), (Some("p"), "bridge_version"));
-        assert!(refused.message.contains("Reload"));
+        let invalid = ToWorker::read(r#"{"v":9,"page":"p","kind":"from the future"}"#).unwrap_err();
+        assert_eq!((invalid.page.as_deref(), invalid.code), (Some("p"), "bridge_version"));
+        assert!(invalid.message.contains("Reload"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
+//! The engine's work after every input, in this order: append, take effect, write, send, answer, report.
 
 use super::clients::{Kind, View};
 use super::messages::view;
@@ -14,7 +14,7 @@ use crate::units::Position;
 impl Engine {
     pub(super) fn advance(&mut self) {
         if self.append() {
-            // What is to be durable waits for none of the work below.
+            // Records wait for none of the work below.
             self.needs_advance = true;
             return;
         }

@@ -50,7 +50,7 @@ impl Retry {
         self.at = None;
     }
 
-    /// Whether it is too early for the next attempt.
+    /// Returns true if it is too early for the next attempt.
     pub fn waits(&self, now: Tick) -> bool {
         self.at.is_some_and(|at| at > now)
     }

@@ -1,4 +1,4 @@
-//! What goes into the engine.
+//! The inputs of the engine.
 
 use crate::store::{Loaded, StoreError};
 use crate::units::{Millis, Tick};

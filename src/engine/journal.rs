@@ -9,7 +9,7 @@
 //! # Invariants
 //!
 //! 1. Positions are taken in the order of arrival, and records take effect in that order.
-//! 2. A page's `n` is gapless: a repeated burst is acknowledged again, one that comes too early is refused.
+//! 2. A page's `n` is gapless: a repeated burst is acknowledged again, one that comes too early is answered by `expected`.
 //! 3. One append is open at a time.
 //! 4. Records are trimmed from the front only.
 //! 5. A record of answers is never dropped: if it can't be appended, it is appended later.
@@ -27,7 +27,7 @@ const MARK_MS: u64 = 30 * 24 * 3_600_000;
 /// A journal beyond this marks what is open in rows, so that its records can go.
 const LARGE_BYTES: usize = 2 * 1024 * 1024;
 const LARGE_RECORDS: usize = 1_000;
-/// So long it has to be large, in ms.
+/// The time for which it has to be that large, in ms.
 const LARGE_FOR_MS: u64 = 10_000;
 
 /// A page's burst: its page, and its number there.
@@ -94,7 +94,7 @@ pub struct Arriving<'a> {
     pub text: &'a str,
 }
 
-/// What becomes of a burst that arrived.
+/// The outcome of a burst's arrival.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Arrival {
     Accepted,
@@ -123,7 +123,7 @@ struct Queued {
     with: Vec<Write>,
 }
 
-/// What became durable.
+/// The result of an append that became durable.
 #[derive(Debug, Default)]
 pub struct Appended {
     /// The pages to acknowledge, each with its highest number.
@@ -331,7 +331,7 @@ impl Journal {
         }
     }
 
-    /// Whether every record up to `position` has taken effect.
+    /// Returns true if every record up to `position` has taken effect.
     pub fn is_visible_through(&self, position: Position) -> bool {
         let unwritten = self.writing.iter().chain(&self.queue).map(|queued| queued.record.position);
         let first = self.waiting.front().map(|(position, _)| *position).into_iter().chain(unwritten).min();
@@ -373,8 +373,8 @@ impl Journal {
         self.bytes -= gone.values().map(|record| record.bytes).sum::<usize>();
     }
 
-    /// Where the journal has been large for a while, the records that should go first, up to this position. A burst that
-    /// the server is just taking makes it large for a moment, and costs no rows.
+    /// If the journal has been large for a while, returns the position up to which records should go first. A burst
+    /// that the server is just taking makes it large for a moment, and costs no rows.
     pub fn overgrown(&mut self, now: Tick) -> Option<Position> {
         if self.bytes <= LARGE_BYTES && self.retained.len() <= LARGE_RECORDS {
             self.large_since = None;
@@ -396,7 +396,7 @@ impl Journal {
         expired.iter().map(delete).collect()
     }
 
-    /// Whether a record of answers is not in effect yet: nothing is chosen to be sent before.
+    /// Returns true if a record of answers is not in effect yet: nothing is chosen to be sent before.
     pub fn has_pending_answers(&self) -> bool {
         let unwritten = self.writing.iter().chain(&self.queue).any(|queued| queued.record.burst().is_none());
         unwritten || self.waiting.iter().any(|(_, burst)| burst.is_none())
@@ -421,28 +421,28 @@ impl Journal {
         retained.map(|(position, _)| *position).chain(unwritten).collect()
     }
 
-    /// Whether the journal has a page of a pull, so that the cursors in `_meta` do not count.
+    /// Returns true if the journal has a page of a pull, so that the cursors in `_meta` do not count.
     pub fn has_pulls(&self) -> bool {
         !self.pulls().is_empty()
     }
 
-    /// Whether a page's burst waits to be appended.
+    /// Returns true if a page's burst waits to be appended.
     pub fn has_bursts(&self) -> bool {
         self.queue.iter().any(|queued| queued.record.burst().is_some())
     }
 
-    /// Whether no record waits to become durable or to take effect.
+    /// Returns true if no record waits to become durable or to take effect.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.writing.is_empty() && self.waiting.is_empty()
     }
 }
 
-/// Whether a cursor of a slice that a record at `position` has says how far the slice is pulled.
+/// Returns true if a cursor of a slice that a record at `position` has says how far the slice is pulled.
 pub fn is_cursor_valid(rebuild: Option<&RebuildRow>, slice: &str, position: Position) -> bool {
     rebuild.is_none_or(|rebuild| position > rebuild.started_at || !rebuild.slices.contains(slice))
 }
 
-/// What writes cursors, `_meta.cursor:<slice>`.
+/// Returns the writes of cursors, `_meta.cursor:<slice>`.
 pub fn write_cursors<'a>(cursors: impl IntoIterator<Item = (&'a Rc<str>, &'a Rc<str>)>) -> Vec<Write> {
     let write =
         |(slice, cursor): (&Rc<str>, &Rc<str>)| Write::meta(&format!("cursor:{slice}"), &quoted(cursor));

@@ -1,4 +1,4 @@
-//! What pages say, and what becomes of what they register.
+//! Handles the messages of pages, and the results of registrations.
 
 use super::clients::{View, Waiter, Wants};
 use super::journal::{Arrival, Arriving};
@@ -30,9 +30,9 @@ impl Engine {
     pub(super) fn handle_message(&mut self, text: &str) {
         let up = match ToWorker::read(text) {
             Ok(up) => up,
-            Err(refused) => {
-                let to = refused.page.map_or(To::All, |page| To::page(&page));
-                return self.clients.post(to, from_worker::failed(None, refused.code, &refused.message));
+            Err(invalid) => {
+                let to = invalid.page.map_or(To::All, |page| To::page(&page));
+                return self.clients.post(to, from_worker::failed(None, invalid.code, &invalid.message));
             }
         };
         let page: Rc<str> = up.page.into();
@@ -59,7 +59,7 @@ impl Engine {
                 let arriving = Arriving { page: &page, n, first, seen, policies, text: &actions };
                 self.take_burst(&epoch, arriving);
             }
-            // What is not in this one was in that: it was not deleted.
+            // An item that this database lacks was in the other one: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
                 self.clients.post(To::page(&page), from_worker::stale());
             }

@@ -19,7 +19,7 @@
 //! ([`clients::Clients::acknowledge`]), is read ([`replay::parse`]), takes effect ([`replica::Replica::apply`]) once its
 //! items are here, and is told to other pages. What fell quiet is written ([`replica::Replica::start_checkpoint`]) and
 //! sent ([`uplink::Uplink::poll`]); the answers are a record again ([`journal::Journal::add`]), and take effect like any.
-//! What the journal no longer needs goes with a checkpoint ([`journal::Journal::write_trim`]).
+//! Records that the journal no longer needs go with a checkpoint ([`journal::Journal::write_trim`]).
 
 mod advance;
 mod backoff;
@@ -157,7 +157,7 @@ impl Engine {
         Output::Wait(self.deadline().into_iter().chain(sync).chain(live).min())
     }
 
-    /// Whether the worker has to be kept alive: something is being done, or will be within `within` ms.
+    /// Returns true if the worker has to be kept alive: something is being done, or will be within `within` ms.
     pub fn busy(&self, within: u64) -> bool {
         let soon = self.deadline().is_some_and(|deadline| deadline.at <= self.now.tick.plus(within));
         let has_items = !self.uplink.operations().is_empty() || self.replica.is_working();
@@ -192,7 +192,7 @@ impl Engine {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Whether there is something that the server does not have and can be sent.
+    /// Returns true if there is something that the server does not have and can be sent.
     pub fn is_unsent(&self) -> bool {
         !self.uplink.operations().is_empty()
             || self.replica.has_unsent(self.settings.slices())

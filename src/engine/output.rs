@@ -1,4 +1,4 @@
-//! What comes out of the engine.
+//! The outputs of the engine.
 
 use crate::bridge::from_worker::To;
 use crate::store::{Wanted, Whole, Write};
@@ -40,7 +40,7 @@ pub struct Deadline {
     pub reason: Reason,
 }
 
-/// What a deadline is for.
+/// The reason of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// An item falls quiet.

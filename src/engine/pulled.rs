@@ -1,4 +1,4 @@
-//! What the engine does with what comes back from the server: pages of pulls, rebuilds, and the live connection.
+//! The way back from the server: pages of pulls, rebuilds, and the live connection.
 
 use super::clients::View;
 use super::journal::write_cursors;
@@ -12,7 +12,7 @@ use crate::units::Position;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// So many pages of pulls may wait to be written to their items' stores.
+/// The most pages of pulls that may wait to be written to their items' stores.
 const MAX_UNWRITTEN_PULLS: usize = 4;
 /// A record goes through so many items that a rebuild has not named.
 const MAX_UNNAMED: usize = 500;
@@ -55,7 +55,7 @@ impl Engine {
             true => self.settings.slices().pulled().cloned().collect(),
             false => slices,
         };
-        // What is taken back is no item that the server names.
+        // An operation that is taken back does not count as an item that the server has named.
         let last = self.journal.last();
         let started_at = if withdrawn.is_empty() { last } else { last.next() };
         let with = self.uplink.begin_rebuild(started_at, reason, slices);
@@ -110,14 +110,14 @@ impl Engine {
         }
     }
 
-    /// Whether another page of a pull may be taken: so many may wait to be written, and no more.
+    /// Returns true if another page of a pull may be taken: so many may wait to be written, and no more.
     pub(super) fn may_pull(&self) -> bool {
         let pulls = self.journal.pulls();
         let earlier = pulls.len().checked_sub(MAX_UNWRITTEN_PULLS).and_then(|at| pulls.get(at));
         earlier.is_none_or(|position| self.is_stored(*position))
     }
 
-    /// Whether all pages that were pulled are in stores and rows.
+    /// Returns true if all pages that were pulled are in stores and rows.
     fn are_pulls_stored(&self) -> bool {
         self.journal.pulls().last().is_none_or(|position| self.is_stored(*position))
     }

@@ -143,7 +143,7 @@ impl Engine {
         self.load(missing);
     }
 
-    /// What was to be durable or read before the replay is; everything goes on once both are.
+    /// Notes that the start was counted or its items were loaded. The engine runs once both are done.
     pub(super) fn start_went_on(&mut self, counted: bool, loaded: bool) {
         let Phase::Starting { is_counting, is_loaded, .. } = &mut self.phase else { return };
         if counted {
@@ -167,7 +167,7 @@ impl Engine {
         self.replica.evict_all_idle(self.settings.slices());
     }
 
-    /// What writes this database's identity, with its first registration.
+    /// Returns the write of this database's identity, for its first registration.
     pub(super) fn identity(&self) -> [Write; 1] {
         [Write::meta("client", &quoted(self.uplink.client()))]
     }

@@ -48,7 +48,7 @@ pub struct Replay {
     queue: VecDeque<ParsedRecord>,
     /// The slices that are being read fully.
     loading: BTreeSet<Rc<str>>,
-    /// What the journal had at start is not all in effect.
+    /// True until all records that the journal had at start are in effect.
     is_recovering: bool,
     /// The newest position that it had.
     recovers_through: Position,
@@ -58,7 +58,7 @@ pub struct Replay {
     noted: Option<Position>,
 }
 
-/// What is to be read before the queue can take effect.
+/// The items and slices to read before the queue can take effect.
 #[derive(Debug)]
 pub struct Missing {
     pub keys: BTreeSet<Key>,
@@ -85,7 +85,7 @@ impl Replay {
         (Replay { is_recovering: true, start, before, ..Replay::default() }, poisoned)
     }
 
-    /// What counts this start.
+    /// Returns the write that counts this start.
     pub fn count_start(&self) -> Write {
         Write::meta("start", &write(&self.start))
     }
@@ -95,12 +95,12 @@ impl Replay {
         self.recovers_through = position;
     }
 
-    /// Whether a record is one of those that the journal had at start.
+    /// Returns true if a record is one of those that the journal had at start.
     pub fn is_repeated(&self, position: Position) -> bool {
         position <= self.recovers_through
     }
 
-    /// Whether all that the journal had at start is in effect.
+    /// Returns true if all that the journal had at start is in effect.
     pub fn is_recovered(&self) -> bool {
         self.queue.front().is_none_or(|record| record.position > self.recovers_through)
     }
@@ -115,7 +115,7 @@ impl Replay {
         self.is_recovering
     }
 
-    /// Whether records are to take effect one by one, each after a note.
+    /// Returns true if records are to take effect one by one, each after a note.
     pub fn is_careful(&self) -> bool {
         self.is_recovering && self.start.n > CAREFUL_AFTER
     }
@@ -128,7 +128,7 @@ impl Replay {
         self.queue.push_back(record);
     }
 
-    /// What notes the next position, where that is to be durable before it takes effect.
+    /// Returns the write that notes the next position, if the note is to be durable before the record takes effect.
     pub fn note(&mut self) -> Option<Write> {
         let next = self.queue.front()?.position;
         if !self.is_careful() || self.noted == Some(next) {
@@ -155,7 +155,7 @@ impl Replay {
         self.queue.pop_front()
     }
 
-    /// What the queue lacks.
+    /// Returns the items and slices that the queue lacks.
     pub fn missing(&self, replica: &Replica, slices: &Slices) -> Missing {
         let keys = collect::set(self.queue.iter().flat_map(|record| replica.missing_keys(record)));
         let mut missing = Missing { keys, slices: Vec::new() };
@@ -165,7 +165,7 @@ impl Replay {
         missing
     }
 
-    /// Whether a record in the queue is about every item of the slice.
+    /// Returns true if a record in the queue is about every item of the slice.
     pub fn needs_slice(&self, slice: &str) -> bool {
         self.queue.iter().any(|record| record.whole_slices().iter().any(|name| **name == *slice))
     }

@@ -1,4 +1,5 @@
-//! What a living worker keeps of a database that was deleted under it: a new database is begun with it.
+//! Saves what a living worker has in memory of a database that was deleted under it, and begins a new database with
+//! that.
 
 use super::{Engine, replay};
 use crate::bridge::config::Slices;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 pub struct Rescue {
     /// The object stores of its slices.
     pub stores: Vec<Rc<str>>,
-    /// What is to be written, in one transaction.
+    /// The writes of the new database, in one transaction.
     pub writes: Vec<Write>,
 }
 
@@ -27,10 +28,10 @@ impl Engine {
     pub fn rescue(&mut self) -> Rescue {
         let slices: Slices = self.settings.slices().clone();
         while let Some(record) = self.replay.next_record() {
-            // What is not in memory is not anywhere any more.
+            // Items that are not in memory are not anywhere any more.
             self.replica.apply(&record, true, self.now, &slices);
         }
-        // What the server answered is known, though its record is not durable.
+        // The server's answers are known, though their record is not durable.
         for record in self.journal.unwritten_answers() {
             if let Some((record, _)) = replay::parse(&record, &slices) {
                 self.replica.apply(&record, true, self.now, &slices);

@@ -23,7 +23,7 @@ impl Schedule {
         self.next = self.config.enabled.then_some(now.plus(self.config.interval_ms));
     }
 
-    /// Whether the period is over; the next one has begun then.
+    /// Returns true if the period is over; the next one has begun then.
     pub fn is_due(&mut self, now: Tick) -> bool {
         let due = self.next.is_some_and(|next| next <= now);
         if due {
@@ -40,12 +40,12 @@ impl Schedule {
         self.next
     }
 
-    /// Whether so many items wait that they are committed without waiting for quiet.
+    /// Returns true if so many items wait that they are committed without waiting for quiet.
     pub fn is_full(&self, waiting: usize) -> bool {
         self.config.enabled && waiting >= self.config.max_queue
     }
 
-    /// Whether every commit is followed by a sync.
+    /// Returns true if every commit is followed by a sync.
     pub fn follows_changes(&self) -> bool {
         self.config.enabled && self.config.on_change
     }

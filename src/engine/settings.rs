@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// Who asked for a change, and what for.
+/// The page that asked for a change, and the change's kind.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub page: Rc<str>,
@@ -36,7 +36,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// What the page called.
+    /// Returns the name of the function that the page called.
     pub fn name(&self) -> &'static str {
         if self.registers { "register()" } else { "The configuration" }
     }
@@ -63,7 +63,7 @@ enum Phase {
     Storing(Box<Change>),
 }
 
-/// What a change needs next.
+/// The next step of a change.
 #[derive(Debug)]
 pub enum Next {
     Migrate(Vec<Rc<str>>),
@@ -96,7 +96,7 @@ pub struct Settings {
     marking: Option<BTreeSet<Key>>,
 }
 
-/// What the database has of the settings.
+/// The settings as the database has them.
 #[derive(Debug)]
 pub struct Stored<'a> {
     pub settings: Option<&'a str>,
@@ -132,7 +132,7 @@ impl Settings {
         &self.slices
     }
 
-    /// What `_meta.settings` has.
+    /// Returns the text of `_meta.settings`.
     pub fn to_json(&self) -> crate::json::Json {
         self.layers.to_json()
     }
@@ -141,7 +141,7 @@ impl Settings {
         &self.schedule
     }
 
-    /// Whether auto-sync is due; its next period has begun then.
+    /// Returns true if auto-sync is due; its next period has begun then.
     pub fn is_sync_due(&mut self, now: Tick) -> bool {
         self.schedule.is_due(now)
     }
@@ -150,12 +150,12 @@ impl Settings {
         &self.epoch
     }
 
-    /// Whether a page that names this epoch means this database.
+    /// Returns true if a page that names this epoch means this database.
     pub fn is_of(&self, epoch: &str) -> bool {
         !self.is_new_database && *self.epoch == *epoch
     }
 
-    /// Whether no change is under way.
+    /// Returns true if no change is under way.
     pub fn is_stable(&self) -> bool {
         matches!(self.phase, Phase::Stable)
     }
@@ -225,7 +225,7 @@ impl Settings {
         Some(self.store(change, identity))
     }
 
-    /// What writes a change; `identity` goes along where the database is new.
+    /// Returns the step that writes a change. `identity` goes along if the database is new.
     fn store(&mut self, change: Box<Change>, identity: &[Write]) -> Next {
         if change.layers == self.layers && !self.is_new_database {
             return Next::InForce(change.request);
@@ -275,7 +275,7 @@ impl Settings {
         self.requeue.first().filter(|_| self.marking.is_none())
     }
 
-    /// Whether a slice is still to be looked through: not all that the server lacks is queued.
+    /// Returns true if a slice is still to be looked through: not all that the server lacks is queued.
     pub fn is_requeueing(&self) -> bool {
         !self.requeue.is_empty()
     }

@@ -17,14 +17,14 @@ use crate::store::{StoreError, Write};
 use crate::units::Tick;
 use std::collections::BTreeMap;
 
-/// What an open transaction is for.
+/// The purpose of an open transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     Append,
     Checkpoint,
     /// A push is written down.
     Prepare,
-    /// What was registered or configured.
+    /// Stores settings.
     Settings,
     /// Before a record is replayed, where a start has failed.
     Replay,
@@ -47,7 +47,7 @@ impl Storage {
         self.open.insert(txn, purpose);
     }
 
-    /// Whether a transaction is open for this.
+    /// Returns true if a transaction is open for this.
     pub fn is_for(&self, txn: u64, purpose: &Purpose) -> bool {
         self.open.get(&txn) == Some(purpose)
     }
@@ -128,7 +128,7 @@ impl Storage {
         (!self.standalone.is_empty()).then(|| std::mem::take(&mut self.standalone))
     }
 
-    /// Whether writes of no checkpoint are not durable yet.
+    /// Returns true if writes of no checkpoint are not durable yet.
     pub fn has_standalone(&self) -> bool {
         let is_standalone = |purpose: &Purpose| matches!(purpose, Purpose::Standalone(_));
         !self.standalone.is_empty() || self.open.values().any(is_standalone)

@@ -1,4 +1,4 @@
-//! Checks which JSON texts are valid values. The page and the server refuse the same ones, as `tests/wire/values.json` ensures.
+//! Checks which JSON texts are valid values. The page and the server agree on them, as `tests/wire/values.json` ensures.
 
 use super::decimal::Decimal;
 use super::{MAX_DEPTH, MAX_ITEM_BYTES, read, string};
@@ -8,8 +8,8 @@ use std::fmt;
 
 /// The reason why a text is not a valid value. It reads as a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// A JSON Pointer to what is refused; `None` where the text is no JSON.
+pub struct InvalidValue {
+    /// A JSON Pointer to the invalid part; `None` where the text is no JSON.
     pub path: Option<String>,
     problem: Problem,
 }
@@ -25,7 +25,7 @@ enum Problem {
     DuplicateKey,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_deref() {
             None | Some("") => f.write_str("the value ")?,
@@ -55,12 +55,12 @@ struct Open<'t> {
 
 /// Checks that `text` is one JSON value within the limits: depth, numbers, names of keys, no key twice.
 ///
-/// Its time is linear in the text's length, up to the sorting of an object's names. A path is made for a refusal alone: a
+/// Its time is linear in the text's length, up to the sorting of an object's names. A path is made for an invalid value alone: a
 /// value may have as many elements as it has bytes.
-pub fn check(text: &str) -> Result<(), Refusal> {
+pub fn check(text: &str) -> Result<(), InvalidValue> {
     // serde_json decides if the text is JSON. The scan below relies on that.
     if read::<&RawValue>(text).is_none() {
-        return Err(Refusal { path: None, problem: Problem::Syntax });
+        return Err(InvalidValue { path: None, problem: Problem::Syntax });
     }
     let mut open: Vec<Open> = Vec::new();
     let mut at = 0;
@@ -73,7 +73,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
         };
         let token = text.get(start..at).unwrap_or_default();
         match byte {
-            b'{' | b'[' if open.len() == MAX_DEPTH => return refusal(&open, Problem::TooDeep),
+            b'{' | b'[' if open.len() == MAX_DEPTH => return invalid(&open, Problem::TooDeep),
             b'{' | b'[' => open.push(Open { is_object: *byte == b'{', index: 0, names: Vec::new() }),
             b'}' | b']' => {
                 let mut names = open.pop().map(|closed| closed.names).unwrap_or_default();
@@ -81,7 +81,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
                 if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
                     let twice = Open { is_object: true, index: 0, names: vec![pair[0].clone()] };
                     open.push(twice);
-                    return refusal(&open, Problem::DuplicateKey);
+                    return invalid(&open, Problem::DuplicateKey);
                 }
             }
             b',' => {
@@ -95,7 +95,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
                 {
                     object.names.push(name(token));
                     if object.names.last().is_some_and(|name| name == "__proto__") {
-                        return refusal(&open, Problem::ProtoKey);
+                        return invalid(&open, Problem::ProtoKey);
                     }
                 }
             }
@@ -104,10 +104,10 @@ pub fn check(text: &str) -> Result<(), Refusal> {
             b'-' | b'0'..=b'9' => {
                 let number = Decimal::read(token).unwrap_or_default();
                 if number.is_infinite() {
-                    return refusal(&open, Problem::NotFinite);
+                    return invalid(&open, Problem::NotFinite);
                 }
                 if number.is_unsafe() {
-                    return refusal(&open, Problem::Unsafe);
+                    return invalid(&open, Problem::Unsafe);
                 }
             }
             // Spaces, colons, and the letters of true, false and null.
@@ -117,7 +117,7 @@ pub fn check(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refusal(open: &[Open], problem: Problem) -> Result<(), Refusal> {
+fn invalid(open: &[Open], problem: Problem) -> Result<(), InvalidValue> {
     let mut path = String::new();
     for open in open {
         path.push('/');
@@ -126,7 +126,7 @@ fn refusal(open: &[Open], problem: Problem) -> Result<(), Refusal> {
             None => path.push_str(&open.index.to_string()),
         }
     }
-    Err(Refusal { path: Some(path), problem })
+    Err(InvalidValue { path: Some(path), problem })
 }
 
 /// Returns the name that a JSON string spells.
@@ -157,9 +157,9 @@ fn number_length(text: &[u8]) -> usize {
 }
 
 /// Does the same as [`check`], and checks that the text is not too large for an item.
-pub fn check_item(text: &str) -> Result<(), Refusal> {
+pub fn check_item(text: &str) -> Result<(), InvalidValue> {
     if text.len() > MAX_ITEM_BYTES {
-        return Err(Refusal { path: Some(String::new()), problem: Problem::TooLarge(text.len()) });
+        return Err(InvalidValue { path: Some(String::new()), problem: Problem::TooLarge(text.len()) });
     }
     check(text)
 }
@@ -168,22 +168,22 @@ pub fn check_item(text: &str) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
+    fn problem_of(text: &str) -> String {
         check(text).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_refusal_names_the_path() {
+    fn an_invalid_value_is_named_by_its_path() {
         assert_eq!(
-            refused(r#"{"a":[0,{"n~/":9007199254740993}]}"#),
+            problem_of(r#"{"a":[0,{"n~/":9007199254740993}]}"#),
             "the value at /a/1/n~0~1 is a number beyond 2^53-1, which no browser holds exactly"
         );
-        assert_eq!(refused(r#"{"a":{"x":1,"x":2}}"#), "the value at /a/x has its key twice");
-        assert!(refused(r#"{"a":{"__proto__":{}}}"#).starts_with("the value at /a/__proto__ "));
-        assert!(refused(&format!("{}1{}", "[".repeat(101), "]".repeat(101))).contains("deeper than 100"));
-        assert!(refused(r#"{"a":1e400}"#).starts_with("the value at /a is a number beyond every finite"));
+        assert_eq!(problem_of(r#"{"a":{"x":1,"x":2}}"#), "the value at /a/x has its key twice");
+        assert!(problem_of(r#"{"a":{"__proto__":{}}}"#).starts_with("the value at /a/__proto__ "));
+        assert!(problem_of(&format!("{}1{}", "[".repeat(101), "]".repeat(101))).contains("deeper than 100"));
+        assert!(problem_of(r#"{"a":1e400}"#).starts_with("the value at /a is a number beyond every finite"));
         for text in ["[1,2", "1 2", "NaN", "", "[1e]"] {
-            assert_eq!(refused(text), "the value is not JSON", "{text}");
+            assert_eq!(problem_of(text), "the value is not JSON", "{text}");
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
         let long = "k".repeat(1 << 20);
         let zeros = "0,".repeat(300_000);
         check(&format!("{{\"{long}\":[{zeros}0]}}")).unwrap();
-        let refusal = check(&format!("{{\"{long}\":[{zeros}1e400]}}")).unwrap_err();
-        assert_eq!(refusal.path, Some(format!("/{long}/300000")));
+        let invalid = check(&format!("{{\"{long}\":[{zeros}1e400]}}")).unwrap_err();
+        assert_eq!(invalid.path, Some(format!("/{long}/300000")));
     }
 }

@@ -9,7 +9,7 @@ mod surrogates;
 mod value;
 mod write;
 
-pub use check::{Refusal, check, check_item};
+pub use check::{InvalidValue, check, check_item};
 pub use fields::{Fields, elements, string};
 pub use raw::{Raw, present, read, text, write};
 pub use surrogates::well_formed;

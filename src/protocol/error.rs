@@ -1,10 +1,10 @@
-//! The body of every refusal: `{error: {code, message, retryable}}`.
+//! The body of every error: `{error: {code, message, retryable}}`.
 
 use crate::json::read;
 use serde::Deserialize;
 use std::rc::Rc;
 
-/// The reason why the server refused a request.
+/// The reason why the server did not do what a request asks.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServerError {
     /// Machine-readable, such as `client_forked`.
@@ -18,7 +18,7 @@ pub struct ServerError {
     pub slices: Vec<Rc<str>>,
 }
 
-/// Reads a refusal; `None` if the body is something else, such as the page of a proxy.
+/// Reads an error; `None` if the body is something else, such as the page of a proxy.
 pub fn read_error(body: &str) -> Option<ServerError> {
     #[derive(Deserialize)]
     struct Body {

@@ -107,18 +107,18 @@ fn read_change(text: &str) -> Result<PulledRow, String> {
             _ => "an item that it does not name".into(),
         }
     };
-    let refused = |why: &str| {
+    let unusable = |why: &str| {
         format!(
             "The server sent a change of {} that cannot be used: {why}. It is left out; everything else goes on.",
             whose()
         )
     };
-    let change: PulledRow = read(text).ok_or_else(|| refused("it cannot be read"))?;
+    let change: PulledRow = read(text).ok_or_else(|| unusable("it cannot be read"))?;
     if change.value.is_some() == change.deleted || change.id.is_empty() {
-        return Err(refused("it cannot be read"));
+        return Err(unusable("it cannot be read"));
     }
     match change.value.as_deref().map(check_item) {
-        Some(Err(refusal)) => Err(refused(&refusal.to_string())),
+        Some(Err(invalid)) => Err(unusable(&invalid.to_string())),
         _ => Ok(change),
     }
 }

@@ -43,7 +43,7 @@ impl Patch {
         }
     }
 
-    /// What both arrays begin and end with stays. Of the middle, elements at the same place are compared.
+    /// The common beginning and end of both arrays stay. Of the middle, elements at the same place are compared.
     fn arrays(&mut self, base: &[Node], value: &[Node]) {
         let begin = base.iter().zip(value).take_while(|(one, other)| one == other).count();
         let most = base.len().min(value.len()) - begin;

@@ -1,10 +1,10 @@
-//! What decides where a merge leaves paths in conflict.
+//! Strategies decide the paths that a merge leaves in conflict.
 
 use super::rebase;
 use crate::json::{Json, same};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of the paths that both sides of an item changed.
+/// The rule for the paths that both sides of an item changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename = "ConflictStrategy"))]
 #[serde(rename_all = "lowercase")]

@@ -18,9 +18,9 @@ pub enum Step {
     Write(Vec<Write>),
     /// One transaction, which fails and changes nothing.
     Refused(Vec<Write>),
-    /// What a start reads. Of the stores, those of slices count; the order is free but for the journal's.
+    /// A start reads this. Of the stores, those of slices count; the order is free but for the journal's.
     Start(Snapshot),
-    /// What a read comes to, in any order.
+    /// A read returns this, in any order.
     Load { wanted: Vec<Wanted>, slices: Vec<Whole>, loaded: Vec<Loaded> },
 }
 

@@ -83,7 +83,7 @@ pub enum RowKey {
     Item(Key),
 }
 
-/// What a key holds.
+/// The content of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     /// A JSON value, stored as the browser's own value (an object, a string, ...).
@@ -139,13 +139,14 @@ impl Write {
 /// Why the database did not do what it was asked. Nothing of the transaction took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError {
-    /// Whether the disk or the origin's quota is full.
+    /// True if the disk or the origin's quota is full.
     pub full: bool,
     /// A sentence for people.
     pub message: String,
 }
 
-/// What the engine is told at start, as JSON text, all of one transaction. A journal row has its text as the property
+/// The rows that the engine starts from, as JSON text, all of one transaction. A journal row has its text as the
+/// property
 /// `text`.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {

@@ -98,7 +98,7 @@ impl RecordRow {
     }
 }
 
-/// What became of an operation of a push.
+/// The outcome of an operation of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerStatus {
@@ -120,7 +120,7 @@ pub struct AnswerRow {
     pub upto: Position,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// What the server has, where it says so.
+    /// The server's value, if the answer has one.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -271,7 +271,7 @@ pub struct RebuildRow {
 }
 
 impl RebuildRow {
-    /// What the records of its pages say of it.
+    /// Returns the part that the records of its pages repeat.
     pub fn in_records(&self) -> InRebuild {
         InRebuild { started_at: self.started_at, reason: self.reason }
     }
@@ -310,7 +310,7 @@ impl Pulled {
     }
 }
 
-/// Who wrote what the server has, in names for people.
+/// The writer of the server's side, in names for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(default)]
@@ -332,14 +332,14 @@ pub struct Remote {
     pub deleted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Millis>,
-    /// Whether this device's client wrote it.
+    /// True if this device's client wrote it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
 }
 
-/// What must be known of a conflict beside its sides.
+/// The data of a conflict beside its sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The record that made it what it is: an edit, or a newer side of the server.
@@ -371,10 +371,10 @@ pub struct GoneRow {
 pub struct RefusalRow {
     /// The position of the record of answers that brought it.
     pub position: Position,
-    /// What was refused; a deletion where there is none.
+    /// The value that was refused; absent for a deletion.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
-    /// What it was a change of.
+    /// The value that it was a change of.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub base: Option<Json>,
     pub code: String,
@@ -385,7 +385,7 @@ pub struct RefusalRow {
     pub kept: bool,
 }
 
-/// What must be known of an item beside its value. A field that is not there has its plainest meaning.
+/// The data of an item beside its value. A field that is absent has its plainest meaning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemRow {
     /// The newest position in effect on what was written.

@@ -41,7 +41,7 @@ pub fn moment() -> Moment {
     }
 }
 
-/// Asks for a Background Sync, where the browser has it. It may refuse, as in private windows: then a page wakes the worker.
+/// Asks for a Background Sync, where the browser has it. It may fail, as in private windows: then a page wakes the worker.
 pub fn request_background_sync() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
         spawn_local(async move { drop(JsFuture::from(sync.register("nightferry")).await) });

@@ -28,6 +28,8 @@ as often as ``times`` says (null: until it is removed); with ``word``, those who
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
 - ``html``    answered with an HTML page and status 200; nothing happens
+- ``slow``    takes as long as the body takes at ``rate`` bytes a second; where the browser gives up before,
+              nothing happens
 - ``late``    answered after ``seconds``; the effect is at once
 - ``drop``    the effect happens, and the connection is closed without an answer
 - ``cut``     the effect happens, and the connection is closed in the middle of the answer
@@ -293,6 +295,8 @@ class Layer:
             while self.faults.holds(fault):
                 time.sleep(0.05)
             hang_up(environ)
+        if kind == "slow" and not self.arrives(fault, len(body), environ["werkzeug.socket"]):
+            hang_up(environ)
         if kind == "status":
             answer = Response(
                 fault.get("body") or "made to fail", status=fault["status"], mimetype="text/plain"
@@ -333,6 +337,18 @@ class Layer:
             hang_up(environ)
         start_response(status, headers.to_wsgi_list())
         return [content]
+
+    def arrives(self, fault: dict[str, Any], size: int, connection: socket.socket) -> bool:
+        """Waits as long as a body takes on a slow line. False if the browser gave up before."""
+        end = time.monotonic() + size / fault["rate"]
+        while time.monotonic() < end and self.faults.holds(fault):
+            time.sleep(0.05)
+            try:
+                if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
+                    return False
+            except BlockingIOError:
+                pass
+        return True
 
     def run(self, environ: Environ, body: bytes) -> tuple[bytes, str, Any]:
         if self.build.is_file():

@@ -87,7 +87,7 @@ def merge_order(base, local, remote, kept):
                 gap = frame.index(id) + 1
             elif id in kept:
                 gap_of[id] = max(gap, gap_of.get(id, 0))
-    # Where both sides have elements in one gap, the run whose ids are smaller goes first.
+    # If both sides have elements in one gap, the run whose ids are smaller goes first.
     order = []
     for gap in range(len(frame) + 1):
         order += frame[gap - 1 : gap] if gap else []

@@ -35,11 +35,11 @@ const WASM_FEATURES: &[&str] = &[
 /// For cargo: of `nightferry-page`, what `client.wasm` is made of, and not the API for pages in Rust.
 pub const CLIENT: [&str; 3] = ["--no-default-features", "--features", "nightferry-page/client"];
 
-/// What browsers load from the server.
+/// The files that browsers load from the server.
 pub const DOWNLOADED: [&str; 6] =
     ["sw.js", "sw.wasm", "client.js", "client.wasm", "dashboard.js", "conflicts.js"];
 
-/// What TypeScript calls a module of Nightferry, and its file. page/tsconfig.json says the same to TypeScript.
+/// The names of Nightferry's modules in TypeScript, and their files. page/tsconfig.json says the same to TypeScript.
 pub const ALIASES: &[(&str, &str)] = &[
     ("nightferry-client", "client.js"),
     ("nightferry-dashboard", "dashboard.js"),
@@ -217,7 +217,7 @@ pub fn module(id: &str, source: &str, name: &str, folder: &Path) -> std::process
     esbuild
 }
 
-/// What `import ... from "nightferry-wasm"` means; page/tsconfig.json says the same to TypeScript.
+/// Returns the file that `import ... from "nightferry-wasm"` means; page/tsconfig.json says the same to TypeScript.
 pub fn wasm_alias() -> String {
     format!("--alias:nightferry-wasm={}", prepared().join("page/nightferry_page.js").display())
 }

@@ -170,7 +170,7 @@ fn answers(port: u16) -> bool {
     answer().is_ok_and(|read| read > 0)
 }
 
-/// Where there is no desktop, the printed address is enough.
+/// Opens a browser. Without a desktop, the printed address is enough.
 fn open_browser(url: &str) {
     let (opener, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])

@@ -21,14 +21,14 @@ use crate::sizes;
 use crate::toolchain::{self, ATTW, ESBUILD, PUBLINT, TSC};
 use crate::workspace::{self, dist_browser, prepared, root};
 
-/// What is built for this package alone, to be imported as `nightferry/<name>`, and its source in page/.
+/// The modules that are built for this package alone, to be imported as `nightferry/<name>`, and its source in page/.
 const MODULES: &[(&str, &str)] =
     &[("redux", "ts/redux.ts"), ("react", "ts/react.tsx"), ("vite", "node/vite.ts")];
 
 /// The package's command, `npx nightferry`.
 const COMMAND: (&str, &str) = ("cli", "node/cli.ts");
 
-/// What the app brings where it uses the module that wants it, and the versions that fit.
+/// The packages that the app brings if it uses a module that wants them, and the versions that fit.
 const PEERS: &[(&str, &str)] =
     &[("@reduxjs/toolkit", ">=2"), ("react", ">=18"), ("redux", ">=5"), ("vite", ">=6")];
 
@@ -54,7 +54,7 @@ pub fn build() -> Result<()> {
     })
 }
 
-/// What other tools think of the package: publint of its files, attw of its types.
+/// Checks the package by other tools: publint for its files, attw for its types.
 pub fn check() -> Result<()> {
     let mut publint = toolchain::node_tool(PUBLINT);
     process::quiet(publint.args(["run", "--strict", "--level", "suggestion"]).arg(folder()))?;
@@ -100,7 +100,7 @@ fn exports(module: &str) -> Result<Vec<String>> {
     Ok(names.filter_map(|name| name.as_str().map(String::from)).collect())
 }
 
-/// Where the package is.
+/// Returns the folder of the package.
 pub fn folder() -> PathBuf {
     root().join("dist/npm")
 }
@@ -114,7 +114,7 @@ fn module(id: &str, name: &str, source: &str) -> Result<()> {
     check_imports(name, &imports)
 }
 
-/// What is imported from outside must be Node's own, of the package, or named as a peer.
+/// Checks that imports from outside are Node's own, of the package, or named as a peer.
 fn check_imports(module: &str, metafile: &Path) -> Result<()> {
     let meta: Value = serde_json::from_slice(&std::fs::read(metafile)?)?;
     let output = &meta["outputs"][format!("{module}.js")];
@@ -140,7 +140,7 @@ fn declarations() -> Result<()> {
     declare(&types.join("page/node"), &folder(), "./")
 }
 
-/// What TypeScript declares, in folders as they are seen from the workspace's root.
+/// Writes TypeScript's declarations, in folders as they are seen from the workspace's root.
 fn emit_types(into: &Path) -> Result<()> {
     workspace::empty(into)?;
     for project in ["tsconfig.json", "tsconfig.node.json"] {

@@ -1,4 +1,4 @@
-//! What the commands have in common when they read their options with lexopt.
+//! Reads the options that several commands share, with lexopt.
 
 use std::ffi::OsString;
 

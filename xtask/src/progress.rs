@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// What a step found to do.
+/// The result of a step.
 pub enum Step {
     Done,
     UpToDate,

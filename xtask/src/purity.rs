@@ -29,7 +29,7 @@ const ALLOWED: &[&str] = &[
     "zmij",
 ];
 
-/// What the core's sources may not name, and why.
+/// The names that the core's sources may not have, each with the reason.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("std::time::Instant", "time comes in with the input"),
     ("std::time::SystemTime", "time comes in with the input"),
@@ -101,7 +101,7 @@ fn scan_folder(folder: &Path, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// What `source` names that it may not. Comments are free, and so is an inline `mod tests` at the end.
+/// Returns the forbidden names in `source`. Comments are free, and so is an inline `mod tests` at the end.
 fn scan(name: &str, source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]\nmod ").next().unwrap_or(source);
     let mut found = Vec::new();

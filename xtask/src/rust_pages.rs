@@ -1,4 +1,5 @@
-//! What only tests have of Rust in the browser: the page and the worker that end-to-end tests drive, and the example that `lint` looks at.
+//! Builds Rust pages that only tests have: the page and the worker that end-to-end tests drive, and the example that `lint` looks
+//! at.
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
@@ -47,7 +48,7 @@ pub fn lint_example() -> [(&'static str, std::process::Command); 3] {
     let on_example = |arguments: &[&str]| {
         let mut command = cargo(&arguments[..1]);
         command.arg("--manifest-path").arg(&manifest).args(&arguments[1..]);
-        // Where the end-to-end tests compile it, too.
+        // The end-to-end tests compile it there, too.
         command.env("CARGO_TARGET_DIR", prepared().join("example-rust"));
         // It is an ordinary program, as xtask is: the core's rules are not its.
         command.env("CLIPPY_CONF_DIR", root().join("xtask"));

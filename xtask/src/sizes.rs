@@ -1,4 +1,4 @@
-//! What a browser downloads, measured and held to limits. One KB is 1,024 bytes.
+//! Measures the files that a browser downloads, and holds them to limits. One KB is 1,024 bytes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What this machine needs: each `ensure_*` looks, prepares what is missing, and is quick when nothing is.
+//! Prepares this machine: each `ensure_*` looks, prepares what is missing, and is quick when nothing is.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,7 +90,7 @@ pub const TYPEDOC: &str = "typedoc";
 /// The Python environment with the Flask extension installed from server/, editable.
 #[derive(Clone, Copy)]
 pub enum Python {
-    /// What serving takes.
+    /// Everything that serving needs.
     Serve,
     /// That, and the linters and test tools of server's `dev` extra.
     Develop,
@@ -305,7 +305,7 @@ pub fn key_of(files: &[&Path]) -> Result<String> {
     Ok(format!("{:016x}", hash.0))
 }
 
-/// Whether the work that `stamp` stands for was done for this `key`.
+/// Returns true if the work that `stamp` stands for was done for this `key`.
 pub fn is_stamped(stamp: &Path, key: &str) -> bool {
     std::fs::read_to_string(stamp).is_ok_and(|stamped| stamped == key)
 }

@@ -1,4 +1,4 @@
-//! Where things are.
+//! The folders of the workspace.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
 }
 
-/// Where everything that xtask prepares lives. It does not follow `CARGO_TARGET_DIR`, since page/tsconfig.json names it.
+/// The folder of everything that xtask prepares. It does not follow `CARGO_TARGET_DIR`, since page/tsconfig.json names it.
 pub fn prepared() -> PathBuf {
     root().join("target/nightferry")
 }
 
-/// Where cargo leaves what it builds.
+/// The folder in which cargo leaves its results.
 pub fn cargo_target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -28,7 +28,7 @@ pub fn page() -> PathBuf {
     root().join("page")
 }
 
-/// What browsers download.
+/// The folder of the files that browsers download.
 pub fn dist_browser() -> PathBuf {
     root().join("dist/browser")
 }

@@ -113,7 +113,7 @@ function run(store, status) {
     document.title = editor.item ? `${nameOf(editor.item.path)} – Nightferry Files` : "Nightferry Files";
   }
 
-  // What one can do with files.
+  // The operations on files.
 
   /**
    * @param {string} path

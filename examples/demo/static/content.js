@@ -1,4 +1,4 @@
-// What a file contains: bytes, and the two ways in which an item holds them.
+// The content of a file: bytes, and the two ways in which an item holds them.
 
 const LIMIT = 4 * 1024 * 1024;
 const utf8 = new TextEncoder();
@@ -88,7 +88,7 @@ export function toBox(text) {
 }
 
 /**
- * Where the text box's offset is in the original.
+ * Returns the place in the original of an offset in the text box.
  * @param {string} original
  * @param {number} offset
  */

@@ -1,4 +1,4 @@
-// What somebody has to decide: files that were changed elsewhere, too, and changes that the server refused. Nightferry's own
+// Decisions that wait for somebody: files that were changed elsewhere, too, and changes that the server refused. Nightferry's own
 // elements show them, in the place of the open file.
 
 import { byId, setText } from "./dom.js";

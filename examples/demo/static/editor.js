@@ -28,7 +28,7 @@ const IMAGE_TYPES = {
   webp: "image/webp",
 };
 
-/** What became of the file, by whom. */
+/** Describes a change of the file, and its author. */
 const CHANGED = {
   tab: "changed in another tab",
   server: "changed on another device",
@@ -44,7 +44,7 @@ const REMOVED = {
   start: "This file was deleted here.",
 };
 
-/** What a person has to decide, and that nothing is lost. */
+/** Describes the decision that waits, and that nothing is lost. */
 const TO_DECIDE = {
   conflict: "This file was changed elsewhere, too. What you see is your version; the other one is kept beside it.",
   rejected: "The server refused your version. It is kept here, and is not sent until you change it or decide.",
@@ -63,7 +63,7 @@ export class Editor {
   #notice = byId("notice", HTMLElement);
   /** The file as this pane knows it; it outlives a deletion elsewhere. @type {Item | null} */
   #item = null;
-  /** What somebody else wrote meanwhile, while it is not shown. @type {Item | null} */
+  /** The text that somebody else wrote, while it is not shown. @type {Item | null} */
   #held = null;
   #gone = false;
   #composing = false;
@@ -246,7 +246,7 @@ export class Editor {
     }
   }
 
-  // What is shown.
+  // The text that is shown.
 
   #drawHead() {
     const item = /** @type {Item} */ (this.#item);
@@ -266,7 +266,7 @@ export class Editor {
     setText(/** @type {Element} */ (this.#chip.querySelector("span")), STATE_TEXT[state]);
     const isToDecide = state === "conflict" || state === "rejected";
     const about = this.#notice.hidden ? "" : this.#notice.dataset.about;
-    // What somebody else just did, or what cannot be kept, is said first.
+    // Another's change, or text that cannot be kept, comes first.
     if (isToDecide && (!about || about in TO_DECIDE)) this.#tell(TO_DECIDE[state], [["Decide", this.decide]], state);
     else if (!isToDecide && about && about in TO_DECIDE) this.#closeNotice();
   }

@@ -1,4 +1,4 @@
-// What the page tells people: cards in the corner, the banner for errors, and words for screen readers.
+// Messages to people: cards in the corner, the banner for errors, and words for screen readers.
 
 import { button, byId, icon, make, setText } from "./dom.js";
 
@@ -43,7 +43,7 @@ export function toast(text, { action, ms = 8000, testid = "toast" } = {}) {
  * @param {() => void} cancel
  */
 export function progressCard(title, cancel) {
-  // What became of an earlier import has been read by now.
+  // The result of an earlier import has been read by now.
   for (const finished of document.querySelectorAll('[data-testid="import-card"][data-done]')) finished.remove();
   const { card, body, close, closer } = makeCard("import-card");
   const heading = make("h2", "", title);
@@ -119,7 +119,7 @@ export class ErrorBanner {
     this.#element.hidden = false;
   }
 
-  /** What was closed may be shown again after this. */
+  /** Cards that were closed may be shown again after this. */
   clear() {
     this.#closed = "";
     this.#element.hidden = true;

@@ -18,7 +18,7 @@ export function extensionOf(path) {
 }
 
 /**
- * What somebody typed, as a path, or what is wrong with it.
+ * Converts typed text to a path, or says what is wrong with it.
  * @param {string} typed
  * @returns {{path: string, problem?: undefined} | {path?: undefined, problem: string}}
  */

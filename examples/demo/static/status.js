@@ -39,7 +39,7 @@ export class StatusView {
   /** @type {Set<string>} */
   #warned = new Set();
   #busy = false;
-  /** What the button does just now; a phone has no room for it on the button. */
+  /** The button's present function; a phone has no room for it on the button. */
   #feedback = "";
 
   /**
@@ -174,7 +174,7 @@ function describe(status) {
 }
 
 /**
- * What waits for somebody's decision; nothing where nothing does.
+ * Returns the sentence about decisions that wait; null if none do.
  * @param {Status} status
  */
 function toDecide({ conflicts, rejected }) {
@@ -186,8 +186,8 @@ function toDecide({ conflicts, rejected }) {
 }
 
 /**
- * What keeps changes from being sent, and goes away by itself. Where only what is to be decided is left, the sentence is about
- * that, and nothing is tried again.
+ * Returns the sentence about changes that cannot be sent for now. Once only decisions are left, the sentence is about
+ * them, and nothing is tried again.
  * @param {Status} status
  */
 function failureOf(status) {

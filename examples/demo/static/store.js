@@ -73,10 +73,10 @@ export class FileStore {
 
   /** Registers, and reads what there is. */
   async open() {
-    // What the server refuses stays as it is here, until somebody decides.
+    // A refused change stays here, until somebody decides.
     await this.#client.register({ slices: { [SLICE]: { refused: "keep" } } });
 
-    // What arrives while the first reading is under way is newer than it, and is applied after it.
+    // Changes that arrive during the first reading are newer than it, and are applied after it.
     /** @type {(() => void)[] | null} */
     let waiting = [];
     this.#client.subscribe(SLICE, (change) => {
@@ -163,7 +163,7 @@ export class FileStore {
   update(id, fields) {
     const item = this.#items.get(id);
     if (!item) return;
-    // What the fields were tells Nightferry what the person had before their eyes.
+    // The former values tell Nightferry what the person had seen.
     const names = /** @type {(keyof Item)[]} */ (Object.keys(fields));
     const was = Object.fromEntries(names.map((name) => [name, item[name]]));
     this.#client.dispatch({ type: `${SLICE}/updateItem`, payload: { id, ...fields }, was });

@@ -124,7 +124,7 @@ export class Tree {
     this.#draw();
   }
 
-  /** Where a new file would go: the folder of what is active. */
+  /** Returns the folder of a new file: that of the active entry. */
   get folder() {
     const row = this.#rows.find((row) => row.key === this.#active);
     return row?.folder ? row.path : row ? folderOf(row.path) : "";
@@ -345,7 +345,7 @@ export class Tree {
     return ATTENTION.find((state) => counts[state]) ?? this.store.stateOf("");
   }
 
-  // What people do.
+  // Input of people.
 
   /** @param {MouseEvent} event */
   #click(event) {

@@ -27,7 +27,7 @@ const rows = new Map();
 /** The notes that the server does not have as they are here, with their states. */
 const unsent = new Map();
 
-// What is shown.
+// Shows the notes.
 
 function put({ id, text }) {
   let row = rows.get(id);
@@ -67,7 +67,7 @@ function showProblem(text) {
   problem.hidden = !text;
 }
 
-// What people do: the page shows it, and Nightferry hears of it.
+// Changes by people: the page shows them, and dispatches them to Nightferry.
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -99,7 +99,7 @@ sync.addEventListener("click", async () => {
   sync.disabled = false;
 });
 
-// What Nightferry tells.
+// Messages of Nightferry.
 
 subscribePending("notes", (changes, reset) => {
   if (reset) unsent.clear();

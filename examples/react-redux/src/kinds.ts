@@ -1,4 +1,4 @@
-// What the workspace holds: six kinds of things, each a slice of the store.
+// The things of the workspace: six kinds, each a slice of the store.
 
 export interface Item {
   id: string;

@@ -1,11 +1,11 @@
-// What Nightferry tells of the store and its items, as React hooks.
+// The state of the store and its items, as React hooks.
 
 import { type ItemProgress, subscribePending } from "nightferry";
 import { useEffect, useState } from "react";
 import type { Kind } from "./kinds";
 import { store } from "./store";
 
-/** Whether what is stored is in the store yet; the message where Nightferry cannot run. */
+/** True once the stored items are in the store; a message if Nightferry cannot run. */
 export function useReady(): { phase: "opening" | "ready" | "refused"; problem?: string } {
   const [ready, setReady] = useState<ReturnType<typeof useReady>>({ phase: "opening" });
   useEffect(() => {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use yew::platform::spawn_local;
 use yew::prelude::*;
 
-/// What the page itself does to one item: it is shown at once, and dispatched.
+/// Applies the page's own change of one item: it is shown at once, and dispatched.
 pub trait Edit<T> {
     fn id(&self) -> &str;
     /// The item after it, if there is one then.

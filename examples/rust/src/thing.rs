@@ -1,4 +1,4 @@
-//! What is on the list, and what can be done to it.
+//! The things on the list, and the changes of them.
 
 use crate::slice::Edit;
 use serde::{Deserialize, Serialize};

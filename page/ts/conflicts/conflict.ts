@@ -9,9 +9,9 @@ import { combine, isObject, mergedSide, nameOf } from "./merge.js";
 import { TEXT, when } from "./text.js";
 import { labelText, partList, valueNode } from "./values.js";
 
-/** What an app may say of its items. */
+/** The names that an app gives its items. */
 export interface ConflictNames {
-  /** What people call the item. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
+  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
   itemName?: ((conflict: Conflict<unknown>) => string) | undefined;
   /** The id of a copy. By default `<id>-copy`, where the item has its id in its field `id`. */
   copyId?: ((conflict: Conflict<unknown>) => string) | undefined;
@@ -199,7 +199,7 @@ export function conflictCard(
   };
 }
 
-/** What a side changed, field by field: before and now. */
+/** Lists the fields that a side changed, each with its value before and now. */
 function changes(base: unknown, now: unknown): HTMLElement {
   if (base === undefined || !isObject(now)) {
     return make("div", {}, make("p", { class: "quiet" }, TEXT.nothingElse), partList([{ label: [], value: now }]));

@@ -1,4 +1,4 @@
-// What somebody has chosen of a conflict, and what that comes to. Nothing here is committed.
+// The choices that somebody has made in a conflict, and their result. Nothing here is committed.
 
 import type { Conflict, Resolution } from "../types.js";
 import { combine, type Difference, type Equal, isObject, mergedSide, same } from "./merge.js";
@@ -10,7 +10,7 @@ export interface Field extends Difference {
   isOpen: boolean;
 }
 
-/** What a field becomes: that of a side, or what was typed. */
+/** A field's new value: that of a side, or the text that was typed. */
 export type Choice = { side: "local" | "remote" } | { side: "edit"; text: string };
 
 /** A typed text that is no value of its field. */
@@ -96,7 +96,7 @@ export class Draft {
   }
 
   /**
-   * What the choices come to, for `resolveConflict`. All must be decided.
+   * Returns the result of the choices, for `resolveConflict`. All must be decided.
    * @throws BadEdit
    */
   resolution(): { choice: Resolution; value?: unknown } {

@@ -1,4 +1,4 @@
-// What both elements are: a list of cards, one for each thing to decide, that follows the page's API. The keyboard's place
+// The base of both elements: a list of cards, one for each decision, that follows the page's API. The keyboard's place
 // stays where it is when a card changes, and goes to the next card when one is done.
 
 import { make, setText } from "../nodes.js";
@@ -7,10 +7,10 @@ import { STYLE } from "./style.js";
 
 /** Times are shown relative to now. */
 const TICK_MS = 20_000;
-/** What came of a decision is shown for so long, unless the keyboard is there. */
+/** The time for which the result of a decision is shown, in ms. It stays longer while it has the focus. */
 const SAID_MS = 15_000;
 
-/** Where there is no document, as when a server renders, the class stands for nothing and is never made. */
+/** The base class. Without a document, as when a server renders, it is an empty class that is never instantiated. */
 export const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /** A card of the list. */
@@ -28,13 +28,13 @@ export interface Entry {
   itemId: string;
 }
 
-/** What a list says and shows. */
+/** The texts and cards of a list. */
 export interface ListOptions<T> {
   heading: string;
   /** Said when the last one is done. */
   none: string;
   subscribe(fn: (entries: T[]) => void): () => void;
-  /** What a card is kept by, though its entry changes. */
+  /** Returns the key by which a card is kept when its entry changes. */
   keyOf(entry: T): string;
   /** `prefix` makes ids that are the page's only ones; `say` reads a text aloud. */
   card(entry: T, prefix: string, say: (text: string) => void): Card<T>;
@@ -131,7 +131,7 @@ export abstract class ListElement<T extends Entry> extends Base {
     }
   }
 
-  /** What is focused is made anew by `change`: the same part of it is focused again. */
+  /** Performs `change`, which replaces the card's nodes, and focuses again the part that had the focus. */
   #keepFocus(card: Card<T>, change: () => void): void {
     const active = this.shadowRoot?.activeElement;
     const id = active && card.node.contains(active) ? active.id : "";

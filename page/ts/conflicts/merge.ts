@@ -10,7 +10,7 @@ type Fields = Record<string, unknown>;
 export interface Difference {
   /** A JSON Pointer; an element of a list is `@` and its id. */
   path: string;
-  /** What people call the part, from the outside in. */
+  /** The part's names for people, from the outside in. */
   label: string[];
   base: Side;
   local: Side;
@@ -28,7 +28,7 @@ export interface Equal {
   value: unknown;
 }
 
-/** What becomes of the parts. */
+/** Receives the parts, each with its outcome. */
 export interface Visitor {
   /** The value of a part that differs; of an order the side whose order counts. */
   differs(difference: Difference): Side;
@@ -43,7 +43,7 @@ export function combine(base: Side, local: Side, remote: Side, visitor: Visitor)
   return part({ path: "", label: [], base, local, remote }, visitor);
 }
 
-/** What a merge without anybody's decision comes to, and the paths that it cannot decide. */
+/** Merges without anybody's decision. Returns the value, and the paths that it cannot decide. */
 export function merge(base: Side, local: Side, remote: Side): { value: Side; conflicts: string[] } {
   const conflicts: string[] = [];
   const value = combine(base, local, remote, {
@@ -188,7 +188,7 @@ function ordered(frame: string[], local: string[], remote: string[], kept: Map<s
   return result;
 }
 
-/** Whether a list of ids is larger than another, element by element. */
+/** Returns true if a list of ids is larger than another, element by element. */
 function isBehind(one: string[], other: string[]): boolean {
   for (const [at, id] of one.entries()) {
     const against = other[at];
@@ -202,7 +202,7 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether two JSON values are equal; the order of keys means nothing. */
+/** Returns true if two JSON values are equal; the order of keys means nothing. */
 export function same(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (Array.isArray(one) && Array.isArray(other)) {
@@ -216,7 +216,7 @@ export function same(one: unknown, other: unknown): boolean {
   );
 }
 
-/** What people call an item or an element: the first of its fields that is a name. */
+/** Returns the name of an item or an element for people: the first of its fields that is a name. */
 export function nameOf(value: unknown): string | undefined {
   if (!isObject(value)) return undefined;
   for (const field of ["name", "title", "label", "path", "subject", "text"]) {

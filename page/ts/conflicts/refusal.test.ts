@@ -20,7 +20,7 @@ test("what was typed takes the place of its part, and all else stays", () => {
   );
 });
 
-test("what is no value of its part is refused with the part's path", () => {
+test("a text that is no value of its part is an error with the part's path", () => {
   for (const [path, text] of [
     ["/in~1out/~0", "many"],
     ["/on", "maybe"],

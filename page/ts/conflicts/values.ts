@@ -67,5 +67,5 @@ export function partList(parts: readonly { label: string[]; value: unknown }[]):
   return list;
 }
 
-/** What a part is called. */
+/** Returns the name of a part. */
 export const labelText = (label: string[]) => (label.length === 0 ? TEXT.entire : label.join(" › "));

@@ -1,4 +1,4 @@
-// The form for auto-sync. What is refused, and why, is what the page's API says.
+// The form for auto-sync. The page's API checks the values and words the errors.
 
 import { type AutoSyncConfig, configureAutoSync, type NightferryError } from "nightferry-client";
 import { make, setText } from "../nodes.js";
@@ -28,9 +28,9 @@ export function autoSyncForm(): View {
   const undo = make("button", { type: "reset" }, "Undo");
   const result = make("p", { class: "result", role: "status", id: "result" });
   const form = make("form", {}, ...rows, make("div", { class: "buttons" }, save, undo), result);
-  // The API refuses, in words; the browser would only not send.
+  // The API explains what is invalid; the browser would only not submit the form.
   form.noValidate = true;
-  /** What is in force. */
+  /** The settings in force. */
   let inForce: Required<AutoSyncConfig> | undefined;
 
   const say = (state: string, text: string) => {
@@ -46,7 +46,7 @@ export function autoSyncForm(): View {
     if (typeof value === "boolean") (input as HTMLInputElement).checked = value;
     else if (value !== undefined) (input as HTMLInputElement).value = String(value);
   };
-  /** What was changed in the form. A field that holds no number is one. */
+  /** Returns the settings that were changed in the form. A field that holds no number counts as changed. */
   const edited = (): AutoSyncConfig => {
     const config: Record<string, unknown> = {};
     for (const { name, number } of FIELDS) {
@@ -96,7 +96,7 @@ export function autoSyncForm(): View {
     update({ status: { autoSync } }: Model) {
       const before = inForce;
       inForce = autoSync;
-      // What someone is editing stays; the rest follows what another tab set.
+      // Fields that are being edited stay; the others follow the settings of other tabs.
       for (const { name, number } of FIELDS) {
         const input = inputs.get(name) as HTMLInputElement;
         const shown = number ? input.valueAsNumber : input.checked;

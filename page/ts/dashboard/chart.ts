@@ -12,7 +12,7 @@ const HEIGHT = 88;
 /** Lines across, in ms; the last one is the least top of the scale. */
 const LINES = [1, 10, 100, 1_000, 10_000, 100_000];
 
-/** Where a duration is, from 0 (nothing) to 1 (`top`). */
+/** Returns the place of a duration in the chart, from 0 (nothing) to 1 (`top`). */
 export function share(ms: number, top: number): number {
   return Math.min(1, Math.log10(1 + Math.max(0, ms)) / Math.log10(1 + top));
 }
@@ -61,7 +61,7 @@ export function chart() {
   };
 }
 
-/** What the picture shows. */
+/** Describes the picture in words. */
 export function describe(times: readonly number[]): string {
   const sorted = [...times].sort((one, other) => one - other);
   const at = (part: number) => duration(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);

@@ -1,4 +1,4 @@
-// What somebody has to decide: the elements for conflicts and refusals, loaded once there are any.
+// The decisions that wait for somebody: the elements for conflicts and refusals, loaded once there are any.
 
 import { make, setText } from "../nodes.js";
 import type { View } from "./nodes.js";

@@ -1,9 +1,9 @@
-// What the dashboard's parts have in common.
+// Nodes that all of the dashboard's parts are made of.
 
 import type { NightferryError, Status, SyncMetrics } from "nightferry-client";
 import { make } from "../nodes.js";
 
-/** Whether Nightferry was started on this page: asked for, yes, or why not. */
+/** How far the start of Nightferry on this page is: under way, done, or failed with an error. */
 export type Start = "asked" | "running" | NightferryError;
 
 export interface Model {

@@ -1,4 +1,4 @@
-// What can be done by hand, and what came of it.
+// The operations that can be started by hand, and their results.
 
 import {
   checkFlaskConnection,

@@ -1,4 +1,4 @@
-// What the dashboard says, as text.
+// The texts of the dashboard.
 
 import type { Model } from "./nodes.js";
 
@@ -49,7 +49,7 @@ export function summary({ start, status }: Model): Words {
       text: "Every slice is disabled: changes are held beside their stores until enablePersistence(slice) is called.",
     };
   }
-  // Where only what is to be decided is left, the sentence is about that.
+  // Once only decisions are left, the sentence is about them.
   if (error !== null && (pending > 0 || conflicts + rejected === 0))
     return { tone: "bad", title: "Connected, with an error", text: waiting || "See the error below." };
   if (syncStatus === "syncing") {

@@ -5,9 +5,9 @@ import type { ConflictFunction } from "../types.js";
 export type SliceConfig = {
   /** The IndexedDB object store; by default the slice's name. */
   storeName?: string,
-  /** Whether its changes go to its store. While they do not, they are held beside it. Default true. */
+  /** True if its changes go to its store. While they do not, they are held beside it. Default true. */
   enabled?: boolean,
-  /** Whether its changes go to the server. Default true. */
+  /** True if its changes go to the server. Default true. */
   syncToFlask?: boolean,
   /** How long an item must be quiet before it is committed, in ms. Default 300. */
   debounceMs?: number,
@@ -17,17 +17,17 @@ export type SliceConfig = {
   batchSize?: number,
   /** The slice is one value, not a collection: its item has the id `value` once there is one, `set…` and `save…` replace it, and nothing removes it. */
   single?: boolean,
-  /** What decides where an item was changed here and elsewhere, and the changes cannot be merged. Default `merge`: both
+  /** The rule for an item that was changed here and elsewhere, if the changes cannot be merged. Default `merge`: both
    * sides are kept as a conflict until someone resolves it. */
   conflict?: ConflictStrategy | ConflictFunction,
-  /** What becomes of a change that the server refuses. Default `rollback`. */
+  /** The rule for a change that the server refuses. Default `rollback`. */
   refused?: RefusedPolicy,
 };
 
-/** What becomes of the paths that both sides of an item changed. */
+/** The rule for the paths that both sides of an item changed. */
 export type ConflictStrategy = "merge" | "local" | "remote" | "newest" | "manual";
 
-/** What becomes of a change that the server refuses. Either way it is kept in the list of refused changes. */
+/** The rule for a change that the server refuses. Either way it is kept in the list of refused changes. */
 export type RefusedPolicy = "rollback" | "keep";
 
 /** When the device syncs on its own, beyond the push that follows every commit; every field optional. */
@@ -42,11 +42,11 @@ export type AutoSyncConfig = {
   maxQueueSize?: number,
 };
 
-/** What `register` takes; all but the slices is optional. */
+/** The options of `register`; all but the slices are optional. */
 export type RegisterOptions = {
-  /** Where the worker's script is served. Default `/nightferry/sw.js`. */
+  /** The path of the worker's script. Default `/nightferry/sw.js`. */
   workerUrl?: string,
-  /** Where the API is served. Default `/nightferry`. */
+  /** The path of the API. Default `/nightferry`. */
   api?: string,
   /** The name of the IndexedDB database. Default `nightferry`. */
   name?: string,
@@ -56,16 +56,16 @@ export type RegisterOptions = {
   deviceName?: string,
 };
 
-/** What `register` resolves with. */
+/** The result of `register`. */
 export type Registration = {
   /** The build of the worker that answered. */
   build: string,
 };
 
-/** What the last attempt to reach the server showed. */
+/** The result of the last attempt to reach the server. */
 export type Connection = "online" | "local-only" | "unknown";
 
-/** What became of the last sync. */
+/** The state of the last sync. */
 export type SyncStatus = "syncing" | "success" | "error" | "idle";
 
 /** How many changes the server has acknowledged, of how many. */
@@ -79,7 +79,7 @@ export type AutoSyncStatus = {
   enabled: boolean,
   /** The time between two syncs, in ms. */
   intervalMs: number,
-  /** Whether it syncs after every commit, too. */
+  /** True if it syncs after every commit, too. */
   syncOnChange: boolean,
   /** When so many items wait to be committed, they are committed and sent at once. */
   maxQueueSize: number,
@@ -91,13 +91,13 @@ export type AutoSyncStatus = {
 
 /** The state of the whole, the same in every tab. Posted when it changes, at most five times a second. */
 export type Status = {
-  /** Whether changes of any slice are persisted. */
+  /** True if changes of any slice are persisted. */
   enabled: boolean,
   connection: Connection,
-  /** Whether the connection is `online`. */
+  /** True if the connection is `online`. */
   flaskConnected: boolean,
   syncStatus: SyncStatus,
-  /** What went wrong last and what to do next; nothing once it went right. */
+  /** A sentence about what went wrong last and what to do next; null once it went right. */
   error: string | null,
   /** When the server last had everything, in epoch ms. */
   lastSyncTime: number | null,
@@ -112,7 +112,7 @@ export type Status = {
   autoSync: AutoSyncStatus,
 };
 
-/** What came of operations of one kind. */
+/** The results of operations of one kind. */
 export type OperationCount = {
   successful: number,
   failed: number,
@@ -152,7 +152,7 @@ export type Item<T> = {
   value: T,
 };
 
-/** Who made a change that pages are told of. */
+/** The origin of a change that is posted to pages. */
 export type Origin = "server" | "rollback" | "tab";
 
 /** Items of a slice that changed elsewhere: in another tab, on the server, or undone because the server refused. */
@@ -171,7 +171,7 @@ export type ItemProgress = {
   state: ProgressState,
 };
 
-/** What a refused change did to its item. */
+/** The operation of a refused change. */
 export type RejectedOp = "delete" | "put";
 
 /** A change that the server refused: it was undone, and is kept here with the reason until someone retries or discards it. */
@@ -181,7 +181,7 @@ export type Rejected<T> = {
   slice: string,
   itemId: string,
   op: RejectedOp,
-  /** What the item was to be; nothing where it was to be deleted. */
+  /** The value that the item was to have; absent if it was to be deleted. */
   value?: T,
   /** For programs. */
   code: string,
@@ -191,7 +191,7 @@ export type Rejected<T> = {
   at: number,
 };
 
-/** Who wrote what the server has, in names for people. */
+/** The writer of the server's side, in names for people. */
 export type By = {
   user?: string,
   device?: string,
@@ -204,7 +204,7 @@ export type Conflict<T> = {
   id: string,
   slice: string,
   itemId: string,
-  /** What both sides began with. */
+  /** The value that both sides began with. */
   base?: T,
   /** This device's side. */
   local?: T,
@@ -214,22 +214,22 @@ export type Conflict<T> = {
   localAt: number,
   /** When the server's side was edited last, in epoch ms; 0 where that is not known. */
   remoteAt: number,
-  /** Who wrote the server's side. */
+  /** The writer of the server's side. */
   by?: By,
   /** The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
    * empty path is the whole item. */
   paths: Array<string>,
 };
 
-/** Whether all else goes on. */
+/** How far an error reaches. */
 export type ErrorKind = "warning" | "failed";
 
-/** What the worker could not take or do, such as an action that it does not know or a change that the server refused. */
+/** An error that the worker reports by itself, such as an action that it does not know or a change that the server refused. */
 export type WorkerError = {
   /** `failed` where the worker itself could not do its work, `warning` where one thing was refused and all else goes on. */
   kind: ErrorKind,
   /** For programs. */
   code: string,
-  /** What happened, and what to do next. */
+  /** A sentence that says what happened, and what to do next. */
   message: string,
 };

@@ -19,7 +19,7 @@ export interface ConflictResolutionProps {
   slice?: string;
   /** Shows only the conflict of this item. */
   item?: string;
-  /** What people call the item. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
+  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
   itemName?: (conflict: Conflict<unknown>) => string;
   /** The id of a copy, for "Keep both". By default `<id>-copy`. */
   copyId?: (conflict: Conflict<unknown>) => string;
@@ -67,7 +67,7 @@ export function RefusedChanges({ slice, item, fallback = null }: RefusedChangesP
 
 const loadConflicts = () => import("nightferry-conflicts");
 
-/** What waits for somebody's decision, and the ways to decide. The functions are the same in every render. */
+/** The decisions that wait for somebody, and the functions to decide. The functions are the same in every render. */
 export interface ConflictDecisions extends Decisions {
   readonly conflicts: readonly Conflict<unknown>[];
   /** The changes that the server refused. */

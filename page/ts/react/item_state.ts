@@ -47,7 +47,7 @@ class States {
   }
 
   #take(changes: { id: string; state: ProgressState }[], reset: boolean): void {
-    // What changed before the first list is in it.
+    // The first list includes all changes before it.
     if (!reset && !this.#unsynced) return;
     const before = this.#unsynced;
     const now = new Map(reset ? [] : before);

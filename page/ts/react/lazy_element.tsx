@@ -6,7 +6,7 @@ interface LazyElementProps {
   tag: string;
   /** Imports the module that defines the element. The same function each time. */
   load: () => Promise<unknown>;
-  /** What it is called where it cannot be loaded. */
+  /** The element's name in the message that it cannot be loaded. */
   what: string;
   /** Shown while it is loading. */
   fallback: ReactNode;

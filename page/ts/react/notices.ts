@@ -1,4 +1,4 @@
-// Which toasts are shown, as a pure function: a failure stays until it is dismissed or, where the status told of it, over.
+// Computes the toasts to show, as a pure function. A failure stays until it is dismissed or, if it came with a status, over.
 
 export interface Notice {
   key: number;
@@ -35,7 +35,7 @@ export function takeNotice(state: Notices, event: NoticeEvent): Notices {
     case "status": {
       const { error } = event;
       if (list.some(({ present, text }) => present && text === error)) return state;
-      // What the worker said by itself, such as a change that was refused, is not over with the status's error.
+      // A message of the worker, such as one about a refused change, is not over with the status's error.
       const kept = list.filter(({ present, times }) => !present || times > 0);
       const after = { ...state, list: kept.map((notice) => (notice.present ? { ...notice, present: false } : notice)) };
       if (error === null) return kept.length < list.length ? add(after, { kind: "over", text: OVER }) : after;
@@ -60,7 +60,7 @@ export function takeNotice(state: Notices, event: NoticeEvent): Notices {
 }
 
 function add({ list, nextKey }: Notices, notice: Partial<Notice> & { text: string }): Notices {
-  // What went wrong anew was not over.
+  // A failure that happened again was not over.
   const others = list.filter(({ kind }) => kind === "failure");
   const added: Notice = { kind: "failure", times: 0, present: false, ...notice, key: nextKey };
   return { list: [...others, added], nextKey: nextKey + 1 };

@@ -4,12 +4,12 @@ import { getStatus, getSyncMetrics, type Status } from "nightferry-client";
 import { secondsClock } from "./clock.js";
 
 export interface PersistenceStatus {
-  /** Whether changes of any slice are persisted. */
+  /** True if changes of any slice are persisted. */
   enabled: boolean;
   /** When the server last had everything, in epoch ms. */
   lastSyncTime: number | null;
   syncStatus: Status["syncStatus"];
-  /** What went wrong last and what to do next; null once it went right. */
+  /** A sentence about what went wrong last and what to do next; null once it went right. */
   error: string | null;
   flaskConnected: boolean;
 }
@@ -34,7 +34,7 @@ export interface PersistenceAutoSync {
   readonly nextSyncIn: number | null;
 }
 
-/** What a component can depend on, each by itself. */
+/** The parts that a component can depend on, each by itself. */
 export interface Parts {
   status: PersistenceStatus;
   metrics: PersistenceMetrics;
@@ -42,7 +42,7 @@ export interface Parts {
   nextSyncIn: number | null;
 }
 
-/** Where the parts come from. */
+/** The functions that read the parts. */
 export type Source = { readonly [Part in keyof Parts]: () => Parts[Part] };
 
 const BEFORE: Parts = {
@@ -58,7 +58,7 @@ const BEFORE: Parts = {
   nextSyncIn: null,
 };
 
-/** What the page's API says now. */
+/** Reads the parts from the page's API. */
 export const PRESENT: Source = {
   status: part(getStatus, fieldsOf(BEFORE.status)),
   metrics: part(getSyncMetrics, fieldsOf(BEFORE.metrics)),
@@ -70,7 +70,7 @@ export const PRESENT: Source = {
   nextSyncIn: () => secondsClock.until(getStatus().autoSync.nextSyncAt),
 };
 
-/** What is so before the worker said anything: what a server renders, and what the page repeats when it hydrates that. */
+/** The parts before the worker's first message. A server renders them, and the page repeats them when it hydrates that. */
 export const SERVER: Source = {
   status: () => BEFORE.status,
   metrics: () => BEFORE.metrics,
@@ -78,13 +78,13 @@ export const SERVER: Source = {
   nextSyncIn: () => BEFORE.nextSyncIn,
 };
 
-/** What has the fields of `like` and more, without the others. */
+/** Returns a function that keeps the fields of `like` and drops all others. */
 function fieldsOf<P extends object>(like: P): (source: P) => P {
   const names = Object.keys(like) as (keyof P)[];
   return (source) => Object.fromEntries(names.map((name) => [name, source[name]])) as P;
 }
 
-/** What `make` makes of what is `read`: another object only where a field has changed. */
+/** Reads a part and converts it by `make`. The result is another object only if a field has changed. */
 function part<S, P extends object>(read: () => S, make: (source: S) => P): () => P {
   let source = read();
   let made = make(source);

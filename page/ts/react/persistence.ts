@@ -27,7 +27,7 @@ import {
   type Source,
 } from "./parts.js";
 
-/** What a component sees of Nightferry, and what it can do. The functions are the same in every render. */
+/** The state of Nightferry for a component, and its functions. The functions are the same in every render. */
 export interface Persistence extends Actions {
   readonly status: PersistenceStatus;
   readonly metrics: PersistenceMetrics;
@@ -61,13 +61,13 @@ export function usePersistence(): Persistence {
   return view;
 }
 
-/** What a component is shown: the parts that it has read, as they were at the first look. */
+/** A component's view: the parts that it has read, as they were when it first read them. */
 interface View {
   shown: Partial<Parts>;
   result: Persistence;
 }
 
-/** What one component has read. A part that was read once stays watched: renders may be repeated, and dropped. */
+/** Records the parts that one component has read. Such a part stays watched, because renders may be repeated and dropped. */
 class Reader {
   private readonly read = new Set<keyof Parts>();
   private view?: View;

@@ -1,4 +1,4 @@
-// What a store's changes come to at the worker, and what the worker tells comes to in stores.
+// Tests which actions a store's changes become, and how the worker's messages change stores.
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { test } from "node:test";

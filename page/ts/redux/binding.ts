@@ -21,7 +21,7 @@ export interface TrackedSliceConfig extends SliceConfig {
   sortComparer?: (a: Item, b: Item) => number;
 }
 
-/** What a binding needs of the page's client. */
+/** The part of the page's client that a binding needs. */
 export interface Client {
   register(options: RegisterOptions): Promise<unknown>;
   /**
@@ -46,7 +46,7 @@ const CLEAR = "nightferry/clearSlice";
 interface Changed extends UnknownAction {
   type: typeof CHANGED;
   slice: string;
-  /** Where the change comes from; `stored` where the slice was read. */
+  /** The origin of the change; `stored` if the slice was read. */
   origin: "stored" | SliceChange["origin"];
   /** The slice's new state. */
   state: unknown;
@@ -92,7 +92,7 @@ function each(fn: (binding: Binding) => void): void {
   }
 }
 
-/** What slices became by `clearSlice`. */
+/** The states that `clearSlice` made of slices. */
 const cleared = new WeakSet<object>();
 
 /** How many calls of `withoutTracking` are under way. */
@@ -192,7 +192,7 @@ export class Binding {
     try {
       while (reading.again) {
         reading.again = false;
-        // What was changed here so far is sent before it is read.
+        // Changes of this page are sent before the slice is read.
         this.sendChanges();
         const rows = await this.#client.read(slice.name);
         if (reading.again) continue;
@@ -208,7 +208,7 @@ export class Binding {
     }
   }
 
-  /** What is told of a slice. */
+  /** Handles a message about a slice. */
   handle(name: string, update: SliceChange | ResyncReason): void {
     const slice = this.#slices.find((slice) => slice.name === name) as TrackedSlice;
     const reading = this.#reading.get(slice);
@@ -228,7 +228,7 @@ export class Binding {
       slice.acknowledged(update.n);
       return;
     }
-    // What was changed here before stays on top.
+    // Earlier changes of this page stay on top.
     this.sendChanges();
     this.#apply(slice, slice.apply(this.#of(slice.name), update), origin);
   }
@@ -256,7 +256,7 @@ export class Binding {
     for (const slice of this.#slices) {
       const [former, items] = [before?.[slice.name], (state as State)[slice.name]];
       const clears = slice.isNew(items) && cleared.has(items as object);
-      // What was changed before a reset or clearSlice in the same microtask is sent.
+      // Changes before a reset or clearSlice in the same microtask are sent.
       if ((clears || slice.isResetTo(items)) && slice.isNew(former) && slice.holds(former)) {
         this.#send(slice, slice.diff(former));
       }
@@ -329,7 +329,7 @@ export class Binding {
   }
 }
 
-/** What an operation is as an action: its verb and payload, and what `send` has beside it. */
+/** Converts an operation to an action: its verb and payload, and the fields that `send` passes beside it. */
 function actionOf(
   { id, all, item, fields }: Operation,
   single?: boolean,

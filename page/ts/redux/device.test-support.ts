@@ -14,7 +14,7 @@ export class Device {
   readonly tabs: Tab[] = [];
   /** How many bursts were taken. */
   position = 0;
-  /** Which database it is. */
+  /** The number of the database. */
   epoch = 0;
   /** Every operation that arrived. */
   readonly operations: { type: string; id: string | undefined; payload: unknown; upsert?: unknown; was?: Item }[] = [];

@@ -1,4 +1,4 @@
-// What becomes of a store that the app has dropped: by a hot reload, or in React's StrictMode, which makes two and keeps one.
+// Tests stores that the app has dropped: by a hot reload, or in React's StrictMode, which makes two and keeps one.
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";

@@ -3,7 +3,7 @@
 import type { Store, StoreEnhancer } from "redux";
 import { Binding, type Client, type NightferryOptions, withNightferry } from "./binding.js";
 
-/** What the enhancer adds to a store. */
+/** The property that the enhancer adds to a store. */
 export interface NightferryStore {
   nightferry: {
     /** Resolves when the slices are registered and what was stored is in the store. Rejects as `register` does. */

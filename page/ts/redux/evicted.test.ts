@@ -75,7 +75,7 @@ test("of two tabs the one that knows less overwrites nothing of the other", asyn
   device.evict();
   device.learn(one.tab);
   await untilQuiet(one.tab);
-  // What waits for it was said before the loss, or is said after it.
+  // Messages that wait for it were posted before the loss, or are posted after it.
   device.learn(frozen.tab);
   frozen.store.dispatch(set([{ id: 1, name: "a", open: true }]));
   await untilQuiet(one.tab, frozen.tab);

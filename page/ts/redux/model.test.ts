@@ -45,7 +45,7 @@ function random(seed: number): (n: number) => number {
   };
 }
 
-/** What a server rendered: the first items of every page, until they are changed. */
+/** The items that a server rendered: the first ones of every page, until they are changed. */
 const rendered: Model[] = [0, 1, 2].map((id) => ({ id, f0: "rendered", f1: "rendered" }));
 
 function open(device: Device) {
@@ -141,14 +141,14 @@ async function run(seed: number): Promise<void> {
     if (pick(6) === 0) await turn();
   }
   await untilQuiet(device);
-  // Those that have posted nothing since the database was lost.
+  // The tabs that have posted nothing since the database was lost.
   for (const tab of device.tabs) device.learn(tab);
   await untilQuiet(device);
   const stored = (slice: string) => plain(device.items(slice).values() as Iterable<Model>);
   for (const { store } of pages) {
     const state = store.getState();
     deepStrictEqual(plain(Object.values(state.models.entities)), stored("models"), `seed ${seed}: models`);
-    // What was rendered may have been deleted; what of it is shown and not stored is as it was rendered.
+    // Rendered items may have been deleted. Those that are shown and not stored are as they were rendered.
     const shown = rendered.filter(({ id }) => state.list.some((item) => item.id === id));
     deepStrictEqual(plain(state.list), { ...plain(shown), ...stored("list") }, `seed ${seed}: list`);
     deepStrictEqual(state.theme, device.items("theme").get("value") ?? 0, `seed ${seed}: theme`);

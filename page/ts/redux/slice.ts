@@ -21,13 +21,13 @@ export interface Operation {
   all?: true;
   /** Beside fields, what the item becomes where there is none. */
   item?: unknown;
-  /** Those that are undefined are removed. */
+  /** The fields to set; undefined ones are removed. */
   fields?: Record<string, unknown>;
   /** The former values of the fields, without those that were not there. */
   was?: Record<string, unknown>;
 }
 
-/** What the worker tells of a slice, or has of it. */
+/** A change of the slice that the worker reports, or the slice as the worker has it. */
 export type SliceUpdate = Omit<SliceChange, "origin">;
 
 export class TrackedSlice {
@@ -38,7 +38,7 @@ export class TrackedSlice {
   /** The same, of the reducer that the store has by now. */
   readonly #initialNow: () => unknown;
   readonly #report: (problem: string) => void;
-  /** Whether the store had the slice when it was last looked at. */
+  /** True if the store had the slice when it was last looked at. */
   there = false;
   /** The state that was last looked at. */
   #seen: unknown;
@@ -50,14 +50,14 @@ export class TrackedSlice {
    * that the worker had before it lost its database.
    */
   readonly #workerHasItem = new Map<string, boolean | undefined>();
-  /** What is stored of the slice is known. */
+  /** True if the stored items of the slice are known. */
   #known = false;
   /** The burst that deletes all that was stored, unknown: what is told of before it is gone. */
   #cleared = 0;
   /** Own operations that may be in none of what the worker told, each with its burst. */
   #own: { n: number; operation: Operation }[] = [];
-  /** What was refused, so that it is said once. */
-  readonly #refused = new Map<string, unknown>();
+  /** The items that could not be kept, by place, so that each is reported once. */
+  readonly #reported = new Map<string, unknown>();
 
   /** `report` hears of what cannot be kept. */
   constructor(
@@ -77,22 +77,22 @@ export class TrackedSlice {
     this.there = this.holds(state);
   }
 
-  /** Whether such a state holds the slice's items; if not, that says nothing about them. */
+  /** Returns true if such a state holds the slice's items; if not, that says nothing about them. */
   holds(state: unknown): boolean {
     return this.tracking.single ? state !== undefined : isCollection(state);
   }
 
-  /** Whether the state is another one than was last looked at. */
+  /** Returns true if the state is another one than was last looked at. */
   isNew(state: unknown): boolean {
     return state !== this.#seen;
   }
 
-  /** Whether the state is the very collection that the slice began with. */
+  /** Returns true if the state is the very collection that the slice began with. */
   isResetTo(state: unknown): boolean {
     return !this.tracking.single && state !== undefined && state === this.#initial;
   }
 
-  /** Whether an action returned a collection to what it was at first. */
+  /** Returns true if an action returned a collection to what it was at first. */
   isReset(state: unknown): boolean {
     if (this.tracking.single || !this.isNew(state)) return false;
     if (this.isResetTo(state)) return true;
@@ -111,12 +111,12 @@ export class TrackedSlice {
 
   /** Says once what is not done with an item. */
   #reportOnce(place: string, item: unknown, why: string, what: string): void {
-    if (this.#refused.get(place) === item) return;
-    this.#refused.set(place, item);
+    if (this.#reported.get(place) === item) return;
+    this.#reported.set(place, item);
     this.#report(`${this.name}${place} ${why}. ${what}`);
   }
 
-  /** What has changed since the state was last looked at. */
+  /** Returns the operations that changed the state since it was last compared. */
   diff(state: unknown): Operation[] {
     const operations: Operation[] = [];
     const before = this.#items;
@@ -221,7 +221,10 @@ export class TrackedSlice {
     return again;
   }
 
-  /** What was lost, is in the store and was read of no one else: it is put where it is not there by then. */
+  /**
+   * Returns puts of the items that were lost, are in the store and were read from nobody else. Each is dropped if the item is
+   * there by then.
+   */
   restore(): Operation[] {
     const operations: Operation[] = [];
     for (const [id, has] of this.#workerHasItem) {
@@ -259,7 +262,7 @@ export class TrackedSlice {
   replace(state: unknown, update: SliceUpdate): unknown {
     this.#known = true;
     const named = new Set(update.puts.map(({ id }) => id));
-    // What the worker never had stays: the app's first items, and what could not be kept.
+    // Items that the worker never had stay: the app's first ones, and those that could not be kept.
     const deletes = [...this.#workerHasItem].flatMap(([id, has]) => (has && !named.has(id) ? [id] : []));
     return this.apply(state, { ...update, deletes });
   }
@@ -294,7 +297,7 @@ export class TrackedSlice {
 /** An item after an operation. */
 function over(item: unknown, { item: upsert, fields }: Operation): unknown {
   if (!fields) return upsert;
-  // What was deleted elsewhere is not made again of some of its fields.
+  // An item that was deleted elsewhere is not created again from some of its fields.
   if (!isObject(item)) return item ?? upsert;
   const changed = { ...item, ...fields };
   for (const name in fields) if (changed[name] === undefined) delete changed[name];

@@ -1,7 +1,7 @@
 // How a slice of a Redux store holds its items: as an array, as an entity adapter does, as a plain object by id, or as one
 // value. Read and changed here without knowing the slice's reducer.
 
-/** What a slice is tracked with. */
+/** The options with which a slice is tracked. */
 export interface Tracking {
   /** An item's id; by default its field `id`. */
   selectId?: ((item: never) => unknown) | undefined;
@@ -14,7 +14,7 @@ export interface Tracking {
 /** Items by their ids. */
 export type Items = Map<string, unknown>;
 
-/** What `createEntityAdapter` makes; it may have other fields beside. */
+/** The state of `createEntityAdapter`; it may have other fields beside. */
 interface Entities {
   ids: (string | number)[];
   entities: Record<string, unknown>;
@@ -35,10 +35,10 @@ export function isObject(value: unknown): value is Fields {
 const isEntities = (state: unknown): state is Entities =>
   isObject(state) && Array.isArray(state.ids) && isObject(state.entities);
 
-/** Whether a slice's state can hold items. */
+/** Returns true if a slice's state can hold items. */
 export const isCollection = (state: unknown) => Array.isArray(state) || isObject(state);
 
-/** Whether a collection has no items. */
+/** Returns true if a collection has no items. */
 export function isEmpty(state: unknown): boolean {
   if (isEntities(state)) return state.ids.length === 0;
   for (const _ in state as object) return false;

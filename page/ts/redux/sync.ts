@@ -1,4 +1,4 @@
-// What an app may want of the sync itself, in Redux's terms: a reducer with its state, and thunks.
+// The sync in Redux's terms: a reducer with its state, and thunks.
 
 import * as client from "nightferry-client";
 import type { UnknownAction } from "redux";

@@ -108,7 +108,7 @@ def file_view(stem: str, extension: str) -> Response:
 
 
 def error_response(error: Exception) -> Response:
-    """What the API answers to whatever went wrong."""
+    """Turns every exception into an answer of the API."""
     response = answer(request, (known := _as_api_error(error)).body(), known.status)
     response.headers.extend(known.headers)
     return response

@@ -1,4 +1,4 @@
-"""Who may use the API: a request's principal, its page's origin, and the rule of anonymous mode."""
+"""Decides who may use the API: a request's principal, its page's origin, and the rule of anonymous mode."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Effect:
-    """What a mutation does to its item when it applies."""
+    """The effect of a mutation on its item when it applies."""
 
     deleted: bool
     value: Any = None
@@ -64,7 +64,7 @@ def _decide_delete(mutation: Mutation, row: StoredItem | None) -> Effect | None:
     if row is not None and row.deleted:
         return None
     _require_base(mutation, row)
-    # Where there is no row, a tombstone is made, so that the answer has a version.
+    # Without a row a tombstone is made, so that the answer has a version.
     return Effect(deleted=True)
 
 

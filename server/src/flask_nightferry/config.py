@@ -31,7 +31,7 @@ class ConfigurationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Config:
-    """What `NIGHTFERRY_*` says, checked."""
+    """The settings `NIGHTFERRY_*`, checked."""
 
     #: `NIGHTFERRY_DATABASE_URL`, an SQLAlchemy URL; a relative SQLite file is below the app's instance
     #: folder.

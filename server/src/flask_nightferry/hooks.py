@@ -1,4 +1,4 @@
-"""What an app can hang in: validation before a change applies, and a signal after it has.
+"""Hooks of the app: validation before a change applies, and a signal after it has.
 
 @nightferry.validate("files")
 def check(change):

@@ -49,7 +49,7 @@ def compressed(request: Request, response: Response) -> Response:
 
 
 def takes_gzip(request: Request) -> bool:
-    """Whether the client accepts a gzip."""
+    """True if the client accepts a gzip."""
     return request.accept_encodings["gzip"] > 0
 
 

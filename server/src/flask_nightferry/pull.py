@@ -45,7 +45,8 @@ def pull(store: Store, principal: Principal, request: PullRequest, read_replica:
             asked.append(request.answered)
         history = read_history(connection, principal.tenant, asked)
         # A read replica may not have come to it yet.
-        answered = None if read_replica and (request.answered or 0) > history.last_version else request.answered
+        is_ahead = read_replica and (request.answered or 0) > history.last_version
+        answered = None if is_ahead else request.answered
         ahead = _slices_ahead(history, cursors) if read_replica else set()
         reached = {name: cursor for name, cursor in cursors.items() if name not in ahead}
         try:
@@ -109,7 +110,7 @@ def _require_usable(
 
 
 def _is_from_start(cursor: Cursor, history: History) -> bool:
-    """Whether the cursor is within a pull from the beginning that no forgotten deletion can have escaped.
+    """True if the cursor is within a pull from the beginning that no forgotten deletion can have escaped.
 
     Such a pull passes versions that are older than the horizon. All deletions since it began are remembered.
     """

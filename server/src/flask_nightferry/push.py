@@ -39,7 +39,7 @@ Hooks = Mapping[str, Sequence[Hook]]  # by slice
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a push."""
+    """The result of a push."""
 
     #: Names a transaction of this push, all of whose effects are among `results`: the one that has just been
     #: made, else the newest earlier one. None where there is none.
@@ -84,7 +84,7 @@ def push(
 
 @dataclass(frozen=True)
 class _Decision:
-    """What becomes of one mutation, as long as its item is as it was looked at."""
+    """The outcome of one mutation, as long as its item has not changed since it was read."""
 
     #: The version that the item had; None where there was no row.
     seen: int | None

@@ -40,7 +40,7 @@ _given: WeakKeyDictionary[RootTransaction, dict[str, int]] = WeakKeyDictionary()
 
 
 class HasConnection(Protocol):
-    """What has a connection: a `Session` of SQLAlchemy, or the `db.session` of Flask-SQLAlchemy."""
+    """An object with a connection: a `Session` of SQLAlchemy, or the `db.session` of Flask-SQLAlchemy."""
 
     def connection(self) -> Connection:
         """The connection of its transaction."""

@@ -211,7 +211,7 @@ class Sockets:
 
 
 class _Loop:
-    """What the thread of the sockets knows. No other thread touches it."""
+    """The state of the thread of the sockets. No other thread touches it."""
 
     def __init__(self, alarm: socket.socket, release: Callable[[], None]) -> None:
         self._alarm = alarm

@@ -1,4 +1,4 @@
-"""What the extension keeps for one app, in `app.extensions["nightferry"]`."""
+"""The state of the extension for one app, in `app.extensions["nightferry"]`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class State:
 
     @property
     def anonymous(self) -> bool:
-        """Whether this machine's own browser is answered without signing in."""
+        """True if this machine's own browser is answered without signing in."""
         return self.authenticate is None
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def sized_text_of(value: Any) -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two checked values are equal as JSON: key order means nothing, `true` is not `1`."""
+    """True if two checked values are equal as JSON: key order means nothing, `true` is not `1`."""
     return _canonical(left) == _canonical(right)
 
 

@@ -92,15 +92,15 @@ fn a_set_with_a_bad_item_deletes_nothing() {
 
 /// f57: an empty id was once read as the entire slice.
 #[test]
-fn f57_an_empty_id_is_refused_and_nothing_else_changes() {
+fn f57_an_empty_id_is_invalid_and_nothing_else_changes() {
     for (verb, payload) in [
         ("addItem", r#"{"id":""}"#),
         ("updateItem", r#"{"id":"","x":1}"#),
         ("removeItem", r#"{"id":""}"#),
         ("removeItem", r#""""#),
     ] {
-        let refused = run(&format!(r#"{{"type":"files/{verb}","payload":{payload}}}"#)).unwrap_err();
-        assert_eq!(refused.code, "bad_id", "{verb} {payload}");
+        let invalid = run(&format!(r#"{{"type":"files/{verb}","payload":{payload}}}"#)).unwrap_err();
+        assert_eq!(invalid.code, "bad_id", "{verb} {payload}");
     }
 }
 
@@ -114,8 +114,8 @@ fn rejections_are_retried_or_discarded_by_id() {
     let done = run(&format!(r#"{{"type":"@discardRejected","id":"{id}"}}"#)).unwrap();
     assert_eq!(done[0].change, Change::Discard { rejection: id.into() });
     for id in ["", "files", "files/7", "files/7/", "files/x/a", "nope/7/a", "/7/a"] {
-        let refused = run(&format!(r#"{{"type":"@discardRejected","id":"{id}"}}"#)).unwrap_err();
-        assert_eq!(refused.code, "bad_rejection", "{id}");
+        let invalid = run(&format!(r#"{{"type":"@discardRejected","id":"{id}"}}"#)).unwrap_err();
+        assert_eq!(invalid.code, "bad_rejection", "{id}");
     }
     let large = format!(r#"{{"type":"@retryRejected","id":"{id}","payload":9007199254740993}}"#);
     assert_eq!(run(&large).unwrap_err().code, "bad_value");
@@ -129,7 +129,7 @@ fn the_time_of_the_dispatch_is_read() {
 }
 
 #[test]
-fn invalid_actions_are_refused_with_a_code() {
+fn invalid_actions_have_a_code() {
     for (action, code) in [
         (r#"{"type":"addItem","payload":{"id":1}}"#, "bad_action"),
         (r#"{"type":"nope/addItem","payload":{"id":1}}"#, "unknown_slice"),

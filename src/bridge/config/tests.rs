@@ -69,7 +69,7 @@ fn configure_wins_over_every_registration() {
 }
 
 #[test]
-fn invalid_settings_are_refused_by_name() {
+fn invalid_settings_are_named() {
     for (config, part) in [
         (r#"{"9":{}}"#, "slice \"9\""),
         (r#"{"_meta":{}}"#, "_meta"),

@@ -124,7 +124,7 @@ fn registrations_are_repeated_in_order_to_another_database() {
 }
 
 #[test]
-fn a_refused_registration_is_not_repeated_and_delays_nothing() {
+fn a_failed_registration_is_not_repeated_and_delays_nothing() {
     let mut session = session();
     let (wrong, _) = session.register(0, r#"{"no spaces":{}}"#, "{}");
     session.burst(0, "[1]".into());

@@ -8,12 +8,12 @@ use crate::units::{Millis, Tick};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// So many durations are kept.
+/// The number of durations that are kept.
 const MAX_DURATIONS: usize = 100;
 /// Metrics that changed are stored this much later, in ms.
 const SAVE_MS: u64 = 2_000;
 
-/// What an operation was: an item written to its store or removed from it, or a change sent to the server.
+/// The kind of an operation: an item written to its store or removed from it, or a change sent to the server.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Put,
@@ -118,7 +118,7 @@ impl Metrics {
         Some(metrics)
     }
 
-    /// Whether there is something that pages have not been told.
+    /// Returns true if there is something that pages have not been told.
     pub fn is_changed(&self) -> bool {
         self.changed
     }

@@ -43,7 +43,7 @@ const REPORT_MS: u64 = 200;
 /// Acknowledgements that follow one another closely are gathered for this long, in ms.
 const ACKS_MS: u64 = 50;
 
-/// What a page is told of its own records: up to which position they took effect, on which slices.
+/// The effect of a page's own records, to be posted to it: up to which position, on which slices.
 #[derive(Debug, Default)]
 struct Folded {
     position: Position,
@@ -54,7 +54,7 @@ struct Folded {
 pub struct Clients {
     /// Pages heard in this worker's life.
     pages: BTreeSet<Rc<str>>,
-    /// Those of them that have not been hidden since: they wake the worker again.
+    /// The pages among them that have not been hidden since. They wake the worker again.
     awake: BTreeSet<Rc<str>>,
     waiters: Vec<Waiter>,
     outputs: Vec<Output>,
@@ -65,7 +65,7 @@ pub struct Clients {
     /// Slices whose items' progress some page wants to hear.
     watched: BTreeSet<Rc<str>>,
     metrics: Metrics,
-    /// What a person should know beside what storage and uplink say.
+    /// A sentence for people beside those of storage and uplink.
     notice: Option<String>,
     /// The latest conflict or refusal, in a sentence that is over once everything is decided.
     undecided: Option<String>,
@@ -92,7 +92,8 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// What is in a push that waits for its next attempt is on this device.
+    /// Converts a progress to the one that is shown: a change in a push that waits for its next attempt is on this
+    /// device.
     fn shown(&self, progress: Progress) -> Progress {
         match progress {
             Progress::Sending if !self.uplink.is_pushing() && !self.journal.has_pending_answers() => {
@@ -102,7 +103,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether what others changed is here.
+    /// Returns true if what others changed is here.
     pub fn is_pulled(&self) -> bool {
         self.uplink.is_idle()
             && !self.uplink.wants_contact()
@@ -110,7 +111,7 @@ impl View<'_> {
             && !self.journal.has_pending_answers()
     }
 
-    /// Whether the server has acknowledged all that it can be sent.
+    /// Returns true if the server has acknowledged all that it can be sent.
     pub fn is_synced(&self) -> bool {
         self.uplink.is_idle()
             && !self.uplink.wants_contact()
@@ -134,7 +135,7 @@ impl Clients {
         }
     }
 
-    /// Whether a page will wake the worker again.
+    /// Returns true if a page will wake the worker again.
     pub fn is_any_awake(&self) -> bool {
         !self.awake.is_empty()
     }
@@ -144,7 +145,7 @@ impl Clients {
         self.is_sync_requested = false;
     }
 
-    /// What is to be posted or read.
+    /// Takes the outputs: messages to post, and rows to read.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
@@ -439,7 +440,7 @@ impl Clients {
         (pending > 0).then_some(SyncProgress { done, total: done + pending })
     }
 
-    /// Whether it is time to tell pages what is new.
+    /// Returns true if it is time to tell pages what is new.
     pub fn is_report_due(&self, now: Tick) -> bool {
         let waits = self.reported_at.is_some_and(|at| now < at.plus(REPORT_MS));
         self.is_stale && !(self.posted.is_some() && waits)

@@ -56,7 +56,7 @@ impl Machines {
         act(&mut self.clients, view)
     }
 
-    /// What was posted since this was asked last: the message, with the pages that hear it.
+    /// Takes the messages that were posted since the last call, each with the pages that hear it.
     fn posted(&mut self) -> Vec<Value> {
         let post = |output| match output {
             Output::Post { to, message } => {
@@ -297,7 +297,7 @@ fn the_last_of_a_records_messages_to_a_page_says_so() {
 }
 
 #[test]
-fn c6_every_change_says_up_to_which_burst_of_its_page_it_is() {
+fn every_change_says_up_to_which_burst_of_its_page_it_is() {
     let mut machines = Machines::new();
     machines.arrive("a", 1);
     machines.arrive("b", 1);

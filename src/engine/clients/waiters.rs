@@ -8,7 +8,7 @@ use crate::units::Position;
 pub struct Waiter {
     pub page: Rc<str>,
     pub request: u64,
-    /// What arrived up to here is what it waits for.
+    /// The request waits for everything that arrived up to this position.
     pub position: Position,
     pub wants: Wants,
 }
@@ -19,7 +19,7 @@ pub enum Wants {
     Flush,
     /// Everything acknowledged by the server.
     Sync,
-    /// What others changed, in effect.
+    /// Others' changes, in effect.
     Pull,
     /// Everything in effect, then the slice's items.
     Rows(Rc<str>),

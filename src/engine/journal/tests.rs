@@ -106,7 +106,7 @@ fn what_is_not_durable_is_not_visible() {
 }
 
 #[test]
-fn c6_a_burst_is_counted_for_its_page_once_it_is_in_effect_not_once_it_is_durable() {
+fn a_burst_is_counted_for_its_page_once_it_is_in_effect_not_once_it_is_durable() {
     let mut journal = Journal::default();
     arrive(&mut journal, "a", 1);
     arrive(&mut journal, "b", 1);
@@ -135,7 +135,7 @@ fn a_repeated_burst_is_acknowledged_again_and_appended_once() {
 }
 
 #[test]
-fn a_burst_that_comes_too_early_is_refused_with_the_number_that_is_missing() {
+fn a_burst_that_comes_too_early_is_answered_with_the_number_that_is_missing() {
     let mut journal = Journal::default();
     assert_eq!(arrive(&mut journal, "a", 3), Arrival::OutOfOrder(BurstNo(1)));
     arrive(&mut journal, "a", 1);
@@ -144,7 +144,7 @@ fn a_burst_that_comes_too_early_is_refused_with_the_number_that_is_missing() {
 }
 
 #[test]
-fn c8_no_burst_before_the_first_that_a_page_still_holds_is_waited_for() {
+fn no_burst_before_the_first_that_a_page_still_holds_is_waited_for() {
     let mut journal = Journal::default();
     assert_eq!(arrive_from(&mut journal, "a", 58, 58), Arrival::Accepted);
     assert_eq!(arrive_from(&mut journal, "a", 60, 59), Arrival::OutOfOrder(BurstNo(59)));
@@ -153,14 +153,14 @@ fn c8_no_burst_before_the_first_that_a_page_still_holds_is_waited_for() {
 }
 
 #[test]
-fn c8_a_first_below_what_was_taken_brings_nothing_back() {
+fn a_first_below_what_was_taken_brings_nothing_back() {
     let mut journal = with_records(5, 0);
     assert_eq!(arrive_from(&mut journal, "a", 3, 2), Arrival::Repeated);
     assert_eq!(arrive_from(&mut journal, "a", 6, 2), Arrival::Accepted);
 }
 
 #[test]
-fn a5_a_burst_is_one_record_under_one_number() {
+fn a_burst_is_one_record_under_one_number() {
     let mut journal = Journal::default();
     let text = format!("[{}]", vec!["{}"; 1_200].join(","));
     let (page, n) = (page("a"), BurstNo(1));

@@ -114,7 +114,7 @@ fn a_bad_action_stops_no_other_of_its_record() {
 }
 
 #[test]
-fn f57_an_empty_id_is_refused_by_name_and_deletes_nothing() {
+fn f57_an_empty_id_is_named_and_deletes_nothing() {
     let left = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}],"left":["b"]}"#;
     let all = r#"{"type":"notes/setNotes","payload":[{"id":"a"},{"id":""}]}"#;
     for actions in [left, all] {
@@ -128,7 +128,7 @@ fn f57_an_empty_id_is_refused_by_name_and_deletes_nothing() {
 }
 
 #[test]
-fn a3_decisions_on_refusals_are_actions_of_a_record() {
+fn decisions_on_refusals_are_actions_of_a_record() {
     let actions =
         r#"{"type":"@retryRejected","id":"notes/3/a"},{"type":"@discardRejected","id":"notes/4/b"}"#;
     let (record, bad) = parse(&burst(1, actions), &slices()).unwrap();
@@ -147,7 +147,7 @@ fn an_action_has_the_time_of_its_dispatch_or_of_its_arrival() {
 // Invariant 3.
 
 #[test]
-fn a7_the_record_at_which_three_careful_starts_ended_is_moved_out_of_the_way() {
+fn the_record_at_which_three_careful_starts_ended_is_moved_out_of_the_way() {
     let mut row = None;
     for number in 1..=5 {
         let (replay, poisoned) = start_after(&mut row, 9);
@@ -158,7 +158,7 @@ fn a7_the_record_at_which_three_careful_starts_ended_is_moved_out_of_the_way() {
 }
 
 #[test]
-fn a7_starts_that_end_at_different_records_move_none_away() {
+fn starts_that_end_at_different_records_move_none_away() {
     let mut row = None;
     for number in 1..20 {
         assert_eq!(start_after(&mut row, number).1, None);

@@ -34,7 +34,7 @@ pub struct Batch {
 #[derive(Debug)]
 struct Written {
     key: Key,
-    /// Whether its value is written, and whether that removes it.
+    /// How its value is written; none where it is not.
     value: Option<ValueWrite>,
     position: Position,
     /// Records up to here need not wait for it any longer.
@@ -45,7 +45,7 @@ struct Written {
     first_changed_at: Option<Tick>,
 }
 
-/// What happens to a value in its slice's store.
+/// How a checkpoint writes a value to its slice's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueWrite {
     Put,
@@ -231,7 +231,7 @@ impl Replica {
         self.debounce.next_after(now)
     }
 
-    /// Whether every edit up to `position` is in its store or, for a disabled slice, its row.
+    /// Returns true if every edit up to `position` is in its store or, for a disabled slice, its row.
     pub fn is_written_through(&self, position: Position) -> bool {
         let waits = |entry: &Entry| {
             let unwritten = |held: &Position| *held > entry.durable_position && *held <= position;
@@ -240,7 +240,7 @@ impl Replica {
         !self.entries.values().any(waits)
     }
 
-    /// Whether all that records up to `position` did is in stores and rows.
+    /// Returns true if all that records up to `position` did is in stores and rows.
     pub fn is_stored_through(&self, position: Position) -> bool {
         let waits = |entry: &Entry| {
             let unwritten = |held: &Position| *held > entry.durable_position && *held <= position;

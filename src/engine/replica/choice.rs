@@ -1,4 +1,4 @@
-//! Which items are sent next.
+//! Chooses the items to send next.
 
 use super::{Replica, leaves};
 use crate::bridge::config::Slices;
@@ -50,7 +50,7 @@ impl Replica {
         chosen
     }
 
-    /// Whether the server is to get something that is not on its way, quiet or not.
+    /// Returns true if the server is to get something that is not on its way, quiet or not.
     pub fn has_unsent(&self, slices: &Slices) -> bool {
         self.outbox.iter().any(|(_, key)| self.leaves(key, slices))
     }
@@ -74,13 +74,13 @@ impl Replica {
         item.base().filter(|_| item.version() == operation.base && !item.is_in_conflict())
     }
 
-    /// Whether an operation that was chosen may still be sent: its slice may have been switched off.
+    /// Returns true if an operation that was chosen may still be sent: its slice may have been switched off.
     pub fn may_send(&self, operation: &Operation, slices: &Slices) -> bool {
         let Some(slice) = slices.get(&operation.slice) else { return false };
         slice.enabled && (slice.sync_to_flask || (operation.deleted && operation.base.is_some()))
     }
 
-    /// Whether the item was edited after the operation was chosen.
+    /// Returns true if the item was edited after the operation was chosen.
     pub fn is_edited_since(&self, operation: &Operation) -> bool {
         let entry = self.entries.get(&operation.key());
         entry.is_some_and(|entry| entry.item.is_edited_after(operation.position))

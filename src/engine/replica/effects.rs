@@ -1,4 +1,4 @@
-//! What records do to items, once those before them have and their items are here.
+//! The effects of records on items, once the records before them are in effect and their items are here.
 
 use super::item::{Editor, Incoming};
 use super::{Edit, Effect, Entry, Item, Replica, Update};
@@ -26,7 +26,7 @@ pub struct ParsedRecord {
     policies: Policies,
     /// The items that it names, each once.
     keys: BTreeSet<Key>,
-    /// Those of them that are overwritten without being read, if they are at rest.
+    /// The items among them that are overwritten without being read, if they are at rest.
     overwrites: BTreeSet<Key>,
     /// The slices of which it changes every item.
     whole_slices: BTreeSet<Rc<str>>,
@@ -39,7 +39,7 @@ pub enum Effects {
     Pulled(Pulled),
 }
 
-/// What a page's burst does.
+/// The effect of a page's burst.
 #[derive(Debug)]
 pub struct Edits {
     pub page: Rc<str>,
@@ -106,14 +106,14 @@ impl ParsedRecord {
 /// Items with what a reader sees of them now.
 pub type ChangedItems = Vec<(Key, Option<Json>)>;
 
-/// What a record came to.
+/// The result of a record's effect.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// The items that wait for a checkpoint before the record may go.
     pub held_by: usize,
     /// By a page.
     pub changed: ChangedItems,
-    /// Those of them that became something else than the page shows, which made the change.
+    /// The changed items that became something else than the page shows that made the change.
     pub corrected: ChangedItems,
     /// By the server.
     pub from_server: ChangedItems,
@@ -125,7 +125,7 @@ pub struct Applied {
     pub not_refused: Vec<Key>,
     /// Resolutions of conflicts that are others meanwhile.
     pub not_in_conflict: Vec<Key>,
-    /// What people should know: refusals and conflicts, in sentences.
+    /// Sentences for people about refusals and conflicts.
     pub reasons: Vec<String>,
     /// Operations that the server has answered for good.
     pub acknowledged: usize,
@@ -146,7 +146,7 @@ impl Replica {
         record.whole_slices().iter().filter(|slice| !self.is_fully_loaded(slice))
     }
 
-    /// Whether all its items are here.
+    /// Returns true if all its items are here.
     pub fn is_ready(&self, record: &ParsedRecord) -> bool {
         let is_loaded = |slice: &Rc<str>| self.is_fully_loaded(slice);
         record.keys().iter().all(|key| self.is_at_hand(record, key))
@@ -427,7 +427,7 @@ impl Entry {
     }
 }
 
-/// What a change does to one item; none where it is about every item of a slice.
+/// Converts a change to the edit of one item; none if it is about every item of a slice.
 fn edit_of(change: &Change) -> Option<Edit> {
     Some(match change {
         Change::Put(value) => Edit::Put(value.clone()),

@@ -36,13 +36,13 @@ use crate::rebase::Strategy;
 use crate::store::{AnswerRow, AnswerStatus, By, ConflictRow, GoneRow, ItemRow, RefusalRow, Remote, Side};
 use crate::units::{Millis, Position, Version};
 
-/// What an effect did to the item.
+/// The result of an effect on the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Nothing,
     /// Something that readers do not see.
     Hidden,
-    /// What readers see.
+    /// The value that readers see was changed.
     Changed,
     /// An update of an item that does not exist.
     Missing,
@@ -129,7 +129,7 @@ impl Item {
         let kept = held || self.conflict.is_some() || !self.refused.is_empty();
         let is_marked = marks_open && self.conflict.is_none() && self.is_open();
         let open = self.first_edit().filter(|_| is_marked).or(kept.then_some(Position(0)));
-        // Where no version is known, the base is absent, but for an item that a page made of an app's own defaults, and
+        // Without a known version the base is absent, but for an item that a page made of an app's own defaults, and
         // for a conflict that a retry made.
         let is_base_implied = if self.version.is_some() { !differs } else { self.base.is_none() };
         ItemRow {
@@ -148,7 +148,7 @@ impl Item {
         }
     }
 
-    /// Whether there is more to know than the value in the store.
+    /// Returns true if there is more to know than the value in the store.
     pub fn needs_row(&self) -> bool {
         self.version.is_some()
             || self.conflict.is_some()
@@ -158,7 +158,7 @@ impl Item {
             || (self.base.is_some() && self.local.is_some())
     }
 
-    /// Whether a row has to keep a replay from repeating what is done, though it says nothing else.
+    /// Returns true if a row has to keep a replay from repeating what is done, though it says nothing else.
     pub fn needs_guard(&self) -> bool {
         self.created_by_update
     }
@@ -208,7 +208,7 @@ impl Item {
         &self.refused
     }
 
-    /// Whether the server refused what is there, and it stays on this device until someone decides.
+    /// Returns true if the server refused what is there, and it stays on this device until someone decides.
     pub fn is_kept_refused(&self) -> bool {
         self.edits.is_empty() && self.refused.iter().any(|refusal| refusal.kept)
     }
@@ -218,24 +218,24 @@ impl Item {
         self.edits.first().copied()
     }
 
-    /// Whether something was edited after `position`.
+    /// Returns true if something was edited after `position`.
     pub fn is_edited_after(&self, position: Position) -> bool {
         self.edits.last().is_some_and(|last| *last > position)
     }
 
-    /// Whether the server lacks a change of the item.
+    /// Returns true if the server lacks a change of the item.
     pub fn is_open(&self) -> bool {
         !self.edits.is_empty() && (self.lacks() || (self.local.is_none() && !self.maybe.is_empty()))
     }
 
-    /// Whether the server lacks a change, or the whole item, though no edit waits: as after a time in a slice that was
-    /// not sent.
+    /// Returns true if the server lacks a change, or the whole item, though no edit waits: as after a time in a slice
+    /// that not sent.
     pub fn is_unknown_to_server(&self) -> bool {
         let lacks = self.lacks() || (self.local.is_none() && !self.maybe.is_empty());
         lacks && !self.is_kept_refused()
     }
 
-    /// Whether the server has something else, or nothing.
+    /// Returns true if the server has something else, or nothing.
     fn lacks(&self) -> bool {
         self.differs() || (self.version.is_none() && self.local.is_some())
     }
@@ -254,8 +254,8 @@ impl Item {
         }
     }
 
-    /// An edit is in the row already. It may be unanswered all the same, which the row says only where it marks it.
-    /// Whether it is.
+    /// Skips an edit that is in the row already. Returns true if the edit is unanswered all the same; the row says so
+    /// only where it is marked `open`.
     pub fn skip_edit(&mut self, position: Position) -> bool {
         let waits = self.is_unknown_to_server();
         if waits && self.edits.last().is_none_or(|last| *last < position) {
@@ -277,7 +277,7 @@ impl Item {
         self.reopen_unknown(position)
     }
 
-    /// What differs has an unanswered edit, whatever was answered. Whether it differs.
+    /// Gives an item that differs from the server's side an unanswered edit. Returns true if it differs.
     fn reopen_unknown(&mut self, position: Position) -> bool {
         let differs = self.conflict.is_none() && self.is_unknown_to_server();
         if differs {

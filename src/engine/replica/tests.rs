@@ -9,7 +9,7 @@ use crate::store::{
     AnswerRow, AnswerStatus, Answers, JOURNAL, MemoryStore, Operation, Policies, RecordHead, RecordRow, Side,
     Write,
 };
-use crate::units::{BurstNo, Version};
+use crate::units::{BurstNo, Millis, Version};
 
 struct Device {
     replica: Replica,
@@ -19,7 +19,7 @@ struct Device {
     now: u64,
     last_burst: u64,
     txn: u64,
-    /// What a person is told of the records.
+    /// The sentences for people about the records.
     reasons: Vec<String>,
 }
 
@@ -279,7 +279,7 @@ fn switches_change_no_item() {
 }
 
 #[test]
-fn a2_a_replay_under_other_settings_comes_to_the_same() {
+fn a_replay_under_other_settings_comes_to_the_same() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.wait(10_000);
@@ -295,7 +295,7 @@ fn a2_a_replay_under_other_settings_comes_to_the_same() {
 }
 
 #[test]
-fn a1_a_replay_of_answers_needs_no_push() {
+fn a_replay_of_answers_needs_no_push() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.wait(10_000);
@@ -624,7 +624,7 @@ fn f38_of_a_slice_that_is_not_sent_any_more_only_deletions_of_what_the_server_ha
 }
 
 #[test]
-fn b10_an_edit_in_a_slice_that_was_not_sent_is_found_when_it_is_sent_again() {
+fn an_edit_in_a_slice_that_was_not_sent_is_found_when_it_is_sent_again() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.sync(5);
@@ -647,7 +647,7 @@ fn b10_an_edit_in_a_slice_that_was_not_sent_is_found_when_it_is_sent_again() {
 }
 
 #[test]
-fn b11_a_refused_and_edited_item_is_chosen_in_the_place_of_its_edit() {
+fn a_refused_and_edited_item_is_chosen_in_the_place_of_its_edit() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
     device.sync(5);
@@ -668,7 +668,7 @@ fn b11_a_refused_and_edited_item_is_chosen_in_the_place_of_its_edit() {
     assert_eq!(device.ids(), ["b", "a"], "after a restart, too");
 }
 
-// What people and pages are told.
+// Messages for people and pages.
 
 #[test]
 fn refusals_are_listed_oldest_first_and_told_once() {

@@ -97,7 +97,7 @@ fn a_change_that_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn bad_settings_are_refused_by_name_and_begin_nothing() {
+fn bad_settings_are_named_and_begin_nothing() {
     let mut settings = new_database();
     for (slices, named) in [
         (r#"{"no good":{}}"#, "no good"),

@@ -8,7 +8,7 @@ use crate::units::Version;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What the server said of a push.
+/// The server's answer to a push.
 #[derive(Debug)]
 pub struct ReadAnswers {
     /// One row for each operation that was sent.

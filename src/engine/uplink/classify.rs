@@ -1,15 +1,26 @@
-//! What an answer of the server means for the request and for the next one. It is decided here, and only here.
+//! The meaning of the server's answers for a request and for the next one. It is decided here, and only here.
 //!
-//! | answer | class | what follows |
-//! |---|---|---|
-//! | none, 408, 425, 429, 5xx | [`Class::NetworkError`], [`Class::Busy`] | a growing wait, at least `Retry-After` |
-//! | 500 with Nightferry's code | [`Class::Failing`] | once more as it is, then halved |
-//! | 401 | [`Class::Authenticate`] | a long wait, then a small request before a push goes again |
-//! | HTML with 200, 404, a proxy's page | [`Class::NotNightferry`] | a long wait; what came is named |
-//! | 400, 422, 403 without Nightferry's code | [`Class::Refused`] | halved until one operation is found |
-//! | 413 | [`Class::TooLarge`] | halved, and the size is remembered |
-//! | 409 `client_forked` | [`Class::Forked`] | the device takes a new id |
-//! | anything else | [`Class::Stopped`] | a long wait; only a person can help |
+//! The first row that fits counts. *Code* is that of Nightferry's error body; a proxy's page has none.
+//!
+//! | status | code | class | what happens |
+//! |---|---|---|---|
+//! | 200, as JSON | any | success | the answer is applied |
+//! | 200-399 | any | [`Class::NotNightferry`] | a wait of 10 s or more; the message names what came |
+//! | 404, 405 | any | [`Class::NotNightferry`] | the same |
+//! | 401 | any | [`Class::Authenticate`] | a wait of a minute or more, then a small request before a push goes again |
+//! | 409 | `client_forked` | [`Class::Forked`] | the push is withdrawn, and the device takes a new name |
+//! | 410 | `history_changed` | [`Class::HistoryChanged`] | the push is withdrawn, and slices are pulled from their beginning |
+//! | 410 | `cursor_expired` | [`Class::CursorExpired`] | the same |
+//! | 413 | any | [`Class::TooLarge`] | the push is halved, and the size is remembered |
+//! | 400, 422 | any | [`Class::Declined`] | the push is halved until one operation is found, which waits alone |
+//! | 403 | none | [`Class::Declined`] | the same: a firewall dislikes something in the push |
+//! | 500 | some | [`Class::Failing`] | the push goes once more as it is, then halved |
+//! | 408, 425, 429, 500-599 | any | [`Class::Busy`] | a growing wait, at least `Retry-After` |
+//! | any | any | [`Class::Stopped`] | a wait of a minute or more; only a person can help |
+//!
+//! Without an answer the class is [`Class::NetworkError`], or [`Class::TimedOut`] if the request's time was over: a growing
+//! wait, and after the latter a smaller request with more time. [`Class::Storage`] is not about the server.
+//! A request for a page of a pull is not halved. It is asked again after a wait of its own.
 
 use crate::engine::input::{NetworkError, Response};
 use crate::protocol;
@@ -18,26 +29,36 @@ use std::rc::Rc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
+    /// Nothing answered.
     NetworkError,
-    /// No answer in the request's time.
+    /// Nothing answered in the request's time.
     TimedOut,
+    /// The server, or a proxy before it, cannot answer now.
     Busy,
+    /// The server failed at the request; one of its operations may be the reason.
     Failing,
+    /// The server does not know who this is.
     Authenticate,
+    /// Something answered that is not Nightferry's API.
     NotNightferry,
-    Refused,
+    /// The request was declined as a whole for something in it.
+    Declined,
+    /// The request has too many bytes.
     TooLarge,
+    /// The server knows another device by this one's name.
     Forked,
-    /// The device has to pull slices from their beginning.
+    /// The server's data is another than the device has seen.
     HistoryChanged,
+    /// The server has forgotten deletions that the device has not seen.
     CursorExpired,
+    /// Any other status.
     Stopped,
     /// The device's own database failed: nothing was sent.
     Storage,
 }
 
 impl Class {
-    /// Whether something answered that speaks for the server; none where it was not asked.
+    /// Returns true if the answer came from the server itself, and none if the server was not asked.
     pub fn reached(self) -> Option<bool> {
         match self {
             Class::NetworkError | Class::TimedOut | Class::Busy | Class::Failing | Class::NotNightferry => {
@@ -47,15 +68,31 @@ impl Class {
             _ => Some(true),
         }
     }
-}
 
-impl Class {
     /// Why the device has to pull slices from their beginning.
     pub fn rebuild(self) -> Option<RebuildReason> {
         match self {
             Class::HistoryChanged => Some(RebuildReason::HistoryChanged),
             Class::CursorExpired => Some(RebuildReason::CursorExpired),
             _ => None,
+        }
+    }
+}
+
+/// The answer to a request, or none in its time.
+#[derive(Debug)]
+pub enum Reception {
+    Some(Result<Response, NetworkError>),
+    /// Nothing, in the request's time.
+    None,
+}
+
+impl Reception {
+    /// Returns the body of a good answer to a request for `path`.
+    pub fn body(&self, path: &str) -> Result<String, Failure> {
+        match self {
+            Reception::Some(answer) => classify(answer.clone(), path),
+            Reception::None => Err(Failure::timed_out(0, 0)),
         }
     }
 }
@@ -95,8 +132,8 @@ impl Failure {
     }
 }
 
-/// The body of a good answer to a request for `path`.
-pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String, Failure> {
+/// Returns the body of a good answer to a request for `path`.
+fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String, Failure> {
     let response = answer.map_err(|error| {
         let message = format!(
             "The server cannot be reached ({}). Changes are kept on this device and are sent when it is back.",
@@ -117,7 +154,7 @@ pub fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<St
         (410, Some("history_changed")) => Class::HistoryChanged,
         (410, Some("cursor_expired")) => Class::CursorExpired,
         (413, _) => Class::TooLarge,
-        (400 | 422, _) | (403, None) => Class::Refused,
+        (400 | 422, _) | (403, None) => Class::Declined,
         (500, Some(_)) => Class::Failing,
         (408 | 425 | 429 | 500..=599, _) => Class::Busy,
         _ => Class::Stopped,
@@ -166,26 +203,56 @@ mod tests {
         format!(r#"{{"error":{{"code":"{code}","message":"It says no.","retryable":false}}}}"#)
     }
 
+    /// The rows of the table above: statuses, code and class.
+    fn table() -> Vec<[&'static str; 3]> {
+        let rows = include_str!("classify.rs").lines().filter_map(|line| line.strip_prefix("//! | ")).skip(1);
+        let cells = |row: &'static str| row.split(" | ").collect::<Vec<_>>();
+        rows.map(cells).map(|cells| [cells[0], cells[1], cells[2]]).collect()
+    }
+
+    fn covers(statuses: &str, status: u16, is_json: bool) -> bool {
+        let listed = |part: &str| match part.split_once('-') {
+            Some((from, to)) => (from.parse().unwrap()..=to.parse().unwrap()).contains(&status),
+            None => part.parse() == Ok(status),
+        };
+        match statuses.strip_suffix(", as JSON") {
+            Some(statuses) => is_json && listed(statuses),
+            None => statuses == "any" || statuses.split(", ").any(listed),
+        }
+    }
+
     #[test]
-    fn answers_are_classified_by_status_and_code() {
-        assert!(classify(response(200, JSON, "{}"), "/push").is_ok());
-        for status in [408, 425, 429, 502, 503, 504] {
-            assert_eq!(class(status, JSON, &error("unavailable")), Class::Busy, "{status}");
+    fn every_status_and_code_is_classified_as_the_table_says() {
+        let codes = ["client_forked", "history_changed", "cursor_expired", "wrong_principal"];
+        let bodies = codes.map(|code| (Some(code), JSON, error(code)));
+        let without = [(None, JSON, "{}".into()), (None, "text/html", "<h1>Oops</h1>".into())];
+        let mut met = std::collections::BTreeSet::new();
+        for status in 200..=599 {
+            for (code, content_type, body) in bodies.iter().chain(&without) {
+                let fits = |[statuses, of, _]: &[&str; 3]| {
+                    let has_code = match *of {
+                        "any" => true,
+                        "none" => code.is_none(),
+                        "some" => code.is_some(),
+                        named => code.is_some_and(|code| named.trim_matches('`') == code),
+                    };
+                    has_code && covers(statuses, status, *content_type == JSON)
+                };
+                let row = table().into_iter().find(fits).expect("the last row fits always");
+                let class = match classify(response(status, content_type, body), "/push") {
+                    Ok(_) => "success".into(),
+                    Err(failure) => format!("[`Class::{:?}`]", failure.class),
+                };
+                assert_eq!(class, row[2], "{status} {code:?}");
+                met.insert(row);
+            }
         }
-        assert_eq!(class(500, JSON, &error("internal")), Class::Failing);
-        assert_eq!(class(500, "text/html", "<h1>Oops</h1>"), Class::Busy);
-        assert_eq!(class(409, JSON, &error("client_forked")), Class::Forked);
-        assert_eq!(class(401, JSON, &error("unauthenticated")), Class::Authenticate);
-        for status in [400, 422] {
-            assert_eq!(class(status, JSON, &error("invalid_request")), Class::Refused, "{status}");
-        }
-        assert_eq!(class(413, "text/html", ""), Class::TooLarge);
-        assert_eq!(class(403, JSON, &error("wrong_principal")), Class::Stopped);
+        assert_eq!(met.len(), table().len(), "every row counts for something");
     }
 
     #[test]
     fn f47_a_403_without_our_code_is_a_firewalls() {
-        assert_eq!(class(403, "text/html", "<h1>Blocked</h1>"), Class::Refused);
+        assert_eq!(class(403, "text/html", "<h1>Blocked</h1>"), Class::Declined);
     }
 
     #[test]

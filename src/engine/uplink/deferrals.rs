@@ -6,7 +6,7 @@ use crate::store::{Key, Operation};
 use crate::units::{Position, Tick};
 use std::collections::BTreeMap;
 
-/// The first wait of an operation that the server refuses, doubled each time up to the most, in ms.
+/// The first wait of an operation that the server declines, doubled each time up to the most, in ms.
 const DEFER_MS: u64 = 60_000;
 const MAX_DEFER_MS: u64 = 3_600_000;
 
@@ -16,8 +16,8 @@ struct Deferred {
     wait: u64,
     /// The edit that was sent: a newer one is tried at once.
     position: Position,
-    /// The server refused it; it was not only out of order at the time.
-    is_refused: bool,
+    /// The server declined it; it was not only out of order at the time.
+    is_declined: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ pub struct Deferrals {
 }
 
 impl Deferrals {
-    /// The server refuses this operation alone.
-    pub fn refuse(&mut self, operation: &Operation, class: Class, bytes: usize, now: Tick) {
+    /// The server declines a push of this operation alone.
+    pub fn decline(&mut self, operation: &Operation, class: Class, bytes: usize, now: Tick) {
         let key = operation.key();
         let why = match class {
             Class::TooLarge => format!(
@@ -41,11 +41,11 @@ impl Deferrals {
             _ => "its log may say why".into(),
         };
         let before =
-            self.by_key.get(&key).filter(|deferred| deferred.is_refused).map(|deferred| deferred.wait);
+            self.by_key.get(&key).filter(|deferred| deferred.is_declined).map(|deferred| deferred.wait);
         let wait = before.map_or(DEFER_MS, |wait| (wait * 2).min(MAX_DEFER_MS));
         self.add(
             operation,
-            Deferred { until: now.plus(wait), wait, position: operation.position, is_refused: true },
+            Deferred { until: now.plus(wait), wait, position: operation.position, is_declined: true },
             &why,
         );
     }
@@ -64,7 +64,7 @@ impl Deferrals {
             until: now.plus(DEFER_MS),
             wait: DEFER_MS,
             position: operation.position,
-            is_refused: true,
+            is_declined: true,
         };
         self.add(operation, deferred, "its answer is of another time");
         self.culprit = None;
@@ -76,7 +76,7 @@ impl Deferrals {
             until: now.plus(DEFER_MS),
             wait: DEFER_MS,
             position: operation.position,
-            is_refused: false,
+            is_declined: false,
         };
         self.add(operation, deferred, "its log may say why");
     }
@@ -91,7 +91,7 @@ impl Deferrals {
         self.culprit = Some(key);
     }
 
-    /// Whether the operation is to be taken out of the push under way.
+    /// Returns true if the operation is to be taken out of the push under way.
     pub fn is_culprit(&self, operation: &Operation) -> bool {
         self.culprit.as_ref().is_some_and(|culprit| *culprit == operation.key())
     }
@@ -101,15 +101,15 @@ impl Deferrals {
         self.culprit.take().is_some()
     }
 
-    /// Whether the item is not to go with others. What was undone meanwhile is nothing to wait for.
+    /// Returns true if the item is not to go with others. What was undone meanwhile is nothing to wait for.
     pub fn holds_back(&self, key: &Key, replica: &Replica, now: Tick) -> bool {
         self.by_key.get(key).is_some_and(|deferred| {
-            let waits = deferred.is_refused || deferred.until > now;
+            let waits = deferred.is_declined || deferred.until > now;
             waits && !replica.is_changed_since(key, deferred.position)
         })
     }
 
-    /// Whether the item may go alone.
+    /// Returns true if the item may go alone.
     pub fn is_due(&self, key: &Key, now: Tick) -> bool {
         self.by_key.get(key).is_none_or(|deferred| deferred.until <= now)
     }
@@ -126,7 +126,7 @@ impl Deferrals {
         }
         let kept = operations.iter().filter(|operation| !is_refused(operation));
         self.answered = kept.map(|operation| (operation.key(), operation.clone())).collect();
-        for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_refused) {
+        for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_declined) {
             deferred.until = now;
         }
     }
@@ -141,12 +141,12 @@ impl Deferrals {
         self.by_key.values_mut().for_each(|deferred| deferred.until = now);
     }
 
-    /// Whether something waits because the server was failing.
+    /// Returns true if something waits because the server was failing.
     pub fn is_any_suspect(&self) -> bool {
-        self.by_key.values().any(|deferred| !deferred.is_refused)
+        self.by_key.values().any(|deferred| !deferred.is_declined)
     }
 
-    /// What is to be said of them, while there are any.
+    /// Returns the sentence about the deferred operations, while there are any.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref().filter(|_| !self.by_key.is_empty())
     }

@@ -4,6 +4,9 @@ use crate::protocol::MAX_PUSH_BYTES;
 
 /// A request may take this long, in ms, beside the time that its body takes.
 const TIMEOUT_MS: u64 = 10_000;
+/// No request takes longer than this, in ms. The largest item, of 4 MiB, has time enough on a line of 7 KB a second. A silent
+/// server holds up everything else no longer than this.
+const MAX_TIMEOUT_MS: u64 = 600_000;
 /// The rate that is assumed, and the least, in bytes per ms.
 const USUAL_RATE: u64 = 50;
 const LEAST_RATE: u64 = 1;
@@ -35,12 +38,12 @@ impl Line {
         Line { limit: limit.clamp(LEAST_LIMIT, MAX_PUSH_BYTES), ..Line::default() }
     }
 
-    /// How long a request of so many bytes may take, in ms.
+    /// Returns the time of a request of so many bytes, in ms.
     pub fn timeout(&self, bytes: usize) -> u64 {
-        TIMEOUT_MS + bytes as u64 / self.rate
+        (TIMEOUT_MS + bytes as u64 / self.rate).min(MAX_TIMEOUT_MS)
     }
 
-    /// How long a request may take, in ms, whose answer may have so many bytes.
+    /// Returns the time of a request whose answer may have so many bytes, in ms.
     pub fn answer_timeout(&self, bytes: usize) -> u64 {
         TIMEOUT_MS + (bytes as u64 / self.rate).min(MAX_ANSWER_MS)
     }
@@ -59,7 +62,7 @@ impl Line {
         self.rate < USUAL_RATE / 2
     }
 
-    /// So many bytes were answered after so many ms.
+    /// Measures a request of so many bytes that was answered after so many ms.
     pub fn answered(&mut self, bytes: usize, ms: u64) {
         if bytes >= TELLING_BYTES {
             let measured = (bytes as u64 / ms.max(1)).clamp(LEAST_RATE, USUAL_RATE);
@@ -69,7 +72,7 @@ impl Line {
         }
     }
 
-    /// So many bytes got no answer for so many ms.
+    /// Measures a request of so many bytes that got no answer for so many ms.
     pub fn timed_out(&mut self, bytes: usize, ms: u64) {
         if bytes >= TELLING_BYTES {
             let at_most = (bytes as u64 / ms.max(1)).clamp(LEAST_RATE, self.rate);
@@ -94,12 +97,30 @@ mod tests {
         let timeout = line.timeout(400_000);
         line.timed_out(400_000, timeout);
         assert!(line.room() <= 250_000 && line.is_slow(), "{line:?}");
-        // What 10 KB a second carries has time enough.
+        // A body that 10 KB a second carry has time enough.
         assert!(line.timeout(line.room()) > line.room() as u64 / 10, "{line:?}");
         for _ in 0..10 {
             line.answered(100_000, 1_000);
         }
         assert!(!line.is_slow(), "{line:?}");
+    }
+
+    #[test]
+    fn f48_the_largest_item_has_time_enough_and_no_request_has_more_than_ten_minutes() {
+        const LARGEST: usize = 4 * 1024 * 1024;
+        let mut line = Line::default();
+        for _ in 0..2 {
+            line.timed_out(LARGEST, line.timeout(LARGEST));
+        }
+        assert!(line.timeout(LARGEST) as usize > LARGEST / 10, "10 KB a second carry it: {line:?}");
+        for _ in 0..10 {
+            line.timed_out(LARGEST, line.timeout(LARGEST));
+        }
+        assert_eq!(line.timeout(LARGEST), MAX_TIMEOUT_MS);
+        assert!(
+            line.timeout(line.room()) <= TIMEOUT_MS + BODY_MS,
+            "several operations wait no longer than before"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Live {
     retry: Retry,
 }
 
-/// What is to be done about the connection.
+/// The next step of the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LiveStep {
     /// Open this one.
@@ -43,7 +43,7 @@ pub enum LiveStep {
 }
 
 impl Live {
-    /// What is to be done, where a connection is wanted or is not.
+    /// Returns the next step, given whether a connection is wanted.
     pub fn poll(&mut self, is_wanted: bool, now: Tick) -> Option<LiveStep> {
         match (&self.state, is_wanted) {
             (State::Closed, true) if !self.retry.waits(now) => {
@@ -59,7 +59,7 @@ impl Live {
         }
     }
 
-    /// Whether the server pokes the device.
+    /// Returns true if the server pokes the device.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Connected { is_open: true, .. })
     }

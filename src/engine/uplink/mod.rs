@@ -17,7 +17,7 @@
 //!    shortens the wait; a wake, a message or the success of another kind of request does not.
 //! 4. Waits grow until a push succeeds; a server that names a time is given it.
 //! 5. A push that keeps failing while the server answers is halved until one operation is found, which then waits alone.
-//! 6. What waits alone only because the server was failing goes with the first success; what the server refuses has a
+//! 6. What waits alone only because the server was failing goes with the first success; what the server declines has a
 //!    growing wait of its own.
 //! 7. Requests stay below the size that the server has taught, and their time follows the line.
 //! 8. Nothing is chosen before the record of the last answers is in effect.
@@ -30,9 +30,10 @@ mod line;
 mod live;
 mod pull;
 mod push;
+mod question;
 mod wait;
 
-pub use classify::{Class, Failure, classify};
+pub use classify::{Class, Failure, Reception};
 pub use live::LiveStep;
 pub use pull::Page;
 
@@ -42,19 +43,19 @@ use super::rng::Rng;
 use crate::bridge::config::Slices;
 use crate::bridge::status::{Connection, SyncProgress};
 use crate::json::{read, write};
-use crate::protocol::{self, MAX_PUSH_OPERATIONS, PullRequest};
+use crate::protocol::{self, MAX_PUSH_OPERATIONS};
 use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write};
 use crate::units::{Position, Tick, Version};
-use answers::withdrawn_row;
 use deferrals::Deferrals;
 use line::Line;
 use live::Live;
 use pull::Pull;
+use question::Question;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use wait::Wait;
 
-/// So many requests in a row without an answer, and the device is on its own: once may be chance (f33).
+/// The number of requests in a row without an answer after which the server counts as down. One may be chance (f33).
 const DOWN_AFTER: u32 = 2;
 
 #[derive(Debug, Default)]
@@ -82,16 +83,7 @@ struct Flight {
     bytes: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Question {
-    /// Whose the device is.
-    Identity,
-    Health,
-    /// The next page of these slices.
-    Page(Vec<Rc<str>>),
-}
-
-/// What the uplink would do next.
+/// The next step of the uplink.
 #[derive(Debug)]
 pub enum Step {
     Nothing,
@@ -109,7 +101,7 @@ pub enum Step {
     },
 }
 
-/// What an answered request came to.
+/// The result of an answered request.
 #[derive(Debug)]
 pub enum Outcome {
     /// The server is there.
@@ -175,7 +167,7 @@ pub struct Uplink {
     /// The newest version that the server has answered a push with.
     newest_answer: Option<Version>,
     deferrals: Deferrals,
-    /// Operations in a row that were refused alone, with no push answered in between: it may be all of them.
+    /// Operations in a row that were declined alone, with no push answered in between: it may be all of them.
     fruitless: u32,
     /// Someone wants to hear from the server, even if there is nothing to send.
     wants_contact: bool,
@@ -186,7 +178,7 @@ pub struct Uplink {
     ended: Option<PushEnded>,
 }
 
-/// What the uplink reads of the others when it chooses.
+/// The other machines' state that the uplink reads when it chooses.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub replica: &'a Replica,
@@ -245,7 +237,7 @@ impl Uplink {
         self.connection
     }
 
-    /// What went wrong last, for people.
+    /// Returns the sentence about what went wrong last, for people.
     pub fn error(&self) -> Option<&str> {
         let slow = self.line.is_slow() && !self.operations().is_empty();
         let slow = slow.then_some("The connection to the server is slow. Changes are kept on this device and are sent in small parts.");
@@ -296,7 +288,7 @@ impl Uplink {
         writes
     }
 
-    /// Whether someone wants the server's changes.
+    /// Returns true if someone wants the server's changes.
     pub fn is_pull_due(&self) -> bool {
         self.pull.is_due()
     }
@@ -315,7 +307,7 @@ impl Uplink {
         self.pull.end_rebuild();
     }
 
-    /// What is to be done about the live connection, where pages are awake or are not.
+    /// Returns the next step of the live connection, given whether a page is awake.
     pub fn poll_live(&mut self, is_any_awake: bool, slices: &Slices, now: Tick) -> Option<LiveStep> {
         let is_known = self.principal.is_some() && !self.is_signed_out;
         let is_wanted = is_any_awake && is_known && slices.pulled().next().is_some();
@@ -324,7 +316,7 @@ impl Uplink {
         self.live.poll(is_wanted && (self.live.is_open() || may_open), now)
     }
 
-    /// What the device says first on the live connection.
+    /// Returns the device's first message on the live connection.
     pub fn live_hello(&self) -> String {
         protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
     }
@@ -342,7 +334,7 @@ impl Uplink {
         self.live.ended(live, now, rng);
     }
 
-    /// Whether the server pokes the device.
+    /// Returns true if the server pokes the device.
     pub fn is_live(&self) -> bool {
         self.live.is_open()
     }
@@ -388,7 +380,7 @@ impl Uplink {
         wait.or_else(others)
     }
 
-    /// Whether the next deadline is the end of a request's time.
+    /// Returns true if the next deadline is the end of a request's time.
     pub fn is_in_flight(&self) -> bool {
         self.flight().is_some()
     }
@@ -405,7 +397,7 @@ impl Uplink {
         self.flight().filter(|flight| flight.deadline <= now).map(|flight| flight.request)
     }
 
-    /// What is to be done now.
+    /// Returns the next step.
     pub fn poll(&mut self, now: Tick, context: Context, rng: &mut Rng) -> Step {
         if !self.is_idle() {
             return Step::Nothing;
@@ -456,27 +448,6 @@ impl Uplink {
         self.unanswered >= DOWN_AFTER
     }
 
-    fn ask(&mut self, question: Question) -> Step {
-        let (path, body) = match &question {
-            Question::Identity => {
-                ("/pull", Some(PullRequest { client: &self.client, ..PullRequest::default() }.to_text()))
-            }
-            Question::Health => ("/health", None),
-            Question::Page(slices) => {
-                let page = self.pull.next_page(&self.client, self.principal.as_deref(), self.newest_answer, slices);
-                ("/pull", Some(page.to_text()))
-            }
-        };
-        let flight = Flight {
-            request: 0,
-            sent_at: Tick(0),
-            deadline: Tick(0),
-            bytes: body.as_ref().map_or(0, String::len),
-        };
-        self.state = State::Asking { flight, question };
-        Step::Send { path, body }
-    }
-
     /// The request of [`Step::Send`] is on its way under this number.
     pub fn sent(&mut self, request: u64, now: Tick) {
         let expected = match &self.state {
@@ -510,98 +481,11 @@ impl Uplink {
             State::Asking { question: Question::Page(asked), .. } => {
                 Some(self.page_answered(&asked, ms, answer, slices, now, rng))
             }
-            State::Asking { question, .. } => Some(self.heard_of(&question, answer, now, rng)),
+            State::Asking { question, .. } => Some(self.question_answered(&question, answer, now, rng)),
             State::Pushing { count, .. } => {
                 Some(self.push_answered(count, (flight.bytes, ms), answer, now, rng))
             }
             _ => None,
-        }
-    }
-
-    fn page_answered(
-        &mut self,
-        asked: &[Rc<str>],
-        ms: u64,
-        answer: Reception,
-        slices: &Slices,
-        now: Now,
-        rng: &mut Rng,
-    ) -> Outcome {
-        let read = answer.body("/pull").and_then(|body| {
-            self.line.answered(body.len(), ms);
-            protocol::read_pull(&body).map_err(|error| Failure::new(Class::NotNightferry, error.0))
-        });
-        match read {
-            Ok(page) => {
-                self.is_reached(Some(page.principal.clone()), true, now);
-                self.has_pulled = true;
-                let page = self.pull.answered(page, asked, slices, now.tick, rng);
-                self.wants_contact = self.pull.is_due();
-                Outcome::Pulled(page)
-            }
-            Err(failure) if failure.class.rebuild().is_some() => {
-                self.pull.failed(&failure, now.tick, rng);
-                self.rebuild_asked(failure)
-            }
-            Err(failure) => {
-                self.pull.failed(&failure, now.tick, rng);
-                // A request that the server cannot take says nothing about others.
-                if matches!(failure.class, Class::Refused | Class::Failing) {
-                    self.note_failure(&failure);
-                    return Outcome::Failed(failure);
-                }
-                Outcome::Failed(self.failed(failure, now, rng))
-            }
-        }
-    }
-
-    /// The server has another history than the device has seen, or has forgotten a part of it. Nothing was applied.
-    fn rebuild_asked(&mut self, failure: Failure) -> Outcome {
-        self.unanswered = 0;
-        (self.push_failures, self.failures_while_up, self.is_interrupted) = (0, 0, false);
-        let withdrawn = self.operations().iter().map(withdrawn_row).collect();
-        let reason = failure.class.rebuild().unwrap_or(RebuildReason::CursorExpired);
-        Outcome::Rebuild { reason, slices: failure.slices, withdrawn, message: failure.message }
-    }
-
-    /// The server answered something else than a push.
-    fn is_reached(&mut self, principal: Option<String>, is_identity: bool, now: Now) {
-        self.principal = self.principal.take().or(principal);
-        self.unanswered = 0;
-        self.is_signed_out &= !is_identity;
-        if !self.is_push_failing() {
-            // A wait that a push brought about is not ended by a person's question.
-            if !self.wait.holds_pushes(now.tick) {
-                self.reached();
-            }
-        } else if !std::mem::replace(&mut self.is_probed, true) {
-            self.failures_while_up += 1;
-            self.narrow(now.tick);
-        }
-    }
-
-    fn heard_of(&mut self, question: &Question, answer: Reception, now: Now, rng: &mut Rng) -> Outcome {
-        let read = match question {
-            Question::Health | Question::Page(_) => answer.body("/health").map(|_| None),
-            Question::Identity => answer.body("/pull").and_then(|body| {
-                let read = protocol::read_pull(&body);
-                read.map(|pull| Some(pull.principal))
-                    .map_err(|error| Failure::new(Class::NotNightferry, error.0))
-            }),
-        };
-        match read {
-            Ok(principal) => {
-                self.is_reached(principal, *question == Question::Identity, now);
-                self.wants_contact = self.pull.is_due();
-                Outcome::Reached
-            }
-            // A person's question during a wait: were the wait to grow by it, asking would hold pushes back for ever.
-            Err(failure) if !self.wait.is_over(now.tick) => {
-                self.wait.asked_in_vain(&failure, now.tick);
-                self.note_failure(&failure);
-                Outcome::Failed(failure)
-            }
-            Err(failure) => Outcome::Failed(self.failed(failure, now, rng)),
         }
     }
 
@@ -619,7 +503,7 @@ impl Uplink {
         failure
     }
 
-    /// What a failure says of the server.
+    /// Notes what a failure says of the server.
     fn note_failure(&mut self, failure: &Failure) {
         match failure.class.reached() {
             Some(true) => self.unanswered = 0,
@@ -641,7 +525,7 @@ impl Uplink {
         self.ended.take()
     }
 
-    /// What is to outlive the worker, where that is not what was written last.
+    /// Returns the write of the state that outlives the worker, if it differs from the last one.
     pub fn take_kept(&mut self, now: Now) -> Option<Write> {
         self.wait.take_kept(&self.line, now)
     }
@@ -649,23 +533,6 @@ impl Uplink {
     /// The principal, to be written once it is known.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref()
-    }
-}
-
-/// What came of a request.
-#[derive(Debug)]
-pub enum Reception {
-    Some(Result<crate::engine::input::Response, crate::engine::input::NetworkError>),
-    /// Nothing, in the request's time.
-    None,
-}
-
-impl Reception {
-    fn body(&self, path: &str) -> Result<String, Failure> {
-        match self {
-            Reception::Some(answer) => classify(answer.clone(), path),
-            Reception::None => Err(Failure::timed_out(0, 0)),
-        }
     }
 }
 

@@ -31,9 +31,9 @@ const LIMIT: usize = 1_000;
 const LEAST_LIMIT: usize = 20;
 /// The bytes that a change of a page is expected to have.
 const CHANGE_BYTES: usize = 1_000;
-/// So many versions of the device's own are named, so that their changes are left out.
+/// The most versions of the device's own that a request names, so that their changes are left out.
 const MAX_MINE: usize = 1_000;
-/// So often a pull that ends too early is asked again.
+/// The number of times that a pull that ends too early is asked again.
 const MAX_REPEATS: u32 = 3;
 
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Pull {
     progress: Option<SyncProgress>,
     /// Slices that are pulled from their beginning.
     rebuild: Option<RebuildRow>,
-    /// Those of them whose last page has come, once all have.
+    /// The slices of the rebuild whose last page has come, once all pages have.
     rebuilt: Option<BTreeSet<Rc<str>>>,
 }
 
@@ -63,9 +63,9 @@ pub struct Pull {
 #[derive(Debug, Default)]
 pub struct Page {
     pub changes: Vec<PulledRow>,
-    /// Those that are other than before.
+    /// The cursors that moved.
     pub cursors: Cursors,
-    /// What of it could not be read, in sentences.
+    /// Sentences about the changes that could not be read.
     pub malformed: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ impl Pull {
         self.is_due
     }
 
-    /// Whether a page may be asked for now.
+    /// Returns true if a page may be asked for now.
     pub fn may_ask(&self, now: Tick) -> bool {
         self.is_due && !self.retry.waits(now)
     }
@@ -149,7 +149,7 @@ impl Pull {
         self.progress.filter(|_| self.is_due)
     }
 
-    /// Whether a pull may bring something of this version.
+    /// Returns true if a pull may bring something of this version.
     pub fn is_news(&self, version: Version) -> bool {
         self.reached < Some(version)
     }

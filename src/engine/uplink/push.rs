@@ -12,7 +12,7 @@ use crate::protocol::{self, Sender, mutation_bytes};
 use crate::store::{AnswerRow, AnswerStatus, Key, Operation, PushRow, Write};
 use crate::units::{PushNo, Tick};
 
-/// What a push has beside its operations takes less than this, in bytes.
+/// The most bytes of a push beside its operations.
 const ENVELOPE_BYTES: usize = 300;
 
 impl Uplink {
@@ -74,15 +74,14 @@ impl Uplink {
         let count = over.unwrap_or(most).max(1);
         let principal = self.principal.as_deref().unwrap_or_default();
         let sender = Sender { client: &self.client, principal, device: self.device.as_deref() };
-        let body =
-            protocol::push_request(
-                sender,
-                push.n,
-                &push.push_id,
-                push.answered,
-                &push.operations[..count],
-                |operation| replica.base_of(operation),
-            );
+        let body = protocol::push_request(
+            sender,
+            push.n,
+            &push.push_id,
+            push.answered,
+            &push.operations[..count],
+            |operation| replica.base_of(operation),
+        );
         let flight = Flight { request: 0, sent_at: Tick(0), deadline: Tick(0), bytes: body.len() };
         self.state = State::Pushing { flight, count };
         Step::Send { path: "/push", body: Some(body) }
@@ -94,7 +93,7 @@ impl Uplink {
         self.is_written = succeeded;
     }
 
-    /// The operations to take out of the push: those that a switch forbids, the one that is refused alone, and, where the
+    /// The operations to take out of the push: those that a switch forbids, the one that is declined alone, and, where the
     /// push keeps failing, those whose items were edited meanwhile; all of them, where a page can be pulled instead.
     pub(super) fn to_withdraw(&self, context: Context, is_page_due: bool) -> Vec<Key> {
         let fails = self.failures_while_up >= 2 && self.is_probed && self.may_narrow;
@@ -124,7 +123,7 @@ impl Uplink {
         Step::Record { answers: withdrawn.iter().map(withdrawn_row).collect(), with }
     }
 
-    /// Whether pushes fail, so that the success of another request says nothing about the next push.
+    /// Returns true if pushes fail, so that the success of another request says nothing about the next push.
     pub(super) fn is_push_failing(&self) -> bool {
         self.push_failures > 0 || self.is_interrupted || self.deferrals.is_any_suspect()
     }
@@ -230,7 +229,7 @@ impl Uplink {
                 self.line.too_large(bytes);
                 true
             }
-            Class::Refused => true,
+            Class::Declined => true,
             Class::Failing => self.push_failures >= 2,
             _ => false,
         };
@@ -250,7 +249,7 @@ impl Uplink {
         if count > 1 {
             self.part = Some(count.div_ceil(2));
         } else if let Some(operation) = self.push.as_ref().and_then(|push| push.operations.first()) {
-            self.deferrals.refuse(operation, failure.class, bytes, now.tick);
+            self.deferrals.decline(operation, failure.class, bytes, now.tick);
             self.fruitless += 1;
             self.part = Some(1).filter(|_| self.fruitless > 1);
         }

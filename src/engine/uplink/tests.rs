@@ -258,7 +258,7 @@ impl Driver {
         self.sent.push(sent);
     }
 
-    /// What is sent under the numbers of a push is what was written down under them.
+    /// Checks that a push is sent as it was written down under its numbers.
     fn check_same(&mut self, sent: &Sent) {
         if sent.path != "/push" {
             return;
@@ -407,7 +407,7 @@ fn an_answer_that_leaves_a_change_out_is_no_answer() {
 }
 
 #[test]
-fn a6_the_numbers_of_pushes_go_on_after_all_are_answered_and_after_a_restart() {
+fn the_numbers_of_pushes_go_on_after_all_are_answered_and_after_a_restart() {
     let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.restart();
@@ -568,7 +568,7 @@ fn an_answer_that_only_a_person_can_change_takes_no_push_apart() {
 }
 
 #[test]
-fn b8_a_push_of_a_lost_history_is_taken_back_and_none_is_chosen_before_the_end_of_the_rebuild() {
+fn a_push_of_a_lost_history_is_taken_back_and_none_is_chosen_before_the_end_of_the_rebuild() {
     let mut driver = Driver::with_items(3, no_push(|_| error(410, "history_changed")));
     driver.run_with_wakes(600_000);
     assert_eq!((driver.pushes().len(), driver.withdrawn().len()), (1, 3));
@@ -615,7 +615,7 @@ fn without(id: &'static str) -> Server {
 }
 
 #[test]
-fn f47_a_change_that_a_firewall_refuses_waits_alone_and_all_others_arrive() {
+fn f47_a_change_that_a_firewall_blocks_waits_alone_and_all_others_arrive() {
     let mut driver = Driver::with_items(21, without("7"));
     driver.run_for(30_000);
     assert_eq!(driver.applied().len(), 20);
@@ -627,7 +627,7 @@ fn f47_a_change_that_a_firewall_refuses_waits_alone_and_all_others_arrive() {
 }
 
 #[test]
-fn f47_an_edit_of_the_refused_change_is_tried_at_once() {
+fn f47_an_edit_of_the_declined_change_is_tried_at_once() {
     let mut driver = Driver::with_items(21, without("7"));
     driver.run_for(30_000);
     driver.server = Box::new(accept);
@@ -655,7 +655,7 @@ fn f47_what_was_deleted_leaves_a_push_that_keeps_failing() {
 }
 
 #[test]
-fn a_refused_change_that_is_undone_is_not_named_any_more() {
+fn a_declined_change_that_is_undone_is_not_named_any_more() {
     let mut driver = Driver::with_items(1, accept);
     driver.run_for(100);
     driver.server = without("0");
@@ -671,10 +671,10 @@ fn a_refused_change_that_is_undone_is_not_named_any_more() {
 }
 
 #[test]
-fn halving_finds_each_of_several_refused_changes() {
-    let refuses = |sent: &Sent| ["3", "4", "19"].iter().any(|id| sent.has(id));
+fn halving_finds_each_of_several_declined_changes() {
+    let declines = |sent: &Sent| ["3", "4", "19"].iter().any(|id| sent.has(id));
     let mut driver =
-        Driver::with_items(20, no_push(move |sent| if refuses(sent) { html(403) } else { accept(sent) }));
+        Driver::with_items(20, no_push(move |sent| if declines(sent) { html(403) } else { accept(sent) }));
     driver.run_for(60_000);
     assert_eq!(driver.applied().len(), 17);
     assert_eq!(driver.withdrawn(), ["3", "4", "19"]);
@@ -698,7 +698,7 @@ fn a_server_that_fails_at_one_change_is_asked_once_more_before_halving() {
 // Invariant 6.
 
 #[test]
-fn a_refused_change_is_tried_again_alone_at_a_growing_pace() {
+fn a_declined_change_is_tried_again_alone_at_a_growing_pace() {
     let mut driver = Driver::with_items(2, without("1"));
     driver.run_for(4_000_000);
     let alone: Vec<u64> =
@@ -733,7 +733,7 @@ fn f45_an_answer_that_changes_nothing_is_no_reason_to_send_the_same_again_at_onc
 }
 
 #[test]
-fn a_refused_change_does_not_go_with_the_success_of_another() {
+fn a_declined_change_does_not_go_with_the_success_of_another() {
     let mut driver = Driver::with_items(2, without("1"));
     driver.run_for(10_000);
     let before = driver.pushes().iter().filter(|sent| sent.has("1")).count();
@@ -853,7 +853,7 @@ fn f49_one_item_that_is_too_large_is_named_with_its_size() {
 // Invariant 8.
 
 #[test]
-fn a4_answers_are_never_merged_with_the_next_push() {
+fn answers_are_never_merged_with_the_next_push() {
     let mut driver = Driver::with_items(1, |_| Reply::Silence);
     driver.run_for(1);
     driver.put("0", 20);

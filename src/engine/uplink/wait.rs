@@ -56,7 +56,7 @@ impl Wait {
         self.until.is_none_or(|until| until <= now)
     }
 
-    /// Whether the server wants no request yet.
+    /// Returns true if the server wants no request yet.
     pub fn is_asked_for(&self, now: Tick) -> bool {
         self.asked.is_some_and(|asked| asked > now)
     }
@@ -83,7 +83,7 @@ impl Wait {
         self.asked = self.asked.max(asked);
     }
 
-    /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only refused
+    /// A push failed for what is in it: the search for that goes on without growing waits, unless it found only declined
     /// operations, so many in a row.
     pub fn failed_in_search(&mut self, failure: &Failure, fruitless: u32, now: Tick, rng: &mut Rng) {
         let failures = fruitless.clamp(1, MAX_SEARCH_FAILURES);
@@ -102,7 +102,7 @@ impl Wait {
         self.holds_pushes = true;
     }
 
-    /// Whether a wait is under way that only a push or a person ends.
+    /// Returns true if a wait is under way that only a push or a person ends.
     pub fn holds_pushes(&self, now: Tick) -> bool {
         self.holds_pushes && !self.is_over(now)
     }
@@ -119,7 +119,7 @@ impl Wait {
         (self.until, self.asked) = (None, None);
     }
 
-    /// What is to outlive the worker, where that is not what was written last.
+    /// Returns the write of the state that outlives the worker, if it differs from the last one.
     pub fn take_kept(&mut self, line: &Line, now: Now) -> Option<Write> {
         let until = self.until.filter(|until| until.elapsed_since(now.tick) >= KEPT_WAIT_MS);
         let until = until.map(|until| now.at_tick(until));

@@ -36,6 +36,8 @@ pub struct Browser {
     process: Pid,
     first: Tab,
     _chromedriver: Arc<Chromedriver>,
+    /// The profile of a browser that is not started again. It is deleted with the browser.
+    own_profile: Option<Profile>,
 }
 
 /// A running service worker.
@@ -47,6 +49,14 @@ pub struct Worker {
 }
 
 impl Browser {
+    /// Starts it on a profile of its own, with one blank tab.
+    pub async fn start_fresh() -> Result<Browser> {
+        let profile = Profile::fresh()?;
+        let mut browser = Browser::start(&profile).await?;
+        browser.own_profile = Some(profile);
+        Ok(browser)
+    }
+
     /// Starts it on this profile, with one blank tab.
     pub async fn start(profile: &Profile) -> Result<Browser> {
         Browser::start_with(profile, &[]).await
@@ -68,9 +78,14 @@ impl Browser {
         let driver = WebDriver::new(chromedriver.url(), wanted).await.context("Chromium does not start")?;
         let connected = Browser::connect(&driver).await;
         match connected {
-            Ok((devtools, process, first)) => {
-                Ok(Browser { driver: Some(driver), devtools, process, first, _chromedriver: chromedriver })
-            }
+            Ok((devtools, process, first)) => Ok(Browser {
+                driver: Some(driver),
+                devtools,
+                process,
+                first,
+                _chromedriver: chromedriver,
+                own_profile: None,
+            }),
             Err(error) => {
                 driver.quit().await?;
                 Err(error)
@@ -163,7 +178,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What pages and attached workers logged and threw, oldest first.
+    /// Returns the lines that pages and attached workers logged, and their errors, oldest first.
     pub fn console(&self) -> Vec<String> {
         self.devtools.console()
     }
@@ -251,7 +266,7 @@ impl Worker {
         self.cdp("Network.emulateNetworkConditions", params).await.map(drop)
     }
 
-    /// Whether this very worker still runs.
+    /// Returns true if this very worker still runs.
     pub async fn is_running(&self) -> Result<bool> {
         let running = self.session.devtools.targets("service_worker").await?;
         Ok(running.iter().any(|(target, _)| *target == self.target))

@@ -1,4 +1,4 @@
-//! What tests do with Nightferry in a page, and see of it in the browser's own storage.
+//! Uses Nightferry in a page, and reads the browser's own storage.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ const OPEN: &str = "
     });
 ";
 
-/// What a page is written on.
+/// The client that a page is written on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     /// `client.js`.

@@ -24,7 +24,7 @@ pub struct DevTools {
 struct Shared {
     last_id: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Value>>,
-    /// What pages and workers logged, and what they threw without catching.
+    /// The lines that pages and workers logged, and their uncaught errors.
     console: Vec<String>,
     /// By scope, the id of the registration as `ServiceWorker` methods want it.
     registrations: BTreeMap<String, String>,

@@ -137,7 +137,7 @@ impl Example {
         Ok(())
     }
 
-    /// What Flask holds of a slice: by id, the value.
+    /// Returns a slice's items in Flask: by id, the value.
     pub async fn items(&self, slice: &str) -> Result<BTreeMap<String, Value>> {
         let url = format!("http://127.0.0.1:{}/nightferry/pull", self.flask);
         let mut items = BTreeMap::new();
@@ -182,7 +182,7 @@ impl Example {
     }
 }
 
-/// Where examples in Rust are compiled, and where `cargo xtask test lint` has looked at them.
+/// The folder in which examples in Rust are compiled, the same as for `cargo xtask test lint`.
 fn example_target() -> PathBuf {
     root().join("target/nightferry/example-rust")
 }

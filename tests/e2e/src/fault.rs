@@ -61,6 +61,12 @@ impl Fault {
         self.kind("html")
     }
 
+    /// Arrives over a line that carries so many bytes a second: takes effect and is answered once all of it is there. If the browser
+    /// gives up before that, nothing happens.
+    pub fn slow_line(self, rate: u32) -> Fault {
+        self.kind("slow").with("rate", json!(rate))
+    }
+
     /// Takes effect at once and is answered after that many seconds.
     pub fn late(self, seconds: f64) -> Fault {
         self.kind("late").with("seconds", json!(seconds))

@@ -4,10 +4,7 @@
 //! # use nightferry_e2e::*;
 //! # use serde_json::json;
 //! # async fn example() -> anyhow::Result<()> {
-//! let server = Server::start().await?;
-//! let profile = Profile::fresh()?;
-//! let browser = Browser::start(&profile).await?;
-//! let tab = browser.tab();
+//! let (server, _browser, tab) = start().await?;
 //! tab.goto(&server.url("/__test__/page")).await?;
 //! tab.wait_until("window.nf").await?;
 //!
@@ -23,6 +20,7 @@
 //! - [`Server`] is Flask in a process of its own, with the demo's app: stopped, killed, paused, started again on the same port and data; it
 //!   logs every request, and [`Fault`]s are made there.
 //! - [`Browser`] runs on a [`Profile`], a folder that outlives it, so that a browser can be closed (or killed) and started again with its data.
+//! - [`start`] and [`open_client`] are the beginning of most tests: a server, a browser, and its tab.
 //! - [`ReactPage`] is a page with React components on Nightferry.
 //! - [`Tab`] runs JavaScript in a page, [`Worker`] in a service worker; neither changes which tab is visible.
 //!
@@ -43,6 +41,7 @@ mod fault;
 mod react;
 mod readme;
 mod server;
+mod setup;
 mod shots;
 mod tab;
 mod vite;
@@ -57,6 +56,7 @@ pub use fault::Fault;
 pub use react::ReactPage;
 pub use readme::{document_block, readme_block};
 pub use server::{Applied, Request, Server};
+pub use setup::{open_client, open_client_for, start, start_for};
 pub use shots::shoot;
 pub use tab::Tab;
 pub use vite::{Install, Vite, ViteApp};

@@ -239,7 +239,7 @@ impl Server {
         Ok(std::fs::write(self.data().join("build.txt"), build)?)
     }
 
-    /// What the server holds of a slice: by id, the value. Read through a pull of its own, past log and faults.
+    /// Returns a slice's items on the server: by id, the value. Read through a pull of its own, past log and faults.
     pub async fn items(&self, slice: &str) -> Result<BTreeMap<String, Value>> {
         let mut slices: BTreeMap<String, BTreeMap<String, Value>> =
             serde_json::from_str(&self.get("/__test__/items").await?)?;
@@ -279,7 +279,7 @@ impl Server {
         Ok((status, answer.json().await?))
     }
 
-    /// What the process wrote, tracebacks included.
+    /// Returns the output of the process, tracebacks included.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.data().join("server.log")).unwrap_or_default()
     }

@@ -11,7 +11,7 @@ use crate::server::{client, free_port};
 use crate::wait::{DEADLINE, eventually};
 use crate::{readme_block, root};
 
-/// What `npm create vite -- --template react-ts` makes (tests/e2e/vite-app), with `dist/npm/` installed and the documents'
+/// The app of `npm create vite -- --template react-ts` (tests/e2e/vite-app), with `dist/npm/` installed and the documents'
 /// `vite.config.ts` and `src/store.ts`.
 pub struct ViteApp {
     folder: TempDir,

@@ -1,7 +1,10 @@
 //! Each function of the page's API for configuration, metrics, auto-sync and the connection, in a real browser.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, Profile, Server, eventually, open_client_for, start_for,
+    with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -13,7 +16,7 @@ with_each_client! {
     f16_f18_single_values_and_sets
     f15_a_slice_is_added_with_tabs_open
     f10_a_tab_closed_within_the_debounce_time
-    a_database_of_a_newer_format_refuses_the_registration
+    a_database_of_a_newer_format_fails_the_registration
     what_is_told_while_items_are_read_is_in_them
     what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page
 }
@@ -23,11 +26,8 @@ fn add(id: u64) -> Value {
 }
 
 async fn configure_persistence_holds_in_every_tab_and_across_restarts(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    let (server, browser, tab) =
+        open_client_for(client, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
     tab.dispatch(&[add(1)]).await?;
     let other = browser.new_tab().await?;
     other.open_client(&server, json!({})).await?;
@@ -83,11 +83,7 @@ async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
 
 /// f34: the numbers are those of IndexedDB and of the server, in an outage too.
 async fn f34_metrics_agree_with_what_the_others_saw(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, _browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     tab.eval::<()>(
         "window.heard = []; window.end = nf.subscribeSyncMetrics((metrics) => heard.push(metrics));",
     )
@@ -126,11 +122,7 @@ async fn f34_metrics_agree_with_what_the_others_saw(client: Client) -> Result<()
 
 /// f31, f32: the period is what is configured, from the moment it is; off is off.
 async fn f31_f32_configure_auto_sync(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     let status = "nf.getStatus().autoSync";
     tab.wait_until(&format!("{status}.enabled && {status}.intervalMs === 30000 && {status}.nextSyncAt > 0"))
         .await?;
@@ -152,11 +144,8 @@ async fn f31_f32_configure_auto_sync(client: Client) -> Result<()> {
 }
 
 async fn f33_check_flask_connection_and_bulk(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    let (server, _browser, tab) =
+        open_client_for(client, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
     assert!(tab.eval::<bool>("return nf.checkFlaskConnection();").await?);
     tab.dispatch(&[add(1)]).await?;
     tab.eval::<()>("await nf.syncToFlaskBulk();").await?;
@@ -173,10 +162,7 @@ async fn f33_check_flask_connection_and_bulk(client: Client) -> Result<()> {
 
 /// f16, f18: a value, and a whole collection.
 async fn f16_f18_single_values_and_sets(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start_for(client).await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     tab.eval::<()>(
@@ -205,11 +191,7 @@ async fn f16_f18_single_values_and_sets(client: Client) -> Result<()> {
 
 /// f15: a slice that is named later gets its store while another tab is open and working.
 async fn f15_a_slice_is_added_with_tabs_open(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     tab.dispatch(&[add(1)]).await?;
     let other = browser.new_tab().await?;
     other.goto(&server.client_page()).await?;
@@ -241,12 +223,8 @@ async fn f10_a_tab_closed_within_the_debounce_time(client: Client) -> Result<()>
 }
 
 /// A worker that cannot start at all ends the registration, instead of leaving it open; whoever listens to errors hears it, too.
-async fn a_database_of_a_newer_format_refuses_the_registration(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn a_database_of_a_newer_format_fails_the_registration(client: Client) -> Result<()> {
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     tab.goto(&server.url("/__test__/blank")).await?;
     browser.stop_all_workers().await?;
     tab.write_row("_meta", "'schema'", "99").await?;
@@ -265,10 +243,7 @@ async fn a_database_of_a_newer_format_refuses_the_registration(client: Client) -
 
 /// The worker reads a store while it takes what others do, and may tell of that first.
 async fn what_is_told_while_items_are_read_is_in_them(client: Client) -> Result<()> {
-    let (server, profile) = (Server::start_for(client).await?, Profile::fresh()?);
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (_server, _browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     let items: Value = tab
         .eval(
             "const reading = nf.hydrate('files');
@@ -285,10 +260,7 @@ async fn what_is_told_while_items_are_read_is_in_them(client: Client) -> Result<
 
 /// In another database, the worker remembers nothing of it.
 async fn what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page(client: Client) -> Result<()> {
-    let (server, profile) = (Server::start_for(client).await?, Profile::fresh()?);
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (_server, _browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     tab.dispatch(&[add(1)]).await?;
     tab.eval::<()>(
         "window.heard = [];

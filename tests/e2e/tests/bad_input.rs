@@ -1,12 +1,15 @@
-//! What cannot be used is named where the developer looks, and costs nothing else.
+//! Invalid input is named where the developer looks, and costs nothing else.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, eventually, open_client, open_client_for, start, start_for,
+    with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
-    show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it
-    show6_calls_that_come_too_early_or_twice
+    what_the_worker_cannot_take_is_said_in_the_page_that_sent_it
+    calls_that_come_too_early_or_twice
 }
 
 /// Waits for a line of the consoles that has all these words.
@@ -19,12 +22,8 @@ async fn said(browser: &Browser, words: &[&str]) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> {
+    let (server, _browser, tab) = open_client(json!({})).await?;
     // An action, and what the message has to name. `good` goes before and after each, in the same burst.
     let item = |field: &str| {
         format!("{{type: 'files/addItem', payload: {{id: 'bad', deep: [0, {{field: {field}}}]}}}}")
@@ -90,12 +89,8 @@ async fn show6_what_is_no_json_is_thrown_where_it_is_dispatched() -> Result<()> 
     Ok(())
 }
 
-async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn what_the_worker_cannot_take_is_said_in_the_page_that_sent_it(client: Client) -> Result<()> {
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     let bad = [
         (json!({"type": "files/addItem", "payload": {"name": "no id"}}), ["missing_id", "files/addItem"]),
         (json!({"type": "files/addItem", "payload": {"id": null}}), ["missing_id", "files/addItem"]),
@@ -135,11 +130,8 @@ async fn show6_what_the_worker_refuses_is_said_in_the_page_that_sent_it(client: 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show6_a_message_of_another_version_or_of_none() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+async fn a_message_of_another_version_or_of_none() -> Result<()> {
+    let (server, browser, tab) = start().await?;
     // The page's own name is in the name of its channel.
     tab.before_scripts(
         "const Channel = BroadcastChannel;
@@ -192,12 +184,9 @@ async fn show6_a_message_of_another_version_or_of_none() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show6_unreadable_records() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    // What is dispatched stays in the journal for as long as the page is there.
+async fn unreadable_records() -> Result<()> {
+    let (server, browser, tab) = start().await?;
+    // Actions stay in the journal for as long as the page is there.
     let patient = json!({"debounceMs": 600_000, "maxWaitMs": 600_000});
     tab.open_client(&server, patient.clone()).await?;
     tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "before"}})]).await?;
@@ -243,12 +232,8 @@ async fn show6_unreadable_records() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show6_an_html_answer_with_status_200() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn an_html_answer_with_status_200() -> Result<()> {
+    let (server, _browser, tab) = open_client(json!({})).await?;
     for (path, id) in [("/nightferry/push", "a"), ("/nightferry/", "b")] {
         server.fault(&[Fault::on(path).html()])?;
         tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": id}})]).await?;
@@ -266,11 +251,8 @@ async fn show6_an_html_answer_with_status_200() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-async fn show6_calls_that_come_too_early_or_twice(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+async fn calls_that_come_too_early_or_twice(client: Client) -> Result<()> {
+    let (server, _browser, tab) = start_for(client).await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     let code = |call: &str| format!("try {{ await {call}; }} catch (error) {{ return error.code; }}");
@@ -281,7 +263,7 @@ async fn show6_calls_that_come_too_early_or_twice(client: Client) -> Result<()> 
     }
     let bad = "nf.register({slices: {'no spaces': {}}})";
     assert_eq!(tab.eval::<String>(&code(bad)).await?, "bad_config");
-    // What failed may be tried again; and then what is dispatched before it resolves is kept.
+    // A call that failed may be made again. Actions that are dispatched before it resolves are kept.
     tab.eval::<()>("const registered = nf.register({slices: {files: {}}}); nf.dispatch({type: 'files/addItem', payload: {id: 1}}); await registered;")
         .await?;
     let elsewhere = "nf.register({slices: {}, name: 'elsewhere'})";

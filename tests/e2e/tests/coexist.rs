@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, eventually};
+use nightferry_e2e::{DEADLINE, Fault, Tab, eventually, open_client, start};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c01_beside_the_apps_own_worker() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+async fn beside_the_apps_own_worker() -> Result<()> {
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
     tab.wait_for_the_shell().await?;
     tab.create_file("a.md", "one").await?;
@@ -49,11 +46,7 @@ async fn writers(tab: &Tab) -> Result<(usize, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_of_the_worker_loses_nothing() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 100})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 100})).await?;
     let item = |id: u64| json!({"type": "files/addItem", "payload": {"id": id, "n": id}});
     let add = |range: std::ops::Range<u64>| range.map(item).collect::<Vec<Value>>();
     tab.dispatch(&add(0..20)).await?;
@@ -103,11 +96,7 @@ async fn an_update_of_the_worker_loses_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_while_the_page_is_open_takes_over_without_a_reload() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     server.update_worker("9.9.9-next")?;
     // Edits go on all the time, as somebody works: the old worker finishes with what it has before the new one begins.
     tab.eval::<()>(
@@ -131,11 +120,7 @@ async fn an_update_while_the_page_is_open_takes_over_without_a_reload() -> Resul
 /// An update may be what ends an outage, so it must not wait for the end of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_takes_over_while_nothing_can_be_sent() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, _browser, tab) = open_client(json!({})).await?;
     server.fault(&[Fault::on("/nightferry/push").status(500)])?;
     tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "a"}})]).await?;
     tab.wait_until("nf.getStatus().error?.includes('500')").await?;

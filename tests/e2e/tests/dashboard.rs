@@ -1,7 +1,7 @@
 //! `<nightferry-dashboard>` in a real browser: what it says, what can be done with it, and that it fits.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Profile, ReactPage, Server};
+use nightferry_e2e::{ReactPage, start};
 use serde_json::{Value, json};
 
 fn add(id: u64) -> Value {
@@ -39,10 +39,8 @@ async fn set(page: &ReactPage, field: &str, value: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["readers"]).await?;
     assert!(page.tab.eval::<bool>("return !customElements.get('nightferry-dashboard');").await?);
     page.show(&["dashboard"]).await?;
@@ -69,13 +67,11 @@ async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> 
     Ok(())
 }
 
-/// s12: with the server going down and up again, and what is done by hand meanwhile.
+/// With the server going down and up again, and what is done by hand meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["dashboard"]).await?;
     page.register(json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
     page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;
@@ -114,13 +110,11 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// What the form sets is in force in another tab, and what is refused is said with the reason.
+/// Settings of the form are in force in another tab, and invalid ones are named with the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn auto_sync_is_configured_in_every_tab() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["dashboard"]).await?;
     page.register(json!({})).await?;
     page.tab.wait_until(&format!("{}.value === '30000'", find("#intervalMs"))).await?;
@@ -165,10 +159,8 @@ async fn auto_sync_is_configured_in_every_tab() -> Result<()> {
 /// In light and dark, on a phone and on a desktop: nothing is wider than the window, and text stands out from what is behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["dashboard", "toasts"]).await?;
     page.register(json!({"debounceMs": 20})).await?;
     page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;

@@ -1,7 +1,7 @@
-//! What the worker asks of IndexedDB, what it says of itself with `?trace`, and a database that is deleted under it.
+//! The worker's requests to IndexedDB, its output with `?trace`, and a database that is deleted under it.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, Worker, eventually};
+use nightferry_e2e::{DEADLINE, Fault, Tab, Worker, eventually, open_client, start};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ struct Noted {
     key: String,
 }
 
-/// What was noted since the last call, but for the log and `_meta`: (puts, deletes).
+/// Takes the counts since the last call, but for the log and `_meta`: (puts, deletes).
 async fn taken(tab: &Tab, worker: &Worker) -> Result<(usize, usize)> {
     // The last rows are written after the server's answer.
     tab.wait_for_rest().await?;
@@ -49,10 +49,7 @@ async fn taken(tab: &Tab, worker: &Worker) -> Result<(usize, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_indexed_db_for_an_item() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     tab.eval::<()>("await nf.register({slices: {files: {debounceMs: 20}, drafts: {debounceMs: 20, syncToFlask: false}}});")
@@ -77,11 +74,7 @@ async fn requests_of_indexed_db_for_an_item() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_indexed_db_for_a_push() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     let worker = browser.worker("/nightferry/sw.js").await?;
     tab.dispatch(&(0..1500).map(|id| add(id, "x")).collect::<Vec<_>>()).await?;
@@ -119,10 +112,7 @@ async fn requests_of_indexed_db_for_a_push() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trace_prints_inputs_outputs_and_deadlines() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     tab.eval::<()>("await nf.register({workerUrl: '/nightferry/sw.js?trace', slices: {files: {}}});").await?;
@@ -151,11 +141,7 @@ async fn trace_prints_inputs_outputs_and_deadlines() -> Result<()> {
 /// f54: as when site data are deleted by hand while the app is open.
 #[tokio::test(flavor = "multi_thread")]
 async fn f54_a_database_that_is_deleted_is_begun_anew_with_all_that_was_acknowledged() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.eval::<()>("window.heard = []; nf.subscribeErrors((error) => heard.push(error.code));").await?;
     tab.dispatch(&[add(1, "at rest"), add(2, "to be edited"), add(3, "to be deleted")]).await?;
     tab.sync_now().await?;
@@ -199,11 +185,7 @@ async fn f54_a_database_that_is_deleted_is_begun_anew_with_all_that_was_acknowle
 /// f54, with a push under way whose answer is lost: what the server has got is not doubled, and nothing is in conflict.
 #[tokio::test(flavor = "multi_thread")]
 async fn f54_a_push_that_was_under_way_is_not_in_conflict_with_itself() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.fault(&[Fault::on("/nightferry/push").drop_answer()])?;
     tab.dispatch(&[add(1, "arrived")]).await?;

@@ -84,7 +84,7 @@ fn conflicts(expression: &str) -> String {
     format!("{}?.{expression}", inside("nightferry-conflicts"))
 }
 
-/// What has the keyboard: `path` is the field's.
+/// Describes the element that has the keyboard: `path` is the field's.
 const FOCUSED: &str = "
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -103,7 +103,7 @@ async fn tab_to(tab: &Tab, what: &str, fits: impl Fn(&Value) -> bool) -> Result<
     anyhow::bail!("the keyboard did not get to {what}")
 }
 
-/// What axe says of the page, as rule and place.
+/// Returns axe's findings on the page, as rule and place.
 async fn faults_of_axe(tab: &Tab) -> Result<Vec<String>> {
     let axe = root().join("page/node_modules/axe-core/axe.min.js");
     let axe =
@@ -402,7 +402,7 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     Ok(())
 }
 
-/// What is to be decided is shown by the dashboard, too.
+/// The dashboard shows open decisions, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dashboard_shows_what_is_to_be_decided() -> Result<()> {
     let devices = Devices::open().await?;

@@ -1,7 +1,7 @@
 //! The demo itself, by hand and eye.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, Server, Tab, shoot, shows, testid};
+use nightferry_e2e::{Browser, Fault, Profile, Server, Tab, shoot, shows, start, testid};
 use serde_json::{Value, json};
 
 /// Notes every state that a row of the list shows, by path: `window.seen[path]`, without repeats.
@@ -29,10 +29,7 @@ async fn row_is(tab: &Tab, path: &str, state: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_rename_edit_delete_and_undo() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
     tab.wait_for_connection("online").await?;
     assert_eq!(tab.eval::<String>("return document.body.dataset.phase;").await?, "empty");
@@ -72,10 +69,7 @@ async fn create_rename_edit_delete_and_undo() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_goes_from_local_over_sending_to_synced() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.before_scripts(WATCH_ROWS).await?;
     tab.open_demo(&server).await?;
     tab.wait_for_connection("online").await?;
@@ -195,16 +189,13 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_message_stays_within_the_window() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
     tab.create_file("a.md", "one").await?;
     for width in [390, 1280] {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         tab.cdp("Emulation.setDeviceMetricsOverride", size).await?;
-        // What a server may say, with and without spaces. All in one turn: the page says something else after that.
+        // Messages as a server may send them, with and without spaces. All in one turn: the page shows another one after that.
         let outside: Vec<String> = tab
             .eval(
                 "const long = `${'The proxy says that this is not possible. '.repeat(100)}${'x'.repeat(2000)}`;
@@ -224,10 +215,7 @@ async fn a_long_message_stays_within_the_window() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_now_says_what_came_of_it() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
     tab.wait_for_connection("online").await?;
     let button = testid("sync-now");

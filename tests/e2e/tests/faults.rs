@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, eventually};
+use nightferry_e2e::{DEADLINE, Fault, eventually, open_client, start};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f06_a_silent_server_does_not_block_a_flush() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, _browser, tab) = open_client(json!({})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.fault(&[Fault::on("/nightferry/").silent()])?;
     let item = |id: &str, text: &str| json!({"type": "files/addItem", "payload": {"id": id, "text": text}});
@@ -36,11 +32,7 @@ async fn f06_a_silent_server_does_not_block_a_flush() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_any_id_end_to_end() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client(json!({})).await?;
     let long = "\u{e9}".repeat(500);
     let texts = [
         "a:b",
@@ -181,10 +173,7 @@ const COUNT: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f37_the_page_only_posts() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.before_scripts(COUNT).await?;
     tab.open_client(&server, json!({})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
@@ -235,11 +224,7 @@ async fn f37_the_page_only_posts() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f44_the_worker_never_answers_or_caches_an_api_request() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client(json!({})).await?;
     // Errors, captive portals and successes go by.
     server.fault(&[
         Fault::on("/nightferry/push").times(1).html(),
@@ -292,11 +277,7 @@ async fn f44_the_worker_never_answers_or_caches_an_api_request() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f36_a_busy_item_does_not_hold_up_a_quiet_one() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 400, "maxWaitMs": 60_000})).await?;
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 400, "maxWaitMs": 60_000})).await?;
     // One item never falls quiet.
     tab.eval::<()>(
         "let n = 0; window.busy = setInterval(() => nf.dispatch({type: 'files/addItem', payload: {id: 'busy', n: (n += 1)}}), 20);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Profile, Server, Tab, root, testid};
+use nightferry_e2e::{Tab, root, start, testid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::support::base64_decode;
@@ -14,11 +14,8 @@ use thirtyfour::support::base64_decode;
 type Files = BTreeMap<String, Vec<u8>>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show2_this_source_tree_arrives_byte_for_byte() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+async fn this_source_tree_arrives_byte_for_byte() -> Result<()> {
+    let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
 
     let chosen = TempDir::new()?;
@@ -76,7 +73,7 @@ fn source_tree() -> Result<Files> {
     Ok(files)
 }
 
-/// What a source tree may lack: files that are no UTF-8, and texts that a careless path changes.
+/// Files that a source tree may lack: some that are no UTF-8, and texts that a careless path changes.
 async fn samples(tab: &Tab, scratch: &Path) -> Result<Files> {
     let picture = scratch.join("picture.png");
     tab.screenshot(&picture, 390, 844, false).await?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use nightferry_e2e::{Browser, Profile, Server, Tab, bundle, document_block, root};
+use nightferry_e2e::{Server, Tab, bundle, document_block, root, start};
 use serde_json::{Value, json};
 
 const DOCUMENT: &str = "docs/migrating-from-redux-persist.md";
@@ -58,10 +58,7 @@ async fn what_redux_persist_left_is_taken_over_once() -> Result<()> {
     bundle("persisted.js")?;
     let entry = tokio::task::block_in_place(written)?;
     bundle(&entry.to_string_lossy())?;
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     tab.goto(&server.url("/__test__/bundled/persisted/")).await?;
     tab.wait_until("window.before").await?;
     let items = json!([{"id": "a", "text": "one"}, {"id": "b", "text": "two"}]);

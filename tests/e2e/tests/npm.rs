@@ -38,7 +38,7 @@ async fn has(server: &Server, notes: &[&str]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show1_a_built_redux_app_persists_syncs_and_rehydrates() -> Result<()> {
+async fn a_built_redux_app_persists_syncs_and_rehydrates() -> Result<()> {
     let server = Server::start().await?;
     let app = tokio::task::block_in_place(|| {
         let app = ViteApp::install(Install::Copied)?;

@@ -85,11 +85,11 @@ async fn outage(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show3_server_stopped_and_browser_restarted() -> Result<()> {
+async fn server_stopped_and_browser_restarted() -> Result<()> {
     outage(Server::stop, Server::start_again).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn show3_server_silent_and_browser_restarted() -> Result<()> {
+async fn server_silent_and_browser_restarted() -> Result<()> {
     outage(Server::pause, async |server| server.resume()).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, Server, eventually};
+use nightferry_e2e::{Browser, Fault, eventually, open_client};
 use serde_json::{Value, json};
 
 async fn panic(browser: &Browser) -> Result<()> {
@@ -20,11 +20,7 @@ fn numbered(range: std::ops::Range<u64>) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_middle_loses_nothing() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 200})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 200})).await?;
     // Some in Flask's hands, some committed, some in the log alone, some on their way to the worker.
     tab.dispatch(&numbered(0..10)).await?;
     tab.flush().await?;
@@ -65,11 +61,7 @@ async fn a_panic_in_the_middle_loses_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_were_pending_settle() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client(json!({})).await?;
     let worker = browser.worker("/nightferry/sw.js").await?;
     // Events from here on, as the browser holds them.
     worker

@@ -1,15 +1,12 @@
 //! The whole path once: an action dispatched in a page reaches Flask, also through a fault. An example for the other tests.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, Server};
+use nightferry_e2e::{Fault, start};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_reaches_flask_though_the_first_answer_is_lost() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     tab.goto(&server.url("/__test__/page")).await?;
     tab.wait_until("window.nf").await?;
     server.fault(&[Fault::on("/nightferry/push").times(1).drop_answer()])?;

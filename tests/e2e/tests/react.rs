@@ -1,14 +1,14 @@
 //! `nightferry/react` in a real browser: the hook's values and renders, the flush on unmount, and the toasts.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Profile, ReactPage, Server};
+use nightferry_e2e::{Browser, Fault, Profile, ReactPage, Server, start};
 use serde_json::{Value, json};
 
 fn add(id: u64) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id}})
 }
 
-/// What React and the browser complained of, beside what Nightferry itself says and requests that failed.
+/// Returns the complaints of React and of the browser. Lines of Nightferry itself and failed requests are left out.
 fn complaints(browser: &Browser) -> Vec<String> {
     let expected = |line: &String| {
         line.starts_with("info: ")
@@ -18,13 +18,11 @@ fn complaints(browser: &Browser) -> Vec<String> {
     browser.console().into_iter().filter(|line| !expected(line)).collect()
 }
 
-/// s11: each part by itself, with the server up, down and up again.
+/// Each part by itself, with the server up, down and up again.
 #[tokio::test(flavor = "multi_thread")]
 async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["readers", "late", "functions"]).await?;
     page.wait_until_seen("status", "value.syncStatus === 'idle' && !value.flaskConnected").await?;
     page.register(json!({"debounceMs": 20})).await?;
@@ -50,7 +48,7 @@ async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result
     assert_eq!(before, after, "they did not read the metrics");
     assert_eq!((page.renders("nothing").await?, page.renders("functions").await?, after[2]), (1, 1, 1));
 
-    // What is read later is there at once, and watched from then on.
+    // Parts that are read later are there at once, and watched from then on.
     page.tab.eval::<()>("app.widen();").await?;
     page.wait_until_seen("late", "value.status?.flaskConnected && value.metrics.totalOperations === 0")
         .await?;
@@ -73,10 +71,8 @@ async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result
 /// `nextSyncIn` counts down where it is read, once a second and not more often.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_sync_is_counted_down_where_it_is_read() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.register(json!({})).await?;
     page.tab
         .wait_until("nf.getStatus().connection === 'online' && nf.getStatus().autoSync.nextSyncAt")
@@ -115,7 +111,7 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
     let count = "return app.seen.countdown.value;";
     let first: f64 = page.tab.eval(count).await?;
     page.wait_until_seen("countdown", &format!("value < {first}")).await?;
-    // What comes of the sync is told after the metrics.
+    // The result of the sync is posted after the metrics.
     page.wait_until_seen("status", "value.syncStatus === 'success' && nf.getStatus().pending === 0").await?;
     let before = page.renders("status").await?;
     page.tab.eval::<()>("app.persistence.resetMetrics();").await?;
@@ -130,13 +126,11 @@ async fn use_persistence_in_strict_mode() -> Result<()> {
     Ok(())
 }
 
-/// s14: what was dispatched is in IndexedDB once the component is gone, long before its debounce is over.
+/// Dispatched changes are in IndexedDB once the component is gone, long before its debounce is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn unmounting_flushes() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     // Before there is anything to flush, nothing fails.
     page.show(&["functions"]).await?;
     page.show(&[]).await?;
@@ -153,13 +147,11 @@ async fn unmounting_flushes() -> Result<()> {
     Ok(())
 }
 
-/// What is refused is said in the console, and leaves no rejection that nobody handles.
+/// Errors are logged to the console, and leave no rejection that nobody handles.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_report_what_was_refused() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["functions"]).await?;
     page.tab.wait_until("app.persistence").await?;
     let said = async |part: &str| {
@@ -199,13 +191,11 @@ const FAILURES: &str =
     "[...document.querySelectorAll('[role=alert] .nightferry-toast p')].map((toast) => toast.textContent)";
 const OVER: &str = "document.querySelector('[role=status] .nightferry-toast p')?.textContent";
 
-/// s13: a refused change, an action that nothing knows, and a server that went away.
+/// A refused change, an action that nothing knows, and a server that went away.
 #[tokio::test(flavor = "multi_thread")]
 async fn toasts_tell_of_failures() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let page = ReactPage::open(browser.tab(), &server).await?;
+    let (server, browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
     page.show(&["toasts"]).await?;
     page.register(json!({"debounceMs": 20})).await?;
     page.tab.wait_until("nf.getStatus().connection === 'online'").await?;

@@ -1,7 +1,7 @@
 //! `nightferry/redux` in a real browser: a Redux Toolkit store whose action names follow no rule, in one tab and in two.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, bundle, eventually};
+use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, bundle, eventually, start};
 use serde_json::{Value, json};
 
 async fn open(tab: &Tab, server: &Server) -> Result<()> {
@@ -43,7 +43,7 @@ async fn settled(tabs: &[&Tab], server: &Server) -> Result<Value> {
     waited.await.with_context(|| format!("{seen:#}"))
 }
 
-/// Show 3, f01: Redux Toolkit's counter and entity adapter, kept and read again without a word in a reducer.
+/// f01: Redux Toolkit's counter and entity adapter, kept and read again without a word in a reducer.
 #[tokio::test(flavor = "multi_thread")]
 async fn f01_any_reducers_changes_are_kept_and_read_again() -> Result<()> {
     let server = Server::start().await?;
@@ -84,7 +84,7 @@ async fn f01_any_reducers_changes_are_kept_and_read_again() -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-/// Show 5, f22: different items, and different fields of one item, in two tabs at once.
+/// f22: different items, and different fields of one item, in two tabs at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
     let server = Server::start().await?;
@@ -128,10 +128,7 @@ async fn f22_two_tabs_end_equal_without_an_echo() -> Result<()> {
 /// f57: an item that has no id is not kept, and costs no other item anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn f57_an_empty_id_changes_nothing_else() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     open(&tab, &server).await?;
     act(&tab, "written", json!({"id": "n", "text": "note"})).await?;
     act(&tab, "arrived", json!({"id": 1, "name": "a"})).await?;
@@ -155,10 +152,7 @@ async fn f57_an_empty_id_changes_nothing_else() -> Result<()> {
 /// The browser may remove the database of an origin that is open: the store has what was in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_eviction_the_stores_items_are_in_the_new_database() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     open(&tab, &server).await?;
     for (id, name) in [(1, "a"), (2, "b")] {
         act(&tab, "arrived", json!({"id": id, "name": name, "open": false})).await?;
@@ -194,10 +188,7 @@ async fn after_an_eviction_the_stores_items_are_in_the_new_database() -> Result<
 /// Before the slice was read, `clearSlice` deletes what is stored, though the page goes at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slice_that_was_not_read_is_cleared() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     open(&tab, &server).await?;
     act(&tab, "arrived", json!({"id": 1, "name": "a"})).await?;
     settled(&[&tab], &server).await?;
@@ -211,7 +202,7 @@ async fn a_slice_that_was_not_read_is_cleared() -> Result<()> {
     Ok(())
 }
 
-/// Show 5: a tab that was frozen does not overwrite what it had not seen.
+/// A tab that was frozen does not overwrite what it had not seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Result<()> {
     let server = Server::start().await?;
@@ -234,7 +225,7 @@ async fn a_tab_that_was_frozen_overwrites_nothing_that_it_had_not_seen() -> Resu
     Ok(())
 }
 
-/// Show 9, in the browser: random edits in two tabs, with reloads; the worker is killed meanwhile.
+/// Random edits in two tabs, with reloads; the worker is killed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn random_lives_in_two_tabs_end_equal() -> Result<()> {
     const RUNS: u64 = 10;

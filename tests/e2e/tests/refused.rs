@@ -1,7 +1,7 @@
 //! A change that the server refuses is undone, and kept in a list until somebody decides.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Profile, Server, Tab, eventually, with_each_client};
+use nightferry_e2e::{Client, DEADLINE, Tab, eventually, open_client_for, with_each_client};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -18,11 +18,7 @@ async fn rejected(tab: &Tab, count: usize) -> Result<Vec<Value>> {
 }
 
 async fn f66_a_refused_change_is_rolled_back_listed_mended_and_discarded(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     tab.eval::<()>("window.heard = []; nf.subscribe('files', (change) => heard.push(change));").await?;
     let add = |id: &str, name: &str| json!({"type": "files/addItem", "payload": {"id": id, "name": name}});
     tab.dispatch(&[add("a", "fine")]).await?;

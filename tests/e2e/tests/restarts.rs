@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Client, Profile, Server, eventually, with_each_client};
+use nightferry_e2e::{Browser, Client, Profile, Server, eventually, start_for, with_each_client};
 use serde_json::{Value, json};
 
 with_each_client! {
-    show4_worker_stopped_at_random_moments_of_1000_actions
-    show4_page_and_worker_gone_together_after_an_acknowledgement
-    show4_browser_killed_after_a_flush
+    worker_stopped_at_random_moments_of_1000_actions
+    page_and_worker_gone_together_after_an_acknowledgement
+    browser_killed_after_a_flush
 }
 
 type Items = BTreeMap<String, Value>;
@@ -63,7 +63,7 @@ fn bursts(random: &mut Random, actions: u64, items: u64) -> Vec<Vec<Value>> {
     bursts
 }
 
-/// What a burst does, by the rules and nothing else.
+/// Applies a burst, by the rules and nothing else.
 fn apply(items: &mut Items, burst: &[Value]) {
     for action in burst {
         let payload = &action["payload"];
@@ -119,12 +119,9 @@ fn same(place: &str, there: &Items, model: &Items) -> Result<()> {
     Ok(())
 }
 
-async fn show4_worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
+async fn worker_stopped_at_random_moments_of_1000_actions(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start_for(client).await?;
     // Quick to commit and to send, so that a stop meets every stage.
     tab.open_client(&server, json!({"debounceMs": 15, "maxWaitMs": 60})).await?;
     let bursts = bursts(&mut random, 1000, 40);
@@ -176,12 +173,9 @@ const HEAR_ACKS: &str = "
 ";
 
 /// Here nobody is left to send anything again: what is there afterwards was durable when it was acknowledged.
-async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
+async fn page_and_worker_gone_together_after_an_acknowledgement(client: Client) -> Result<()> {
     let mut random = Random::seeded();
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start_for(client).await?;
     tab.before_scripts(HEAR_ACKS).await?;
     let mut model = Items::new();
     for round in 0..5 {
@@ -223,7 +217,7 @@ async fn show4_page_and_worker_gone_together_after_an_acknowledgement(client: Cl
     server.check_nothing_applied_twice()
 }
 
-async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
+async fn browser_killed_after_a_flush(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -245,7 +239,7 @@ async fn show4_browser_killed_after_a_flush(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-/// Show 4: with nothing pending and no page open the browser stops the worker: nothing holds it.
+/// With nothing pending and no page open the browser stops the worker: nothing holds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_with_nothing_to_do_goes_idle() -> Result<()> {
     let server = Server::start().await?;

@@ -1,7 +1,7 @@
 //! A page in Rust: the example, started as its README says and used as a person uses it; what counts is what Flask has.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, Example, Profile, Server, Tab, shoot};
+use nightferry_e2e::{Browser, Client, Example, Profile, Server, Tab, open_client_for, shoot, start_for};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ async fn add(tab: &Tab, name: &str) -> Result<()> {
     tab.click("form button").await
 }
 
-/// Whether Flask has a thing of this name that is packed or not.
+/// Returns true if Flask has a thing of this name that is packed or not.
 fn has(things: &BTreeMap<String, Value>, name: &str, packed: bool) -> bool {
     things.values().any(|thing| thing["name"] == name && thing["packed"] == packed)
 }
@@ -82,7 +82,7 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     Ok(())
 }
 
-/// c02: pages of both kinds are pages of one origin.
+/// Pages of both kinds are pages of one origin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()> {
     let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
@@ -121,10 +121,7 @@ async fn a_page_in_rust_and_one_in_javascript_hear_of_each_other() -> Result<()>
 /// An item that the page's type does not fit is left out and told; the others are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
-    let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"single": true})).await?;
+    let (_server, _browser, tab) = open_client_for(Client::Rust, json!({"single": true})).await?;
     tab.eval::<()>("window.errors = []; nf.subscribeErrors((error) => errors.push(error));").await?;
     tab.dispatch(&[json!({"type": "files/set", "payload": "a text"})]).await?;
     let texts: Value = tab.eval("return nf.hydrateTexts('files');").await?;
@@ -143,10 +140,8 @@ async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
 
 /// As of JavaScript's client: what is refused keeps nothing, and a registration goes on by itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_refused_or_goes_on_whoever_waits_for_it() -> Result<()> {
-    let (server, profile) = (Server::start_for(Client::Rust).await?, Profile::fresh()?);
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+async fn a_registration_fails_or_goes_on_whoever_waits_for_it() -> Result<()> {
+    let (server, _browser, tab) = start_for(Client::Rust).await?;
     tab.goto(&server.client_page()).await?;
     tab.wait_until("window.nf").await?;
     let codes: Value = tab

@@ -1,14 +1,11 @@
 //! The store contract's cases (src/store/conformance.rs) on IndexedDB, by the worker's own code in a service worker.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Profile, Server};
+use nightferry_e2e::start;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn indexed_db_keeps_the_contract() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     tab.goto(&server.url("/__test__/blank")).await?;
     tab.eval::<()>("await navigator.serviceWorker.register('/__test__/bundled/conformance/worker.js');")
         .await?;
@@ -20,7 +17,7 @@ async fn indexed_db_keeps_the_contract() -> Result<()> {
         )
         .await?;
     assert_eq!(failures, [] as [String; 0]);
-    // What is shipped has none of it.
+    // The files that are shipped have none of it.
     tab.open_client(&server, serde_json::json!({})).await?;
     let shipped = browser.worker("/nightferry/sw.js").await?;
     assert!(shipped.eval::<bool>("return !('store_conformance_for_tests' in wasm_bindgen);").await?);

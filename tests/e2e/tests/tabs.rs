@@ -1,14 +1,16 @@
 //! Several tabs of one origin: one worker, one truth.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, Profile, Server, Tab, eventually, open_client_for, with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
-    show5_two_tabs_one_worker_no_lost_edit
-    show5_a_hidden_tab_goes_on
-    show5_a_tab_closed_right_after_dispatch
-    show5_a_page_left_in_the_same_turn_as_dispatch
+    two_tabs_one_worker_no_lost_edit
+    a_hidden_tab_goes_on
+    a_tab_closed_right_after_dispatch
+    a_page_left_in_the_same_turn_as_dispatch
     a_tab_that_stood_still_while_the_worker_was_gone_hears_what_it_missed
 }
 
@@ -22,7 +24,7 @@ async fn two_tabs(server: &Server, browser: &Browser) -> Result<(Tab, Tab)> {
     Ok((first, second))
 }
 
-/// What a tab was told, newest last: by id, the value; null where it was deleted.
+/// Returns the changes that a tab received, newest last: by id, the value; null if it was deleted.
 async fn changes_of(tab: &Tab) -> Result<Value> {
     tab.eval(
         "const changed = {};
@@ -48,7 +50,7 @@ async fn statuses_agree(tabs: &[&Tab]) -> Result<Value> {
     .await
 }
 
-async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
+async fn two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -109,12 +111,8 @@ async fn show5_two_tabs_one_worker_no_lost_edit(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-async fn show5_a_hidden_tab_goes_on(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn a_hidden_tab_goes_on(client: Client) -> Result<()> {
+    let (server, browser, tab) = open_client_for(client, json!({})).await?;
     server.fault(&[Fault::on("/nightferry/push").times(2).status(503)])?;
     browser.new_tab().await?;
     tab.wait_until("document.visibilityState === 'hidden'").await?;
@@ -126,7 +124,7 @@ async fn show5_a_hidden_tab_goes_on(client: Client) -> Result<()> {
     Ok(())
 }
 
-async fn show5_a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
+async fn a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
     let server = Server::start_for(client).await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;
@@ -146,12 +144,8 @@ async fn show5_a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
     server.check_nothing_applied_twice()
 }
 
-async fn show5_a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
-    let server = Server::start_for(client).await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+async fn a_page_left_in_the_same_turn_as_dispatch(client: Client) -> Result<()> {
+    let (server, _browser, tab) = open_client_for(client, json!({})).await?;
     tab.eval::<()>(
         "for (let i = 0; i < 200; i += 1) nf.dispatch({type: 'files/addItem', payload: {id: i, text: 'x'.repeat(100)}});
          location.href = '/__test__/blank';",

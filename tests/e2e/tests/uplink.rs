@@ -1,16 +1,16 @@
-//! What the server counts while it, or what stands before it, does not take what is sent (f45 to f51).
+//! The requests that a server counts while it, or a proxy before it, does not accept them (f45 to f51).
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, eventually};
+use nightferry_e2e::{Browser, DEADLINE, Fault, Server, Tab, eventually, open_client};
 use serde_json::{Value, json};
 
 fn add(id: u64, text: &str) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id, "text": text}})
 }
 
-/// So long a test looks at what is sent by itself.
+/// The time for which a test watches the requests.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Everything that wakes a worker, again and again: Background Sync, `online`, another tab that opens, and a check by the page.
@@ -34,11 +34,7 @@ fn pushes(server: &Server) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f45_no_wake_shortens_a_wait_that_the_server_asked_for() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.fault(&[Fault::on("/nightferry/").status(503).retry_after(40)])?;
     tab.dispatch(&[add(1, "one")]).await?;
@@ -67,11 +63,7 @@ async fn f45_no_wake_shortens_a_wait_that_the_server_asked_for() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f45_no_push_is_repeated_to_a_server_that_asks_for_a_sign_in() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.fault(&[Fault::on("/nightferry/").status(401)])?;
     let text = "x".repeat(1000);
@@ -88,11 +80,7 @@ async fn f45_no_push_is_repeated_to_a_server_that_asks_for_a_sign_in() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f46_health_that_answers_makes_no_push_more_frequent() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     for fault in [Fault::on("/nightferry/push").html(), Fault::on("/nightferry/push").status(503)] {
         let (before, text) = (server.requests("/nightferry/push")?.len(), "x".repeat(1000));
@@ -121,11 +109,7 @@ async fn f46_health_that_answers_makes_no_push_more_frequent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f47_a_firewall_that_dislikes_one_text_holds_up_nothing_else() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     server.fault(&[Fault::on("/nightferry/push")
         .with_word("DROP TABLE")
         .status(403)
@@ -147,14 +131,48 @@ async fn f47_a_firewall_that_dislikes_one_text_holds_up_nothing_else() -> Result
     server.check_nothing_applied_twice()
 }
 
+/// Text that no compression makes smaller by much.
+fn noise(id: u64, length: usize) -> String {
+    let mut state = id + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + (state >> 33) as u8 % 90)
+    };
+    (0..length).map(|_| next()).filter(|letter| !matches!(letter, '"' | '\\')).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn f48_f49_a_size_that_is_refused_is_remembered() -> Result<()> {
+async fn f48_on_a_slow_line_everything_arrives_in_smaller_parts() -> Result<()> {
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
+    tab.wait_until("nf.getStatus().connection === 'online'").await?;
+    server.fault(&[Fault::on("/nightferry/push").slow_line(12_000)])?;
+    tab.eval::<()>("window.said = new Set(); nf.subscribeStatus(({error}) => said.add(error ?? ''));")
+        .await?;
+    tab.dispatch(&(0..75).map(|id| add(id, &noise(id, 4_000))).collect::<Vec<_>>()).await?;
+    // 300 KB take 25 s on this line, and the first request has 16 s.
+    tab.wait_until("nf.getStatus().error?.includes('connection may be slow')").await?;
+    assert!(server.items("files").await?.is_empty(), "nothing of it took effect");
+    let arrived = async || Ok((server.items("files").await?.len() == 75).then_some(()));
+    eventually("all to arrive in smaller parts", Duration::from_secs(90), arrived).await?;
+    tab.wait_until("nf.getStatus().pending === 0 && nf.getStatus().error === null").await?;
+    let said: Vec<String> = tab.eval("return [...said];").await?;
+    assert!(said.iter().any(|text| text.contains("The connection to the server is slow.")), "{said:?}");
+    let pushes = server.requests("/nightferry/push")?;
+    let first = pushes[0].bytes;
+    assert!(first > 250_000 && pushes[0].status.is_none(), "{first} bytes");
+    assert!(
+        pushes[1..].iter().all(|push| push.bytes < first * 2 / 3 && push.status == Some(200)),
+        "{pushes:#?}"
+    );
+    let sent: usize = pushes.iter().map(|push| push.bytes).sum();
+    assert!(sent < first * 9 / 4, "{sent} bytes for {first}");
+    server.check_nothing_applied_twice()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f49_a_size_that_is_too_large_is_remembered() -> Result<()> {
     const LIMIT: usize = 100_000;
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     server.fault(&[Fault::on("/nightferry/push").above(LIMIT).status(413)])?;
     let text = "x".repeat(4_000);
     tab.dispatch(&(0..200).map(|id| add(id, &text)).collect::<Vec<_>>()).await?;
@@ -192,11 +210,7 @@ async fn f48_f49_a_size_that_is_refused_is_remembered() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f50_once_the_server_is_back_all_goes_at_once() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
     server.stop()?;
     for id in 0..10 {
@@ -217,11 +231,7 @@ async fn f50_once_the_server_is_back_all_goes_at_once() -> Result<()> {
 /// The wall clock is set back while the worker lives: what waits does not wait for the hour to come again.
 #[tokio::test(flavor = "multi_thread")]
 async fn f51_a_clock_that_is_set_back_delays_nothing() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
-    tab.open_client(&server, json!({})).await?;
+    let (server, browser, tab) = open_client(json!({})).await?;
     tab.dispatch(&[add(1, "before")]).await?;
     server.wait_for_items("files", |files| files.len() == 1).await?;
     let worker = browser.worker("/nightferry/sw.js").await?;

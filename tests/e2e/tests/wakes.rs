@@ -1,4 +1,4 @@
-//! What wakes the worker.
+//! Events that wake the worker.
 
 use anyhow::Result;
 use nightferry_e2e::{Browser, DEADLINE, Profile, Server, eventually};
@@ -10,7 +10,7 @@ fn add(id: u64) -> Value {
 
 /// With all tabs closed and Flask back, the browser's `sync` event delivers the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn show4_the_sync_event_delivers_the_rest_with_all_tabs_closed() -> Result<()> {
+async fn the_sync_event_delivers_the_rest_with_all_tabs_closed() -> Result<()> {
     let server = Server::start().await?;
     let profile = Profile::fresh()?;
     let browser = Browser::start(&profile).await?;

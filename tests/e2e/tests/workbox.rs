@@ -1,7 +1,7 @@
 //! Nightferry's worker beside an app's own, made with Workbox.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, DEADLINE, Profile, Server, Tab, bundle, eventually};
+use nightferry_e2e::{DEADLINE, Server, Tab, bundle, eventually, start};
 use serde_json::{Value, json};
 
 const OWN: &str = "/__test__/bundled/workbox-sw/page.js";
@@ -48,10 +48,7 @@ async fn caches(tab: &Tab, nightferrys: bool) -> Result<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apps_workbox_worker_stays_and_both_work() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     open(&tab, &server, 1).await?;
     assert_eq!(registrations(&tab).await?, json!({"/": OWN, "/nightferry/": NIGHTFERRYS}));
     add(&tab, "before").await?;
@@ -91,10 +88,7 @@ async fn an_apps_workbox_worker_stays_and_both_work() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_worker_sees_the_others_messages() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, browser, tab) = start().await?;
     open(&tab, &server, 1).await?;
     // While they are looked at, the browser does not stop them: what the app's worker recorded stays.
     let [own, nightferrys] = [browser.worker(OWN).await?, browser.worker(NIGHTFERRYS).await?];
@@ -113,7 +107,7 @@ async fn neither_worker_sees_the_others_messages() -> Result<()> {
     .await?;
     arrives(&server, "b").await?;
     tab.wait_until("app.messages.length >= 3").await?;
-    // What was posted before has been heard by now.
+    // Messages that were posted before have arrived by now.
     tab.eval::<()>("await app.nf.syncNow();").await?;
 
     assert_eq!(own.eval::<Value>("return messages;").await?, json!([{"app": 1}, "text", [2]]));
@@ -147,10 +141,7 @@ async fn neither_worker_sees_the_others_messages() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_of_one_worker_leaves_the_other() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = browser.tab();
+    let (server, _browser, tab) = start().await?;
     open(&tab, &server, 1).await?;
     tab.eval::<String>("return app.asset();").await?;
     add(&tab, "a").await?;

@@ -1,4 +1,4 @@
-//! What actions do to items, in the plainest way: the reference for the engine's folding, and what a page does to its
+//! The effects of actions on items, in the plainest way: the reference for the engine's folding, and what a page does to its
 //! own copy. A new verb of an action is added here.
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub enum Change<'a> {
         unset: Vec<&'a str>,
         /// The item as it is to be where there is none.
         full_value: Option<&'a Value>,
-        /// What the page had seen of these fields.
+        /// The values of these fields that the page had seen.
         was: Option<&'a Value>,
     },
     Delete,
@@ -21,7 +21,7 @@ pub enum Change<'a> {
     All,
 }
 
-/// What an action does, item by item. A bad action does nothing.
+/// Returns an action's changes, item by item. An invalid action has none.
 pub fn changes(action: &Value) -> Vec<(Key, Change<'_>)> {
     let Some((slice, verb)) = action["type"].as_str().and_then(|kind| kind.split_once('/')) else {
         return Vec::new();
@@ -81,7 +81,7 @@ fn has_id(item: &Value) -> bool {
 }
 
 impl Change<'_> {
-    /// Whether it is an update of a page that had seen other values of its fields than the item has.
+    /// Returns true if it is an update of a page that had seen other values of its fields than the item has.
     pub fn is_behind(&self, before: Option<&Value>) -> bool {
         let Change::Update { fields, unset, was: Some(was), .. } = self else { return false };
         let named = fields.as_object().into_iter().flatten().map(|(name, _)| &**name);

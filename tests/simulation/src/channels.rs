@@ -34,7 +34,7 @@ impl World {
         }
         let now = self.now;
         let (sent, last) = self.channels.entry((page, up)).or_default();
-        // What a worker of a fleet posts at once arrives at once: a page counts a record as applied with the first of its
+        // Messages that a worker of a fleet posts at once arrive at once: a page counts a record as applied with the first of its
         // messages, though it is about several slices.
         if *sent != now || self.device.is_none() || up {
             *last = at.max(*last);

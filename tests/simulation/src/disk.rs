@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// What the engine asked the database for.
+/// A request of the engine to the database.
 pub enum Work {
     Store { txn: u64, writes: Vec<Write> },
     Load { load: u64, wanted: Vec<Wanted>, slices: Vec<Whole> },
@@ -41,7 +41,7 @@ pub struct Disk {
     count: u64,
 }
 
-/// What became of a piece of work whose time is over.
+/// The result of a piece of work whose time is over.
 pub enum Finished {
     /// It waits for work before it, for its release, or is gone.
     Waits,
@@ -156,7 +156,7 @@ impl Disk {
         self.store.rows(store).map(|(_, row)| serde_json::from_str(row).expect("a row is JSON")).collect()
     }
 
-    /// What is known of an item beside its value.
+    /// Returns the item's row.
     pub fn item_row(&self, slice: &str, id: &str) -> Option<Value> {
         let row = self.store.stores.get("_items")?.get(&RowKey::Item(Key::new(slice, id)))?;
         Some(serde_json::from_str(row).expect("a row is JSON"))
@@ -205,7 +205,7 @@ impl Disk {
     }
 }
 
-/// What the engine, or a page, is told of how work ended.
+/// The message about a result, to the engine or to a page.
 pub enum Completion {
     Engine(Input),
     Pages(To, Value),

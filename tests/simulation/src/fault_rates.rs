@@ -101,7 +101,7 @@ impl FaultRates {
         ]
     }
 
-    /// What a request meets.
+    /// Draws the fault that a request meets.
     pub fn request(&self, path: &str, rng: &mut Rng, tally: &mut Tally) -> Fault {
         let special = match path {
             "/push" if rng.chance(self.held) => Some((Fault::Held(rng.below(3_000)), Kind::TransactionOpen)),

@@ -7,11 +7,11 @@ use nightferry::engine::{Deadline, Input, Reason};
 use nightferry::store::{JOURNAL, META, RowKey, Write};
 use serde_json::Value;
 
-/// What the server changed is written at the latest so much later.
+/// The longest time until a change of the server is written, in ms.
 const SERVER_WRITE_MS: u64 = 2_000;
 
 impl World {
-    /// What a page is told is true when it is said.
+    /// Checks that a message to a page is true when it is posted.
     pub(crate) fn check_post(&mut self, to: &To, message: &Value) {
         let To::Pages(ids) = to else { return };
         let [id] = ids.as_slice() else { return };
@@ -130,7 +130,7 @@ impl World {
         self.model.trimmed += gone;
     }
 
-    /// What the database has of an item: its slice's store or, beside it, what is held for a disabled slice.
+    /// Returns the item in the database: from its slice's store or, for a disabled slice, from its row.
     fn committed(&self, key: &crate::actions::Key) -> Option<Value> {
         let row = self.disk.item_row(&key.0, &key.1);
         match row.as_ref().and_then(|row| row.get("local")) {
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// Whether the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
+    /// Returns true if the journal has changes that are not in the slices' stores. (A record of which nothing came, or that is
     /// committed, may stay until something else happens.)
     pub(crate) fn uncommitted(&self) -> bool {
         let waits = |(key, place): &(crate::actions::Key, usize)| {

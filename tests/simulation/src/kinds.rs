@@ -71,7 +71,7 @@ kinds! {
     ConflictResolved "conflict resolved",
 }
 
-/// Whether scenarios of one device, or of several, have this kind.
+/// Returns true if scenarios of one device, or of several, have this kind.
 pub fn happens(kind: Kind, is_of_fleet: bool) -> bool {
     match kind {
         Kind::ForeignEdit | Kind::ForeignDelete | Kind::Hooked => !is_of_fleet,

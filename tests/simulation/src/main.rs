@@ -122,7 +122,7 @@ fn many(options: &Options) -> ExitCode {
         if let Some(failure) = outcome.failure {
             let again = shrink::run(outcome.plan.clone(), true);
             report::fail(&outcome.plan, &failure, &again.trace);
-            // Where a run goes on after failures, there are many of them.
+            // A run that goes on after failures has many of them.
             if options.shrinks && !options.keep_going {
                 report::short(shrink::shrink(outcome.plan, &failure), report::LAST);
             }

@@ -95,7 +95,7 @@ impl Model {
         }
     }
 
-    /// What is configured wins over what is registered; the settings of auto-sync stand among those of slices.
+    /// Configured settings win over registered ones; the settings of auto-sync stand among those of slices.
     fn registered(&mut self, settings: &Value) {
         let mut slices = settings["registered"].clone();
         for (name, configured) in settings["configured"].as_object().expect("settings") {
@@ -125,13 +125,13 @@ impl Model {
         self.slices[slice]["storeName"].as_str().unwrap_or(slice)
     }
 
-    /// Whether the slice's changes go to the server now.
+    /// Returns true if the slice's changes go to the server now.
     pub fn is_sent(&self, slice: &str) -> bool {
         let slice = &self.slices[slice];
         slice.is_object() && slice["syncToFlask"] != false && slice["enabled"] != false
     }
 
-    /// Whether a slice's changes wait for a switch.
+    /// Returns true if a slice's changes wait for a switch.
     pub fn is_any_off(&self) -> bool {
         ["files", "notes"].iter().any(|slice| !self.is_sent(slice))
     }
@@ -165,7 +165,7 @@ impl Model {
         let mut changes: std::collections::VecDeque<_> = changes.into();
         while let Some((key, change)) = changes.pop_front() {
             self.changes += 1;
-            // What speaks of no slice does nothing.
+            // An action without a known slice does nothing.
             if self.slices.get(&key.0).is_none() {
                 continue;
             }
@@ -253,7 +253,7 @@ impl Model {
         self.items.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// What the item should be.
+    /// Returns the value that the item should have.
     pub fn value(&self, key: &Key) -> Option<&Value> {
         self.states(key).last().and_then(Option::as_ref)
     }
@@ -277,7 +277,7 @@ impl Model {
         bursts.flat_map(|burst| &burst.states)
     }
 
-    /// Whether a value is the item's state of that place in its history, or a later one.
+    /// Returns true if a value is the item's state of that place in its history, or a later one.
     pub fn is_since(&self, key: &Key, place: usize, value: Option<&Value>) -> bool {
         self.states(key)[place..].iter().any(|state| state.as_ref() == value)
     }

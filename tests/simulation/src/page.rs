@@ -30,7 +30,7 @@ pub struct Page {
     /// How each of its requests ended: `registered`, `done`, `rows` or `failed`.
     pub answers: BTreeMap<u64, Rc<Value>>,
     pub asked: BTreeMap<u64, Asked>,
-    /// What it declares.
+    /// The slices that it declares.
     pub slices: Value,
     /// The slices that it knows to be registered.
     pub confirmed: Vec<String>,
@@ -124,7 +124,7 @@ impl Page {
         self.session.tick(now).into_iter().map(text).collect()
     }
 
-    /// Whether all it sent is acknowledged and answered.
+    /// Returns true if all it sent is acknowledged and answered.
     pub fn at_rest(&self) -> bool {
         !self.open || self.session.at_rest()
     }

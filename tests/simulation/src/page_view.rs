@@ -10,9 +10,9 @@ type Items = BTreeMap<Key, Value>;
 
 #[derive(Default)]
 pub struct PageView {
-    /// What the worker has of it, as far as the page knows.
+    /// The worker's items, as far as the page knows.
     base: Items,
-    /// What is not known to be in effect.
+    /// The bursts that are not known to be in effect.
     over: VecDeque<(u64, Vec<Value>)>,
     /// By slice: the reading under way, and what was heard since it was asked for.
     reading: BTreeMap<String, (u64, Vec<Heard>)>,
@@ -52,7 +52,7 @@ impl PageView {
     }
 
     pub fn asked(&mut self, slice: &str, request: u64) {
-        // What a former reading missed, this one has.
+        // This reading has the changes that a former one missed.
         self.reading.insert(slice.into(), (request, Vec::new()));
     }
 
@@ -78,13 +78,13 @@ impl PageView {
             Heard::Changed(changed) => changed["position"].as_u64().unwrap_or(0) <= position,
         };
         since.iter().filter(|pending| !is_in(pending)).for_each(|pending| apply(&mut self.base, pending));
-        // What is in the rows does not go on top of them.
+        // Bursts that are in the rows do not go on top of them.
         for (own, actions) in self.over.iter_mut().filter(|(own, _)| *own <= n) {
             actions.retain(|action| Heard::Own(*own, action.clone()).slice() != slice);
         }
     }
 
-    /// What the page shows.
+    /// Returns the items that the page shows.
     pub fn view(&self) -> Items {
         let mut view = self.base.clone();
         for (n, actions) in &self.over {

@@ -1,4 +1,4 @@
-//! What pages know once all is at rest.
+//! Checks of the pages once all is at rest.
 
 use crate::actions::Key;
 use crate::page::Page;

@@ -1,4 +1,4 @@
-//! What people do with the device: the seed chooses one of these, and a run is made of its acts.
+//! Workloads of a device: the seed chooses one of these, and a run is made of its acts.
 
 /// One thing that happens between two pauses of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Act {
     Forget,
 }
 
-/// What an action does; see `actions.rs`.
+/// The verb of an action; see `actions.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Add,

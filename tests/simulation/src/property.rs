@@ -1,4 +1,4 @@
-//! What must hold, by name. A run that breaks one ends with it.
+//! The properties that must hold, by name. A run that breaks one ends with it.
 
 macro_rules! properties {
     ($($property:ident $name:literal $says:literal,)*) => {

@@ -1,4 +1,4 @@
-//! What holds once faults and changes have stopped and all is at rest.
+//! The checks once faults and changes have stopped and all is at rest.
 
 use crate::actions::Key;
 use crate::property::{Property, violated};
@@ -9,8 +9,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
-    /// Whether someone else than this device's model had a part in the item: another device, a hook, a refusal, or two tabs
-    /// that knew nothing of each other.
+    /// Returns true if someone else than this device's model had a part in the item: another device, a hook, a refusal, or two
+    /// tabs that knew nothing of each other.
     pub fn is_disturbed(&self, key: &Key) -> bool {
         // Under a new name, what the device wrote under the old one is another's.
         self.server.has_forked || self.server.is_disturbed(key) || self.model.merged.contains(key)
@@ -58,7 +58,7 @@ impl World {
                     || (self.is_disturbed(key) && conflict["conflict"]["forced"] == true)
                     || self.server.rejected.contains(key)
                     || self.server.has_forked
-                    // What a hook made of a withdrawn change is not what was sent.
+                    // A hook's value of a withdrawn change is not the value that was sent.
                     || conflict["maybe"].as_array().is_some_and(|maybe| !maybe.is_empty());
                 if !is_elses && here.is_some() {
                     violated(Property::NoSelfConflict, format!("{key:?} is in conflict: {conflict}"));
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// What others, hooks and refusals made of an item is no state of the model. In each field the writes of this device
+    /// An item that others, hooks or refusals had a part in is no state of the model. In each field the writes of this device
     /// are in their order all the same, unless a refused one was retried or another device went back.
     fn check_writes(&self, key: &Key, values: &[&Option<Value>]) {
         if self.model.decided.contains(key) || self.server.restored.contains(key) {

@@ -1,4 +1,4 @@
-//! What people read: failures, progress, a summary.
+//! The output for people: failures, progress, a summary.
 
 use nightferry_sim::fleet;
 use nightferry_sim::kinds::{Tally, happens};
@@ -41,7 +41,7 @@ pub fn short(plan: Plan, last: usize) {
     );
     println!("  {:?}, the worker dies after the last act: {:?}", plan.rates, plan.last_death);
     for (step, from) in &done {
-        // What the act itself did is in the lines after its own.
+        // The effects of the act are in the lines after its own.
         let did =
             trace.get(from + 1).filter(|line| line.contains(" page ") || line.contains("at the server"));
         let did = did.map_or("", |line| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()));

@@ -55,7 +55,7 @@ pub struct Plan {
     pub many: u64,
     /// Another number: the same acts meet other faults.
     pub roll: u64,
-    /// So many ms after the last act the worker dies.
+    /// The worker dies so many ms after the last act.
     pub last_death: Option<u64>,
 }
 
@@ -93,7 +93,7 @@ pub struct Scenario {
     pub world: World,
     /// The randomness of the act under way.
     pub(crate) rng: Rng,
-    /// What a new page declares.
+    /// The slices that a new page declares.
     pub(crate) slices: Value,
     /// The last id that a write was given.
     pub(crate) writes: u64,
@@ -310,7 +310,7 @@ impl Scenario {
     }
 }
 
-/// What every page declares from the start.
+/// Returns the slices that every page declares from the start.
 fn first_slices() -> Value {
     json!({
         "files": {"debounceMs": 40, "maxWaitMs": 150},

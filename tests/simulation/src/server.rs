@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// When another device makes its changes, in epoch ms.
 pub const FOREIGN: u64 = 5;
 
-/// What the next request meets.
+/// A fault that a request meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Nothing,
@@ -80,7 +80,7 @@ pub struct Row {
     pub device: Option<String>,
 }
 
-/// What an app's own hook does with a change of a slice.
+/// An app's own hook for the changes of a slice.
 #[derive(Debug, Clone)]
 pub struct Hook {
     pub slice: String,
@@ -101,7 +101,7 @@ pub enum HookDoes {
     Set(Value),
 }
 
-/// What a client's newest push was answered.
+/// The answer to a client's newest push.
 #[derive(Debug, Clone, Default)]
 struct Answered {
     n: u64,
@@ -112,9 +112,9 @@ struct Answered {
 }
 
 pub struct Server {
-    /// What the next requests meet, before `mode`.
+    /// The faults of the next requests, before `mode`.
     pub faults: VecDeque<Fault>,
-    /// What every other request meets.
+    /// The fault of every other request.
     pub mode: Fault,
     pub principal: String,
     pub items: BTreeMap<Key, Row>,
@@ -124,7 +124,7 @@ pub struct Server {
     pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
     pub hooks: BTreeMap<String, Value>,
-    /// What the app's own hooks do, in their order.
+    /// The app's own hooks, in their order.
     pub app_hooks: Vec<Hook>,
     /// A base that was never given ends the run, as no such version can come from this device.
     pub is_strict: bool,
@@ -138,7 +138,7 @@ pub struct Server {
     pub taken_back: BTreeSet<(Key, String, u64)>,
     /// Writes of this device that a push brought.
     pub arrived: BTreeSet<(Key, String, u64)>,
-    /// What pushes made of items, until someone looks at it.
+    /// The replacements by pushes that were not checked yet.
     pub replaced: Vec<Replaced>,
     /// Items of which a change was refused.
     pub rejected: BTreeSet<Key>,
@@ -146,7 +146,7 @@ pub struct Server {
     pub changed_elsewhere: BTreeSet<Key>,
     pub deleted_elsewhere: BTreeSet<Key>,
     pub restored: BTreeSet<Key>,
-    /// What items were before another device changed them.
+    /// The values of items before another device changed them.
     before: BTreeMap<Key, Value>,
     /// The device has had to take another name.
     pub has_forked: bool,
@@ -272,7 +272,7 @@ impl Server {
         }
     }
 
-    /// What the next request meets, where the test or the run says so.
+    /// Takes the fault of the next request, if the test or the run set one.
     pub fn next_fault(&mut self) -> Option<Fault> {
         self.faults.pop_front().or((self.mode != Fault::Nothing).then_some(self.mode))
     }
@@ -282,7 +282,7 @@ impl Server {
         self.replica = Some(Snapshot { items: self.items.clone(), history: self.history.clone() });
     }
 
-    /// Whether others than the device that speaks had a part in the item: another device, a hook, a refusal.
+    /// Returns true if others than the device that speaks had a part in the item: another device, a hook, a refusal.
     pub fn is_disturbed(&self, key: &Key) -> bool {
         let others = || self.writers.get(key)?.iter().find(|device| **device != self.device);
         self.was_set_back || self.disturbed.contains(key) || others().is_some()
@@ -348,7 +348,7 @@ impl Server {
         self.before.insert(key.clone(), before);
     }
 
-    /// What the item was before another device, or a push, changed it last.
+    /// Returns the item's value before another device, or a push, changed it last.
     pub fn before(&self, slice: &str, id: &str) -> Option<Value> {
         self.before.get(&(slice.into(), id.into())).cloned()
     }
@@ -359,7 +359,7 @@ impl Server {
         self.write(slice, id, Some(value));
     }
 
-    /// Whether another device changed the item last.
+    /// Returns true if another device changed the item last.
     pub fn is_foreign(&self, slice: &str, id: &str) -> bool {
         self.items.get(&(slice.into(), id.into())).is_some_and(|row| row.at == FOREIGN)
     }

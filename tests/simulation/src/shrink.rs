@@ -6,7 +6,7 @@ use crate::kinds::Tally;
 use crate::scenario::{Plan, Scenario, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// So many events are spent on it at most; about a quarter of a minute.
+/// The most events that are spent on it; about a quarter of a minute.
 const BUDGET: usize = 2_000_000;
 /// A scenario with a part left out meets its faults at other places; so many rolls of them are tried.
 const ROLLS: u64 = 3;
@@ -16,11 +16,11 @@ pub struct Outcome {
     pub plan: Plan,
     /// Each act that was done, and where its lines in the trace begin.
     pub done: Vec<(Step, usize)>,
-    /// What happened, if it was asked for.
+    /// The trace, if it was asked for.
     pub trace: Vec<String>,
     pub tally: Tally,
     pub steps: usize,
-    /// What did not hold.
+    /// The property that did not hold.
     pub failure: Option<String>,
 }
 
@@ -33,7 +33,7 @@ pub fn run(plan: Plan, is_traced: bool) -> Outcome {
         let failure = failure(|| scenario.run());
         let (tally, steps) = (scenario.tally(), scenario.steps());
         let FleetScenario { plan, done, mut fleet, .. } = scenario;
-        // Where the run ended in the middle of an event, a device has the trace.
+        // If the run ended in the middle of an event, a device has the trace.
         let devices = fleet.devices.iter_mut().map(|world| world.trace.take());
         let trace = devices.chain([fleet.trace]).flatten().next().unwrap_or_default();
         Outcome { plan, done, trace, tally, steps, failure }
@@ -102,7 +102,7 @@ impl Shrink {
             let outcome = run(plan, false);
             self.spent += outcome.steps.max(100);
             if outcome.failure.is_some_and(|failure| name(&failure) == self.property) {
-                // What comes after the failure is not needed.
+                // Acts after the failure are not needed.
                 let mut plan = outcome.plan;
                 plan.steps.truncate(outcome.done.len());
                 self.best = plan;

@@ -8,7 +8,7 @@ use crate::world::{Event, World};
 use nightferry::engine::{Engine, Input, Moment, Output};
 use nightferry::units::{Millis, Tick};
 
-/// What is due within this keeps the worker alive, as in the real one.
+/// Work that is due within this time keeps the worker alive, as in the real one.
 const KEEP_ALIVE_MS: u64 = 20_000;
 
 /// A worker that dies sooner than it can answer gets nowhere; after so many, they live on.
@@ -54,7 +54,7 @@ impl World {
         self.end();
     }
 
-    /// What ends with a worker.
+    /// Ends everything that ends with a worker.
     fn end(&mut self) {
         self.deadline = None;
         self.wake_at = None;

@@ -1,4 +1,4 @@
-//! What a run dispatches and registers. Each write has an id of its own: the number
+//! The actions and registrations of a run. Each write has an id of its own: the number
 //! in `v` or at the beginning of `deep`.
 
 use crate::kinds::Kind;

@@ -1,7 +1,7 @@
 //! A small world in virtual time around the engine: one worker that can die at any moment, its database, pages, a
 //! network and a server. Everything random comes from a seed, so a run repeats exactly.
 //!
-//! Whatever the engine asks for becomes an event: a transaction finishes, a message arrives, a request reaches the
+//! Each output of the engine becomes an event: a transaction finishes, a message arrives, a request reaches the
 //! server. [`World::step`] performs the next one. Each place between two of them is a *boundary*, where the worker
 //! can be killed ([`World::kill_at`], [`FaultRates::deaths`]). What happens where: `worker.rs` starts, feeds and kills the
 //! worker, `channels.rs` carries messages, `network.rs` requests; `invariants.rs` holds all of it to its properties.
@@ -117,7 +117,7 @@ pub struct World {
     pub(crate) events: BTreeMap<(u64, u64), Event>,
     count: u64,
     pub steps: usize,
-    /// What happened, where someone wants to read it.
+    /// The trace, if it was asked for.
     pub trace: Option<Vec<String>>,
 }
 

@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// What pushes made of the server's items was a decision of someone who knew what was there.
+    /// Checks that each replacement by a push was decided by someone who knew the former value.
     pub(crate) fn check_replaced(&mut self) {
         for Replaced { key, before, after } in std::mem::take(&mut self.server.replaced) {
             if self.model.decided.contains(&key) {

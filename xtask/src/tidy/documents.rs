@@ -1,4 +1,4 @@
-//! What documents name and link to exists, and they are not too long.
+//! Checks that everything that documents name and link to exists, and that they are not too long.
 
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ fn identifiers(files: &[File]) -> BTreeSet<&str> {
         }
         let code = source::mask(&file.path, &file.text, Keep::CodeAndStrings);
         for (line, masked) in file.text.lines().zip(code.lines()) {
-            // What is masked has other lengths in bytes: the words are taken from the masked line, and kept of the other.
+            // Masking changes lengths in bytes: the words are taken from the masked line, and kept of the other.
             let words: BTreeSet<&str> = source::identifiers(masked).map(|(_, word)| word).collect();
             known.extend(source::identifiers(line).map(|(_, word)| word).filter(|word| words.contains(word)));
         }

@@ -1,7 +1,7 @@
 //! Source text without its comments and strings, and the identifiers in it. It knows as much of the languages as that
 //! takes: an odd text may be read wrongly to the end of its line, and no further.
 
-/// What is taken out of a source text.
+/// The parts of a source text that are kept.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Keep {
     Code,

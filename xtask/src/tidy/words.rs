@@ -8,7 +8,7 @@ use super::{File, Finding, lines};
 
 struct Retired {
     words: &'static [&'static str],
-    /// What to write instead.
+    /// The name to write instead.
     instead: &'static str,
     scope: Scope,
 }
@@ -223,7 +223,7 @@ fn follows(line: &str, at: usize, words: &[&str]) -> bool {
         && last.is_some_and(|(start, last)| start + last.len() == before.len() && words.contains(&last))
 }
 
-/// What follows the colon behind a field or parameter.
+/// Returns the text behind the colon of a field or parameter.
 fn type_of<'l>(line: &'l str, at: usize, word: &str) -> Option<&'l str> {
     let (before, after) = (line[..at].trim_end(), &line[at + word.len()..]);
     let after = after.strip_prefix('?').unwrap_or(after).trim_start().strip_prefix(':')?;

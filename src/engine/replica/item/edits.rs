@@ -1,4 +1,4 @@
-//! What a page's change does to an item, also where the page was behind.
+//! The effects of a page's change on an item, also if the page was behind.
 
 use super::{Conflict, Effect, Item, same};
 use crate::bridge::action::Choice;
@@ -40,7 +40,7 @@ pub struct Update {
     pub was: Option<Json>,
 }
 
-/// Who edits: the page, how much it had seen, and when it was.
+/// The author of an edit: the page, how much it had seen, and the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Editor<'a> {
     pub page: &'a Rc<str>,
@@ -104,7 +104,7 @@ impl Item {
         if changed { Effect::Changed } else { Effect::Hidden }
     }
 
-    /// Whether someone else's change came in that the page had not seen.
+    /// Returns true if someone else's change came in that the page had not seen.
     fn is_unseen(&self, editor: Editor) -> bool {
         self.version.is_some() && self.conflict.is_none() && editor.seen < self.foreign
     }
@@ -124,7 +124,7 @@ impl Item {
         }
     }
 
-    /// What the server has, as far as it is known.
+    /// Returns the server's side, as far as it is known.
     pub(super) fn server_side(&self) -> Remote {
         Remote {
             version: self.version,
@@ -155,7 +155,7 @@ impl Item {
         Effect::Changed
     }
 
-    /// Whether a change that is in conflict with the present value at these paths writes over something of the server's. What this
+    /// Returns true if a change that is in conflict at these paths writes over something of the server's. A value that this
     /// device wrote itself gives way to the later change.
     fn overwrites_server(&self, conflicts: &[String]) -> bool {
         let is_servers = |path: &String| {
@@ -260,7 +260,7 @@ impl Item {
         let clean = merged.is_clean();
         self.set_local(merged.value, editor);
         match &mut self.conflict {
-            // What it takes the place of was a part of the conflict: someone is to look at it again.
+            // The edit replaces a part of the conflict: someone is to look at it again.
             Some(conflict) if !clean => conflict.row.made_by = editor.position,
             _ => self.merge_remote(editor.position),
         }
@@ -323,7 +323,7 @@ impl Update {
         LaidOver { value: merged.value, conflicts: merged.conflicts }
     }
 
-    /// Whether a field that it changes is another than the page had seen.
+    /// Returns true if a field that it changes is another than the page had seen.
     fn is_behind(&self, value: &Json) -> bool {
         let Some(was) = self.was.as_deref().and_then(Fields::parse) else { return false };
         let Some(now) = Fields::parse(value) else { return false };

@@ -6,7 +6,7 @@ use crate::rebase::{Strategy, rebase};
 use crate::store::{AnswerRow, AnswerStatus, ConflictRow, InRebuild, RebuildReason, RefusalRow, Remote};
 use crate::units::{Millis, Position, Version};
 
-/// So many refusals of an item are kept.
+/// The most refusals of an item that are kept.
 const MAX_REFUSALS: usize = 10;
 
 /// The record by which something comes in, and the slice's settings when it was appended.
@@ -38,7 +38,7 @@ impl Item {
         let before = self.local.clone();
         self.position = incoming.position;
         if remote.version <= self.version {
-            // What is known already is no news. What a withdrawn operation may have brought had not arrived by then, and
+            // A version that is known already is no news. The value of a withdrawn operation had not arrived by then, and
             // may arrive still.
             return Effect::Nothing;
         }

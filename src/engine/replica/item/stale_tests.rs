@@ -50,7 +50,7 @@ fn resolve(item: &mut Item, choice: Choice, position: u64) -> Effect {
 }
 
 #[test]
-fn c1_an_update_of_a_page_that_missed_a_pulled_change_of_the_field_is_a_conflict() {
+fn an_update_of_a_page_that_missed_a_pulled_change_of_the_field_is_a_conflict() {
     let mut item = at_rest(r#"{"title":"x","n":1}"#);
     pull(&mut item, 6, Some(r#"{"title":"y","n":1}"#), 2);
     edit(&mut item, update(r#"{"title":"z"}"#, r#"{"title":"x"}"#), 1, 3);
@@ -62,7 +62,7 @@ fn c1_an_update_of_a_page_that_missed_a_pulled_change_of_the_field_is_a_conflict
 }
 
 #[test]
-fn c1_an_update_of_another_field_is_merged_with_what_the_page_missed() {
+fn an_update_of_another_field_is_merged_with_what_the_page_missed() {
     let mut item = at_rest(r#"{"title":"x","n":1}"#);
     pull(&mut item, 6, Some(r#"{"title":"y","n":1}"#), 2);
     edit(&mut item, update(r#"{"n":2}"#, r#"{"n":1}"#), 1, 3);
@@ -71,7 +71,7 @@ fn c1_an_update_of_another_field_is_merged_with_what_the_page_missed() {
 }
 
 #[test]
-fn c1_a_put_or_a_deletion_of_a_page_that_missed_a_pulled_change_is_a_conflict() {
+fn a_put_or_a_deletion_of_a_page_that_missed_a_pulled_change_is_a_conflict() {
     for what in [Edit::Put(json(r#"{"title":"z"}"#)), Edit::Delete] {
         let mut item = at_rest(r#"{"title":"x"}"#);
         pull(&mut item, 6, Some(r#"{"title":"y"}"#), 2);
@@ -128,7 +128,7 @@ fn another_tab_s_value_gives_way_to_the_later_one() {
 }
 
 #[test]
-fn c3_a_new_device_s_change_of_a_setting_is_one_of_the_defaults_it_showed() {
+fn a_new_device_s_change_of_a_setting_is_one_of_the_defaults_it_showed() {
     let upsert = Some(json(r#"{"dark":true,"size":12}"#));
     let edited = Update {
         fields: json(r#"{"dark":true}"#),
@@ -148,7 +148,7 @@ fn c3_a_new_device_s_change_of_a_setting_is_one_of_the_defaults_it_showed() {
 }
 
 #[test]
-fn c4_an_update_of_what_was_deleted_elsewhere_is_a_conflict_with_the_deletion() {
+fn an_update_of_what_was_deleted_elsewhere_is_a_conflict_with_the_deletion() {
     let mut item = at_rest(r#"{"title":"x","n":1}"#);
     pull(&mut item, 6, None, 2);
     let (row, value) = (item.row(false, false), item.local().cloned());

@@ -182,7 +182,7 @@ fn a_deletion_keeps_the_last_value() {
 // Invariant 1.
 
 #[test]
-fn a1_answers_bring_what_was_sent() {
+fn answers_bring_what_was_sent() {
     // The push is over when the record is replayed: only the record still knows that v1 was sent.
     let mut live = Item::default();
     put(&mut live, xy(1, 0), 1);
@@ -197,7 +197,7 @@ fn a1_answers_bring_what_was_sent() {
 }
 
 #[test]
-fn a2_a_conflict_is_named_by_what_records_say() {
+fn a_conflict_is_named_by_what_records_say() {
     let history = |item: &mut Item| {
         put(item, xy(1, 0), 2);
         apply_answer(item, &conflict(xy(1, 0), 2, 6, Some(xy(3, 0))), 3);
@@ -374,7 +374,7 @@ fn an_edit_of_an_item_in_conflict_merges_anew() {
 // Invariant 5.
 
 #[test]
-fn b1_a_change_that_another_device_took_back_is_not_made_again_in_silence() {
+fn a_change_that_another_device_took_back_is_not_made_again_in_silence() {
     // The push arrived as version 6, its answer was lost. Another device put the old value back, as version 7.
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
@@ -385,7 +385,7 @@ fn b1_a_change_that_another_device_took_back_is_not_made_again_in_silence() {
 }
 
 #[test]
-fn b2_what_another_device_made_is_not_taken_for_ones_own() {
+fn what_another_device_made_is_not_taken_for_ones_own() {
     // 0 → sent 1, withdrawn → back to 0. Another device writes 1.
     for (own, is_conflict) in [(false, true), (true, false)] {
         let mut item = at_rest(xy(0, 0));
@@ -401,7 +401,7 @@ fn b2_what_another_device_made_is_not_taken_for_ones_own() {
 }
 
 #[test]
-fn b2_sides_that_every_possible_base_merges_alike_are_merged() {
+fn sides_that_every_possible_base_merges_alike_are_merged() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
@@ -421,7 +421,7 @@ fn a_value_that_was_withdrawn_twice_is_kept_once() {
 }
 
 #[test]
-fn b3_a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict() {
+fn a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
@@ -431,7 +431,7 @@ fn b3_a_creation_that_may_have_arrived_and_was_deleted_elsewhere_is_a_conflict()
 }
 
 #[test]
-fn b3_a_true_recreation_is_told_of_the_tombstone_and_goes_again_on_its_version() {
+fn a_true_recreation_is_told_of_the_tombstone_and_goes_again_on_its_version() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &conflict(xy(1, 0), 2, 9, None), 3);
@@ -440,7 +440,7 @@ fn b3_a_true_recreation_is_told_of_the_tombstone_and_goes_again_on_its_version()
 }
 
 #[test]
-fn b4_own_with_a_value_that_was_never_withdrawn_is_anyones_change() {
+fn own_with_a_value_that_was_never_withdrawn_is_anyones_change() {
     // A copy of the profile has written under this device's name.
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
@@ -452,7 +452,7 @@ fn b4_own_with_a_value_that_was_never_withdrawn_is_anyones_change() {
 }
 
 #[test]
-fn b4_own_says_which_of_two_withdrawn_values_arrived() {
+fn own_says_which_of_two_withdrawn_values_arrived() {
     for (arrived, other) in [(1, 2), (2, 1)] {
         let mut item = at_rest(xy(0, 0));
         for (x, position) in [(other, 2), (arrived, 4)] {
@@ -483,7 +483,7 @@ fn a_refused_change_is_rolled_back_to_what_the_server_has_and_is_kept() {
 }
 
 #[test]
-fn b5_a_refused_deletion_of_what_may_have_arrived_brings_back_what_the_server_has() {
+fn a_refused_deletion_of_what_may_have_arrived_brings_back_what_the_server_has() {
     let mut item = Item::default();
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
@@ -494,7 +494,7 @@ fn b5_a_refused_deletion_of_what_may_have_arrived_brings_back_what_the_server_ha
 }
 
 #[test]
-fn b6_a_newer_edit_of_the_refused_field_is_no_conflict_with_ones_own_past() {
+fn a_newer_edit_of_the_refused_field_is_no_conflict_with_ones_own_past() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 5), 2);
     put(&mut item, xy(2, 5), 3);
@@ -504,7 +504,7 @@ fn b6_a_newer_edit_of_the_refused_field_is_no_conflict_with_ones_own_past() {
 }
 
 #[test]
-fn b6_a_refused_creation_with_an_edit_behind_it_stays_whole() {
+fn a_refused_creation_with_an_edit_behind_it_stays_whole() {
     let mut item = Item::default();
     put(&mut item, xy(1, 5), 2);
     put(&mut item, xy(2, 5), 3);
@@ -514,7 +514,7 @@ fn b6_a_refused_creation_with_an_edit_behind_it_stays_whole() {
 }
 
 #[test]
-fn b7_a_retry_changes_what_the_refused_change_changed_and_nothing_else() {
+fn a_retry_changes_what_the_refused_change_changed_and_nothing_else() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
@@ -529,7 +529,7 @@ fn b7_a_retry_changes_what_the_refused_change_changed_and_nothing_else() {
 }
 
 #[test]
-fn b7_a_retry_of_what_was_changed_since_is_a_conflict() {
+fn a_retry_of_what_was_changed_since_is_a_conflict() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(4, 0))), 3);
@@ -571,7 +571,7 @@ fn a_deletion_of_what_the_server_has_forgotten_is_done() {
 }
 
 #[test]
-fn b7_the_newest_ten_refusals_are_kept() {
+fn the_newest_ten_refusals_are_kept() {
     let mut item = at_rest(xy(0, 0));
     for n in 1..=12 {
         // An update is no decision about what was refused before.
@@ -612,7 +612,7 @@ fn an_update_that_makes_the_item_keeps_its_refusals() {
 }
 
 #[test]
-fn a3_a_decision_that_is_repeated_changes_nothing() {
+fn a_decision_that_is_repeated_changes_nothing() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     apply_answer(&mut item, &rejected(Some(xy(1, 0)), 2, 6, Some(xy(0, 0))), 3);
@@ -659,7 +659,7 @@ fn an_edit_that_a_row_has_already_is_unanswered_all_the_same() {
 }
 
 #[test]
-fn b11_a_row_is_marked_with_the_first_unanswered_edit_or_zero() {
+fn a_row_is_marked_with_the_first_unanswered_edit_or_zero() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 20);
     apply_answer(&mut item, &rejected(Some(xy(1, 0)), 20, 6, Some(xy(0, 0))), 25);

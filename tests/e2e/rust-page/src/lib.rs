@@ -32,7 +32,7 @@ fn call(function: &Function, arguments: &[JsValue]) {
     let _ = function.call2(&JsValue::UNDEFINED, &first, &second);
 }
 
-/// What ends a subscription.
+/// Returns the function that ends a subscription.
 fn end(subscription: Subscription) -> JsValue {
     let mut held = Some(subscription);
     Closure::<dyn FnMut()>::new(move || drop(held.take())).into_js_value()

@@ -1,4 +1,4 @@
-//! Who wrote what, and knew what when: the reference for what may become of a value on several devices.
+//! A record of every write and of what its page had seen: the reference for the values that several devices may end with.
 //!
 //! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
 //! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
@@ -48,14 +48,14 @@ fn collect(value: &Value, path: String, found: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// What an action does to one item.
+/// The effect of an action on one item.
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub device: usize,
     pub key: Key,
     /// The leaves that it gives; `None` takes a path away.
     pub writes: BTreeMap<String, Option<u64>>,
-    /// What the page showed at these paths, by path.
+    /// The leaves that the page showed at these paths.
     pub seen: BTreeMap<String, u64>,
     /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
     replaces: BTreeSet<u64>,
@@ -113,7 +113,7 @@ impl Operation {
         self.is_whole && self.writes.values().all(Option::is_none)
     }
 
-    /// Whether it is an edit, made after this deletion, of a page on the same device that had not heard of it.
+    /// Returns true if it is an edit, made after this deletion, of a page on the same device that had not heard of it.
     fn revives(&self, deletion: &Operation) -> bool {
         deletion.is_deletion()
             && !self.is_deletion()
@@ -164,9 +164,8 @@ impl Ledger {
     pub fn dispatched(&mut self, page: (usize, &str, u64), operations: Vec<Operation>) {
         let (device, page, n) = page;
         let places = self.operations.len()..self.operations.len() + operations.len();
-        self.operations.extend(
-            operations.into_iter().map(|operation| Operation { page: page.to_owned(), ..operation }),
-        );
+        self.operations
+            .extend(operations.into_iter().map(|operation| Operation { page: page.to_owned(), ..operation }));
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
@@ -306,17 +305,17 @@ impl Ledger {
         }
     }
 
-    /// Whether another page of the same device, which still showed it, has put the leaf again or edited the item: there the
-    /// later wins.
+    /// Returns true if another page of the same device, which still showed it, has put the leaf again or edited the item. The
+    /// later one wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
         let operation = &self.operations[place];
         let of_item = self.operations.iter().filter(|later| later.key == operation.key);
-        of_item.filter(|later| later.device == operation.device && later.durable > operation.durable).any(
-            |later| later.revives(operation) || later.writes.get(path) == Some(&Some(leaf)),
-        )
+        of_item
+            .filter(|later| later.device == operation.device && later.durable > operation.durable)
+            .any(|later| later.revives(operation) || later.writes.get(path) == Some(&Some(leaf)))
     }
 
-    /// Whether the server had what the operation made of this path.
+    /// Returns true if the server had what the operation made of this path.
     fn has_arrived(&self, place: usize, path: &str) -> bool {
         let operation = &self.operations[place];
         match operation.writes.get(path).copied().flatten() {
@@ -332,12 +331,12 @@ struct Check<'a> {
     ledger: &'a Ledger,
     values: &'a BTreeMap<Key, Value>,
     kept: &'a BTreeMap<Key, Vec<String>>,
-    /// What operations, by their places, made of paths, and where that is as it should be.
+    /// The operations and paths whose leaves are where they should be.
     settled: BTreeSet<(usize, &'a str)>,
 }
 
 impl<'a> Check<'a> {
-    /// What durable operations made of paths.
+    /// Returns the durable operations with the paths that they wrote.
     fn writes(&self) -> Vec<(usize, &'a str)> {
         let operations = self.ledger.operations.iter().enumerate();
         let durable = operations.filter(|(_, operation)| operation.durable.is_some());
@@ -364,7 +363,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether what the operation made of the path is where it should be.
+    /// Returns true if what the operation made of the path is where it should be.
     fn is_settled(&self, place: usize, path: &str) -> bool {
         let ledger = self.ledger;
         let operation = &ledger.operations[place];
@@ -391,7 +390,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether an operation has taken the place of what this one made of the path, and that is settled.
+    /// Returns true if an operation has taken the place of what this one made of the path, and that is settled.
     fn is_succeeded(&self, place: usize, path: &str) -> bool {
         let operation = &self.ledger.operations[place];
         let leaf = operation.writes.get(path).copied().flatten();
@@ -468,7 +467,7 @@ mod tests {
             self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| Learnt::Nothing);
         }
 
-        /// What is wrong where the server has this, and devices keep these texts.
+        /// Returns the violation, given the server's value and the texts that devices keep.
         fn broken(&self, now: Option<Value>, kept: &[&str]) -> Option<String> {
             let values = now.map(|now| (key(), now)).into_iter().collect();
             let texts: Vec<String> = kept.iter().map(|text| (*text).to_owned()).collect();

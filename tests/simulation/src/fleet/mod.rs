@@ -22,7 +22,7 @@ pub struct Fleet {
     /// The true time, of all devices.
     pub now: u64,
     pub steps: usize,
-    /// What happened on all devices, where someone wants to read it.
+    /// The trace of all devices, if it was asked for.
     pub trace: Option<Vec<String>>,
 }
 

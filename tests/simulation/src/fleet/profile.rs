@@ -1,4 +1,4 @@
-//! What people do with several devices: the seed chooses one of these.
+//! Workloads of several devices: the seed chooses one of these.
 
 use crate::profile::{Act, Profile, Verb};
 

@@ -1,4 +1,4 @@
-//! What holds on several devices once faults and changes have stopped and all is at rest.
+//! The checks of several devices once faults and changes have stopped and all is at rest.
 
 use super::scenario::FleetScenario;
 use crate::actions::Key;

@@ -55,7 +55,7 @@ pub struct FleetScenario {
     pub(super) ledger: Ledger,
     /// The number of the last leaf.
     pub(super) leaves: u64,
-    /// What a new page declares.
+    /// The slices that a new page declares.
     pub(super) slices: Value,
     backup: Option<Backup>,
     /// Each act that was done, and where its lines in the trace begin.
@@ -133,7 +133,8 @@ impl FleetScenario {
         let Fleet { devices, server, .. } = &self.fleet;
         let world = &devices[device];
         let has_learnt = |(slice, id): &Key, leaf: u64| {
-            let is_apart = |row: Value| ledger::leaves(&row["remote"]["value"]).values().any(|of| *of == leaf);
+            let is_apart =
+                |row: Value| ledger::leaves(&row["remote"]["value"]).values().any(|of| *of == leaf);
             match world.known.contains_key(&leaf) {
                 true if world.disk.conflict(slice, id).is_some_and(is_apart) => Learnt::Apart,
                 true => Learnt::Merged,
@@ -332,7 +333,7 @@ impl FleetScenario {
     }
 }
 
-/// What every page declares from the start. `notes` has a strategy that asks nobody.
+/// Returns the slices that every page declares from the start. `notes` has a strategy that asks nobody.
 fn slices(strategy: &str) -> Value {
     json!({
         "files": {"debounceMs": 40, "maxWaitMs": 150},

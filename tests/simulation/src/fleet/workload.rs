@@ -1,4 +1,5 @@
-//! What a fleet's pages dispatch. Each leaf of an item is a number of its own, and the ledger is told of each operation.
+//! The actions that a fleet's pages dispatch. Each leaf of an item is a number of its own, and the ledger is told of each
+//! operation.
 
 use super::ledger::{FIRST_LEAF, LEAVES_OF_A_DEVICE, Operation};
 use super::scenario::FleetScenario;
@@ -126,7 +127,7 @@ impl FleetScenario {
     }
 }
 
-/// What an action does to the items that a page shows.
+/// Returns the operations of an action on the items that a page shows.
 fn operations(device: usize, action: &Value, view: &mut BTreeMap<Key, Value>) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (key, change) in changes(action) {

@@ -40,7 +40,7 @@ impl History {
         self
     }
 
-    /// Whether this history can tell that the version is its own, or need not any more.
+    /// Returns true if this history can tell that the version is its own, or need not any more.
     pub fn knows(&self, version: u64) -> bool {
         version <= self.forgotten_through.max(self.known_through) || self.given.contains(&version)
     }
@@ -74,7 +74,7 @@ impl Server {
         self.newest_given
     }
 
-    /// Whether the device was answered with a version that this history does not know.
+    /// Returns true if the device was answered with a version that this history does not know.
     pub(super) fn is_of_another_history(&self, history: &History, body: &Value) -> bool {
         let answered = body["answered"].as_u64();
         let is_unknown = answered.is_some_and(|answered| !history.knows(answered));

@@ -1,4 +1,4 @@
-//! What a push does to the server's items: compare-and-set, hooks, and answers that are kept by client.
+//! The effect of a push on the server's items: compare-and-set, hooks, and answers that are kept by client.
 
 use super::{Answered, HookDoes, Row, Server, answer, error, error_of};
 use crate::actions::Key;
@@ -18,7 +18,7 @@ impl Server {
         }
     }
 
-    /// What is sent again is the same, or a part of it.
+    /// Checks that a repeated push is the same, or a part of it.
     pub(super) fn check_same(&mut self, body: &Value) {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let named = (text("client"), body["n"].as_u64().unwrap_or(0), text("tag"));
@@ -191,7 +191,7 @@ impl Server {
         result
     }
 
-    /// What the app's hooks make of a value, or why they refuse the change: code and message.
+    /// Runs the app's hooks on a value. An error is the code and message of a refusal.
     fn run_hooks(&self, key: &Key, value: Option<&Value>) -> Result<Option<Value>, (String, String)> {
         let deletes = value.is_none();
         let mut value = value.cloned();
@@ -238,7 +238,7 @@ impl Server {
         self.replaced.push(Replaced { key: key.clone(), before, after: after.cloned() });
     }
 
-    /// What a hook makes of a value, where that is another one.
+    /// Returns a hook's value, if it is another one.
     fn hooked(&self, id: &str, value: &Value) -> Option<Value> {
         let stamp = |value: &Value| {
             let mut stamped = value.clone();
@@ -268,7 +268,7 @@ impl Server {
         conflict
     }
 
-    /// What the server has of an item.
+    /// Adds the server's side of an item to an answer.
     fn add_side(&self, client: &str, key: &Key, answer: &mut Value) {
         self.add_row(client, self.items.get(key), answer);
     }
@@ -284,7 +284,7 @@ impl Server {
             Some(row) if row.client == client && row.principal == self.principal => {
                 answer["own"] = true.into();
             }
-            // What the server's own code wrote has no user unless one was named.
+            // Writes of the server's own code have no user unless one was named.
             Some(row) if row.principal.ends_with('/') => {}
             Some(row) => {
                 answer["by"] = json!({"user": row.principal.split_once('/').map_or("", |(_, user)| user)});
@@ -297,7 +297,7 @@ impl Server {
     }
 }
 
-/// Whether two values are the same to JSON: 1.0 is 1.
+/// Returns true if two values are the same to JSON: 1.0 is 1.
 fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {

@@ -1,4 +1,4 @@
-//! What the conformance suites of pushes and of pulls both need.
+//! Code that the conformance suites of pushes and of pulls share.
 
 use serde_json::Value;
 
