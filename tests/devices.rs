@@ -40,6 +40,15 @@ fn resolve(fleet: &mut Fleet, device: usize, id: &Value, choice: &str) {
     fleet.sync_all();
 }
 
+/// Two devices that are cut off come back and sync, the second once the first is done.
+fn one_after_the_other(fleet: &mut Fleet) {
+    fleet.cut_off(0, false);
+    let synced = fleet.on(0, |world| world.ask(0, "sync"));
+    fleet.run_until("the first has synced", |fleet| fleet.devices[0].pages[0].answer(synced).is_some());
+    fleet.cut_off(1, false);
+    fleet.sync_all();
+}
+
 fn all_have(fleet: &Fleet, id: &str, value: &Option<Value>) {
     assert_eq!(&fleet.server.value("files", id), value);
     for device in 0..fleet.devices.len() {
@@ -60,7 +69,7 @@ fn f13_a_pulled_change_is_told_to_every_page() {
 }
 
 #[test]
-fn edits_of_different_fields_merge_by_themselves() {
+fn f28_edits_of_different_fields_merge_by_themselves() {
     let mut fleet = two_with_a(2);
     for (device, edit) in [(0, json!({"id": "a", "x": 1})), (1, json!({"id": "a", "y": 1}))] {
         fleet.cut_off(device, true);
@@ -124,6 +133,167 @@ fn c3_a_setting_of_two_devices_is_merged_against_the_defaults_that_both_showed()
     for device in 0..2 {
         assert_eq!(fleet.devices[device].disk.item("files", "t"), Some(full(true, 15)), "device {device}");
     }
+}
+
+/// Where both sides changed one field, "merge" keeps this device's there, and the other's everywhere else.
+#[test]
+fn f28_a_conflict_that_is_resolved_by_merging_keeps_the_fields_of_both_sides() {
+    let mut fleet = two_with_a(10);
+    (0..2).for_each(|device| fleet.cut_off(device, true));
+    dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": 1, "y": 1}));
+    dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "a", "x": 2, "z": 2}));
+    fleet.run_for(5_000);
+    one_after_the_other(&mut fleet);
+    let open = conflicts(&mut fleet, 1);
+    assert_eq!(open[0]["paths"], json!(["/x"]));
+    assert_eq!(open[0]["base"], json!({"id": "a", "x": 0, "y": 0}));
+    resolve(&mut fleet, 1, &open[0]["id"], "merge");
+    all_have(&fleet, "a", &Some(json!({"id": "a", "x": 2, "y": 1, "z": 2})));
+}
+
+#[test]
+fn f03_an_item_that_was_deleted_offline_stays_deleted_everywhere() {
+    let mut fleet = two_with_a(11);
+    fleet.cut_off(1, true);
+    dispatch(&mut fleet, 1, "files/removeItem", json!("a"));
+    fleet.run_for(5_000);
+    // There is something to pull, and the device restarts before it can send.
+    dispatch(&mut fleet, 0, "files/addItem", json!({"id": "b"}));
+    fleet.run_for(5_000);
+    fleet.on(1, World::kill_and_boot);
+    fleet.cut_off(1, false);
+    let page = fleet.on(1, |world| world.open_page(SLICES));
+    let read = fleet.on(1, |world| world.ask(page, "hydrate"));
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    all_have(&fleet, "a", &None);
+    all_have(&fleet, "b", &Some(json!({"id": "b"})));
+    let items = &fleet.devices[1].pages[page].answers[&read]["items"];
+    assert!(!items.to_string().contains(r#""id":"a""#), "{items}");
+    // No other thing that the device does brings it back.
+    fleet.on(1, World::kill_and_boot);
+    dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "b", "x": 1}));
+    fleet.run_for(120_000);
+    fleet.sync_all();
+    all_have(&fleet, "a", &None);
+}
+
+/// The server's versions of items at this moment.
+fn version(fleet: &Fleet, id: &str) -> u64 {
+    fleet.server.items[&("files".into(), id.into())].version
+}
+
+#[test]
+fn f20_a_device_sends_only_what_it_changed_against_the_version_it_saw() {
+    let mut fleet = two_with_a(12);
+    dispatch(&mut fleet, 0, "files/addItems", json!([{"id": "b"}, {"id": "c"}, {"id": "d"}]));
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    let seen = version(&fleet, "b");
+    fleet.cut_off(1, true);
+    dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": 5}));
+    dispatch(&mut fleet, 0, "files/removeItem", json!("c"));
+    dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "b", "x": 1}));
+    fleet.run_for(5_000);
+    let pushes = fleet.server.pushes().len();
+    fleet.on(1, World::kill_and_boot);
+    fleet.cut_off(1, false);
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    let sent: Vec<(Value, Value)> = fleet.server.pushes()[pushes..]
+        .iter()
+        .flat_map(|push| push["mutations"].as_array().unwrap())
+        .map(|mutation| (mutation["id"].clone(), mutation["base"].clone()))
+        .collect();
+    assert_eq!(sent, [(json!("b"), json!(seen))]);
+    all_have(&fleet, "a", &Some(json!({"id": "a", "x": 5, "y": 0})));
+    all_have(&fleet, "b", &Some(json!({"id": "b", "x": 1})));
+    all_have(&fleet, "c", &None);
+}
+
+/// Syncs that are asked for while single changes go, answers that are lost, and a worker that dies: the server sees the
+/// item's values in their order, each at most once.
+#[test]
+fn f21_changes_of_an_item_reach_the_server_in_their_order_on_one_path() {
+    use nightferry_sim::server::Fault;
+    let mut fleet = two_with_a(13);
+    let before = fleet.server.effects.len();
+    for x in 1..=40 {
+        match x % 5 {
+            1 => fleet.server.faults.push_back(Fault::AnswerLost),
+            2 => fleet.server.faults.push_back(Fault::AnswerSwallowed),
+            3 => fleet.server.faults.push_back(Fault::Internal),
+            _ => {}
+        }
+        dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": x}));
+        fleet.on(0, |world| world.ask(0, "sync"));
+        fleet.run_for([1, 5, 30, 400, 40_000][x % 5]);
+        if x % 7 == 0 {
+            fleet.on(0, World::kill_and_boot);
+        }
+    }
+    fleet.run_until_quiescent();
+    let effects = &fleet.server.effects[before..];
+    let order: Vec<u64> =
+        effects.iter().map(|(_, value)| value.as_ref().unwrap()["x"].as_u64().unwrap()).collect();
+    assert!(order.len() > 8, "{order:?}");
+    assert!(order.is_sorted_by(|one, next| one < next), "{order:?}");
+    fleet.sync_all();
+    all_have(&fleet, "a", &Some(json!({"id": "a", "x": 40, "y": 0})));
+}
+
+/// With equal times, and with clocks that are a year ahead or behind: what differs is in conflict, what was there before is
+/// none, and the side that a strategy of times does not decide is left.
+#[test]
+fn f24_versions_detect_a_conflict_whatever_the_clocks_say() {
+    const YEAR: i64 = 365 * 86_400_000;
+    for skews in [[0, 0], [YEAR, 0], [0, YEAR], [-YEAR, 0], [0, -YEAR]] {
+        let mut fleet = two_with_a(14);
+        for device in 0..2 {
+            fleet.on(device, |world| world.set_clock(skews[device]));
+        }
+        // An edit on top of the other device's is no conflict, though its clock may say that it is older.
+        dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "y": 1}));
+        fleet.run_until_quiescent();
+        fleet.sync_all();
+        dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "a", "y": 2}));
+        fleet.run_until_quiescent();
+        fleet.sync_all();
+        all_have(&fleet, "a", &Some(json!({"id": "a", "x": 0, "y": 2})));
+        // Two edits at one moment, of which neither device knew the other.
+        (0..2).for_each(|device| fleet.cut_off(device, true));
+        dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": 1}));
+        dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "a", "x": 2}));
+        fleet.run_for(5_000);
+        one_after_the_other(&mut fleet);
+        let open = conflicts(&mut fleet, 1);
+        assert_eq!(open.len(), 1, "{skews:?}");
+        assert_eq!((&open[0]["local"]["x"], &open[0]["remote"]["x"]), (&json!(2), &json!(1)), "{skews:?}");
+        assert_eq!(fleet.server.value("files", "a").unwrap()["x"], 1, "{skews:?}");
+        resolve(&mut fleet, 1, &open[0]["id"], "local");
+        all_have(&fleet, "a", &Some(json!({"id": "a", "x": 2, "y": 2})));
+    }
+}
+
+#[test]
+fn f26_a_key_that_cannot_be_read_hides_no_conflict_and_is_told() {
+    use nightferry_sim::server::Fault;
+    let mut fleet = two_with_a(15);
+    fleet.cut_off(1, true);
+    dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "x": 1}));
+    dispatch(&mut fleet, 0, "files/addItem", json!({"id": "b"}));
+    fleet.run_until_quiescent();
+    dispatch(&mut fleet, 1, "files/updateItem", json!({"id": "a", "x": 2}));
+    fleet.run_for(5_000);
+    fleet.cut_off(1, false);
+    fleet.server.mode = Fault::Junk;
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    assert_eq!(conflicts(&mut fleet, 1).len(), 1);
+    assert_eq!(stored(&fleet, 1, "b"), Some(json!({"id": "b"})));
+    let told = fleet.devices[1].pages[0].heard_of("warning");
+    let told: Vec<&str> = told.iter().filter_map(|warning| warning["message"].as_str()).collect();
+    assert!(told.iter().any(|text| text.contains("files \"junk\"")), "{told:?}");
 }
 
 #[test]
