@@ -42,6 +42,8 @@ let metrics: SyncMetrics = {
   totalOperations: 0,
   successfulOperations: 0,
   failedOperations: 0,
+  rejectedOperations: 0,
+  conflictOperations: 0,
   lastOperationTime: 0,
   averageOperationTime: 0,
   operationTimes: [],

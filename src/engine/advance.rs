@@ -1,6 +1,6 @@
 //! What the engine does after every input, in this order: append, take effect, write, send, answer, report.
 
-use super::clients::{Kind, View};
+use super::clients::{Kind, Sent, View};
 use super::messages::view;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
@@ -8,7 +8,7 @@ use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
-use crate::store::{AnswerRow, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
+use crate::store::{AnswerRow, AnswerStatus, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
 use crate::units::Position;
 
 impl Engine {
@@ -412,9 +412,15 @@ impl Engine {
         let slices = self.settings.slices();
         let outcome = self.uplink.answered(request, answer, slices, self.now, &mut self.rng);
         let Some(outcome) = outcome else { return };
-        if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {
-            for key in keys {
-                self.clients.metrics().count(self.now, &key.slice, Kind::Push, succeeded);
+        if let Some(PushEnded { operations, ms }) = self.uplink.take_ended() {
+            for (key, status) in operations {
+                let sent = match status {
+                    Some(AnswerStatus::Applied) => Sent::Applied,
+                    Some(AnswerStatus::Rejected) => Sent::Rejected,
+                    Some(AnswerStatus::Conflict) => Sent::Conflict,
+                    Some(AnswerStatus::Withdrawn) | None => Sent::Failed,
+                };
+                self.clients.metrics().count_sent(self.now, &key.slice, sent);
             }
             self.clients.metrics().took(ms);
         }

@@ -1,7 +1,7 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
 use super::{Key, META, Row, RowKey, Write};
-use crate::json::{Json, present, read, write};
+use crate::json::{self, Json, present, read, write};
 use crate::rebase::Strategy;
 use crate::units::{BurstNo, Millis, Position, PushNo, Version};
 use serde::{Deserialize, Serialize};
@@ -159,6 +159,15 @@ impl AnswerRow {
 
     pub fn key(&self) -> Key {
         Key::from_parts(self.slice.clone(), self.id.clone())
+    }
+
+    /// What the answer comes to: a conflict with what was sent is none.
+    pub fn outcome(&self) -> AnswerStatus {
+        let is_same = || json::same(self.value.as_deref(), self.sent.value.as_deref());
+        match self.status {
+            AnswerStatus::Conflict if self.remote().is_some() && is_same() => AnswerStatus::Applied,
+            status => status,
+        }
     }
 
     /// The server's side, where the answer names it.

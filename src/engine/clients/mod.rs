@@ -20,7 +20,7 @@
 mod metrics;
 mod waiters;
 
-pub use metrics::{Kind, Metrics};
+pub use metrics::{Kind, Metrics, Sent};
 pub use waiters::{Waiter, Wants};
 
 use super::clock::Now;

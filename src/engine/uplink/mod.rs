@@ -43,7 +43,9 @@ use crate::bridge::config::Slices;
 use crate::bridge::status::{Connection, SyncProgress};
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS, PullRequest};
-use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write};
+use crate::store::{
+    AnswerRow, AnswerStatus, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write,
+};
 use crate::units::{Position, Tick, Version};
 use answers::withdrawn_row;
 use deferrals::Deferrals;
@@ -134,8 +136,8 @@ pub enum Outcome {
 /// How a push ended, for the metrics: its operations, and how long it took.
 #[derive(Debug)]
 pub struct PushEnded {
-    pub keys: Vec<Key>,
-    pub succeeded: bool,
+    /// With what the server said of each; nothing where the push failed.
+    pub operations: Vec<(Key, Option<AnswerStatus>)>,
     pub ms: u64,
 }
 

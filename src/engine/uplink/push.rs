@@ -129,9 +129,11 @@ impl Uplink {
             Reception::None => Err(Failure::timed_out(bytes, ms)),
             _ => answer.body("/push").and_then(|body| read_answers(&body, self.sent_operations(count))),
         };
-        let sent = self.sent_operations(count);
-        let keys = sent.iter().map(Operation::key).collect();
-        self.ended = Some(PushEnded { keys, succeeded: read.is_ok(), ms });
+        let operations = match &read {
+            Ok(read) => read.rows.iter().map(|row| (row.key(), Some(row.outcome()))).collect(),
+            Err(_) => self.sent_operations(count).iter().map(|operation| (operation.key(), None)).collect(),
+        };
+        self.ended = Some(PushEnded { operations, ms });
         match read {
             Ok(ReadAnswers { rows: answers, version }) => {
                 self.line.answered(bytes, ms);

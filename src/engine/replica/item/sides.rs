@@ -113,10 +113,10 @@ impl Item {
             return Effect::Hidden;
         }
         self.edits.retain(|edit| *edit > answer.upto);
-        match (answer.status, answer.remote()) {
-            (AnswerStatus::Applied, changed) => self.applied(answer, changed, incoming),
-            (AnswerStatus::Conflict, Some(remote)) if same(&remote.value, &answer.sent.value) => {
-                self.applied(answer, None, incoming);
+        match (answer.outcome(), answer.remote()) {
+            (AnswerStatus::Applied, changed) => {
+                let changed = changed.filter(|_| answer.status == AnswerStatus::Applied);
+                self.applied(answer, changed, incoming);
             }
             (AnswerStatus::Conflict, Some(remote)) => {
                 self.note_foreign(&remote, position);
