@@ -418,7 +418,7 @@ impl Engine {
                     Some(AnswerStatus::Applied) => Sent::Applied,
                     Some(AnswerStatus::Rejected) => Sent::Rejected,
                     Some(AnswerStatus::Conflict) => Sent::Conflict,
-                    Some(AnswerStatus::Withdrawn) | None => Sent::Failed,
+                    Some(AnswerStatus::Withdrawn | AnswerStatus::Unfit) | None => Sent::Failed,
                 };
                 self.clients.metrics().count_sent(self.now, &key.slice, sent);
             }

@@ -107,6 +107,15 @@ pub enum AnswerStatus {
     Rejected,
     /// The device takes the operation back; the server may have got it.
     Withdrawn,
+    /// The patch that the operation was sent as did not fit. Nothing arrived, and the whole value is sent.
+    Unfit,
+}
+
+impl AnswerStatus {
+    /// Whether the edits up to the operation are answered.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, AnswerStatus::Withdrawn | AnswerStatus::Unfit)
+    }
 }
 
 /// One answer, with what was sent: a replay needs nothing else.
@@ -453,6 +462,9 @@ pub struct Operation {
     pub value: Option<Json>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub deleted: bool,
+    /// It is not sent as a patch.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole: bool,
     /// When the change was made.
     pub at: Millis,
     /// See [`AnswerRow::upto`].

@@ -303,7 +303,7 @@ impl Replica {
         let was_in_conflict = entry.item.is_in_conflict();
         let effect = entry.item.answer(answer, record.incoming(&key.slice));
         let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
-        applied.acknowledged += usize::from(answer.status != AnswerStatus::Withdrawn);
+        applied.acknowledged += usize::from(answer.status.is_answer());
         let value = || (key.clone(), self.visible(&key).cloned());
         match (answer.status, effect) {
             (AnswerStatus::Rejected, Effect::Changed) => applied.rolled_back.push(value()),

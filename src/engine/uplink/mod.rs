@@ -177,6 +177,8 @@ pub struct Uplink {
     /// The newest version that the server has answered a push with.
     newest_answer: Option<Version>,
     deferrals: Deferrals,
+    /// Items of which the server could not take a patch: they are sent whole for the rest of this life.
+    sent_whole: BTreeSet<Key>,
     /// Operations in a row that were refused alone, with no push answered in between: it may be all of them.
     fruitless: u32,
     /// Someone wants to hear from the server, even if there is nothing to send.

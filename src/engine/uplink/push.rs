@@ -9,7 +9,7 @@ use crate::engine::replica::{Replica, Room};
 use crate::engine::rng::Rng;
 use crate::json::write;
 use crate::protocol::{self, Sender, mutation_bytes};
-use crate::store::{AnswerRow, Key, Operation, PushRow, Write};
+use crate::store::{AnswerRow, AnswerStatus, Key, Operation, PushRow, Write};
 use crate::units::{PushNo, Tick};
 
 /// What a push has beside its operations takes less than this, in bytes.
@@ -31,7 +31,10 @@ impl Uplink {
         replica.choose(now, slices, Room { operations: 1, ..room }, |key| self.deferrals.is_due(key, now))
     }
 
-    pub(super) fn prepare(&mut self, operations: Vec<Operation>, rng: &mut Rng) -> Step {
+    pub(super) fn prepare(&mut self, mut operations: Vec<Operation>, rng: &mut Rng) -> Step {
+        for operation in &mut operations {
+            operation.whole = self.sent_whole.contains(&operation.key());
+        }
         let n = self.push.as_ref().map_or(PushNo(1), |push| push.n.next());
         let push = PushRow {
             client: self.client.clone(),
@@ -137,6 +140,8 @@ impl Uplink {
         match read {
             Ok(ReadAnswers { rows: answers, version }) => {
                 self.line.answered(bytes, ms);
+                let unfit = answers.iter().filter(|answer| answer.status == AnswerStatus::Unfit);
+                self.sent_whole.extend(unfit.map(AnswerRow::key));
                 self.pull.note_own(version);
                 let newest = answers.iter().filter_map(|answer| answer.version).chain(version).max();
                 self.newest_answer = self.newest_answer.max(newest);

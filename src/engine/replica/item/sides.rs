@@ -107,8 +107,10 @@ impl Item {
         let Incoming { position, strategy, .. } = incoming;
         let before = self.local.clone();
         self.position = position;
-        if answer.status == AnswerStatus::Withdrawn {
-            self.may_have_arrived(&answer.sent.value);
+        if !answer.status.is_answer() {
+            if answer.status == AnswerStatus::Withdrawn {
+                self.may_have_arrived(&answer.sent.value);
+            }
             self.reopen_unknown(position);
             return Effect::Hidden;
         }

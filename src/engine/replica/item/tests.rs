@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::rng::Rng;
+use crate::store::AnswerStatus;
 
 fn json(text: &str) -> Json {
     text.into()
