@@ -628,6 +628,32 @@ fn an_item_is_shown_on_the_server_only_when_it_is_there() {
     assert_eq!((shown(&world, "late"), shown(&world, "a")), ("synced".into(), "conflict".into()));
 }
 
+/// The first list of a slice says nothing of an item only if the server has it: it has what was dispatched before, and what
+/// an earlier worker left.
+#[test]
+fn the_state_of_items_is_told_once_what_came_before_is_in_effect() {
+    let mut world = world_with_a(24);
+    let page = world.pages[0].id.clone();
+    let watch = format!(r#"{{"v":1,"kind":"pending","page":"{page}","slice":"files"}}"#);
+    let lists = |world: &World| -> Vec<Value> {
+        let pending = world.pages[0].heard_of("pending");
+        pending.into_iter().filter(|message| message["reset"] == true).cloned().collect()
+    };
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "new"}));
+    world.tell(watch.clone());
+    world.run_until("it is told", |world| !lists(world).is_empty());
+    let list = lists(&world).pop().unwrap();
+    assert_eq!(list["changes"], json!([{"id": "new", "state": "local"}]));
+    assert_eq!(list["n"], 2, "the bursts of this page that are in it");
+    world.run_for(2_000);
+    world.kill_and_boot();
+    world.tell(watch);
+    world.run_until("it is told again", |world| lists(world).len() == 2);
+    let list = lists(&world).pop().unwrap();
+    assert_eq!((&list["changes"], &list["n"]), (&json!([{"id": "new", "state": "local"}]), &json!(2)));
+}
+
 #[test]
 fn f02_a_change_made_offline_is_here_at_once_and_there_after_reconnecting() {
     let mut world = World::with(30, FILES);

@@ -173,7 +173,7 @@ impl Subscriptions {
                 self.track(&slice, &change);
                 of_slice(&self.changes, &slice).tell(&Elsewhere { position, change });
             }
-            FromWorker::Pending { slice, changes, reset } => {
+            FromWorker::Pending { slice, changes, reset, .. } => {
                 of_slice(&self.pending, &slice).tell(&Pending { changes, reset });
             }
             FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),

@@ -5,6 +5,7 @@ import * as wasm from "nightferry-wasm";
 import { actionText, type Beside } from "./action.js";
 import { Deciders, withoutFunctions } from "./conflict_functions.js";
 import { deviceName } from "./device.js";
+import { inEffect, noteDispatched, takeProgress } from "./progress.js";
 import {
   add,
   conflictsListeners,
@@ -206,6 +207,8 @@ function deliver(message: Message): void {
       of.isRead = false;
     }
   }
+  if (message.kind === "pending") takeProgress(message.slice, message.changes, message.reset, message.n);
+  else if (message.kind === "folded") inEffect(message.n);
   handleMessage(message);
 }
 
@@ -291,7 +294,9 @@ function enqueue(action: Action, beside?: Beside): number {
     // Strings are joined in the end, all at once.
     chunk += `,${text}`;
   }
-  return bursts + fullChunks.length + 1;
+  const n = bursts + fullChunks.length + 1;
+  noteDispatched(action, beside, n);
+  return n;
 }
 
 function checkRegistered(what: string): NonNullable<typeof registering> {
@@ -637,9 +642,8 @@ export function resetSyncMetrics(): void {
 }
 
 /**
- * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it as
- * `local` until it is. With `reset`, the list names every item that the server does not have; otherwise only what
- * changed. Returns what ends it.
+ * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is `local`. With `reset`, the list
+ * names every item that the server does not have; otherwise only what changed. Returns what ends it.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);

@@ -139,9 +139,6 @@ export function handleMessage(message: Message): void {
     case "conflictsChanged":
       each(conflictsListeners);
       break;
-    case "pending":
-      each(pendingListeners.get(message.slice), message.changes, message.reset);
-      break;
     case "failed":
     case "warning":
       console.error(`Nightferry (${message.code}): ${message.message}`);

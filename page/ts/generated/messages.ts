@@ -269,7 +269,28 @@ export const messages = [
       }
     ],
     "kind": "pending",
+    "n": 3,
     "reset": true,
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "changes": [
+      {
+        "id": "a",
+        "state": "local"
+      },
+      {
+        "id": "a",
+        "state": "sending"
+      },
+      {
+        "id": "a",
+        "state": "synced"
+      }
+    ],
+    "kind": "pending",
+    "reset": false,
     "slice": "files",
     "v": 1
   },
