@@ -44,6 +44,10 @@ export {
 } from "./subscriptions.js";
 export type * from "./types.js";
 
+/** What an app is told that has read the items of a database that is gone. */
+const NEW_DATABASE =
+  "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
+
 /** A slice that could not be read again in peace is read again after so many ms. */
 const REREAD_MS = 250;
 
@@ -202,10 +206,13 @@ function onMessage(message: Message): void {
 function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {
+    const knew = [...tracked.values()].some(({ ids }) => ids.size > 0);
     for (const of of tracked.values()) {
       of.ids.clear();
       of.isRead = false;
     }
+    // A store that is bound gives its items back by itself.
+    if (knew) handleMessage({ kind: "warning", v: message.v, code: "new_database", message: NEW_DATABASE });
   }
   if (message.kind === "pending") takeProgress(message.slice, message.changes, message.reset, message.n);
   else if (message.kind === "folded") inEffect(message.n);
@@ -486,7 +493,8 @@ function know({ ids }: TrackedIds, items: unknown[]): void {
 
 /**
  * Calls `fn` with a slice's items that were changed elsewhere. Should the page have missed some, while no worker knew of
- * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
+ * it, `fn` hears of all items that there are and of those that are gone. Of a database that the browser has deleted nothing is
+ * told to be gone; `subscribeErrors` is told `new_database` then. Returns what ends it.
  */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
   const of = trackedIdsOf(slice);
