@@ -368,6 +368,119 @@ fn f03_a_device_that_was_away_beyond_the_horizon_forgets_what_was_deleted() {
     }
 }
 
+const DAY: u64 = 86_400_000;
+
+/// So many days pass; then an item is written, and all devices pull.
+fn pass_days(fleet: &mut Fleet, days: u64) {
+    fleet.server.pass_time(days * DAY);
+    let id = format!("after {}", fleet.server.history.last);
+    dispatch(fleet, 0, "files/addItem", json!({"id": id}));
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+}
+
+/// What the devices know of a deleted item.
+fn tombstones(fleet: &Fleet, id: &str) -> Vec<bool> {
+    let has_version =
+        |world: &World| world.disk.item_row("files", id).is_some_and(|row| row.get("version").is_some());
+    fleet.devices.iter().map(has_version).collect()
+}
+
+#[test]
+fn a_tombstone_is_forgotten_once_it_is_30_days_old_by_the_servers_clock() {
+    let mut fleet = two_with_a(16);
+    dispatch(&mut fleet, 0, "files/addItems", json!([{"id": "young"}, {"id": "kept"}]));
+    pass_days(&mut fleet, 40);
+    dispatch(&mut fleet, 1, "files/removeItem", json!("a"));
+    pass_days(&mut fleet, 0);
+    assert_eq!(tombstones(&fleet, "a"), [true, true]);
+    pass_days(&mut fleet, 20);
+    dispatch(&mut fleet, 0, "files/removeItem", json!("young"));
+    pass_days(&mut fleet, 0);
+    assert_eq!(tombstones(&fleet, "a"), [true, true], "it is 20 days old");
+    // No clock of a device has a part in it.
+    fleet.on(0, |world| world.set_clock(400 * DAY as i64));
+    pass_days(&mut fleet, 0);
+    assert_eq!(tombstones(&fleet, "a"), [true, true], "the server's clock has not moved");
+    pass_days(&mut fleet, 20);
+    assert_eq!(tombstones(&fleet, "a"), [false, false]);
+    assert_eq!(tombstones(&fleet, "young"), [true, true]);
+    // Nothing of it is left, also after a restart, and what exists is untouched.
+    for device in 0..2 {
+        fleet.on(device, World::kill_and_boot);
+        fleet.run_until_quiescent();
+        assert_eq!(fleet.devices[device].disk.item_row("files", "a"), None);
+        assert_eq!(fleet.devices[device].disk.count("_journal"), 0);
+    }
+    all_have(&fleet, "kept", &Some(json!({"id": "kept"})));
+    all_have(&fleet, "a", &None);
+    // The server still has its own: the id can be used again.
+    dispatch(&mut fleet, 1, "files/addItem", json!({"id": "a", "x": "again"}));
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    all_have(&fleet, "a", &Some(json!({"id": "a", "x": "again"})));
+    assert!(fleet.devices.iter().all(|world| world.status().conflicts == 0));
+}
+
+/// A device that is off for longer than a tombstone is kept, with a deletion that it has not sent, and a push under way.
+#[test]
+fn f03_a_deletion_that_is_not_sent_is_forgotten_by_no_device_however_long_it_is_away() {
+    use nightferry_sim::server::Fault;
+    let mut fleet = two_with_a(17);
+    dispatch(&mut fleet, 0, "files/addItems", json!([{"id": "b"}, {"id": "c"}, {"id": "d"}]));
+    pass_days(&mut fleet, 40);
+    // The answer to one deletion is lost; the other one is made without a network.
+    fleet.server.faults.push_back(Fault::AnswerLost);
+    dispatch(&mut fleet, 1, "files/removeItem", json!("b"));
+    fleet.run_until("it arrived", |fleet| fleet.server.value("files", "b").is_none());
+    fleet.cut_off(1, true);
+    dispatch(&mut fleet, 1, "files/removeItem", json!("c"));
+    fleet.run_for(5_000);
+    fleet.on(1, World::kill_and_boot);
+    for _ in 0..5 {
+        fleet.server.pass_time(20 * DAY);
+        let x = fleet.server.history.last;
+        dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "d", "x": x}));
+        fleet.run_for(60_000);
+    }
+    fleet.cut_off(1, false);
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    pass_days(&mut fleet, 40);
+    for id in ["b", "c"] {
+        all_have(&fleet, id, &None);
+    }
+    let last = fleet.server.value("files", "d");
+    all_have(&fleet, "d", &last);
+}
+
+/// A worker that dies at any moment of it has forgotten all or nothing, and the next one goes on.
+#[test]
+fn tombstones_are_forgotten_whenever_the_worker_dies() {
+    for kill in 0..80 {
+        let mut fleet = two_with_a(18);
+        pass_days(&mut fleet, 40);
+        dispatch(&mut fleet, 1, "files/removeItem", json!("a"));
+        pass_days(&mut fleet, 0);
+        fleet.server.pass_time(40 * DAY);
+        dispatch(&mut fleet, 0, "files/addItem", json!({"id": "later"}));
+        fleet.run_until_quiescent();
+        let boundary = fleet.devices[1].boundary + kill;
+        fleet.on(1, |world| {
+            world.kill_at = Some(boundary);
+            world.ask(0, "sync")
+        });
+        dispatch(&mut fleet, 1, "files/addItem", json!({"id": "meanwhile"}));
+        fleet.run_until_quiescent();
+        pass_days(&mut fleet, 8);
+        assert_eq!(fleet.devices[1].disk.item_row("files", "a"), None, "killed at {kill}");
+        for id in ["later", "meanwhile"] {
+            all_have(&fleet, id, &Some(json!({"id": id})));
+        }
+        all_have(&fleet, "a", &None);
+    }
+}
+
 #[test]
 fn b1_an_answer_that_was_lost_undoes_nothing_that_another_device_did_since() {
     use nightferry_sim::server::Fault;

@@ -23,6 +23,7 @@ impl Engine {
         self.take_effect();
         // Behind the last page's effect: nothing else may be left that would come back here.
         self.end_rebuild();
+        self.forget_tombstones();
         self.write();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
             self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
@@ -134,6 +135,7 @@ impl Engine {
             let mut missing = self.replay.missing(&self.replica, self.settings.slices());
             self.add_requeued(&mut missing);
             self.add_rebuilt(&mut missing);
+            self.add_searched(&mut missing);
             if !missing.keys.is_empty() || !missing.slices.is_empty() {
                 self.load(missing);
             }
@@ -211,10 +213,11 @@ impl Engine {
     }
 
     pub(super) fn release_slices(&mut self) {
-        let rebuilt = self.rebuilt_slices();
+        let (rebuilt, searched) = (self.rebuilt_slices(), self.slices_to_search());
         for slice in self.replica.loaded_slices() {
             let is_requeued = self.settings.slice_to_requeue().is_some_and(|name| *name == slice);
-            if !self.replay.needs_slice(&slice) && !is_requeued && !rebuilt.contains(&slice) {
+            let is_looked_through = is_requeued || rebuilt.contains(&slice) || searched.contains(&slice);
+            if !self.replay.needs_slice(&slice) && !is_looked_through {
                 self.replica.release_slice(&slice, self.settings.slices());
             }
         }

@@ -316,6 +316,17 @@ pub struct Pulled {
     /// Items of a rebuild that no page named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed: Vec<(Rc<str>, Rc<str>)>,
+    /// Deleted items that are old enough to be forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<Forgotten>,
+}
+
+/// Deleted items to forget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// One that was deleted by this version or a newer one stays.
+    pub below: Version,
+    pub items: Vec<(Rc<str>, Rc<str>)>,
 }
 
 impl Pulled {

@@ -299,6 +299,11 @@ impl Uplink {
         writes
     }
 
+    /// The server's newest version when everything had been pulled last.
+    pub fn pulled_through(&self) -> Option<Version> {
+        self.pull.reached()
+    }
+
     /// Whether someone wants the server's changes.
     pub fn is_pull_due(&self) -> bool {
         self.pull.is_due()

@@ -102,6 +102,22 @@ impl Item {
         if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
     }
 
+    /// Whether the item was deleted before this version of the server, and nothing else is to be known of it.
+    pub fn is_tombstone(&self, below: Version) -> bool {
+        let is_gone = self.local.is_none() && self.base.is_none() && self.edits.is_empty();
+        let is_settled = self.conflict.is_none() && self.maybe.is_empty() && self.refused.is_empty();
+        is_gone && is_settled && self.version.is_some_and(|version| version < below)
+    }
+
+    /// Forgets a deleted item, unless something has happened to it since.
+    pub fn forget(&mut self, below: Version, position: Position) -> Effect {
+        if self.is_tombstone(below) {
+            *self = Item::default();
+        }
+        self.position = position;
+        Effect::Hidden
+    }
+
     /// The server's answer, or the device's own withdrawal, takes effect.
     pub fn answer(&mut self, answer: &AnswerRow, incoming: Incoming) -> Effect {
         let Incoming { position, strategy, .. } = incoming;
