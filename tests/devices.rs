@@ -454,6 +454,46 @@ fn f03_a_deletion_that_is_not_sent_is_forgotten_by_no_device_however_long_it_is_
     all_have(&fleet, "d", &last);
 }
 
+/// The server cannot take one deletion, while everything else goes on for months.
+#[test]
+fn f03_a_deletion_that_the_server_cannot_take_is_remembered_until_it_can() {
+    let mut fleet = two_with_a(19);
+    pass_days(&mut fleet, 40);
+    fleet.server.poisoned.insert("a".into());
+    dispatch(&mut fleet, 1, "files/removeItem", json!("a"));
+    for id in ["x", "y", "z"] {
+        fleet.server.pass_time(40 * DAY);
+        dispatch(&mut fleet, 0, "files/addItem", json!({"id": id}));
+        fleet.run_for(120_000);
+        assert_eq!(stored(&fleet, 1, id), Some(json!({"id": id})), "pulls go on");
+    }
+    assert!(fleet.server.value("files", "a").is_some());
+    fleet.server.poisoned.clear();
+    fleet.on(1, World::kill_and_boot);
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    all_have(&fleet, "a", &None);
+}
+
+/// A deletion waits for quiet, while months pass at the server.
+#[test]
+fn f03_a_deletion_that_waits_is_remembered_until_it_is_sent() {
+    let mut fleet = two_with_a(20);
+    pass_days(&mut fleet, 40);
+    let waits = r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#;
+    fleet.on(1, |world| world.register_others(0, waits));
+    fleet.run_for(1_000);
+    dispatch(&mut fleet, 1, "files/removeItem", json!("a"));
+    fleet.server.pass_time(40 * DAY);
+    dispatch(&mut fleet, 0, "files/addItem", json!({"id": "later"}));
+    fleet.run_for(40_000);
+    assert_eq!(stored(&fleet, 1, "later"), Some(json!({"id": "later"})), "pulls go on");
+    assert!(fleet.server.value("files", "a").is_some());
+    fleet.run_until_quiescent();
+    fleet.sync_all();
+    all_have(&fleet, "a", &None);
+}
+
 /// A worker that dies at any moment of it has forgotten all or nothing, and the next one goes on.
 #[test]
 fn tombstones_are_forgotten_whenever_the_worker_dies() {
