@@ -291,9 +291,9 @@ fn f26_a_key_that_cannot_be_read_hides_no_conflict_and_is_told() {
     fleet.sync_all();
     assert_eq!(conflicts(&mut fleet, 1).len(), 1);
     assert_eq!(stored(&fleet, 1, "b"), Some(json!({"id": "b"})));
-    let told = fleet.devices[1].pages[0].heard_of("warning");
-    let told: Vec<&str> = told.iter().filter_map(|warning| warning["message"].as_str()).collect();
-    assert!(told.iter().any(|text| text.contains("files \"junk\"")), "{told:?}");
+    let warnings = fleet.devices[1].pages[0].heard_of("warning");
+    let texts: Vec<&str> = warnings.iter().filter_map(|warning| warning["message"].as_str()).collect();
+    assert!(texts.iter().any(|text| text.contains("files \"junk\"")), "{texts:?}");
 }
 
 #[test]

@@ -601,12 +601,12 @@ test("an item that no code of the app made is told to the page's own listeners, 
 });
 
 test("an item of an action that is not in effect yet is local, whatever the worker has told of it", async () => {
-  const heard: unknown[] = [];
-  const news = () => heard.splice(0);
+  const calls: unknown[] = [];
+  const news = () => calls.splice(0);
   // Before anybody listens, as by a click that shows a new item.
   dispatch({ type: "files/addItem", payload: { id: "new" } });
   const end = subscribePending("files", (changes, reset) =>
-    heard.push([reset, changes.map(({ id, state }) => [id, state])]),
+    calls.push([reset, changes.map(({ id, state }) => [id, state])]),
   );
   await flushPersistence();
   const n = of("actions").at(-1)?.n ?? 0;

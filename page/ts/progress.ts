@@ -7,7 +7,7 @@ import type { Action, ItemProgress, ProgressState } from "./types.js";
 /** Items of this page's actions that are not in effect yet, by slice, each with its last burst. Until then they are `local`. */
 const dispatched = new Map<string, Map<string, number>>();
 /** The items of a slice that the worker said are not synced. A slice is missing before the first list of it. */
-const told = new Map<string, Map<string, ProgressState>>();
+const listed = new Map<string, Map<string, ProgressState>>();
 
 /** Notes the items of an action that goes with burst `n`. */
 export function noteDispatched({ type, payload }: Action, { id, left = [] }: Beside = {}, n: number): void {
@@ -19,7 +19,7 @@ export function noteDispatched({ type, payload }: Action, { id, left = [] }: Bes
   const inPayload = id === undefined ? namedIn(payload, /^(set|save)/.test(type.slice(slash + 1))) : [id];
   const named = [...left, ...inPayload];
   for (const id of named) items.set(id, n);
-  if (told.has(slice)) tell(slice, named.map(local), false);
+  if (listed.has(slice)) tell(slice, named.map(local), false);
 }
 
 /** The ids in a payload. `isSet`: what is no list may be a slice's single value, too. */
@@ -34,13 +34,13 @@ function* namedIn(payload: unknown, isSet: boolean): Generator<string> {
 /** Takes what the worker tells. `n`: the page's newest burst that is in it, where it says so. */
 export function takeProgress(slice: string, changes: ItemProgress[], reset: boolean, n?: number): void {
   if (n !== undefined) forget(slice, n);
-  const states = (!reset && told.get(slice)) || new Map<string, ProgressState>();
+  const states = (!reset && listed.get(slice)) || new Map<string, ProgressState>();
   for (const { id, state } of changes) {
     if (state === "synced") states.delete(id);
     else states.set(id, state);
   }
   // What changed before the first list is in it.
-  if (reset || told.has(slice)) told.set(slice, states);
+  if (reset || listed.has(slice)) listed.set(slice, states);
   const items = dispatched.get(slice) ?? new Map<string, number>();
   const shown = changes.map((change) => (items.has(change.id) ? local(change.id) : change));
   const named = new Set(changes.map(({ id }) => id));
@@ -51,7 +51,7 @@ export function takeProgress(slice: string, changes: ItemProgress[], reset: bool
 /** The page's bursts up to `n` are in effect: what the worker told of their items counts. */
 export function inEffect(n: number): void {
   for (const slice of [...dispatched.keys()]) {
-    const states = told.get(slice);
+    const states = listed.get(slice);
     const ids = forget(slice, n);
     if (!states) continue;
     const changes = ids.map((id) => ({ id, state: states.get(id) ?? ("synced" as const) }));

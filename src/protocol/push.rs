@@ -54,7 +54,7 @@ pub fn push_request<'a>(
     }
     let patches: Vec<Option<String>> = operations
         .iter()
-        .map(|operation| match operation.whole {
+        .map(|operation| match operation.as_put {
             true => None,
             false => shorter_patch(base_of(operation)?, operation.value.as_deref()?),
         })
@@ -202,7 +202,7 @@ mod tests {
             base: Some(Version(7)),
             value: Some(value.into()),
             deleted: false,
-            whole: false,
+            as_put: false,
             at: Millis(1),
             position: crate::units::Position(1),
         };

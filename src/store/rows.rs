@@ -473,9 +473,9 @@ pub struct Operation {
     pub value: Option<Json>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub deleted: bool,
-    /// It is not sent as a patch.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub whole: bool,
+    /// It is sent with its value, not as a patch.
+    #[serde(rename = "put", default, skip_serializing_if = "is_false")]
+    pub as_put: bool,
     /// When the change was made.
     pub at: Millis,
     /// See [`AnswerRow::upto`].

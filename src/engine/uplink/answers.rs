@@ -46,7 +46,7 @@ fn answered_row(operation: &Operation, verdict: Verdict) -> AnswerRow {
         Verdict::Applied { version, value } => {
             AnswerRow { version: Some(version), value, ..AnswerRow::new(operation, AnswerStatus::Applied) }
         }
-        Verdict::Rejected { code, .. } if code == INVALID_PATCH && !operation.whole => {
+        Verdict::Rejected { code, .. } if code == INVALID_PATCH && !operation.as_put => {
             AnswerRow::new(operation, AnswerStatus::Unfit)
         }
         Verdict::Conflict(remote) => with_remote(AnswerRow::new(operation, AnswerStatus::Conflict), remote),

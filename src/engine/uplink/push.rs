@@ -33,7 +33,7 @@ impl Uplink {
 
     pub(super) fn prepare(&mut self, mut operations: Vec<Operation>, rng: &mut Rng) -> Step {
         for operation in &mut operations {
-            operation.whole = self.sent_whole.contains(&operation.key());
+            operation.as_put = self.sent_whole.contains(&operation.key());
         }
         let n = self.push.as_ref().map_or(PushNo(1), |push| push.n.next());
         let push = PushRow {

@@ -714,3 +714,16 @@ fn a_decision_on_a_refusal_leaves_later_ones_alone() {
         assert_eq!(item.refused().len(), 0);
     }
 }
+
+#[test]
+fn a_decision_on_a_refusal_ends_those_before_it() {
+    for decide in [|item: &mut Item| retry(item, 5, None, 6), |item: &mut Item| discard(item, 5, 6)] {
+        let mut item = at_rest(xy(0, 0));
+        for (x, position) in [(1, 2), (2, 4)] {
+            update(&mut item, &format!(r#"{{"x":{x}}}"#), None, position);
+            apply_answer(&mut item, &rejected(Some(xy(x, 0)), position, 5, Some(xy(0, 0))), position + 1);
+        }
+        decide(&mut item);
+        assert_eq!(item.refused(), []);
+    }
+}
