@@ -249,8 +249,8 @@ fn f24_versions_detect_a_conflict_whatever_the_clocks_say() {
     const YEAR: i64 = 365 * 86_400_000;
     for skews in [[0, 0], [YEAR, 0], [0, YEAR], [-YEAR, 0], [0, -YEAR]] {
         let mut fleet = two_with_a(14);
-        for device in 0..2 {
-            fleet.on(device, |world| world.set_clock(skews[device]));
+        for (device, skew) in skews.into_iter().enumerate() {
+            fleet.on(device, |world| world.set_clock(skew));
         }
         // An edit on top of the other device's is no conflict, though its clock may say that it is older.
         dispatch(&mut fleet, 0, "files/updateItem", json!({"id": "a", "y": 1}));
