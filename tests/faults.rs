@@ -634,6 +634,32 @@ fn an_item_is_shown_on_the_server_only_when_it_is_there() {
     assert_eq!((shown(&world, "late"), shown(&world, "a")), ("synced".into(), "conflict".into()));
 }
 
+/// The first list of a slice says nothing of an item only if the server has it: it has what was dispatched before, and what
+/// an earlier worker left.
+#[test]
+fn the_state_of_items_is_told_once_what_came_before_is_in_effect() {
+    let mut world = world_with_a(24);
+    let page = world.pages[0].id.clone();
+    let watch = format!(r#"{{"v":1,"kind":"pending","page":"{page}","slice":"files"}}"#);
+    let lists = |world: &World| -> Vec<Value> {
+        let pending = world.pages[0].heard_of("pending");
+        pending.into_iter().filter(|message| message["reset"] == true).cloned().collect()
+    };
+    world.server.mode = Fault::Refused;
+    world.dispatch(0, "files/addItem", json!({"id": "new"}));
+    world.tell(watch.clone());
+    world.run_until("it is told", |world| !lists(world).is_empty());
+    let list = lists(&world).pop().unwrap();
+    assert_eq!(list["changes"], json!([{"id": "new", "state": "local"}]));
+    assert_eq!(list["n"], 2, "the bursts of this page that are in it");
+    world.run_for(2_000);
+    world.kill_and_boot();
+    world.tell(watch);
+    world.run_until("it is told again", |world| lists(world).len() == 2);
+    let list = lists(&world).pop().unwrap();
+    assert_eq!((&list["changes"], &list["n"]), (&json!([{"id": "new", "state": "local"}]), &json!(2)));
+}
+
 #[test]
 fn f02_a_change_made_offline_is_here_at_once_and_there_after_reconnecting() {
     let mut world = World::with(30, FILES);
@@ -691,6 +717,83 @@ fn f30_the_counter_falls_only_by_what_the_server_acknowledged() {
         assert_eq!(counter(&world), 0, "{fault:?}");
     }
     world.check_converged();
+}
+
+/// The operations that pushes brought of the item `a`, in order.
+fn sent_as(world: &World) -> Vec<String> {
+    let pushes = world.server.pushes();
+    let mutations = pushes.iter().flat_map(|push| push["mutations"].as_array().unwrap());
+    mutations
+        .filter(|mutation| mutation["id"] == "a")
+        .map(|mutation| mutation["op"].as_str().unwrap().into())
+        .collect()
+}
+
+/// The server refuses every patch, as where one is too much work for it: that the value goes as a patch is the worker's
+/// choice, and no reason to trouble a person.
+#[test]
+fn an_item_whose_patch_does_not_fit_is_sent_whole() {
+    for slices in [FILES, r#"{"files":{"refused":"keep"}}"#] {
+        let mut world = World::with(35, slices);
+        let item = |x: u64| json!({"id": "a", "text": "long ".repeat(200), "x": x});
+        world.dispatch(0, "files/addItem", item(0));
+        world.dispatch(0, "files/addItem", json!({"id": "b", "x": 0}));
+        world.run_until_quiescent();
+        world.server.refuses_patches = true;
+        edit(&mut world, 1);
+        world.dispatch(0, "files/updateItem", json!({"id": "b", "x": 1}));
+        world.run_until_quiescent();
+        assert_eq!(sent_as(&world), ["put", "patch", "put"]);
+        assert_eq!(world.server.value("files", "a"), Some(item(1)));
+        assert_eq!(world.server.value("files", "b"), Some(json!({"id": "b", "x": 1})));
+        assert_eq!((rejected(&mut world), world.status().rejected), (vec![], 0));
+        assert_eq!(world.pages[0].heard_of("warning"), Vec::<&Value>::new());
+        assert_eq!(world.status().error, None);
+        let push = &world.metrics(0)["bySlice"]["files"]["push"];
+        assert_eq!(*push, json!({"successful": 4, "failed": 1, "rejected": 0, "conflicts": 0}));
+        // It goes whole from then on.
+        edit(&mut world, 2);
+        world.run_until_quiescent();
+        assert_eq!(sent_as(&world), ["put", "patch", "put", "put"]);
+        assert_eq!(world.server.value("files", "a"), Some(item(2)));
+        world.check_converged();
+    }
+}
+
+/// What was refused for another reason once it was sent whole is refused.
+#[test]
+fn a_change_that_is_refused_as_a_patch_and_whole_is_a_refusal_once() {
+    let mut world = World::with(36, FILES);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "text": "long ".repeat(200), "x": 0}));
+    world.run_until_quiescent();
+    world.server.refuses_patches = true;
+    world.server.refused.insert("a".into());
+    edit(&mut world, 1);
+    world.run_until_quiescent();
+    assert_eq!(sent_as(&world), ["put", "patch", "put"]);
+    let refused = rejected(&mut world);
+    assert_eq!((refused.len(), &refused[0]["code"]), (1, &json!("refused")));
+    assert_eq!(world.disk.item("files", "a").unwrap()["x"], 0);
+}
+
+/// A worker that dies at any moment of it sends the same under the same numbers, and the edit behind it, too.
+#[test]
+fn a_patch_that_does_not_fit_is_sent_whole_by_a_worker_that_was_started_meanwhile() {
+    for kill in 0..60 {
+        let mut world = World::with(37, FILES);
+        let item = |x: u64| json!({"id": "a", "text": "long ".repeat(200), "x": x});
+        world.dispatch(0, "files/addItem", item(0));
+        world.run_until_quiescent();
+        world.server.refuses_patches = true;
+        edit(&mut world, 1);
+        world.kill_at = Some(world.boundary + kill);
+        world.run_for(310);
+        edit(&mut world, 2);
+        world.run_until_quiescent();
+        assert_eq!(world.server.value("files", "a"), Some(item(2)), "killed at {kill}");
+        assert_eq!(world.status().rejected, 0, "killed at {kill}");
+        world.check_converged();
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The worker's messages as TypeScript sees them: an example of each, made here, kept in `page/ts/generated/` and
 //! checked there against the types of the page. `UPDATE=1 cargo test --test messages` writes it anew.
 
-use nightferry::bridge::from_worker::{self, Origin, Progress, Rejection};
+use nightferry::bridge::from_worker::{self, Origin, PendingList, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
 use nightferry::units::{BurstNo, Millis, Position};
@@ -109,7 +109,8 @@ fn are_what_the_page_takes() {
         read(&from_worker::joined(7)),
         read(&from_worker::rejected(9, &[refused(Some(r#"{"id":"a"}"#.into())), refused(None)])),
         read(&from_worker::rejections()),
-        read(&from_worker::pending("files", true, &pending)),
+        read(&from_worker::pending("files", PendingList::All(Some(BurstNo(3))), &pending)),
+        read(&from_worker::pending("files", PendingList::Changes, &pending)),
         read(&from_worker::failed(None, "storage", "Changes could not be kept yet.")),
         read(&from_worker::warning("missing_item", "An update was not kept: there is no such item.")),
     ];

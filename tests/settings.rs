@@ -419,6 +419,34 @@ fn f34_every_operation_is_counted_also_in_an_outage() {
     assert_eq!(world.metrics(0)["totalOperations"], 0);
 }
 
+/// The server took one change, refused one, and has something else of a third: only the first is a success.
+#[test]
+fn f34_a_refusal_and_a_conflict_are_no_successes_and_have_numbers_of_their_own() {
+    let mut world = World::with(14, r#"{"files":{}}"#);
+    world.dispatch(0, "files/addItem", json!({"id": "theirs", "x": 0}));
+    world.run_until_quiescent();
+    world.signal(0, "resetMetrics");
+    world.run_until_quiescent();
+    world.server.refused.insert("refused".into());
+    world.server.write("files", "theirs", Some(json!({"id": "theirs", "x": 1})));
+    let edits = json!([{"id": "taken"}, {"id": "refused"}, {"id": "theirs", "x": 2}]);
+    world.dispatch(0, "files/addItems", edits);
+    world.run_until_quiescent();
+    let metrics = world.metrics(0);
+    let push = json!({"successful": 1, "failed": 0, "rejected": 1, "conflicts": 1});
+    assert_eq!(metrics["bySlice"]["files"]["push"], push, "{metrics}");
+    let all = ["successfulOperations", "failedOperations", "rejectedOperations", "conflictOperations"];
+    let [successful, failed, rejected, conflicts] = all.map(|name| metrics[name].as_u64().unwrap());
+    assert_eq!((failed, rejected, conflicts), (0, 1, 1), "{metrics}");
+    assert_eq!(metrics["totalOperations"], successful + failed + rejected + conflicts, "{metrics}");
+    // They outlive the worker.
+    world.kill_and_boot();
+    world.run_until_quiescent();
+    world.signal(0, "ping");
+    world.run_until_quiescent();
+    assert_eq!(world.metrics(0)["bySlice"]["files"]["push"], push);
+}
+
 #[test]
 fn f10_a_page_that_is_hidden_has_its_changes_committed_and_sent_at_once() {
     let mut world = World::with(13, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);

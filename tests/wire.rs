@@ -28,6 +28,7 @@ fn a_push_is_written_as_in_its_golden() {
         base: mutation["base"].as_u64().map(Version),
         value: mutation.get("value").map(|value| value.to_string().into()),
         deleted: mutation["op"] == "delete",
+        as_put: false,
         at: Millis(mutation["at"].as_u64().unwrap()),
         position: Position(0),
     };

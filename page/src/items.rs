@@ -85,6 +85,9 @@ pub(crate) async fn catch_up(slice: String) {
 /// Calls `listener` with items of a slice that were changed elsewhere, for as long as the subscription is held. Changes of this
 /// page are not among them. If the page may have missed changes, `listener` receives all present items and the ids of those
 /// that are gone. Items that are not a `T` are left out, as by [`hydrate`].
+///
+/// If the browser deletes the database, nothing is told to be gone. [`subscribe_errors`](crate::subscribe_errors) is told
+/// `new_database` then: the page's items may be missing from the new one, and a page that has them may dispatch them again.
 pub fn subscribe<T: DeserializeOwned>(slice: &str, listener: impl Fn(Change<T>) + 'static) -> Subscription {
     let name = slice.to_owned();
     page().subscriptions.on_change(slice, move |Elsewhere { change, .. }| {

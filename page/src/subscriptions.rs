@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
+/// What an app is told that has read the items of a database that is gone.
+const NEW_DATABASE: &str = "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
+
 /// A change made elsewhere, and the position of the last record that it contains.
 #[derive(Clone)]
 pub struct Elsewhere {
@@ -173,7 +176,7 @@ impl Subscriptions {
                 self.track(&slice, &change);
                 of_slice(&self.changes, &slice).tell(&Elsewhere { position, change });
             }
-            FromWorker::Pending { slice, changes, reset } => {
+            FromWorker::Pending { slice, changes, reset, .. } => {
                 of_slice(&self.pending, &slice).tell(&Pending { changes, reset });
             }
             FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
@@ -187,9 +190,12 @@ impl Subscriptions {
             }
             FromWorker::Registered { .. } => {
                 // The items that the page shows are not in another database. They stay on the page.
-                self.tracked.borrow_mut().clear();
+                let has_read = !std::mem::take(&mut *self.tracked.borrow_mut()).is_empty();
                 self.on_another.tell(&());
                 self.lists_may_have_changed();
+                if has_read {
+                    self.fail(ErrorKind::Warning, "new_database".into(), NEW_DATABASE.into());
+                }
             }
             // Answers go to the request's promise.
             _ => {}

@@ -9,7 +9,8 @@ pub use nightferry::bridge::from_worker::{
     Change, Conflict, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
 };
 pub use nightferry::bridge::status::{
-    AutoSyncStatus, Connection, OperationCount, SliceMetrics, Status, SyncMetrics, SyncProgress, SyncStatus,
+    AutoSyncStatus, Connection, OperationCount, PushCount, SliceMetrics, Status, SyncMetrics, SyncProgress,
+    SyncStatus,
 };
 pub use nightferry::rebase::Strategy as ConflictStrategy;
 pub use nightferry::store::By;
@@ -122,7 +123,7 @@ mod tests {
     /// Returns the text of `page/ts/generated/types.ts`.
     fn typescript() -> String {
         let config = Config::new().with_large_int("number");
-        let types: [fn(&Config) -> String; 25] = [
+        let types: [fn(&Config) -> String; 26] = [
             exported::<SliceConfig>,
             exported::<ConflictStrategy>,
             exported::<RefusedPolicy>,
@@ -135,6 +136,7 @@ mod tests {
             exported::<AutoSyncStatus>,
             exported::<Status>,
             exported::<OperationCount>,
+            exported::<PushCount>,
             exported::<SliceMetrics>,
             exported::<SyncMetrics>,
             exported::<Item<u8>>,

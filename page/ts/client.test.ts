@@ -19,6 +19,7 @@ import {
   retryRejected,
   subscribe,
   subscribeConflicts,
+  subscribePending,
   subscribeRejected,
   synced,
 } from "./client.js";
@@ -78,7 +79,8 @@ function answer({ kind, request, n, slice, slices, actions }: ToWorker): void {
       n: 0,
       position,
     });
-  } else if (kind === "rejected") say({ kind: "rejected", request, rejected });
+  } else if (kind === "pending") return;
+  else if (kind === "rejected") say({ kind: "rejected", request, rejected });
   else if (kind === "conflicts") say({ kind: "conflicts", request, conflicts });
   else if (kind !== "register") say({ kind: "done", request });
   else if ("no spaces" in slices) say({ kind: "failed", request, code: "bad_config", message: "Refused." });
@@ -595,5 +597,56 @@ test("an item that no code of the app made is told to the page's own listeners, 
   await flushPersistence();
   strictEqual(actions().at(-1), "books/addItem");
   deepStrictEqual(changes, [[["a-copy"], []]]);
+  end();
+});
+
+test("an item of an action that is not in effect yet is local, whatever the worker has told of it", async () => {
+  const calls: unknown[] = [];
+  const news = () => calls.splice(0);
+  // Before anybody listens, as by a click that shows a new item.
+  dispatch({ type: "files/addItem", payload: { id: "new" } });
+  const end = subscribePending("files", (changes, reset) =>
+    calls.push([reset, changes.map(({ id, state }) => [id, state])]),
+  );
+  await flushPersistence();
+  const n = of("actions").at(-1)?.n ?? 0;
+  const pending = (changes: object[], more = {}) =>
+    say({ kind: "pending", slice: "files", reset: false, changes, ...more });
+  // This list was made before the action was in effect.
+  pending([{ id: "old", state: "sending" }], { reset: true, n: n - 1 });
+  deepStrictEqual(news(), [
+    [
+      true,
+      [
+        ["old", "sending"],
+        ["new", "local"],
+      ],
+    ],
+  ]);
+  dispatch({ type: "files/updateItem", payload: { id: "old", x: 1 } });
+  deepStrictEqual(news(), [[false, [["old", "local"]]]]);
+  pending([{ id: "old", state: "synced" }]);
+  deepStrictEqual(news(), [[false, [["old", "local"]]]]);
+  await flushPersistence();
+  // In effect, it is what the worker tells.
+  pending([{ id: "new", state: "sending" }]);
+  say({ kind: "folded", position: 90, n, slices: ["files"] });
+  pending([{ id: "new", state: "synced" }]);
+  deepStrictEqual(news(), [
+    [false, [["new", "local"]]],
+    [false, [["new", "sending"]]],
+    [false, [["new", "synced"]]],
+  ]);
+  // One that came to nothing is what it was.
+  say({ kind: "folded", position: 91, n: n + 1, slices: ["files"] });
+  deepStrictEqual(news(), [[false, [["old", "synced"]]]]);
+  // A list that a page asked for has its actions.
+  dispatch({ type: "files/removeItem", payload: "old" });
+  await flushPersistence();
+  pending([], { reset: true, n: n + 2 });
+  deepStrictEqual(news(), [
+    [false, [["old", "local"]]],
+    [true, []],
+  ]);
   end();
 });

@@ -8,6 +8,7 @@ import { Deciders, withoutFunctions } from "./conflict_functions.js";
 import { connect } from "./connect.js";
 import { deviceName } from "./device.js";
 import { failure } from "./failure.js";
+import { inEffect, noteDispatched, takeProgress } from "./progress.js";
 import {
   add,
   conflictsListeners,
@@ -44,6 +45,10 @@ export {
   subscribeSyncMetrics,
 } from "./subscriptions.js";
 export type * from "./types.js";
+
+/** What an app is told that has read the items of a database that is gone. */
+const NEW_DATABASE =
+  "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
 
 /** A slice that could not be read again in peace is read again after so many ms. */
 const REREAD_MS = 250;
@@ -139,11 +144,16 @@ function onMessage(message: Message): void {
 function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {
+    const knew = [...tracked.values()].some(({ ids }) => ids.size > 0);
     for (const of of tracked.values()) {
       of.ids.clear();
       of.isRead = false;
     }
+    // A store that is bound gives its items back by itself.
+    if (knew) handleMessage({ kind: "warning", v: message.v, code: "new_database", message: NEW_DATABASE });
   }
+  if (message.kind === "pending") takeProgress(message.slice, message.changes, message.reset, message.n);
+  else if (message.kind === "folded") inEffect(message.n);
   handleMessage(message);
 }
 
@@ -200,7 +210,9 @@ function send(action: Action, id?: string, upsert?: unknown): number {
 /** Dispatches an action. Returns the number of the burst with which it goes. */
 function enqueue(action: Action, beside?: Beside): number {
   checkRegistered("dispatch");
-  return batch(actionText(action, beside), post);
+  const n = batch(actionText(action, beside), post);
+  noteDispatched(action, beside, n);
+  return n;
 }
 
 /** Posts the actions that wait. They wait for calls of `register`, unless the page is about to go. */
@@ -367,7 +379,8 @@ function know({ ids }: TrackedIds, items: unknown[]): void {
 
 /**
  * Calls `fn` with a slice's items that were changed elsewhere. Should the page have missed some, while no worker knew of
- * it, `fn` hears of all items that there are and of those that are gone. Returns what ends it.
+ * it, `fn` hears of all items that there are and of those that are gone. Of a database that the browser has deleted nothing is
+ * told to be gone; `subscribeErrors` is told `new_database` then. Returns what ends it.
  */
 export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): () => void {
   const of = trackedIdsOf(slice);
@@ -523,9 +536,8 @@ export function resetSyncMetrics(): void {
 }
 
 /**
- * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is not named yet: show it as
- * `local` until it is. With `reset`, the list names every item that the server does not have; otherwise only what
- * changed. Returns what ends it.
+ * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is `local`. With `reset`, the list
+ * names every item that the server does not have; otherwise only what changed. Returns what ends it.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);

@@ -42,6 +42,8 @@ let metrics: SyncMetrics = {
   totalOperations: 0,
   successfulOperations: 0,
   failedOperations: 0,
+  rejectedOperations: 0,
+  conflictOperations: 0,
   lastOperationTime: 0,
   averageOperationTime: 0,
   operationTimes: [],
@@ -136,9 +138,6 @@ export function handleMessage(message: Message): void {
       break;
     case "conflictsChanged":
       each(conflictsListeners);
-      break;
-    case "pending":
-      each(pendingListeners.get(message.slice), message.changes, message.reset);
       break;
     case "failed":
     case "warning":

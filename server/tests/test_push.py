@@ -100,7 +100,7 @@ def test_a_base_is_compared_and_set(app: Flask) -> None:
     assert laptop.everything() == {("files", "a"): {"n": 2}}
 
 
-def test_an_equal_put_applies_whatever_the_base_and_changes_nothing(device: Device) -> None:
+def test_f29_an_equal_put_applies_whatever_the_base_and_changes_nothing(device: Device) -> None:
     [created] = device.push(put("a", {"x": 1, "y": [1.0, True]}))
     for base in (None, created["version"]):
         [again] = device.push(put("a", {"y": [1, True], "x": 1.0}, base=base))

@@ -100,6 +100,10 @@ pub enum FromWorker<V> {
     Pending {
         slice: String,
         reset: bool,
+        // Where a page asked: its newest burst that is in the list.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        n: Option<u64>,
         changes: Vec<ItemProgress>,
     },
     /// The changes that the server refused.
@@ -426,12 +430,24 @@ fn changes<'a>(slice: &str, items: &'a [(Key, Option<Json>)]) -> (Vec<Item<Raw<'
     (puts, deletes)
 }
 
-/// How far changes of a slice, among those of others, have come; with `reset`, of all items that the server does not have.
-pub fn pending(slice: &str, reset: bool, items: &[(Key, Progress)]) -> String {
+/// How far changes of a slice, among those of others, have come. `list` is about all items that the server does not have.
+pub fn pending(slice: &str, list: PendingList, items: &[(Key, Progress)]) -> String {
+    let (reset, n) = match list {
+        PendingList::Changes => (false, None),
+        PendingList::All(n) => (true, n),
+    };
     let of_slice = items.iter().filter(|(key, _)| *key.slice == *slice);
     let changes =
         of_slice.map(|(key, state)| ItemProgress { id: key.id.to_string(), state: *state }).collect();
-    text(FromWorker::Pending { slice: slice.into(), reset, changes })
+    text(FromWorker::Pending { slice: slice.into(), reset, n: n.map(|n| n.0), changes })
+}
+
+/// What a list of how far changes have come is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PendingList {
+    Changes,
+    /// All items that the server does not have; for a page that asked, with its newest burst that is in the list.
+    All(Option<BurstNo>),
 }
 
 /// The answer to `rejected`: the changes that the server refused and nobody has decided on.

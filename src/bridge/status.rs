@@ -123,6 +123,21 @@ pub struct OperationCount {
     pub failed: u64,
 }
 
+/// What came of changes that were sent to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default)]
+pub struct PushCount {
+    /// The server has them.
+    pub successful: u64,
+    /// They came to no answer, and are sent again.
+    pub failed: u64,
+    /// The server refused them.
+    pub rejected: u64,
+    /// The server had something newer: it was merged, or is in conflict.
+    pub conflicts: u64,
+}
+
 /// A slice's operations that ended, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -132,7 +147,7 @@ pub struct SliceMetrics {
     /// Items removed from it.
     pub delete: OperationCount,
     /// Changes sent to the server.
-    pub push: OperationCount,
+    pub push: PushCount,
     /// Changes of others that came from the server.
     #[serde(default)]
     pub pull: OperationCount,
@@ -146,6 +161,10 @@ pub struct SyncMetrics {
     pub total_operations: u64,
     pub successful_operations: u64,
     pub failed_operations: u64,
+    /// Changes that the server refused.
+    pub rejected_operations: u64,
+    /// Changes that met something newer at the server.
+    pub conflict_operations: u64,
     /// When the last operation ended, in epoch ms; 0 where there was none.
     pub last_operation_time: u64,
     /// The mean of those times, in ms.

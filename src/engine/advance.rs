@@ -1,6 +1,6 @@
 //! The engine's work after every input, in this order: append, take effect, write, send, answer, report.
 
-use super::clients::{Kind, View};
+use super::clients::{Kind, Sent, View};
 use super::messages::view;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
@@ -8,7 +8,7 @@ use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
 use crate::bridge::from_worker::{self, Origin, To};
-use crate::store::{AnswerRow, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
+use crate::store::{AnswerRow, AnswerStatus, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
 use crate::units::Position;
 
 impl Engine {
@@ -23,6 +23,7 @@ impl Engine {
         self.take_effect();
         // Behind the last page's effect: nothing else may be left that would come back here.
         self.end_rebuild();
+        self.forget_tombstones();
         self.write();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
             self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
@@ -134,6 +135,7 @@ impl Engine {
             let mut missing = self.replay.missing(&self.replica, self.settings.slices());
             self.add_requeued(&mut missing);
             self.add_rebuilt(&mut missing);
+            self.add_searched(&mut missing);
             if !missing.keys.is_empty() || !missing.slices.is_empty() {
                 self.load(missing);
             }
@@ -211,10 +213,11 @@ impl Engine {
     }
 
     pub(super) fn release_slices(&mut self) {
-        let rebuilt = self.rebuilt_slices();
+        let (rebuilt, searched) = (self.rebuilt_slices(), self.slices_to_search());
         for slice in self.replica.loaded_slices() {
             let is_requeued = self.settings.slice_to_requeue().is_some_and(|name| *name == slice);
-            if !self.replay.needs_slice(&slice) && !is_requeued && !rebuilt.contains(&slice) {
+            let is_looked_through = is_requeued || rebuilt.contains(&slice) || searched.contains(&slice);
+            if !self.replay.needs_slice(&slice) && !is_looked_through {
                 self.replica.release_slice(&slice, self.settings.slices());
             }
         }
@@ -412,9 +415,15 @@ impl Engine {
         let slices = self.settings.slices();
         let outcome = self.uplink.answered(request, answer, slices, self.now, &mut self.rng);
         let Some(outcome) = outcome else { return };
-        if let Some(PushEnded { keys, succeeded, ms }) = self.uplink.take_ended() {
-            for key in keys {
-                self.clients.metrics().count(self.now, &key.slice, Kind::Push, succeeded);
+        if let Some(PushEnded { operations, ms }) = self.uplink.take_ended() {
+            for (key, status) in operations {
+                let sent = match status {
+                    Some(AnswerStatus::Applied) => Sent::Applied,
+                    Some(AnswerStatus::Rejected) => Sent::Rejected,
+                    Some(AnswerStatus::Conflict) => Sent::Conflict,
+                    Some(AnswerStatus::Withdrawn | AnswerStatus::Unfit) | None => Sent::Failed,
+                };
+                self.clients.metrics().count_sent(self.now, &key.slice, sent);
             }
             self.clients.metrics().took(ms);
         }

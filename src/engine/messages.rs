@@ -93,7 +93,7 @@ impl Engine {
             Body::Conflicts { request } => self.wait_to_list(page, request, Wants::Conflicts),
             Body::Synced { request, slice, id, .. } => self.wait_for_server(page, request, &slice, id),
             Body::Hydrate { request, slice, .. } => self.read_slice(page, request, &slice),
-            Body::Pending { slice } => self.clients.watch(&page, &slice, view!(self)),
+            Body::Pending { slice } => self.clients.watch(page, &slice, &self.journal),
             Body::Online => self.uplink.contact(),
             Body::Hidden => {
                 // The page may be gone the next moment, and this worker soon after it.

@@ -38,6 +38,7 @@ mod rng;
 mod schedule;
 mod settings;
 mod storage;
+mod tombstones;
 mod trace;
 mod uplink;
 
@@ -48,7 +49,7 @@ pub use rescue::Rescue;
 
 use crate::bridge::status::Status;
 use crate::store::{Key, StoreError, Write};
-use crate::units::{Position, Tick};
+use crate::units::{Position, Tick, Version};
 use clients::{Clients, View};
 use clock::Now;
 use journal::Journal;
@@ -74,6 +75,8 @@ pub struct Engine {
     deferred: Vec<Input>,
     /// Records up to this position are written without waiting for quiet.
     urgent_through: Position,
+    /// The server's newest version when tombstones were last looked for, `_meta.forgotten`.
+    forgotten_at: Option<Version>,
     /// `_meta.start` is written.
     is_start_counted: bool,
 
@@ -108,6 +111,7 @@ impl Engine {
             phase: Phase::Running,
             deferred: Vec::new(),
             urgent_through: Position(0),
+            forgotten_at: None,
             is_start_counted: false,
             journal: Journal::default(),
             replay: Replay::default(),

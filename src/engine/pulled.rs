@@ -26,7 +26,7 @@ impl Engine {
         }
         let rebuild = self.uplink.rebuild().map(RebuildRow::in_records);
         if !changes.is_empty() || rebuild.is_some() {
-            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());
+            self.add_pulled(Pulled { changes, rebuild, ..Pulled::default() }, cursors, Vec::new());
         } else if !self.journal.has_pulls() {
             self.storage.add_standalone(write_cursors(&cursors));
         }
@@ -34,7 +34,7 @@ impl Engine {
         self.clients.reached(view!(self));
     }
 
-    fn add_pulled(&mut self, pulled: Pulled, cursors: Cursors, with: Vec<Write>) {
+    pub(super) fn add_pulled(&mut self, pulled: Pulled, cursors: Cursors, with: Vec<Write>) {
         let policies = self.settings.slices().policies();
         let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
         self.journal.add(head, pulled.to_text(), with);
@@ -86,7 +86,7 @@ impl Engine {
         while !unnamed.is_empty() {
             let rest = unnamed.split_off(unnamed.len().min(MAX_UNNAMED));
             let with = if rest.is_empty() { end.clone() } else { Vec::new() };
-            let pulled = Pulled { changes: Vec::new(), rebuild: Some(rebuild), unnamed };
+            let pulled = Pulled { rebuild: Some(rebuild), unnamed, ..Pulled::default() };
             self.add_pulled(pulled, Cursors::new(), with);
             unnamed = rest;
         }

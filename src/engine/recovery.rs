@@ -60,6 +60,7 @@ impl Engine {
             settings,
             uplink,
             replay,
+            forgotten_at: meta.get("forgotten").and_then(|row| read(row)),
             clients: Clients::recover(meta.get("metrics").and_then(|row| Metrics::read(row))),
             ..Engine::empty(now)
         };

@@ -58,7 +58,10 @@ pub fn push_request<'a>(
     }
     let patches: Vec<Option<String>> = operations
         .iter()
-        .map(|operation| shorter_patch(base_of(operation)?, operation.value.as_deref()?))
+        .map(|operation| match operation.as_put {
+            true => None,
+            false => shorter_patch(base_of(operation)?, operation.value.as_deref()?),
+        })
         .collect();
     let mutations = operations.iter().zip(&patches).map(|(operation, patch)| {
         let value = operation.value.as_deref();
@@ -204,6 +207,7 @@ mod tests {
             base: Some(Version(7)),
             value: Some(value.into()),
             deleted: false,
+            as_put: false,
             at: Millis(1),
             position: crate::units::Position(1),
         };

@@ -8,9 +8,9 @@ mod rows;
 
 pub use memory::MemoryStore;
 pub use rows::{
-    AnswerRow, AnswerStatus, Answers, By, ConflictRow, Cursors, GoneRow, InRebuild, ItemRow, Operation,
-    Policies, Pulled, PulledRow, PushRow, RebuildReason, RebuildRow, RecordHead, RecordRow, RefusalRow,
-    Remote, Side,
+    AnswerRow, AnswerStatus, Answers, By, ConflictRow, Cursors, Forgotten, GoneRow, InRebuild, ItemRow,
+    Operation, Policies, Pulled, PulledRow, PushRow, RebuildReason, RebuildRow, RecordHead, RecordRow,
+    RefusalRow, Remote, Side,
 };
 
 use crate::json::{Json, shared};

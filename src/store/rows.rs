@@ -1,7 +1,7 @@
 //! The rows of the system stores. Each is a plain object in the database, so that a person can read it there.
 
 use super::{Key, META, Row, RowKey, Write};
-use crate::json::{Json, present, read, write};
+use crate::json::{self, Json, present, read, write};
 use crate::rebase::Strategy;
 use crate::units::{BurstNo, Millis, Position, PushNo, Version};
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,15 @@ pub enum AnswerStatus {
     Rejected,
     /// The device takes the operation back; the server may have got it.
     Withdrawn,
+    /// The patch that the operation was sent as did not fit. Nothing arrived, and the whole value is sent.
+    Unfit,
+}
+
+impl AnswerStatus {
+    /// Whether the edits up to the operation are answered.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, AnswerStatus::Withdrawn | AnswerStatus::Unfit)
+    }
 }
 
 /// One answer, with what was sent: a replay needs nothing else.
@@ -159,6 +168,15 @@ impl AnswerRow {
 
     pub fn key(&self) -> Key {
         Key::from_parts(self.slice.clone(), self.id.clone())
+    }
+
+    /// What the answer comes to: a conflict with what was sent is none.
+    pub fn outcome(&self) -> AnswerStatus {
+        let is_same = || json::same(self.value.as_deref(), self.sent.value.as_deref());
+        match self.status {
+            AnswerStatus::Conflict if self.remote().is_some() && is_same() => AnswerStatus::Applied,
+            status => status,
+        }
     }
 
     /// The server's side, where the answer names it.
@@ -298,6 +316,17 @@ pub struct Pulled {
     /// Items of a rebuild that no page named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed: Vec<(Rc<str>, Rc<str>)>,
+    /// Deleted items that are old enough to be forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<Forgotten>,
+}
+
+/// Deleted items to forget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// One that was deleted by this version or a newer one stays.
+    pub below: Version,
+    pub items: Vec<(Rc<str>, Rc<str>)>,
 }
 
 impl Pulled {
@@ -444,6 +473,9 @@ pub struct Operation {
     pub value: Option<Json>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub deleted: bool,
+    /// It is sent with its value, not as a patch.
+    #[serde(rename = "put", default, skip_serializing_if = "is_false")]
+    pub as_put: bool,
     /// When the change was made.
     pub at: Millis,
     /// See [`AnswerRow::upto`].

@@ -243,9 +243,9 @@ const FLEET_MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a cursor is written before its changes",
         file: "src/engine/pulled.rs",
-        rule: "            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());",
+        rule: "            self.add_pulled(Pulled { changes, rebuild, ..Pulled::default() }, cursors, Vec::new());",
         broken: "            self.storage.add_standalone(write_cursors(&cursors));
-            self.add_pulled(Pulled { changes, rebuild, unnamed: Vec::new() }, cursors, Vec::new());",
+            self.add_pulled(Pulled { changes, rebuild, ..Pulled::default() }, cursors, Vec::new());",
     },
     Mutant {
         name: "a page that is behind overwrites what it has not seen",

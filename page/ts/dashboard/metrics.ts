@@ -1,6 +1,6 @@
 // How many operations there were, how they ended and how long they took.
 
-import type { SyncMetrics } from "nightferry-client";
+import type { OperationCount, PushCount, SyncMetrics } from "nightferry-client";
 import { make, setText } from "../nodes.js";
 import { chart } from "./chart.js";
 import { section, type View } from "./nodes.js";
@@ -18,6 +18,7 @@ export function metrics(): View {
   const total = tile("Operations");
   const rate = tile("Success rate");
   const failed = tile("Failed");
+  const refused = tile("Refused");
   const average = tile("Average time");
   const last = make("p", { class: "quiet" });
   const times = chart();
@@ -32,21 +33,34 @@ export function metrics(): View {
       setText(last, at === 0 ? "No operation has ended yet." : `The last one ended ${ago(at, now)}.`);
       if (metrics === drawn) return;
       drawn = metrics;
-      const { totalOperations, successfulOperations, failedOperations, averageOperationTime } = metrics;
+      const { totalOperations, successfulOperations, failedOperations, rejectedOperations } = metrics;
       setText(total, totalOperations.toLocaleString());
       setText(rate, totalOperations === 0 ? "–" : percent(successfulOperations / totalOperations));
       setText(failed, failedOperations.toLocaleString());
       failed.classList.toggle("bad", failedOperations > 0);
-      setText(average, totalOperations === 0 ? "–" : duration(averageOperationTime));
+      setText(refused, rejectedOperations.toLocaleString());
+      refused.classList.toggle("bad", rejectedOperations > 0);
+      setText(average, totalOperations === 0 ? "–" : duration(metrics.averageOperationTime));
       times.update(metrics.operationTimes);
       slices.update(metrics.bySlice);
     },
   };
 }
 
-/** Never 100 % while something failed. */
+/** Never 100 % while something did not succeed. */
 function percent(share: number): string {
   return `${(Math.floor(share * 1_000) / 10).toLocaleString()}\u00a0%`;
+}
+
+/** What ended otherwise than with success. */
+function others(counts?: OperationCount | PushCount): [number, string][] {
+  if (!counts) return [];
+  const { failed, rejected, conflicts } = { rejected: 0, conflicts: 0, ...counts };
+  return [
+    [failed, "failed"],
+    [rejected, "refused"],
+    [conflicts, "in conflict"],
+  ];
 }
 
 /** By slice and kind. */
@@ -64,9 +78,11 @@ function table() {
         ...names.map((name) => {
           const row = make("tr", {}, make("th", { scope: "row" }, name));
           for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
-            const { successful, failed } = bySlice[name]?.[kind] ?? { successful: 0, failed: 0 };
-            const cell = make("td", {}, successful.toLocaleString());
-            if (failed > 0) cell.append(" ", make("span", { class: "bad" }, count(failed, "failed", "failed")));
+            const counts = bySlice[name]?.[kind];
+            const cell = make("td", {}, (counts?.successful ?? 0).toLocaleString());
+            for (const [number, text] of others(counts)) {
+              if (number > 0) cell.append(" ", make("span", { class: "bad" }, count(number, text, text)));
+            }
             row.append(cell);
           }
           return row;

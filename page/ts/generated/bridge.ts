@@ -52,7 +52,7 @@ export type FromWorker<V> =
   | { "kind": "status", unfinished: boolean, wakeIn?: number, status: Status, }
   | { "kind": "rows" } & Rows<V>
   | { "kind": "changed" } & Changed<V>
-  | { "kind": "pending", slice: string, reset: boolean, changes: Array<ItemProgress>, }
+  | { "kind": "pending", slice: string, reset: boolean, n?: number, changes: Array<ItemProgress>, }
   | { "kind": "rejected", request: number, rejected: Array<Rejected<V>>, }
   | { "kind": "rejections" }
   | { "kind": "conflicts", request: number, conflicts: Array<Conflict<V>>, }

@@ -122,7 +122,9 @@ export const messages = [
             "successful": 0
           },
           "push": {
+            "conflicts": 0,
             "failed": 0,
+            "rejected": 0,
             "successful": 1
           },
           "put": {
@@ -131,6 +133,7 @@ export const messages = [
           }
         }
       },
+      "conflictOperations": 0,
       "failedOperations": 0,
       "lastOperationTime": 1765000000323,
       "oldestPendingAt": null,
@@ -138,6 +141,7 @@ export const messages = [
         3,
         10
       ],
+      "rejectedOperations": 0,
       "successfulOperations": 2,
       "totalOperations": 2
     },
@@ -266,7 +270,28 @@ export const messages = [
       }
     ],
     "kind": "pending",
+    "n": 3,
     "reset": true,
+    "slice": "files",
+    "v": 1
+  },
+  {
+    "changes": [
+      {
+        "id": "a",
+        "state": "local"
+      },
+      {
+        "id": "a",
+        "state": "sending"
+      },
+      {
+        "id": "a",
+        "state": "synced"
+      }
+    ],
+    "kind": "pending",
+    "reset": false,
     "slice": "files",
     "v": 1
   },

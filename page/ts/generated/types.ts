@@ -118,6 +118,18 @@ export type OperationCount = {
   failed: number,
 };
 
+/** What came of changes that were sent to the server. */
+export type PushCount = {
+  /** The server has them. */
+  successful: number,
+  /** They came to no answer, and are sent again. */
+  failed: number,
+  /** The server refused them. */
+  rejected: number,
+  /** The server had something newer: it was merged, or is in conflict. */
+  conflicts: number,
+};
+
 /** A slice's operations that ended, by kind. */
 export type SliceMetrics = {
   /** Items written to their store. */
@@ -125,7 +137,7 @@ export type SliceMetrics = {
   /** Items removed from it. */
   delete: OperationCount,
   /** Changes sent to the server. */
-  push: OperationCount,
+  push: PushCount,
   /** Changes of others that came from the server. */
   pull: OperationCount,
 };
@@ -135,6 +147,10 @@ export type SyncMetrics = {
   totalOperations: number,
   successfulOperations: number,
   failedOperations: number,
+  /** Changes that the server refused. */
+  rejectedOperations: number,
+  /** Changes that met something newer at the server. */
+  conflictOperations: number,
   /** When the last operation ended, in epoch ms; 0 where there was none. */
   lastOperationTime: number,
   /** The mean of those times, in ms. */

@@ -5,7 +5,7 @@ import { useCallback, useSyncExternalStore } from "react";
 
 /**
  * How far an item's latest change has come: `local`, `sending`, `synced`, `conflict` or `rejected`; undefined until the worker
- * was heard. It renders again only when that changes. What was dispatched a moment ago may be `synced` still.
+ * was heard. It renders again only when that changes.
  */
 export function useItemState(slice: string, id: string | number): ProgressState | undefined {
   const states = statesOf(slice);

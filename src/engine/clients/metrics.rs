@@ -1,7 +1,8 @@
 //! Metrics: every operation that ended, by slice and by kind, and how long it took.
 
 use crate::bridge::from_worker;
-use crate::bridge::status::{OperationCount, SliceMetrics, SyncMetrics};
+use crate::bridge::status::{SliceMetrics, SyncMetrics};
+use crate::collect;
 use crate::engine::clock::Now;
 use crate::json::{read, write};
 use crate::units::{Millis, Tick};
@@ -13,22 +14,29 @@ const MAX_DURATIONS: usize = 100;
 /// Metrics that changed are stored this much later, in ms.
 const SAVE_MS: u64 = 2_000;
 
-/// The kind of an operation: an item written to its store or removed from it, or a change sent to the server.
+/// The kind of an operation that either succeeds or fails.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
+    /// An item was written to its store.
     Put,
+    /// An item was removed from its store.
     Delete,
-    Push,
-    /// A change of someone else that was pulled.
+    /// A change of someone else was pulled.
     Pull,
 }
 
-/// Operations that succeeded, and that failed.
-type Count = [u64; 2];
+/// What came of a change that was sent to the server.
+#[derive(Debug, Clone, Copy)]
+pub enum Sent {
+    Applied,
+    Failed,
+    Rejected,
+    Conflict,
+}
 
 #[derive(Debug, Default)]
 pub struct Metrics {
-    slices: BTreeMap<Rc<str>, [Count; 4]>,
+    slices: BTreeMap<Rc<str>, SliceMetrics>,
     /// When the last operation ended, in epoch ms.
     last: u64,
     /// The durations of the latest transactions and requests, in ms.
@@ -39,10 +47,31 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Operations of one kind on items of a slice ended.
+    /// An operation on an item of a slice ended.
     pub fn count(&mut self, now: Now, slice: &Rc<str>, kind: Kind, succeeded: bool) {
         let counts = self.slices.entry(slice.clone()).or_default();
-        counts[kind as usize][usize::from(!succeeded)] += 1;
+        let count = match kind {
+            Kind::Put => &mut counts.put,
+            Kind::Delete => &mut counts.delete,
+            Kind::Pull => &mut counts.pull,
+        };
+        *(if succeeded { &mut count.successful } else { &mut count.failed }) += 1;
+        self.ended(now);
+    }
+
+    /// A change of an item of a slice was sent to the server.
+    pub fn count_sent(&mut self, now: Now, slice: &Rc<str>, sent: Sent) {
+        let count = &mut self.slices.entry(slice.clone()).or_default().push;
+        *match sent {
+            Sent::Applied => &mut count.successful,
+            Sent::Failed => &mut count.failed,
+            Sent::Rejected => &mut count.rejected,
+            Sent::Conflict => &mut count.conflicts,
+        } += 1;
+        self.ended(now);
+    }
+
+    fn ended(&mut self, now: Now) {
         self.last = now.at.0;
         self.change(now.tick);
     }
@@ -79,43 +108,37 @@ impl Metrics {
 
     /// As pages get them and as `_meta.metrics` keeps them. `oldest` is when the oldest pending change was made.
     pub fn shown(&self, oldest: Option<Millis>) -> SyncMetrics {
-        let (mut succeeded, mut failed) = (0, 0);
         let took: u64 = self.durations.iter().sum();
-        let mut by_slice = BTreeMap::new();
-        for (slice, kinds) in self.slices.iter() {
-            for count in kinds {
-                succeeded += count[0];
-                failed += count[1];
-            }
-            let counts = kinds.map(|[successful, failed]| OperationCount { successful, failed });
-            let [put, delete, push, pull] = counts;
-            by_slice.insert(slice.to_string(), SliceMetrics { put, delete, push, pull });
+        let (mut successful, mut failed, mut rejected, mut conflicts) = (0, 0, 0, 0);
+        for SliceMetrics { put, delete, push, pull } in self.slices.values() {
+            successful += put.successful + delete.successful + push.successful + pull.successful;
+            failed += put.failed + delete.failed + push.failed + pull.failed;
+            rejected += push.rejected;
+            conflicts += push.conflicts;
         }
         SyncMetrics {
-            total_operations: succeeded + failed,
-            successful_operations: succeeded,
+            total_operations: successful + failed + rejected + conflicts,
+            successful_operations: successful,
             failed_operations: failed,
+            rejected_operations: rejected,
+            conflict_operations: conflicts,
             last_operation_time: self.last,
             average_operation_time: took / (self.durations.len() as u64).max(1),
             operation_times: self.durations.clone(),
             oldest_pending_at: oldest.map(|at| at.0),
-            by_slice,
+            by_slice: collect::map(self.slices.iter().map(|(slice, counts)| (slice.to_string(), *counts))),
         }
     }
 
     /// Takes up what [`Metrics::save`] stored.
     pub fn read(row: &str) -> Option<Metrics> {
         let shown: SyncMetrics = read(row)?;
-        let mut metrics = Metrics {
+        Some(Metrics {
+            slices: collect::map(shown.by_slice.into_iter().map(|(slice, counts)| (slice.into(), counts))),
             last: shown.last_operation_time,
             durations: shown.operation_times,
             ..Metrics::default()
-        };
-        for (slice, SliceMetrics { put, delete, push, pull }) in shown.by_slice {
-            let counts = [put, delete, push, pull].map(|count| [count.successful, count.failed]);
-            metrics.slices.insert(slice.into(), counts);
-        }
-        Some(metrics)
+        })
     }
 
     /// Returns true if there is something that pages have not been told.
@@ -141,7 +164,7 @@ mod tests {
         let files: Rc<str> = "files".into();
         let now = |ms| Now { tick: Tick(ms), at: Millis(1_000 + ms) };
         metrics.count(now(5), &files, Kind::Put, true);
-        metrics.count(now(6), &files, Kind::Push, false);
+        metrics.count_sent(now(6), &files, Sent::Failed);
         for ms in 0..150 {
             metrics.took(ms);
         }

@@ -20,7 +20,7 @@
 mod metrics;
 mod waiters;
 
-pub use metrics::{Kind, Metrics};
+pub use metrics::{Kind, Metrics, Sent};
 pub use waiters::{Waiter, Wants};
 
 use super::clock::Now;
@@ -30,7 +30,7 @@ use super::replica::{Answered, ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
-use crate::bridge::from_worker::{self, Origin, Progress, To};
+use crate::bridge::from_worker::{self, Origin, PendingList, Progress, To};
 use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use crate::collect;
 use crate::store::Key;
@@ -274,15 +274,16 @@ impl Clients {
     }
 
     /// A page wants to hear of the progress of a slice's items.
-    pub fn watch(&mut self, page: &str, slice: &str, view: View) {
+    pub fn watch(&mut self, page: Rc<str>, slice: &str, journal: &Journal) {
         self.watched.insert(slice.into());
-        self.post_to(page, progress_of(slice, view));
+        let wants = Wants::Progress(slice.into());
+        self.wait(Waiter { page, request: 0, position: journal.last(), wants });
     }
 
     /// A slice goes to the server now, or does not any more.
     pub fn slice_switched(&mut self, slice: &str, view: View) {
         if self.watched.contains(slice) {
-            self.post(To::All, progress_of(slice, view));
+            self.post(To::All, progress_of(slice, None, view));
         }
     }
 
@@ -305,6 +306,10 @@ impl Clients {
                         message,
                         store: config.store.clone(),
                     });
+                }
+                Wants::Progress(slice) if in_effect => {
+                    let n = journal.visible_burst(&waiter.page);
+                    self.post_to(&waiter.page, progress_of(slice, Some(n), view));
                 }
                 Wants::Rejections if in_effect => {
                     self.post_to(&waiter.page, from_worker::rejected(waiter.request, &replica.rejections()));
@@ -346,7 +351,8 @@ impl Clients {
 
     /// Tells all who wait that what came before them was not taken.
     pub fn fail_all(&mut self, reason: &str) {
-        self.fail_waiters("storage", reason, |_| true);
+        // Who wants the progress made no request that could fail.
+        self.fail_waiters("storage", reason, |wants| !matches!(wants, Wants::Progress(_)));
     }
 
     fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {
@@ -448,6 +454,8 @@ impl Clients {
 
     /// Tells pages what is new; the progress of `touched` items may be.
     pub fn report(&mut self, touched: &BTreeSet<Key>, view: View) {
+        // Before a page is told that its burst is in effect, so that it knows what became of the items.
+        self.post_progress(touched, view);
         for (page, Folded { position, slices }) in std::mem::take(&mut self.folded) {
             // One that has not joined may have missed what others did up to there: it will read again.
             if self.pages.contains(&page) {
@@ -456,7 +464,6 @@ impl Clients {
             }
         }
         self.post_status(view);
-        self.post_progress(touched, view);
     }
 
     fn post_status(&mut self, view: View) {
@@ -484,7 +491,7 @@ impl Clients {
             let items: Vec<_> =
                 of_slice.map(|key| (key.clone(), view.shown(view.replica.progress(key, slices)))).collect();
             if !items.is_empty() {
-                self.post(To::All, from_worker::pending(slice, false, &items));
+                self.post(To::All, from_worker::pending(slice, PendingList::Changes, &items));
             }
         }
     }
@@ -502,13 +509,13 @@ impl Clients {
     }
 }
 
-/// The progress of all items of a slice that are not at rest.
-fn progress_of(slice: &str, view: View) -> String {
+/// The progress of all items of a slice that are not at rest; `n` is the asking page's newest burst in effect.
+fn progress_of(slice: &str, n: Option<BurstNo>, view: View) -> String {
     let View { replica, settings, .. } = view;
     let slices = settings.slices();
     let mut items = if slices.syncs(slice) { replica.unfinished(slice, slices) } else { Vec::new() };
     items.iter_mut().for_each(|(_, progress)| *progress = view.shown(*progress));
-    from_worker::pending(slice, true, &items)
+    from_worker::pending(slice, PendingList::All(n), &items)
 }
 
 #[cfg(test)]

@@ -257,7 +257,10 @@ fn progress_is_told_of_slices_that_are_watched() {
     let touched = BTreeSet::from([Key::new("notes", "x")]);
     machines.with(|clients, view| clients.report(&touched, view));
     assert!(!machines.kinds().contains(&"pending".to_owned()));
-    machines.with(|clients, view| clients.watch("a", "notes", view));
+    machines.with(|clients, view| {
+        clients.watch("a".into(), "notes", view.journal);
+        clients.answer_waiters(view);
+    });
     assert_eq!(machines.posted()[0]["reset"], true);
     machines.with(|clients, view| clients.report(&touched, view));
     let posted = machines.posted();

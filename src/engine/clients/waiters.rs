@@ -29,6 +29,8 @@ pub enum Wants {
     Conflicts,
     /// The server to have every change of the slice, or of its item, up to the position.
     Synced { slice: Rc<str>, id: Option<Rc<str>> },
+    /// Everything in effect, then how far the slice's items are.
+    Progress(Rc<str>),
     /// To know whether the server answers.
     Check,
 }

@@ -38,6 +38,7 @@ impl Replica {
                 base: entry.item.version(),
                 deleted: value.is_none(),
                 value,
+                as_put: false,
                 at: entry.item.at(),
                 position: entry.item.position(),
             };

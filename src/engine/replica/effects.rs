@@ -7,7 +7,9 @@ use crate::bridge::config::{Slice, Slices};
 use crate::collect;
 use crate::engine::clock::Now;
 use crate::json::{Json, same};
-use crate::store::{AnswerRow, AnswerStatus, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason};
+use crate::store::{
+    AnswerRow, AnswerStatus, Forgotten, InRebuild, Key, Policies, Pulled, PulledRow, RebuildReason,
+};
 use crate::units::{Millis, Position, Version};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -62,9 +64,11 @@ impl ParsedRecord {
                 (keys, collect::set(slices.into_iter().map(|operation| operation.key.slice.clone())))
             }
             Effects::Answers(answers) => (collect::set(answers.iter().map(AnswerRow::key)), BTreeSet::new()),
-            Effects::Pulled(Pulled { changes, unnamed, .. }) => {
-                let unnamed = unnamed.iter().map(|(slice, id)| Key::from_parts(slice.clone(), id.clone()));
-                (collect::set(changes.iter().map(PulledRow::key).chain(unnamed)), BTreeSet::new())
+            Effects::Pulled(Pulled { changes, unnamed, forgotten, .. }) => {
+                let forgotten = forgotten.iter().flat_map(|forgotten| &forgotten.items);
+                let others = unnamed.iter().chain(forgotten);
+                let others = others.map(|(slice, id)| Key::from_parts(slice.clone(), id.clone()));
+                (collect::set(changes.iter().map(PulledRow::key).chain(others)), BTreeSet::new())
             }
         };
         ParsedRecord { position, at, effects, policies, keys, overwrites: BTreeSet::new(), whole_slices }
@@ -164,7 +168,7 @@ impl Replica {
                 }
                 applied
             }
-            Effects::Pulled(Pulled { changes, rebuild, unnamed }) => {
+            Effects::Pulled(Pulled { changes, rebuild, unnamed, forgotten }) => {
                 let mut applied = Applied::default();
                 for change in changes {
                     let came = |item: &mut Item, incoming| match rebuild {
@@ -180,6 +184,14 @@ impl Replica {
                         rebuild.map_or(Effect::Nothing, |rebuild| item.unnamed(*rebuild, incoming))
                     };
                     self.apply_pulled(record, &key, None, came, now, &mut applied);
+                }
+                if let Some(Forgotten { below, items }) = forgotten {
+                    for (slice, id) in items {
+                        let key = Key::from_parts(slice.clone(), id.clone());
+                        let came =
+                            |item: &mut Item, incoming: Incoming| item.forget(*below, incoming.position);
+                        self.apply_pulled(record, &key, None, came, now, &mut applied);
+                    }
                 }
                 applied
             }
@@ -303,7 +315,7 @@ impl Replica {
         let was_in_conflict = entry.item.is_in_conflict();
         let effect = entry.item.answer(answer, record.incoming(&key.slice));
         let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
-        applied.acknowledged += usize::from(answer.status != AnswerStatus::Withdrawn);
+        applied.acknowledged += usize::from(answer.status.is_answer());
         let value = || (key.clone(), self.visible(&key).cloned());
         match (answer.status, effect) {
             (AnswerStatus::Rejected, Effect::Changed) => applied.rolled_back.push(value()),
@@ -398,6 +410,15 @@ impl Replica {
             |entry: &Entry| entry.item.version().is_some() && entry.item.position() <= rebuild.started_at;
         let unnamed = of_slices.filter(|(_, entry)| is_unnamed(entry));
         unnamed.map(|(key, _)| (key.slice.clone(), key.id.clone())).collect()
+    }
+}
+
+impl Replica {
+    /// The items of fully loaded slices that were deleted before this version, and that nothing waits for.
+    pub fn tombstones(&self, below: Version, slices: &[Rc<str>]) -> Vec<(Rc<str>, Rc<str>)> {
+        let of_slices = slices.iter().flat_map(|slice| self.in_slice(slice));
+        let old = of_slices.filter(|(_, entry)| !entry.is_sent && entry.item.is_tombstone(below));
+        old.map(|(key, _)| (key.slice.clone(), key.id.clone())).collect()
     }
 }
 

@@ -33,7 +33,7 @@ pub use sides::Incoming;
 
 use crate::json::{self, Json, equal};
 use crate::rebase::Strategy;
-use crate::store::{AnswerRow, AnswerStatus, By, ConflictRow, GoneRow, ItemRow, RefusalRow, Remote, Side};
+use crate::store::{AnswerRow, By, ConflictRow, GoneRow, ItemRow, RefusalRow, Remote, Side};
 use crate::units::{Millis, Position, Version};
 
 /// The result of an effect on the item.
@@ -266,7 +266,7 @@ impl Item {
 
     /// An answer is in the row already. Whether it left something unanswered.
     pub fn skip_answer(&mut self, answer: &AnswerRow, position: Position) -> bool {
-        if answer.status != AnswerStatus::Withdrawn {
+        if answer.status.is_answer() {
             self.edits.retain(|edit| *edit > answer.upto);
         }
         self.reopen_unknown(position)

@@ -8,6 +8,9 @@ use crate::units::Version;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// The code of a patch that the server cannot apply, or that is too much work for it. The user had no part in that.
+const INVALID_PATCH: &str = "invalid_patch";
+
 /// The server's answer to a push.
 #[derive(Debug)]
 pub struct ReadAnswers {
@@ -42,6 +45,9 @@ fn answered_row(operation: &Operation, verdict: Verdict) -> AnswerRow {
     match verdict {
         Verdict::Applied { version, value } => {
             AnswerRow { version: Some(version), value, ..AnswerRow::new(operation, AnswerStatus::Applied) }
+        }
+        Verdict::Rejected { code, .. } if code == INVALID_PATCH && !operation.as_put => {
+            AnswerRow::new(operation, AnswerStatus::Unfit)
         }
         Verdict::Conflict(remote) => with_remote(AnswerRow::new(operation, AnswerStatus::Conflict), remote),
         Verdict::Rejected { code, message, remote } => AnswerRow {

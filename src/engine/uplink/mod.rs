@@ -44,7 +44,9 @@ use crate::bridge::config::Slices;
 use crate::bridge::status::{Connection, SyncProgress};
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS};
-use crate::store::{AnswerRow, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write};
+use crate::store::{
+    AnswerRow, AnswerStatus, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write,
+};
 use crate::units::{Position, Tick, Version};
 use deferrals::Deferrals;
 use line::Line;
@@ -126,8 +128,8 @@ pub enum Outcome {
 /// How a push ended, for the metrics: its operations, and how long it took.
 #[derive(Debug)]
 pub struct PushEnded {
-    pub keys: Vec<Key>,
-    pub succeeded: bool,
+    /// With what the server said of each; nothing where the push failed.
+    pub operations: Vec<(Key, Option<AnswerStatus>)>,
     pub ms: u64,
 }
 
@@ -167,6 +169,8 @@ pub struct Uplink {
     /// The newest version that the server has answered a push with.
     newest_answer: Option<Version>,
     deferrals: Deferrals,
+    /// Items of which the server could not take a patch: they are sent whole for the rest of this life.
+    sent_whole: BTreeSet<Key>,
     /// Operations in a row that were declined alone, with no push answered in between: it may be all of them.
     fruitless: u32,
     /// Someone wants to hear from the server, even if there is nothing to send.
@@ -286,6 +290,11 @@ impl Uplink {
             writes.push(push.write());
         }
         writes
+    }
+
+    /// The server's newest version when everything had been pulled last.
+    pub fn pulled_through(&self) -> Option<Version> {
+        self.pull.reached()
     }
 
     /// Returns true if someone wants the server's changes.

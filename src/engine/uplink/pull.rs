@@ -74,6 +74,11 @@ impl Pull {
         Pull { cursors, rebuild, newest: answered, ..Pull::default() }
     }
 
+    /// The server's newest version when a pull ended last.
+    pub fn reached(&self) -> Option<Version> {
+        self.reached
+    }
+
     /// Slices are to be pulled from their beginning. What writes that down.
     pub fn begin_rebuild(
         &mut self,

@@ -39,7 +39,10 @@ impl Uplink {
         replica.choose(now, slices, Room { operations: 1, ..room }, |key| self.deferrals.is_due(key, now))
     }
 
-    pub(super) fn prepare(&mut self, operations: Vec<Operation>, rng: &mut Rng) -> Step {
+    pub(super) fn prepare(&mut self, mut operations: Vec<Operation>, rng: &mut Rng) -> Step {
+        for operation in &mut operations {
+            operation.as_put = self.sent_whole.contains(&operation.key());
+        }
         let n = self.push.as_ref().map_or(PushNo(1), |push| push.n.next());
         let push = PushRow {
             client: self.client.clone(),
@@ -141,12 +144,16 @@ impl Uplink {
             Reception::None => Err(Failure::timed_out(bytes, ms)),
             _ => answer.body("/push").and_then(|body| read_answers(&body, self.sent_operations(count))),
         };
-        let sent = self.sent_operations(count);
-        let keys = sent.iter().map(Operation::key).collect();
-        self.ended = Some(PushEnded { keys, succeeded: read.is_ok(), ms });
+        let operations = match &read {
+            Ok(read) => read.rows.iter().map(|row| (row.key(), Some(row.outcome()))).collect(),
+            Err(_) => self.sent_operations(count).iter().map(|operation| (operation.key(), None)).collect(),
+        };
+        self.ended = Some(PushEnded { operations, ms });
         match read {
             Ok(ReadAnswers { rows: answers, version }) => {
                 self.line.answered(bytes, ms);
+                let unfit = answers.iter().filter(|answer| answer.status == AnswerStatus::Unfit);
+                self.sent_whole.extend(unfit.map(AnswerRow::key));
                 self.pull.note_own(version);
                 let newest = answers.iter().filter_map(|answer| answer.version).chain(version).max();
                 self.newest_answer = self.newest_answer.max(newest);

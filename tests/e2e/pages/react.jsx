@@ -59,8 +59,11 @@ function Decisions() {
   return note("decisions", { conflicts, rejected });
 }
 
+/** Notes every state that it is rendered with. */
 function ItemState({ id }) {
-  return note(`state_${id}`, useItemState("files", id));
+  const state = useItemState("files", id);
+  app.states[id] = [...(app.states[id] ?? []), state ?? null];
+  return note(`state_${id}`, state);
 }
 
 const PARTS = {
@@ -82,7 +85,7 @@ function App({ strict }) {
   return strict ? <StrictMode>{shown}</StrictMode> : shown;
 }
 
-const app = { seen, getStatus };
+const app = { seen, getStatus, states: {} };
 window.nf = nf;
 window.app = app;
 const strict = new URLSearchParams(location.search).has("strict");

@@ -1,7 +1,10 @@
 //! The worker's requests to IndexedDB, its output with `?trace`, and a database that is deleted under it.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{DEADLINE, Fault, Tab, Worker, eventually, open_client, start};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Fault, Profile, Server, Tab, Worker, eventually, open_client, start,
+    with_each_client,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -180,6 +183,59 @@ async fn f54_a_database_that_is_deleted_is_begun_anew_with_all_that_was_acknowle
     assert_eq!(stored["2"], files["2"]);
     assert_eq!(stored["5"], files["5"]);
     tab.wait_for_rest().await
+}
+
+with_each_client! {
+    f54_a_page_without_a_store_is_told_of_a_new_database_and_can_give_its_items_again
+}
+
+/// The worker is not running when the database goes, so that nothing but the page has what the server lacks.
+async fn f54_a_page_without_a_store_is_told_of_a_new_database_and_can_give_its_items_again(
+    client: Client,
+) -> Result<()> {
+    let server = Server::start_for(client).await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    tab.open_client(&server, json!({"debounceMs": 20})).await?;
+    tab.eval::<()>(
+        "window.shown = new Map();
+        window.taken = [];
+        window.told = [];
+        nf.subscribe('files', ({puts, deletes}) => {
+            for (const {id, value} of puts) shown.set(id, value);
+            taken.push(...deletes);
+        });
+        nf.subscribeErrors(({code}) => {
+            told.push(code);
+            if (code !== 'new_database') return;
+            for (const payload of shown.values()) nf.dispatch({type: 'files/addItem', payload});
+        });",
+    )
+    .await?;
+    let made = async |id: u64, text: &str| -> Result<()> {
+        tab.eval_with::<()>(&add(id, text)["payload"], "shown.set(String(input.id), input);").await?;
+        tab.dispatch(&[add(id, text)]).await
+    };
+    made(1, "on the server").await?;
+    tab.sync_now().await?;
+    server.stop()?;
+    made(2, "on this device").await?;
+    tab.flush().await?;
+    assert_eq!(tab.eval::<Vec<String>>("return told;").await?, [] as [&str; 0]);
+    browser.stop_all_workers().await?;
+    tab.eval::<()>("await new Promise((done) => (indexedDB.deleteDatabase('nightferry').onsuccess = done));")
+        .await?;
+    made(3, "on this page").await?;
+    tab.wait_until("told.includes('new_database')").await?;
+    assert_eq!(tab.eval::<Vec<String>>("return taken;").await?, [] as [&str; 0], "the page keeps its items");
+    server.start_again().await?;
+    server.wait_for_items("files", |files| files.len() == 3).await?;
+    tab.wait_for_rest().await?;
+    assert_eq!(tab.stored("files").await?, server.items("files").await?);
+    assert_eq!(tab.eval::<u64>("return nf.getStatus().conflicts;").await?, 0);
+    assert_eq!(tab.eval::<usize>("return told.filter((code) => code === 'new_database').length;").await?, 1);
+    server.check_nothing_applied_twice()
 }
 
 /// f54, with a push under way whose answer is lost: what the server has got is not doubled, and nothing is in conflict.

@@ -68,6 +68,38 @@ async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result
     Ok(())
 }
 
+/// A component that appears with the item that it shows says what is so, and never that the server has it before it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_an_item_is_never_synced_before_the_server_has_it() -> Result<()> {
+    let server = Server::start().await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let page = ReactPage::open(browser.tab(), &server).await?;
+    page.register(json!({"debounceMs": 20})).await?;
+    page.tab.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "b"}})]).await?;
+    page.tab.sync_now().await?;
+    server.stop()?;
+    // In one turn, as a click does that adds an item and renders it.
+    let add = json!({"type": "files/addItem", "payload": {"id": "a"}});
+    page.tab.eval_with::<()>(&add, "nf.dispatch(input); app.show(['states']);").await?;
+    page.wait_until_seen("state_b", "value === 'synced'").await?;
+    page.wait_until_seen("state_a", "value === 'local'").await?;
+    page.tab.eval::<()>("nf.dispatch({type: 'files/updateItem', payload: {id: 'b', x: 1}});").await?;
+    page.wait_until_seen("state_b", "value === 'local'").await?;
+    page.tab.flush().await?;
+    let states: Vec<Vec<Option<String>>> = page.tab.eval("return [app.states.a, app.states.b];").await?;
+    let synced =
+        |states: &[Option<String>]| states.iter().filter(|state| state.as_deref() == Some("synced")).count();
+    assert_eq!((synced(&states[0]), synced(&states[1])), (0, 1), "{states:?}");
+    server.start_again().await?;
+    for item in ["state_a", "state_b"] {
+        page.wait_until_seen(item, "value === 'synced'").await?;
+    }
+    server.wait_for_items("files", |files| files["b"]["x"] == 1 && files.contains_key("a")).await?;
+    assert_eq!(complaints(&browser), [] as [String; 0]);
+    Ok(())
+}
+
 /// `nextSyncIn` counts down where it is read, once a second and not more often.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_sync_is_counted_down_where_it_is_read() -> Result<()> {

@@ -120,6 +120,8 @@ pub struct Server {
     pub items: BTreeMap<Key, Row>,
     /// Ids whose changes are refused.
     pub refused: BTreeSet<String>,
+    /// No patch fits its item.
+    pub refuses_patches: bool,
     /// Ids that make a whole push fail with status 500.
     pub poisoned: BTreeSet<String>,
     /// By id, what a hook makes of a change.
@@ -185,6 +187,7 @@ impl Default for Server {
             principal: "acme/ann".into(),
             items: BTreeMap::new(),
             refused: BTreeSet::new(),
+            refuses_patches: false,
             poisoned: BTreeSet::new(),
             hooks: BTreeMap::new(),
             app_hooks: Vec::new(),

@@ -102,21 +102,39 @@ impl Item {
         if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
     }
 
+    /// Whether the item was deleted before this version of the server, and nothing else is to be known of it.
+    pub fn is_tombstone(&self, below: Version) -> bool {
+        let is_gone = self.local.is_none() && self.base.is_none() && self.edits.is_empty();
+        let is_settled = self.conflict.is_none() && self.maybe.is_empty() && self.refused.is_empty();
+        is_gone && is_settled && self.version.is_some_and(|version| version < below)
+    }
+
+    /// Forgets a deleted item, unless something has happened to it since.
+    pub fn forget(&mut self, below: Version, position: Position) -> Effect {
+        if self.is_tombstone(below) {
+            *self = Item::default();
+        }
+        self.position = position;
+        Effect::Hidden
+    }
+
     /// The server's answer, or the device's own withdrawal, takes effect.
     pub fn answer(&mut self, answer: &AnswerRow, incoming: Incoming) -> Effect {
         let Incoming { position, strategy, .. } = incoming;
         let before = self.local.clone();
         self.position = position;
-        if answer.status == AnswerStatus::Withdrawn {
-            self.may_have_arrived(&answer.sent.value);
+        if !answer.status.is_answer() {
+            if answer.status == AnswerStatus::Withdrawn {
+                self.may_have_arrived(&answer.sent.value);
+            }
             self.reopen_unknown(position);
             return Effect::Hidden;
         }
         self.edits.retain(|edit| *edit > answer.upto);
-        match (answer.status, answer.remote()) {
-            (AnswerStatus::Applied, changed) => self.applied(answer, changed, incoming),
-            (AnswerStatus::Conflict, Some(remote)) if same(&remote.value, &answer.sent.value) => {
-                self.applied(answer, None, incoming);
+        match (answer.outcome(), answer.remote()) {
+            (AnswerStatus::Applied, changed) => {
+                let changed = changed.filter(|_| answer.status == AnswerStatus::Applied);
+                self.applied(answer, changed, incoming);
             }
             (AnswerStatus::Conflict, Some(remote)) => {
                 self.note_foreign(&remote, position);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bridge::action::Choice;
+use crate::store::AnswerStatus;
 use std::rc::Rc;
 
 fn json(text: &str) -> Json {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::rng::Rng;
+use crate::store::AnswerStatus;
 
 fn json(text: &str) -> Json {
     text.into()
@@ -128,7 +129,34 @@ fn an_edit_back_to_what_the_server_has_leaves_nothing_to_send() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
     put(&mut item, json(r#"{"y":0,"x":0}"#), 3);
-    assert!(!item.is_open(), "f29: the order of keys makes no other value");
+    assert!(!item.is_open());
+}
+
+#[test]
+fn f29_the_order_of_keys_and_the_spelling_of_numbers_make_no_other_value() {
+    let ordered = || json(r#"{"x":1,"y":{"a":[1.0],"b":null}}"#);
+    let other = || json(r#"{"y":{"b":null,"a":[1]},"x":1e0}"#);
+    let mut item = at_rest(ordered());
+    put(&mut item, other(), 2);
+    assert!(!item.is_open(), "an equal value is nothing to send");
+    // Two devices that made the same edit agree, whatever their JSON looks like.
+    let mut item = at_rest(xy(0, 0));
+    put(&mut item, ordered(), 2);
+    let by_another = Remote {
+        version: Some(Version(6)),
+        value: Some(other()),
+        deleted: false,
+        at: None,
+        own: false,
+        by: None,
+    };
+    item.pulled(by_another, incoming(3));
+    assert!(!item.is_in_conflict() && !item.is_open());
+    // A conflict's answer that brings what was sent is no conflict.
+    let mut item = at_rest(xy(0, 0));
+    put(&mut item, ordered(), 2);
+    apply_answer(&mut item, &conflict(ordered(), 2, 6, Some(other())), 3);
+    assert!(!item.is_in_conflict() && !item.is_open());
 }
 
 #[test]
@@ -708,5 +736,18 @@ fn a_decision_on_a_refusal_leaves_later_ones_alone() {
         assert_eq!(left, [5]);
         assert_eq!(discard(&mut item, 5, 7), Effect::Hidden);
         assert_eq!(item.refused().len(), 0);
+    }
+}
+
+#[test]
+fn a_decision_on_a_refusal_ends_those_before_it() {
+    for decide in [|item: &mut Item| retry(item, 5, None, 6), |item: &mut Item| discard(item, 5, 6)] {
+        let mut item = at_rest(xy(0, 0));
+        for (x, position) in [(1, 2), (2, 4)] {
+            update(&mut item, &format!(r#"{{"x":{x}}}"#), None, position);
+            apply_answer(&mut item, &rejected(Some(xy(x, 0)), position, 5, Some(xy(0, 0))), position + 1);
+        }
+        decide(&mut item);
+        assert_eq!(item.refused(), []);
     }
 }

@@ -84,6 +84,11 @@ impl Server {
         is_unknown
     }
 
+    /// So much time passes in which nothing is written: versions follow the server's clock.
+    pub fn pass_time(&mut self, ms: u64) {
+        self.newest_given = self.newest_given.max(self.history.last) + ms * 1_024;
+    }
+
     /// Copies the database.
     pub fn back_up(&self) -> Backup {
         Backup { items: self.items.clone(), history: self.history.clone(), clients: self.clients.clone() }

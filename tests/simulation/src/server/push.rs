@@ -116,8 +116,8 @@ impl Server {
         let Some(mut value) = value else { return Err(self.conflict(client, key)) };
         let patch: json_patch::Patch = serde_json::from_value(mutation["patch"].clone()).expect("a patch");
         match json_patch::patch(&mut value, &patch) {
-            Ok(()) => Ok(value),
-            Err(_) => {
+            Ok(()) if !self.refuses_patches => Ok(value),
+            _ => {
                 let mut refusal =
                     json!({"status": "rejected", "code": "invalid_patch", "message": "It does not fit."});
                 self.add_side(client, key, &mut refusal);
