@@ -26,7 +26,7 @@ pub struct Deferrals {
     error: Option<String>,
     /// An operation of the push under way that is to be taken out of it.
     culprit: Option<Key>,
-    /// What the last push that was answered has sent, but for what was refused.
+    /// What the last push that was answered has sent, but for what may be sent again as it was.
     answered: BTreeMap<Key, Operation>,
 }
 
@@ -120,11 +120,11 @@ impl Deferrals {
     }
 
     /// The server answered these: what waited alone because it was failing goes now.
-    pub fn answered(&mut self, operations: &[Operation], is_refused: impl Fn(&Operation) -> bool, now: Tick) {
+    pub fn answered(&mut self, operations: &[Operation], may_follow: impl Fn(&Operation) -> bool, now: Tick) {
         for operation in operations {
             self.by_key.remove(&operation.key());
         }
-        let kept = operations.iter().filter(|operation| !is_refused(operation));
+        let kept = operations.iter().filter(|operation| !may_follow(operation));
         self.answered = kept.map(|operation| (operation.key(), operation.clone())).collect();
         for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_declined) {
             deferred.until = now;

@@ -166,15 +166,15 @@ impl Uplink {
                 self.reached();
                 self.part = self.part.map(|part| part * 2).filter(|part| *part < MAX_PUSH_OPERATIONS);
                 let operations = self.push.as_ref().map_or(&[][..], |push| &push.operations);
-                let is_refused = |operation: &Operation| {
+                let may_follow = |operation: &Operation| {
                     answers.iter().any(|answer| {
-                        answer.status == AnswerStatus::Rejected
+                        matches!(answer.status, AnswerStatus::Rejected | AnswerStatus::Unfit)
                             && (&answer.slice, &answer.id) == (&operation.slice, &operation.id)
                     })
                 };
                 self.deferrals.answered(
                     &operations[..count.min(operations.len())],
-                    is_refused,
+                    may_follow,
                     now.tick,
                 );
                 Outcome::Answers { answers, with: self.finish(count) }
