@@ -10,8 +10,8 @@ has died). Beside the app:
 - ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
   Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
 - ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
-- ``/__test__/put``        POST ``{slice, id, value}``: Python code of the app writes an item (``nightferry.put``)
-- ``/__test__/fill``       POST ``{slice, count}``: another device has pushed so many items, past log and faults
+- ``/__test__/put``        POST ``{slice, id, value}``: the app's code puts an item (``nightferry.put``)
+- ``/__test__/fill``       POST ``{slice, count}``: another device pushes so many items, past log and faults
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
