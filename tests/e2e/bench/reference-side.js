@@ -19,6 +19,7 @@ export async function open(slice) {
     /** It is durable when its transaction is complete, so it need not wait until it is quiet. */
     durable: () => items.flush(),
     stored: () => items.flush(),
+    putAlone: (item) => items.putAlone(item),
     all: () => items.all(),
   };
 }
