@@ -239,7 +239,7 @@ impl Worker {
                 Err(error) => Err(error),
             };
             match result {
-                Ok((ids, values)) => self.pages.post_rows(&to, &head, &ids, &values),
+                Ok((ids, values)) => self.pages.post_rows(&to, request, &head, &ids, &values),
                 Err(error) => {
                     self.pages.post(&to, &from_worker::failed(Some(request), "storage", &error.message))
                 }

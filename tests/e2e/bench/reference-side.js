@@ -4,7 +4,7 @@ import { WriteBehind } from "./reference.js";
 import { Sender } from "./reference-sender.js";
 
 export async function open(slice) {
-  const [items, sender] = await Promise.all([WriteBehind.open("reference", slice), Sender.open(slice)]);
+  const [items, sender] = await Promise.all([WriteBehind.open("reference", slice), Sender.open()]);
   const put = (item) => {
     items.put(item);
     sender.put(item);
