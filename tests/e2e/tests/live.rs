@@ -17,20 +17,20 @@ async fn open(browser: &Browser, server: &Server, interval_ms: u64) -> Result<Ta
     tab.eval_with::<()>(
         &options,
         "await nf.register(input);
-         window.heard = [];
-         nf.subscribe('files', ({puts, origin}) => { for (const put of puts) heard.push({...put, origin}); });",
+         window.received = [];
+         nf.subscribe('files', ({puts, origin}) => { for (const put of puts) received.push({...put, origin}); });",
     )
     .await?;
     Ok(tab)
 }
 
-/// Waits until the page has heard of the value from the server, and the device has it in its store.
+/// Waits until the page has received of the value from the server, and the device has it in its store.
 async fn has(tab: &Tab, id: &str, text: &str) -> Result<()> {
     let wanted = json!({"id": id, "text": text});
-    let heard = format!(
-        "heard.some(({{id, value, origin}}) => id === {id:?} && value.text === {text:?} && origin === 'server')"
+    let received = format!(
+        "received.some(({{id, value, origin}}) => id === {id:?} && value.text === {text:?} && origin === 'server')"
     );
-    tab.wait_until(&heard).await?;
+    tab.wait_until(&received).await?;
     eventually(&format!("the store to have {wanted}"), DEADLINE, async || {
         Ok((tab.stored("files").await?.get(id) == Some(&wanted)).then_some(()))
     })

@@ -36,18 +36,18 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
                  return began;",
             )
             .await?;
-        edits.push(heard(&there, &id, &edit["text"]).await? - began);
+        edits.push(received(&there, &id, &edit["text"]).await? - began);
         tokio::time::sleep(PAUSE).await;
 
         let written = json!({"id": id, "text": format!("write {count}")});
         let began = server.put_from_python("files", &id, &written).await?;
-        writes.push(heard(&there, &id, &written["text"]).await? - began);
-        heard(&here, &id, &written["text"]).await?;
+        writes.push(received(&there, &id, &written["text"]).await? - began);
+        received(&here, &id, &written["text"]).await?;
         tokio::time::sleep(PAUSE).await;
     }
     for (took, median, p95) in [
-        (&mut edits, What::EditHeardMedian, What::EditHeardP95),
-        (&mut writes, What::PythonHeardMedian, What::PythonHeardP95),
+        (&mut edits, What::EditReceivedMedian, What::EditReceivedP95),
+        (&mut writes, What::PythonReceivedMedian, What::PythonReceivedP95),
     ] {
         took.sort_by(f64::total_cmp);
         figures.add(median, Side::Nightferry, percentile(took, 50).context("a change was made")?);
@@ -65,17 +65,17 @@ async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     tab.wait_until("window.nf").await?;
     tab.eval::<()>(
         "window.now = () => performance.timeOrigin + performance.now();
-         window.heard = new Map();
+         window.received = new Map();
          await nf.register({slices: {files: {}}});
-         nf.subscribe('files', ({puts}) => { for (const {id, value} of puts) heard.set(`${id} ${value.text}`, now()); });",
+         nf.subscribe('files', ({puts}) => { for (const {id, value} of puts) received.set(`${id} ${value.text}`, now()); });",
     )
     .await?;
     Ok(tab)
 }
 
 /// Waits until the page was told of the item with this text. When that was, in epoch ms.
-async fn heard(tab: &Tab, id: &str, text: &serde_json::Value) -> Result<f64> {
+async fn received(tab: &Tab, id: &str, text: &serde_json::Value) -> Result<f64> {
     let name = format!("{id} {}", text.as_str().unwrap_or_default());
-    tab.wait_until(&format!("heard.has({})", json!(name))).await?;
-    tab.eval_with(&name, "return heard.get(input);").await
+    tab.wait_until(&format!("received.has({})", json!(name))).await?;
+    tab.eval_with(&name, "return received.get(input);").await
 }

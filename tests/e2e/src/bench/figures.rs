@@ -22,10 +22,10 @@ pub enum What {
     ColdStart,
     ColdOpened,
     ColdRead,
-    EditHeardMedian,
-    EditHeardP95,
-    PythonHeardMedian,
-    PythonHeardP95,
+    EditReceivedMedian,
+    EditReceivedP95,
+    PythonReceivedMedian,
+    PythonReceivedP95,
     PulledAll,
     PullLongestTask,
     PullOpenedTask,
@@ -58,10 +58,10 @@ impl What {
         What::ColdStart,
         What::ColdOpened,
         What::ColdRead,
-        What::EditHeardMedian,
-        What::EditHeardP95,
-        What::PythonHeardMedian,
-        What::PythonHeardP95,
+        What::EditReceivedMedian,
+        What::EditReceivedP95,
+        What::PythonReceivedMedian,
+        What::PythonReceivedP95,
         What::PulledAll,
         What::PullLongestTask,
         What::PullOpenedTask,
@@ -84,14 +84,14 @@ impl What {
             What::ColdStart => format!("cold start, {items} items: all there, ms"),
             What::ColdOpened => "… of which until open, ms".into(),
             What::ColdRead => "… and to read all, ms".into(),
-            What::EditHeardMedian => {
+            What::EditReceivedMedian => {
                 format!("{pokes} edits, until another device has each: median, ms")
             }
-            What::EditHeardP95 => "… 95th percentile, ms".into(),
-            What::PythonHeardMedian => {
+            What::EditReceivedP95 => "… 95th percentile, ms".into(),
+            What::PythonReceivedMedian => {
                 format!("{pokes} writes by Python, until a device has each: median, ms")
             }
-            What::PythonHeardP95 => "… 95th percentile, ms".into(),
+            What::PythonReceivedP95 => "… 95th percentile, ms".into(),
             What::PulledAll => {
                 format!("{pulled} items into an empty device, interrupted twice: all there, ms")
             }
@@ -113,8 +113,8 @@ impl What {
             What::HotWrites => Goal::Own(20.0),
             What::EditBusy => Goal::Ratio(0.6),
             What::ColdStart => Goal::Ratio(1.6),
-            What::EditHeardMedian | What::PythonHeardMedian => Goal::Own(150.0),
-            What::EditHeardP95 | What::PythonHeardP95 => Goal::Own(400.0),
+            What::EditReceivedMedian | What::PythonReceivedMedian => Goal::Own(150.0),
+            What::EditReceivedP95 | What::PythonReceivedP95 => Goal::Own(400.0),
             What::PullLongestTask | What::PullOpenedTask => Goal::Own(100.0),
             What::PullAskedAgain => Goal::Own(4.0),
             What::StoredUnsent
