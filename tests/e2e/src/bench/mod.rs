@@ -58,6 +58,7 @@ pub async fn run(options: Options, progress: impl Fn(&str)) -> Result<Report> {
     let profile = Profile::fresh()?;
     // A page that was left is gone, not kept for the way back: it would share thread and heap with the next one.
     let browser = Browser::start_with(&profile, &["--disable-features=BackForwardCache"]).await?;
+    let machine = machine::describe(&browser).await?;
     let mut figures = Figures::default();
     for round in 0..options.rounds {
         let server = Server::start().await?;
@@ -72,7 +73,7 @@ pub async fn run(options: Options, progress: impl Fn(&str)) -> Result<Report> {
     devices::measure(&options, &mut figures).await?;
     progress(&format!("{} items into an empty device", options.pulled));
     first_pull::measure(&options, &mut figures).await?;
-    let report = Report { figures, machine: machine::describe(&browser).await?, options };
+    let report = Report { figures, machine, options };
     browser.close().await?;
     Ok(report)
 }
