@@ -2,7 +2,7 @@
 //! `Session` decides what to post again and when. The caller provides channels and timers, because in `client.wasm` a closure
 //! would be more code than this file.
 
-use js_sys::{Function, JsString};
+use js_sys::{Array, Function, JsString};
 use nightferry::bridge::session::{Message, Session};
 use nightferry::units::BurstNo;
 use std::cell::{Cell, RefCell};
@@ -18,6 +18,8 @@ pub struct Connection {
     deliver: Function,
     /// The unanswered requests, each with its `resolve` and `reject`.
     waiting: RefCell<Vec<(u64, Function, Function)>>,
+    /// The parts that came of answers with many stored items: the request, the ids and the values.
+    parts: RefCell<Vec<(u64, Array, Array)>>,
     /// Sets the timer that calls [`Connection::tick`], in ms from now. It replaces an earlier setting.
     arm: Function,
     /// The time that the timer is set to, in epoch ms; 0 while it is not set.
@@ -42,6 +44,16 @@ extern "C" {
     fn unfinished(this: &WorkerMessage) -> Option<bool>;
     #[wasm_bindgen(method, getter)]
     fn more(this: &WorkerMessage) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    fn first(this: &WorkerMessage) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    fn ids(this: &WorkerMessage) -> Option<Array>;
+    #[wasm_bindgen(method, setter)]
+    fn set_ids(this: &WorkerMessage, ids: &Array);
+    #[wasm_bindgen(method, getter)]
+    fn values(this: &WorkerMessage) -> Option<Array>;
+    #[wasm_bindgen(method, setter)]
+    fn set_values(this: &WorkerMessage, values: &Array);
     #[wasm_bindgen(method, getter, js_name = wakeIn)]
     fn wake_in(this: &WorkerMessage) -> Option<f64>;
 }
@@ -70,6 +82,7 @@ impl Connection {
             registration,
             deliver,
             waiting: RefCell::default(),
+            parts: RefCell::default(),
             arm,
             armed: Cell::default(),
         }
@@ -159,6 +172,13 @@ impl Connection {
         let Some(kind) = message.kind() else { return };
         let number = |number: Option<f64>| number.unwrap_or_default() as u64;
         let request = message.request().map(|request| request as u64);
+        if let (Some(request), "rowsPart" | "rows") = (request, &*kind) {
+            let is_answer = kind == "rows";
+            self.put_together(request, &message, is_answer);
+            if !is_answer {
+                return;
+            }
+        }
         let mut is_news = request.is_none();
         self.say(|session, now| {
             let mut messages = Vec::new();
@@ -193,6 +213,27 @@ impl Connection {
         if is_news {
             let _ = self.deliver.call1(&JsValue::UNDEFINED, &message);
         }
+    }
+
+    /// Keeps a part of an answer, or puts the parts that came before into the answer. Those of a worker that has ended in between
+    /// are dropped: the next one begins with the first again.
+    fn put_together(&self, request: u64, message: &WorkerMessage, is_answer: bool) {
+        let (Some(mut ids), Some(mut values)) = (message.ids(), message.values()) else { return };
+        change(&self.parts, |parts| {
+            let at = parts.iter().position(|part| part.0 == request);
+            let before = at.map(|at| parts.swap_remove(at));
+            let first = message.first();
+            let before = before.filter(|(_, ids, _)| first == Some(f64::from(ids.length())));
+            if let Some((_, ids_before, values_before)) = before {
+                (ids, values) = (ids_before.concat(&ids), values_before.concat(&values));
+            }
+            if is_answer {
+                message.set_ids(&ids);
+                message.set_values(&values);
+            } else {
+                parts.push((request, ids, values));
+            }
+        });
     }
 
     fn answer(&self, request: u64, kind: &str, message: &WorkerMessage) {

@@ -367,6 +367,8 @@ def test_gzip_both_ways(device: Device) -> None:
     response = device.raw("push", gzip.compress(body), Content_Encoding="gzip", Accept_Encoding="gzip")
     assert response.status_code == 200
     assert "Content-Encoding" not in response.headers  # too short
+    # RFC 7694: a device compresses once it has seen this.
+    assert response.headers["Accept-Encoding"] == "gzip"
     page = device.raw("pull", json.dumps(device.pull_body({"files": None})), Accept_Encoding="br, gzip")
     assert (page.headers["Content-Encoding"], page.headers["Vary"]) == ("gzip", "Accept-Encoding")
     assert json.loads(gzip.decompress(page.data))["changes"][0]["value"] == "x" * 5000

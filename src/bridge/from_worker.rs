@@ -94,6 +94,14 @@ pub enum FromWorker<V> {
         wake_in: Option<u64>,
         status: Status,
     },
+    /// Stored items of an answer to `hydrate` that are too many for one message: `first` of them came before. The answer itself
+    /// has the last ones.
+    RowsPart {
+        request: u64,
+        first: u32,
+        ids: Vec<String>,
+        values: Vec<V>,
+    },
     Rows(Rows<V>),
     Changed(Changed<V>),
     /// How far changes of a slice have come; with `reset`, of all items that the server does not have.
@@ -138,6 +146,9 @@ pub struct Rows<V> {
     /// The bursts of this page up to here are in it.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub n: BurstNo,
+    /// So many stored items came in parts before.
+    #[serde(default)]
+    pub first: u32,
     /// The stored items, ids and values side by side. The worker adds them to what the engine writes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
@@ -396,12 +407,19 @@ pub fn status(status: &Status, is_live: bool, now: u64) -> String {
     text(FromWorker::Status { unfinished, wake_in, status: status.clone() })
 }
 
+/// The head of a part of an answer to `hydrate`. The worker adds the stored items.
+pub fn rows_part(request: u64) -> String {
+    let (ids, values) = (Vec::new(), Vec::new());
+    text(FromWorker::RowsPart { request, first: 0, ids, values })
+}
+
 /// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
 /// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
 pub fn rows(request: u64, slice: &str, position: u64, n: BurstNo, newer: &[(Key, Option<Json>)]) -> String {
     let (puts, deletes) = changes(slice, newer);
     let (ids, values) = (Vec::new(), Vec::new());
-    text(FromWorker::Rows(Rows { request, slice: slice.into(), position, n, ids, values, puts, deletes }))
+    let slice = slice.into();
+    text(FromWorker::Rows(Rows { request, slice, position, n, first: 0, ids, values, puts, deletes }))
 }
 
 /// Items of a slice that changed, among those of others, for a page that did not make the change. The page's own bursts

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most pages of pulls that may wait to be written to their items' stores.
-const MAX_UNWRITTEN_PULLS: usize = 4;
+const MAX_UNWRITTEN_PULLS: usize = 8;
 /// A record goes through so many items that a rebuild has not named.
 const MAX_UNNAMED: usize = 500;
 

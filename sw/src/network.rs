@@ -6,41 +6,133 @@
 //!   `DOMException`, and never `abort_with_reason(text)`.
 //! - `Headers` and `QueryParams` throw past the panic hook, and past destructors, for a header's name that is no token.
 //!   Names of headers are constants here, and there are no query parameters.
+//!
+//! # Compression
+//!
+//! A longer body is sent as a gzip once the server has said that it takes one: each of its answers has `Accept-Encoding: gzip` (RFC
+//! 7694). Something before the server may dislike a gzip all the same, or take its header away. So a gzip that is refused is sent
+//! once more as it was before, at once; if only that is taken, nothing is compressed for the rest of the worker's life. Sending
+//! twice is safe: a push is numbered. gloo-net has no compression, and web-sys has `CompressionStream` among its unstable types only.
 
-use gloo_net::http::Request;
+use gloo_net::http;
+use js_sys::{Array, ArrayBuffer};
 use nightferry::engine::{NetworkError, Response};
-use web_sys::{AbortSignal, RequestCache};
+use std::cell::Cell;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Blob, ReadableWritablePair, RequestCache};
 
-/// Sends a request, a `POST` if it has a body, and reads the whole answer. Every HTTP status is an answer.
-pub async fn request(
-    url: &str,
-    body: Option<String>,
-    signal: &AbortSignal,
-) -> Result<Response, NetworkError> {
-    exchange(url, body, signal).await.map_err(|error| match error {
-        gloo_net::Error::JsError(error) => NetworkError(error.message),
-        gloo_net::Error::GlooError(error) => NetworkError(error),
-    })
+#[wasm_bindgen]
+extern "C" {
+    type CompressionStream;
+    /// Throws where the browser has no such stream.
+    #[wasm_bindgen(constructor, catch)]
+    fn new(format: &str) -> Result<CompressionStream, JsValue>;
 }
 
-async fn exchange(
-    url: &str,
-    body: Option<String>,
-    signal: &AbortSignal,
-) -> Result<Response, gloo_net::Error> {
-    let request = if body.is_some() { Request::post(url) } else { Request::get(url) };
-    let request = request.cache(RequestCache::NoStore).abort_signal(Some(signal));
-    let request = match body {
-        Some(body) => request.header("Content-Type", "application/json").body(body)?,
-        None => request.build()?,
-    };
-    let response = request.send().await?;
-    let headers = response.headers();
-    let content_type = headers.get("content-type").unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    let retry_after = headers.get("retry-after").and_then(|after| wait_ms(after.trim_ascii()));
-    let body = response.text().await?;
-    Ok(Response { status: response.status(), content_type: media_type, retry_after, body })
+/// From so many bytes on, a body is compressed. A shorter one fits into a few packets anyway.
+const GZIP_FROM_BYTES: usize = 4096;
+
+/// The API at an address.
+pub struct Network {
+    api: String,
+    gzip: Cell<Gzip>,
+}
+
+/// Whether the server takes compressed bodies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gzip {
+    Unknown,
+    Announced,
+    /// Announced, and refused all the same.
+    Refused,
+}
+
+impl Network {
+    pub fn new(api: String) -> Self {
+        Network { api, gzip: Cell::new(Gzip::Unknown) }
+    }
+
+    /// The address of the API.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// Sends a request, a `POST` if it has a body, and reads the whole answer. Every HTTP status is an answer.
+    pub async fn request(
+        &self,
+        path: &str,
+        body: Option<String>,
+        signal: &AbortSignal,
+    ) -> Result<Response, NetworkError> {
+        self.exchange(path, body, signal).await.map_err(|error| match error {
+            gloo_net::Error::JsError(error) => NetworkError(error.message),
+            gloo_net::Error::GlooError(error) => NetworkError(error),
+        })
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        body: Option<String>,
+        signal: &AbortSignal,
+    ) -> Result<Response, gloo_net::Error> {
+        let url = format!("{}{path}", self.api);
+        let Some(body) = body else {
+            let request = http::Request::get(&url).cache(RequestCache::NoStore).abort_signal(Some(signal));
+            return self.receive(request.build()?.send().await?).await;
+        };
+        let post = |encoding: &[(&str, &str)], body: JsValue| {
+            let request = http::Request::post(&url).cache(RequestCache::NoStore).abort_signal(Some(signal));
+            let request = request.header("Content-Type", "application/json");
+            encoding.iter().fold(request, |request, (name, value)| request.header(name, value)).body(body)
+        };
+        let may_compress = self.gzip.get() == Gzip::Announced && body.len() >= GZIP_FROM_BYTES;
+        let compressed = if may_compress { gzip(&body).await } else { None };
+        if let Some(compressed) = compressed {
+            let sent = post(&[("Content-Encoding", "gzip")], compressed.into())?.send().await?;
+            let answer = self.receive(sent).await?;
+            if !may_be_of_the_encoding(answer.status) {
+                return Ok(answer);
+            }
+            let plain = self.receive(post(&[], body.into())?.send().await?).await?;
+            if plain.status == 200 {
+                self.gzip.set(Gzip::Refused);
+            }
+            return Ok(plain);
+        }
+        self.receive(post(&[], body.into())?.send().await?).await
+    }
+
+    async fn receive(&self, response: http::Response) -> Result<Response, gloo_net::Error> {
+        let headers = response.headers();
+        let accepted = headers.get("accept-encoding").unwrap_or_default();
+        if self.gzip.get() == Gzip::Unknown && accepted.split(',').any(|coding| coding.trim_ascii() == "gzip")
+        {
+            self.gzip.set(Gzip::Announced);
+        }
+        let content_type = headers.get("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+        let retry_after = headers.get("retry-after").and_then(|after| wait_ms(after.trim_ascii()));
+        let body = response.text().await?;
+        Ok(Response { status: response.status(), content_type: media_type, retry_after, body })
+    }
+}
+
+/// Whether a compressed body may be the reason of an answer: it was not understood, not allowed, or could not be read.
+fn may_be_of_the_encoding(status: u16) -> bool {
+    matches!(status, 400 | 403 | 415 | 422 | 501)
+}
+
+/// Returns the text as a gzip; nothing where the browser cannot compress.
+async fn gzip(text: &str) -> Option<ArrayBuffer> {
+    let compression = CompressionStream::new("gzip").ok()?;
+    let blob = Blob::new_with_str_sequence(&Array::of1(&text.into())).ok()?;
+    // It has what a pair has, `readable` and `writable`.
+    let pair = compression.unchecked_ref::<ReadableWritablePair>();
+    let compressed = blob.stream().pipe_through(pair);
+    let response = web_sys::Response::new_with_opt_readable_stream(Some(&compressed)).ok()?;
+    JsFuture::from(response.array_buffer().ok()?).await.ok()?.dyn_into().ok()
 }
 
 /// Returns the ms that a `Retry-After` asks for: it names seconds, or a date.

@@ -1,8 +1,8 @@
 //! The clock, random numbers, Background Sync and the channels to the pages. None of the packages has them: gloo-worker's
 //! channels belong to workers that a page starts, and no package knows `SyncManager`.
 
-use js_sys::{JSON, JsString, Promise, Reflect, Uint32Array};
-use nightferry::bridge::from_worker::To;
+use js_sys::{Array, JSON, JsString, Promise, Reflect, Uint32Array};
+use nightferry::bridge::from_worker::{self, To};
 use nightferry::engine::Moment;
 use nightferry::units::{Millis, Tick};
 use std::cell::RefCell;
@@ -48,6 +48,9 @@ pub fn request_background_sync() {
     }
 }
 
+/// The most stored items of a message. A page reads them in some 10 ms, if they are of some hundred bytes.
+const MAX_ROWS: u32 = 2_000;
+
 /// Posts to pages: over one channel for all of them, and over one for each page that asked something. A channel reaches
 /// hidden pages, and pages of which a worker that was just started does not know.
 pub struct Pages {
@@ -66,9 +69,22 @@ impl Pages {
         }
     }
 
-    /// Posts items read from a store under a message's head: `ids` and `values` side by side.
-    pub fn post_rows(&self, to: &To, head: &str, ids: &JsValue, values: &JsValue) {
+    /// Posts items read from a store under a message's head: `ids` and `values` side by side. Parts go before, so that a page reads
+    /// no more than [`MAX_ROWS`] in one task.
+    pub fn post_rows(&self, to: &To, request: u64, head: &str, ids: &Array, values: &Array) {
+        let (mut first, count) = (0, ids.length());
+        while count - first > MAX_ROWS {
+            let part = from_worker::rows_part(request);
+            let end = first + MAX_ROWS;
+            self.post_items(to, &part, first, &ids.slice(first, end), &values.slice(first, end));
+            first = end;
+        }
+        self.post_items(to, head, first, &ids.slice(first, count), &values.slice(first, count));
+    }
+
+    fn post_items(&self, to: &To, head: &str, first: u32, ids: &Array, values: &Array) {
         if let Ok(message) = JSON::parse(head) {
+            let _ = Reflect::set(&message, &JsString::from("first"), &first.into());
             let _ = Reflect::set(&message, &JsString::from("ids"), ids);
             let _ = Reflect::set(&message, &JsString::from("values"), values);
             self.post_value(to, &message);

@@ -2,7 +2,7 @@
 
 use crate::database::{self, Database, read};
 use crate::live::Live;
-use crate::network;
+use crate::network::Network;
 use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
@@ -52,7 +52,7 @@ pub async fn handle(input: Input) -> bool {
 
 struct Worker {
     name: String,
-    api: String,
+    network: Network,
     engine: RefCell<Engine>,
     /// `None` while stores are being added.
     database: RefCell<Option<Database>>,
@@ -83,7 +83,7 @@ impl Worker {
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             pages: Pages::new(&name),
             name,
-            api,
+            network: Network::new(api),
             engine: RefCell::new(engine),
             database: RefCell::new(Some(database)),
             timer: RefCell::default(),
@@ -239,7 +239,7 @@ impl Worker {
                 Err(error) => Err(error),
             };
             match result {
-                Ok((ids, values)) => self.pages.post_rows(&to, &head, &ids, &values),
+                Ok((ids, values)) => self.pages.post_rows(&to, request, &head, &ids, &values),
                 Err(error) => {
                     self.pages.post(&to, &from_worker::failed(Some(request), "storage", &error.message))
                 }
@@ -334,17 +334,16 @@ impl Worker {
         let life = self.life.get();
         let on_message = move |text| self.report(life, Input::Poked { live, text });
         let ended = move || self.report(life, Input::LiveEnded { live });
-        self.live.replace(Some(Live::open(&self.api, hello, on_message, ended)));
+        self.live.replace(Some(Live::open(self.network.api(), hello, on_message, ended)));
     }
 
     fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {
         let Ok(controller) = AbortController::new() else { return };
         let signal = controller.signal();
         self.in_flight.set(Some((request, controller)));
-        let url = format!("{}{path}", self.api);
         let life = self.life.get();
         spawn(async move {
-            let answer = network::request(&url, body, &signal).await;
+            let answer = self.network.request(path, body, &signal).await;
             if self.ended(request).is_some() {
                 self.report(life, Input::Answered { request, answer });
             }

@@ -10,6 +10,8 @@ has died). Beside the app:
 - ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
   Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
 - ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
+- ``/__test__/put``        POST ``{slice, id, value}``: the app's code puts an item (``nightferry.put``)
+- ``/__test__/fill``       POST ``{slice, count}``: another device pushes so many items, past log and faults
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
@@ -22,8 +24,9 @@ Log and faults are files, so that they outlive this process, and can be read and
 The server refuses an item of ``files`` whose ``name`` is ``forbidden``, and takes the others.
 
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
-as often as ``times`` says (null: until it is removed); with ``word``, those whose body has it; with
-``above``, those whose body is of more bytes. The kinds:
+as often as ``times`` says (null: until it is removed), after ``after`` others that it would have met; with
+``word``, those whose body has it; with ``above``, those whose body is of more bytes (both inflated, as a
+firewall looks at it); with ``zipped``, those whose body is a gzip. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
 - ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
@@ -156,8 +159,8 @@ class Faults:
         part.write_text(json.dumps(faults), "utf-8")
         part.replace(self.file)
 
-    def dispatch(self, path: str, body: bytes) -> dict[str, Any] | None:
-        """The fault that meets this request, counted down."""
+    def dispatch(self, path: str, body: bytes, is_zipped: bool) -> dict[str, Any] | None:
+        """The fault that meets this request, counted down. The body is inflated."""
         with self.lock:
             faults = self.read()
             for fault in faults:
@@ -165,8 +168,12 @@ class Faults:
                     path.startswith(fault["path"])
                     and fault.get("word", "").encode() in body
                     and len(body) > fault.get("above", -1)
+                    and (is_zipped or not fault.get("zipped"))
                 )
-                if meets and fault.get("times") != 0:
+                if meets and fault.get("after"):
+                    fault["after"] -= 1
+                    self.write(faults)
+                elif meets and fault.get("times") != 0:
                     if fault.get("times"):
                         fault["times"] -= 1
                         self.write(faults)
@@ -193,9 +200,17 @@ class Layer:
         if path.startswith("/__test__/"):
             return self.control(path.removeprefix("/__test__/"), environ)(environ, start_response)
         if environ.get("HTTP_UPGRADE"):
-            self.log.write(key=uuid.uuid4().hex, event="arrived", method="GET", path=path, body=None)
-            return self.app(environ, start_response)
+            return self.upgrade(path, environ, start_response)
         return self.serve(path, environ, start_response)
+
+    def upgrade(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """A WebSocket's handshake. Of the faults, it meets those that answer with a status."""
+        fault = self.faults.dispatch(path, b"", False)
+        kind = fault["kind"] if fault else None
+        self.log.write(key=uuid.uuid4().hex, event="arrived", method="GET", path=path, body=None, fault=kind)
+        if kind == "status":
+            return Response("made to fail", status=fault["status"])(environ, start_response)
+        return self.app(environ, start_response)
 
     def control(self, name: str, environ: Environ) -> Response:
         request = Request(environ)
@@ -226,6 +241,16 @@ class Layer:
             while self.waiting.exists():
                 time.sleep(0.01)
             return Response("", mimetype="text/plain")
+        if name == "put":
+            asked = request.get_json(force=True)
+            began = time.time() * 1000
+            with self.app.app_context():
+                python_put(asked["slice"], asked["id"], asked["value"])
+            return json_response({"at": began})
+        if name == "fill":
+            asked = request.get_json(force=True)
+            self.fill(asked["slice"], asked["count"])
+            return json_response({})
         if name == "items":
             return json_response(self.items())
         if name == "log":
@@ -248,23 +273,12 @@ class Layer:
         }
         held: dict[str, dict[str, Any]] = {name: {} for name in sorted(pushed)}
         cursors: dict[str, Any] = dict.fromkeys(held)
-        client = Client(self.app, Response)
         principal = None
         while cursors:
-            body = {"protocol": 1, "client": "e2e-reader", "slices": cursors}
+            body = {"client": "e2e-reader", "slices": cursors}
             if principal is not None:
                 body["principal"] = principal
-            answer = client.post(
-                "/nightferry/pull",
-                json=body,
-                base_url="http://127.0.0.1/",
-                environ_base={"REMOTE_ADDR": "127.0.0.1"},
-            )
-            if answer.status_code != 200:
-                raise RuntimeError(
-                    f"the pull was answered with {answer.status}: {answer.get_data(as_text=True)}"
-                )
-            page = answer.get_json()
+            page = self.post("pull", body)
             principal = page["principal"]
             for change in page["changes"]:
                 if change.get("deleted"):
@@ -276,9 +290,40 @@ class Layer:
                 break
         return held
 
+    def fill(self, slice_: str, count: int) -> None:
+        """So many items of some 300 bytes, pushed by a client of its own, past log and faults."""
+        words = "calm sea twelve knots a ferry leaves the harbour at night and arrives before anyone is up "
+        client = f"e2e-filler-{uuid.uuid4().hex}"
+        principal = self.post("pull", {"client": client, "slices": {}})["principal"]
+        for first in range(0, count, 500):
+            mutations = []
+            for number in range(first, min(first + 500, count)):
+                id_ = f"item-{number:06}"
+                content = (words * 4)[number % 80 :][:190]
+                value = {"id": id_, "path": f"notes/{number % 97}/{number}.txt", "content": content}
+                mutations.append(
+                    {"slice": slice_, "id": id_, "op": "put", "base": None, "value": value, "at": 1}
+                )
+            push = {"client": client, "principal": principal, "n": first + 1, "tag": "fill"}
+            self.post("push", push | {"mutations": mutations})
+
+    def post(self, name: str, body: dict[str, Any]) -> Any:
+        """A request to the app, past log and faults."""
+        answer = Client(self.app, Response).post(
+            f"/nightferry/{name}",
+            json={"protocol": 1, **body},
+            base_url="http://127.0.0.1/",
+            environ_base={"REMOTE_ADDR": "127.0.0.1"},
+        )
+        if answer.status_code != 200:
+            raise RuntimeError(f"{name} was answered with {answer.status}: {answer.get_data(as_text=True)}")
+        return answer.get_json()
+
     def serve(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = read_body(environ)
-        fault = self.faults.dispatch(path, body)
+        encoding = environ.get("HTTP_CONTENT_ENCODING")
+        plain = inflated(body, encoding)
+        fault = self.faults.dispatch(path, plain, encoding == "gzip")
         key = uuid.uuid4().hex
         kind = fault["kind"] if fault else None
         self.log.write(
@@ -287,8 +332,9 @@ class Layer:
             method=environ["REQUEST_METHOD"],
             path=path,
             query=environ.get("QUERY_STRING", ""),
-            body=decoded(body, environ.get("HTTP_CONTENT_ENCODING")),
-            bytes=len(body),
+            body=decoded(body, encoding),
+            bytes=len(plain),
+            received=len(body),
             fault=kind,
         )
         if kind == "silent":
@@ -371,6 +417,13 @@ class Layer:
         return content, status, headers
 
 
+def python_put(slice_: str, id_: str, value: Any) -> None:
+    """As the app's own code would, for the anonymous user."""
+    from flask_nightferry import python_api
+
+    python_api.put("", slice_, id_, value)
+
+
 def read_body(environ: Environ) -> bytes:
     length = environ.get("CONTENT_LENGTH")
     if length:
@@ -378,12 +431,17 @@ def read_body(environ: Environ) -> bytes:
     return environ["wsgi.input"].read() if environ.get("wsgi.input_terminated") else b""
 
 
+def inflated(body: bytes, encoding: str | None) -> bytes:
+    """What was compressed; the body itself where it is no gzip."""
+    try:
+        return gzip.decompress(body) if encoding == "gzip" else body
+    except (OSError, EOFError):
+        return body
+
+
 def decoded(body: bytes, encoding: str | None) -> Any:
     """For the log: JSON as such, else text."""
-    try:
-        text = (gzip.decompress(body) if encoding == "gzip" else body).decode("utf-8", "replace")
-    except OSError:
-        return repr(body[:200])
+    text = inflated(body, encoding).decode("utf-8", "replace")
     try:
         return json.loads(text) if text else None
     except ValueError:

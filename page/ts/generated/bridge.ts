@@ -9,6 +9,8 @@ export type Rows<V> = {
   position: number,
   /** The bursts of this page up to here are in it. */
   n: number,
+  /** So many stored items came in parts before. */
+  first: number,
   /** The stored items, ids and values side by side. The worker adds them to what the engine writes. */
   ids?: Array<string>,
   values?: Array<V>,
@@ -50,6 +52,7 @@ export type FromWorker<V> =
   | { "kind": "failed", request: number | null, code: string, message: string, }
   | { "kind": "warning", code: string, message: string, }
   | { "kind": "status", unfinished: boolean, wakeIn?: number, status: Status, }
+  | { "kind": "rowsPart", request: number, first: number, ids: Array<string>, values: Array<V>, }
   | { "kind": "rows" } & Rows<V>
   | { "kind": "changed" } & Changed<V>
   | { "kind": "pending", slice: string, reset: boolean, n?: number, changes: Array<ItemProgress>, }

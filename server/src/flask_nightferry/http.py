@@ -35,6 +35,8 @@ def answer(request: Request, body: Any, status: int = 200) -> Response:
     response = Response(strict_json.text_of(body).encode(), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    # RFC 7694: requests may be compressed, too.
+    response.headers["Accept-Encoding"] = "gzip"
     return compressed(request, response)
 
 

@@ -54,6 +54,13 @@ async function burst() {
   return { durable, stored };
 }
 
+/** Writes the same items one after the other, each in a transaction of its own. How long until all are durable. */
+async function oneByOne() {
+  const began = performance.now();
+  for (const item of made) await side.putAlone(item);
+  return performance.now() - began;
+}
+
 /** Changes the same few items again and again: bursts every `everyMs`, then quiet until all has gone to the store by itself. */
 async function hotKeys({ keys, updates, bursts, everyMs }) {
   const began = performance.now();
@@ -98,4 +105,4 @@ async function check() {
   return stored.size;
 }
 
-window.app = { side, opened, loaded, prepare, burst, sync, hotKeys, edit, check };
+window.app = { side, opened, loaded, prepare, burst, oneByOne, sync, hotKeys, edit, check };

@@ -3,6 +3,8 @@
 // after a reload. It sends what Nightferry's worker sends.
 
 const PUSH = 500;
+/** A slice of its own: Nightferry would pull what is sent here, and pay for it. */
+const SLICE = "reference";
 
 export class Sender {
   #changes = new Map();
@@ -10,9 +12,8 @@ export class Sender {
   #client = crypto.randomUUID();
   #n = 0;
 
-  static async open(slice) {
+  static async open() {
     const sender = new Sender();
-    sender.slice = slice;
     const opening = indexedDB.open("reference-versions", 1);
     sender.db = await new Promise((done, failed) => {
       opening.onupgradeneeded = () => opening.result.createObjectStore("versions");
@@ -41,7 +42,7 @@ export class Sender {
     const { principal } = await this.#post("pull", { slices: {} });
     for (let from = 0; from < changes.length; from += PUSH) {
       const mutations = changes.slice(from, from + PUSH).map(([id, { item, at }]) => {
-        return { slice: this.slice, id, op: "put", base: this.#versions.get(id) ?? null, value: item, at };
+        return { slice: SLICE, id, op: "put", base: this.#versions.get(id) ?? null, value: item, at };
       });
       this.#n += 1;
       const push = { principal, n: this.#n, tag: crypto.randomUUID(), mutations };

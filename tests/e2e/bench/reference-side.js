@@ -4,7 +4,7 @@ import { WriteBehind } from "./reference.js";
 import { Sender } from "./reference-sender.js";
 
 export async function open(slice) {
-  const [items, sender] = await Promise.all([WriteBehind.open("reference", slice), Sender.open(slice)]);
+  const [items, sender] = await Promise.all([WriteBehind.open("reference", slice), Sender.open()]);
   const put = (item) => {
     items.put(item);
     sender.put(item);
@@ -19,6 +19,7 @@ export async function open(slice) {
     /** It is durable when its transaction is complete, so it need not wait until it is quiet. */
     durable: () => items.flush(),
     stored: () => items.flush(),
+    putAlone: (item) => items.putAlone(item),
     all: () => items.all(),
   };
 }

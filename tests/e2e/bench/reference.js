@@ -56,6 +56,11 @@ export class WriteBehind {
     await Promise.all(this.#writing);
   }
 
+  /** Writes one item at once, in a transaction of its own. */
+  putAlone(item) {
+    return this.#write(new Map([[item.id, item]]));
+  }
+
   /** All stored items. */
   all() {
     const reading = this.db.transaction(this.store).objectStore(this.store).getAll();

@@ -26,12 +26,22 @@ impl Fault {
         self.with("times", json!(times))
     }
 
+    /// Lets that many requests pass first.
+    pub fn after(self, requests: u32) -> Fault {
+        self.with("after", json!(requests))
+    }
+
     /// Meets requests only whose body has this word.
     pub fn with_word(self, word: &str) -> Fault {
         self.with("word", json!(word))
     }
 
-    /// Meets requests only whose body has more bytes than that.
+    /// Meets requests only whose body is a gzip.
+    pub fn zipped(self) -> Fault {
+        self.with("zipped", json!(true))
+    }
+
+    /// Meets requests only whose body has more bytes than that, inflated.
     pub fn above(self, bytes: usize) -> Fault {
         self.with("above", json!(bytes))
     }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::wait::{DEADLINE, eventually};
@@ -40,8 +41,10 @@ pub struct Request {
     pub query: String,
     /// JSON as such (inflated), anything else as text, no body as null.
     pub body: Value,
-    /// The size of its body.
+    /// The size of its body, inflated.
     pub bytes: usize,
+    /// The bytes of its body that arrived.
+    pub received: usize,
     /// The kind of the fault that met it.
     pub fault: Option<String>,
     /// When it arrived, in epoch milliseconds.
@@ -279,6 +282,22 @@ impl Server {
         Ok((status, answer.json().await?))
     }
 
+    /// Has the app's own Python code write an item (`nightferry.put`), and answers when it began, in epoch ms.
+    pub async fn put_from_python(&self, slice: &str, id: &str, value: &Value) -> Result<f64> {
+        let item = json!({"slice": slice, "id": id, "value": value});
+        let (status, answer) = self.post("/__test__/put", &item).await?;
+        ensure!(status == 200, "the put was answered with {status}");
+        answer["at"].as_f64().context("the put says when it began")
+    }
+
+    /// Has another device push so many items of some 300 bytes.
+    pub async fn fill(&self, slice: &str, count: usize) -> Result<()> {
+        let asked = client_within(Duration::from_secs(120))?.post(self.url("/__test__/fill"));
+        let answer = asked.json(&json!({"slice": slice, "count": count})).send().await?;
+        ensure!(answer.status() == 200, "the items were not made: {}", self.output());
+        Ok(())
+    }
+
     /// Returns the output of the process, tracebacks included.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.data().join("server.log")).unwrap_or_default()
@@ -350,6 +369,8 @@ struct LogLine {
     body: Value,
     #[serde(default)]
     bytes: usize,
+    #[serde(default)]
+    received: usize,
     fault: Option<String>,
     status: Option<u16>,
     #[serde(default)]
@@ -364,6 +385,7 @@ impl LogLine {
             query: self.query,
             body: self.body,
             bytes: self.bytes,
+            received: self.received,
             fault: self.fault,
             at: self.at,
             status: None,
@@ -378,7 +400,11 @@ pub(crate) fn python() -> PathBuf {
 }
 
 pub(crate) fn client() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?)
+    client_within(DEADLINE)
+}
+
+fn client_within(deadline: Duration) -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().timeout(deadline).build()?)
 }
 
 /// A port below the range from which systems take the ports of outgoing connections: while a server is stopped, nobody else gets its port,

@@ -18,6 +18,7 @@ with_each_client! {
     f10_a_tab_closed_within_the_debounce_time
     a_database_of_a_newer_format_fails_the_registration
     what_is_told_while_items_are_read_is_in_them
+    a_slice_of_many_items_is_read_in_parts
     what_was_missed_is_heard_whatever_the_worker_remembers_of_the_page
 }
 
@@ -49,6 +50,39 @@ async fn configure_persistence_holds_in_every_tab_and_across_restarts(client: Cl
             .await?;
         assert!(refused.starts_with("bad_config: ") && refused.contains(part), "{call}: {refused}");
     }
+    Ok(())
+}
+
+async fn a_slice_of_many_items_is_read_in_parts(client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
+    server.fill("files", 4_500).await?;
+    let profile = Profile::fresh()?;
+    let browser = Browser::start(&profile).await?;
+    let tab = browser.tab();
+    // Notes how many items each message has.
+    tab.before_scripts(
+        "const Channel = BroadcastChannel;
+         window.sizes = [];
+         window.BroadcastChannel = class extends Channel {
+             constructor(name) {
+                 super(name);
+                 this.addEventListener('message', ({data}) => { if (data.ids) sizes.push(data.ids.length); });
+             }
+         };",
+    )
+    .await?;
+    tab.open_client(&server, json!({})).await?;
+    eventually("the items to be stored", DEADLINE, async || {
+        Ok((tab.stored("files").await?.len() == 4_500).then_some(()))
+    })
+    .await?;
+    let read = "sizes.length = 0;
+        const [one, other] = await Promise.all([nf.hydrate('files'), nf.hydrate('files')]);
+        if (JSON.stringify(one) !== JSON.stringify(other)) throw new Error('two reads differ');
+        return [sizes, one.map(({id, value}) => [id, value])];";
+    let (sizes, items): (Vec<usize>, Vec<(String, Value)>) = tab.eval(read).await?;
+    assert_eq!(sizes, [2_000, 2_000, 500, 2_000, 2_000, 500]);
+    assert_eq!(items.into_iter().collect::<std::collections::BTreeMap<_, _>>(), tab.stored("files").await?);
     Ok(())
 }
 

@@ -5,10 +5,19 @@ use nightferry_e2e::bench::{self, Options};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_round_runs_through() -> Result<()> {
-    let small = Options { rounds: 1, items: 20, hot_keys: 2, hot_updates: 20, hot_bursts: 2, edits: 3 };
+    let small = Options {
+        rounds: 1,
+        items: 20,
+        hot_keys: 2,
+        hot_updates: 20,
+        hot_bursts: 2,
+        edits: 3,
+        pokes: 3,
+        pulled: 3_000,
+    };
     let report = bench::run(small, |_| {}).await?;
     let table = report.table();
-    assert_eq!(table.lines().count(), 13, "{table}");
+    assert_eq!(table.lines().count(), 22, "{table}");
     assert!(table.contains("cold start, 20 items"), "{table}");
     assert!(report.markdown().contains("- browser: "), "{}", report.markdown());
     Ok(())

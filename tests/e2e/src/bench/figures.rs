@@ -10,6 +10,7 @@ use super::page::Side;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     Acknowledged,
+    AcknowledgedOneByOne,
     Stored,
     StoredUnsent,
     BurstBusy,
@@ -21,6 +22,14 @@ pub enum What {
     ColdStart,
     ColdOpened,
     ColdRead,
+    EditReceivedMedian,
+    EditReceivedP95,
+    PythonReceivedMedian,
+    PythonReceivedP95,
+    PulledAll,
+    PullLongestTask,
+    PullOpenedTask,
+    PullAskedAgain,
 }
 
 /// What Nightferry is held to.
@@ -29,14 +38,15 @@ pub enum Goal {
     /// At most this many times the reference, median to median.
     Ratio(f64),
     /// Nightferry's own figure, at most.
-    Count(f64),
+    Own(f64),
     /// Shown to explain another.
     None,
 }
 
 impl What {
-    const ALL: [What; 12] = [
+    const ALL: [What; 21] = [
         What::Acknowledged,
+        What::AcknowledgedOneByOne,
         What::Stored,
         What::StoredUnsent,
         What::BurstBusy,
@@ -48,12 +58,21 @@ impl What {
         What::ColdStart,
         What::ColdOpened,
         What::ColdRead,
+        What::EditReceivedMedian,
+        What::EditReceivedP95,
+        What::PythonReceivedMedian,
+        What::PythonReceivedP95,
+        What::PulledAll,
+        What::PullLongestTask,
+        What::PullOpenedTask,
+        What::PullAskedAgain,
     ];
 
     fn words(self, options: &Options) -> String {
-        let Options { items, hot_keys, hot_updates, edits, .. } = options;
+        let Options { items, hot_keys, hot_updates, edits, pokes, pulled, .. } = options;
         match self {
             What::Acknowledged => format!("{items} new items: durable, ms"),
+            What::AcknowledgedOneByOne => "… beside the reference with one transaction an item, ms".into(),
             What::Stored => format!("{items} new items: in their store, ms"),
             What::StoredUnsent => "… with `syncToFlask: false`, ms".into(),
             What::BurstBusy => format!("{items} new items: page's thread, ms"),
@@ -65,21 +84,45 @@ impl What {
             What::ColdStart => format!("cold start, {items} items: all there, ms"),
             What::ColdOpened => "… of which until open, ms".into(),
             What::ColdRead => "… and to read all, ms".into(),
+            What::EditReceivedMedian => {
+                format!("{pokes} edits, until another device has each: median, ms")
+            }
+            What::EditReceivedP95 => "… 95th percentile, ms".into(),
+            What::PythonReceivedMedian => {
+                format!("{pokes} writes by Python, until a device has each: median, ms")
+            }
+            What::PythonReceivedP95 => "… 95th percentile, ms".into(),
+            What::PulledAll => {
+                format!("{pulled} items into an empty device, interrupted twice: all there, ms")
+            }
+            What::PullLongestTask => {
+                "… longest task of the page while they come, ms (50: none is longer)".into()
+            }
+            What::PullOpenedTask => "… longest task of a page that opens and reads what is there, ms".into(),
+            What::PullAskedAgain => "… pages asked for again".into(),
         }
     }
 
     pub fn goal(self) -> Goal {
         match self {
             What::Acknowledged => Goal::Ratio(0.15),
+            What::AcknowledgedOneByOne => Goal::Ratio(0.3),
             What::BurstBusy => Goal::Ratio(0.2),
             What::Stored => Goal::Ratio(1.8),
             What::Synced => Goal::Ratio(0.5),
-            What::HotWrites => Goal::Count(20.0),
+            What::HotWrites => Goal::Own(20.0),
             What::EditBusy => Goal::Ratio(0.6),
             What::ColdStart => Goal::Ratio(1.6),
-            What::StoredUnsent | What::SyncBusy | What::HotBusy | What::ColdOpened | What::ColdRead => {
-                Goal::None
-            }
+            What::EditReceivedMedian | What::PythonReceivedMedian => Goal::Own(150.0),
+            What::EditReceivedP95 | What::PythonReceivedP95 => Goal::Own(400.0),
+            What::PullLongestTask | What::PullOpenedTask => Goal::Own(100.0),
+            What::PullAskedAgain => Goal::Own(4.0),
+            What::StoredUnsent
+            | What::SyncBusy
+            | What::HotBusy
+            | What::ColdOpened
+            | What::ColdRead
+            | What::PulledAll => Goal::None,
         }
     }
 }
@@ -146,7 +189,7 @@ impl Report {
                 out.push_str("|---|--:|--:|--:|--:|---|\n");
             }
         }
-        out
+        out + NOTES
     }
 
     fn lines(&self) -> Vec<Line> {
@@ -157,19 +200,20 @@ impl Report {
 
     fn line(&self, what: What) -> Option<Line> {
         let (ours, theirs) = (self.figures.sorted(what, true), self.figures.sorted(what, false));
-        let (our, their) = (median(&ours)?, median(&theirs)?);
-        let ratio = our / their;
+        let our = median(&ours)?;
+        let their = median(&theirs);
+        let ratio = their.map(|their| our / their);
         let (goal, met) = match what.goal() {
-            Goal::Ratio(most) => (format!("≤ {most}"), Some(ratio <= most)),
-            Goal::Count(most) => (format!("≤ {most} writes"), Some(our <= most)),
+            Goal::Ratio(most) => (format!("ratio ≤ {most}"), Some(ratio? <= most)),
+            Goal::Own(most) => (format!("≤ {most}"), Some(our <= most)),
             Goal::None => (String::new(), None),
         };
         let verdict = met.map_or("", |met| if met { "met" } else { "missed" });
         let cells = [
             what.words(&self.options),
             spread(our, &ours),
-            spread(their, &theirs),
-            format!("{ratio:.2}"),
+            their.map_or(String::new(), |their| spread(their, &theirs)),
+            ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")),
             goal,
             verdict.into(),
         ];
@@ -184,14 +228,48 @@ const HEAD: &str = "\
 
 Nightferry beside a hand-written reference: plain JavaScript on the page that gathers changes and writes them to IndexedDB in one
 transaction (`tests/e2e/bench/reference.js`). Both run in one Chromium, in turns; figures are the median of the rounds with the least and the
-most, ratios are of medians. `cargo xtask bench` measures on your machine, and CONTRIBUTING.md says what is measured how.
+most, ratios are of medians. What has no reference is measured once a run. `cargo xtask bench` measures on your machine, and CONTRIBUTING.md
+says what is measured how.
 
+";
+
+/// What was found about the goals that are missed. Whoever changes what it says measures again.
+const NOTES: &str = "
+## Where the time goes
+
+**Changed items, until the server has all.** Each side sends 20 pushes of 500, and Flask takes about as long for either's. Beside that, the reference writes
+10,000 versions: its write-behind has stored the items in the second before. Nightferry is told to hold everything until then, and does all of its work in
+the measured time. It reads 10,000 items, writes a value and a row of each, and rows again behind the answers: 35,500 puts in 51 transactions, beside 53
+transactions of a put or two that pushes and pulls need (counted in the worker). IndexedDB works on one transaction at a time. A push is written down before it is
+sent, and its answers are before the next one is chosen; each of the two waits for the checkpoints of 500 items that have begun.
+
+**New items in their store.** An item is written three times: as a part of a burst in the log, as a value, and as what is known of it. The reference
+writes it once. The line with `syncToFlask: false` shows what remains without Flask on the same cores.
+
+**Single updates.** An update is a message to the worker and several back: acknowledged, its progress, the status. The reference puts it into a map. This was
+not profiled further.
+
+**Pages asked for again.** The table's run asked for 70 pages again: after one of the two kills, most likely the browser's, the device began from nothing. The
+cause is not known. The same in other runs, of 100,000 items: 1 and 2 pages; of 24,000 items, with the browser killed once, three times: 1 page each, in the same
+database (its epoch stayed). In the run with 70, the page that opened again may have had nothing to read, so its longest task says little.
+
+## What was tried
+
+- The reference has a slice of its own on the server. Before, Nightferry pulled what the reference had pushed, and paid for it within the measured time.
+- A first pull waited for the delayed write of its pages. With up to eight pages ahead of the store instead of four, 30,000 items took 9.1 s instead of 15.8 s, under about the same load.
+- A page that read 60,000 items was stopped for half a second by one message. In parts of 2,000 items its longest task is 90 ms.
 ";
 
 fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = *sorted.get((sorted.len() - 1) / 2)?;
     Some((lower + upper) / 2.0)
+}
+
+/// The figure that so many of a hundred do not exceed.
+pub fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
 }
 
 /// The median with the least and the most.
@@ -225,6 +303,8 @@ mod tests {
         assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
         assert_eq!(median(&[1.0, 2.0]), Some(1.5));
         assert_eq!(median(&[]), None);
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!((percentile(&hundred, 95), percentile(&[7.0], 95)), (Some(95.0), Some(7.0)));
         assert_eq!(spread(20.0, &[20.0, 20.0]), "20");
         assert_eq!(spread(12.34, &[0.1234, 12.34, 1234.5]), "12.3 (0.123–1234)");
     }

@@ -16,6 +16,7 @@ pub async fn describe(browser: &Browser) -> Result<Vec<(&'static str, String)>> 
         ("memory", memory()),
         ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         ("browser", version["product"].as_str().unwrap_or("unknown").into()),
+        ("others' load when it began", load()),
         ("date", date()),
     ])
 }
@@ -28,6 +29,12 @@ fn memory() -> String {
     let kb = field("/proc/meminfo", "MemTotal")
         .and_then(|size| size.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()));
     kb.map_or("unknown".into(), |kb| format!("{:.0} GiB", kb / 1024.0 / 1024.0))
+}
+
+/// The processes that wanted to run, on average of the last minute.
+fn load() -> String {
+    let load = read_to_string("/proc/loadavg").ok();
+    load.and_then(|load| Some(load.split_whitespace().next()?.to_owned())).unwrap_or_else(|| "unknown".into())
 }
 
 fn field(file: &str, name: &str) -> Option<String> {

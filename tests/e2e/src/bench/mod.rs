@@ -6,7 +6,9 @@
 //! slice is sent to it, as in real use. Before the reference is measured everything was sent, so it has the machine to itself;
 //! Nightferry shares it with Flask. What that costs is shown by measuring the burst a second time, in a slice that is not sent.
 
+mod devices;
 mod figures;
+mod first_pull;
 mod machine;
 mod page;
 mod scenarios;
@@ -30,11 +32,24 @@ pub struct Options {
     /// A quarter of a second apart.
     pub hot_bursts: usize,
     pub edits: usize,
+    /// Changes that another device is to hear of.
+    pub pokes: usize,
+    /// Items that an empty device pulls.
+    pub pulled: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { rounds: 7, items: 10_000, hot_keys: 10, hot_updates: 5_000, hot_bursts: 10, edits: 200 }
+        Options {
+            rounds: 7,
+            items: 10_000,
+            hot_keys: 10,
+            hot_updates: 5_000,
+            hot_bursts: 10,
+            edits: 200,
+            pokes: 100,
+            pulled: 100_000,
+        }
     }
 }
 
@@ -43,6 +58,7 @@ pub async fn run(options: Options, progress: impl Fn(&str)) -> Result<Report> {
     let profile = Profile::fresh()?;
     // A page that was left is gone, not kept for the way back: it would share thread and heap with the next one.
     let browser = Browser::start_with(&profile, &["--disable-features=BackForwardCache"]).await?;
+    let machine = machine::describe(&browser).await?;
     let mut figures = Figures::default();
     for round in 0..options.rounds {
         let server = Server::start().await?;
@@ -53,7 +69,11 @@ pub async fn run(options: Options, progress: impl Fn(&str)) -> Result<Report> {
         browser.tab().goto(&server.url("/__test__/blank")).await?;
         browser.stop_all_workers().await?;
     }
-    let report = Report { figures, machine: machine::describe(&browser).await?, options };
+    progress("edits and writes by Python, until another device has them");
+    devices::measure(&options, &mut figures).await?;
+    progress(&format!("{} items into an empty device", options.pulled));
+    first_pull::measure(&options, &mut figures).await?;
+    let report = Report { figures, machine, options };
     browser.close().await?;
     Ok(report)
 }

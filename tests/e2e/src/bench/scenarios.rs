@@ -66,6 +66,12 @@ async fn burst(
         return Ok(());
     }
     figures.add(What::Acknowledged, side, took.durable);
+    if side == Side::Nightferry {
+        figures.add(What::AcknowledgedOneByOne, side, took.durable);
+    } else {
+        let took: f64 = page.eval("return app.oneByOne();").await?;
+        figures.add(What::AcknowledgedOneByOne, side, took);
+    }
     figures.add(What::Stored, side, took.stored);
     figures.add(What::BurstBusy, side, busy);
     if side == Side::Reference {
