@@ -172,11 +172,7 @@ impl Uplink {
                             && (&answer.slice, &answer.id) == (&operation.slice, &operation.id)
                     })
                 };
-                self.deferrals.answered(
-                    &operations[..count.min(operations.len())],
-                    may_follow,
-                    now.tick,
-                );
+                self.deferrals.answered(&operations[..count.min(operations.len())], may_follow, now.tick);
                 Outcome::Answers { answers, with: self.finish(count) }
             }
             Err(failure) if failure.class == Class::Forked => {
