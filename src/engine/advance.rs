@@ -314,9 +314,14 @@ impl Engine {
         if let Some(position) = self.journal.overgrown(self.now.tick) {
             self.replica.mark_open(position, self.now.tick);
         }
-        while let Some(writes) =
-            self.replica.start_checkpoint(self.last_id + 1, self.now, self.settings.slices(), &self.journal)
-        {
+        let is_pushing = self.uplink.is_pushing() || self.journal.has_pending_answers();
+        while let Some(writes) = self.replica.start_checkpoint(
+            self.last_id + 1,
+            is_pushing,
+            self.now,
+            self.settings.slices(),
+            &self.journal,
+        ) {
             self.store(Purpose::Checkpoint, writes);
         }
         if let Some(writes) = self.replica.start_trim(self.last_id + 1, self.now, &self.journal) {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The most transactions at a time.
 const MAX_OPEN: usize = 4;
+/// The most while a push is under way: what is written for it waits behind them.
+const MAX_OPEN_WHILE_PUSHING: usize = 1;
 /// More items than this are a backlog: more than ten batches.
 const BACKLOG: usize = 10 * DEFAULT_BATCH_SIZE;
 /// The size of a transaction that works a backlog off, or writes what the server changed.
@@ -68,11 +70,12 @@ impl Replica {
     pub fn start_checkpoint(
         &mut self,
         txn: u64,
+        is_pushing: bool,
         now: Now,
         slices: &Slices,
         journal: &Journal,
     ) -> Option<Vec<Write>> {
-        if self.batches.len() >= MAX_OPEN {
+        if self.batches.len() >= if is_pushing { MAX_OPEN_WHILE_PUSHING } else { MAX_OPEN } {
             return None;
         }
         let keys = self.next_batch(now.tick, slices);

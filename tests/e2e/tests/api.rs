@@ -139,7 +139,7 @@ async fn f34_metrics_agree_with_what_the_others_saw(client: Client) -> Result<()
         .map(|push| push.body["mutations"].as_array().map_or(0, Vec::len))
         .sum();
     assert!(failed > 0);
-    assert_eq!(files["push"], json!({"successful": 31, "failed": failed}));
+    assert_eq!(files["push"], json!({"successful": 31, "failed": failed, "rejected": 0, "conflicts": 0}));
     assert_eq!(
         (&metrics["totalOperations"], &metrics["successfulOperations"], &metrics["failedOperations"]),
         (&json!(62 + failed), &json!(62), &json!(failed))

@@ -31,10 +31,13 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     tab.eval::<()>("await nf.flushPersistence();").await?;
     tab.wait_until_within(&format!("items.size >= {}", items * 2 / 3), DEADLINE).await?;
     let [opened_empty, pulled_first] = longest_tasks(&tab).await?;
+    let before = epoch(&tab).await?;
     browser.kill().await?;
 
     let browser = Browser::start(&profile).await?;
     let tab = open(&browser, &server).await?;
+    let opened_with: usize = tab.eval("return items.size;").await?;
+    eprintln!("after the browser's end {opened_with} items are there; the database was {before:?}, is {:?}", epoch(&tab).await?);
     tab.wait_until_within(&format!("items.size === {items} && nf.getStatus().progress === null"), DEADLINE)
         .await?;
     tab.eval::<()>("await nf.flushPersistence();").await?;
@@ -65,6 +68,18 @@ async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     )
     .await?;
     Ok(tab)
+}
+
+/// The name of the database's life: another one is another database.
+async fn epoch(tab: &Tab) -> Result<Value> {
+    tab.eval(
+        "const done = (request) => new Promise((ok) => (request.onsuccess = () => ok(request.result)));
+         const database = await done(indexedDB.open('nightferry'));
+         const epoch = await done(database.transaction('_meta').objectStore('_meta').get('epoch'));
+         database.close();
+         return epoch;",
+    )
+    .await
 }
 
 /// The longest tasks of the page's thread, in ms: until it had read what is stored, and since then.
