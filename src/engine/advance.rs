@@ -3,7 +3,7 @@
 use super::clients::{Kind, Sent, View};
 use super::messages::view;
 use super::replay::{self, Missing};
-use super::replica::{Applied, Effects, ParsedRecord, ValueWrite, wanted};
+use super::replica::{Applied, Effects, ParsedRecord, Urgency, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase};
@@ -303,6 +303,13 @@ impl Engine {
         }
     }
 
+    /// How soon items are written. Pages of pulls and flushes wait for no push: something waits for them.
+    pub(super) fn urgency(&self) -> Urgency {
+        let is_pushing = self.uplink.is_pushing() || self.journal.has_pending_answers();
+        let is_awaited = self.journal.has_pulls() || self.clients.is_flush_waiting();
+        if is_pushing && !is_awaited { Urgency::AfterPushes } else { Urgency::Now }
+    }
+
     /// Begins the transactions that are due.
     fn write(&mut self) {
         if !self.storage.may_write(self.now.tick) || self.replay.is_recovering() {
@@ -314,10 +321,10 @@ impl Engine {
         if let Some(position) = self.journal.overgrown(self.now.tick) {
             self.replica.mark_open(position, self.now.tick);
         }
-        let is_pushing = self.uplink.is_pushing() || self.journal.has_pending_answers();
+        let urgency = self.urgency();
         while let Some(writes) = self.replica.start_checkpoint(
             self.last_id + 1,
-            is_pushing,
+            urgency,
             self.now,
             self.settings.slices(),
             &self.journal,

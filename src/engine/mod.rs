@@ -188,7 +188,7 @@ impl Engine {
         let uplink = if self.uplink.is_in_flight() { Reason::RequestTimeout } else { Reason::Backoff };
         let deadlines = [
             retry,
-            at(self.replica.next_due(now), Reason::Debounce),
+            at(self.replica.next_due(self.urgency(), now), Reason::Debounce),
             at(self.uplink.poll_timeout(now), uplink),
             at(self.clients.poll_timeout(), Reason::Report),
             at(self.clients.metrics_timeout(), Reason::Metrics),

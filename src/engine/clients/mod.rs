@@ -264,6 +264,11 @@ impl Clients {
         }
     }
 
+    /// Returns true if a page waits for its changes to be in their stores.
+    pub fn is_flush_waiting(&self) -> bool {
+        self.waiters.iter().any(|waiter| waiter.wants == Wants::Flush)
+    }
+
     /// The server acknowledged so many changes.
     pub fn count_acknowledged(&mut self, count: usize) {
         self.acknowledged += count as u64;

@@ -21,6 +21,27 @@ const LARGE_BATCH: usize = 500;
 /// A transaction takes no further item beyond this, in bytes of values.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
+/// Items that are due wait so long for pushes that are under way, in ms.
+const MAX_DELAY_MS: u64 = 5_000;
+
+/// How soon items that are due are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    Now,
+    /// After the pushes that are under way: what is written for those would wait behind. Meanwhile the journal has all of it.
+    AfterPushes,
+}
+
+impl Urgency {
+    /// What was due by then is to be written at `now`.
+    fn due_by(self, now: Tick) -> Option<Tick> {
+        match self {
+            Urgency::Now => Some(now),
+            Urgency::AfterPushes => now.0.checked_sub(MAX_DELAY_MS).map(Tick),
+        }
+    }
+}
+
 /// The items of an open transaction.
 #[derive(Debug)]
 pub struct Batch {
@@ -70,15 +91,16 @@ impl Replica {
     pub fn start_checkpoint(
         &mut self,
         txn: u64,
-        is_pushing: bool,
+        urgency: Urgency,
         now: Now,
         slices: &Slices,
         journal: &Journal,
     ) -> Option<Vec<Write>> {
-        if self.batches.len() >= if is_pushing { MAX_OPEN_WHILE_PUSHING } else { MAX_OPEN } {
+        let most = if urgency == Urgency::AfterPushes { MAX_OPEN_WHILE_PUSHING } else { MAX_OPEN };
+        if self.batches.len() >= most {
             return None;
         }
-        let keys = self.next_batch(now.tick, slices);
+        let keys = self.next_batch(urgency.due_by(now.tick)?, slices);
         let slice = slices.get(&keys.first()?.slice)?;
         let through = self.trimmed_with(&keys, slices, journal);
         let mut writes = Vec::new();
@@ -230,8 +252,14 @@ impl Replica {
     }
 
     /// When the next item is to be written. One that is due and not begun waits for a transaction, not for a time.
-    pub fn next_due(&self, now: Tick) -> Option<Tick> {
-        self.debounce.next_after(now)
+    pub fn next_due(&self, urgency: Urgency, now: Tick) -> Option<Tick> {
+        match urgency {
+            Urgency::Now => self.debounce.next_after(now),
+            Urgency::AfterPushes => {
+                let written = urgency.due_by(now).unwrap_or_default();
+                Some(self.debounce.next_after(written)?.plus(MAX_DELAY_MS))
+            }
+        }
     }
 
     /// Returns true if every edit up to `position` is in its store or, for a disabled slice, its row.

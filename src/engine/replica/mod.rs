@@ -25,7 +25,7 @@ mod effects;
 mod item;
 mod view;
 
-pub use checkpoint::ValueWrite;
+pub use checkpoint::{Urgency, ValueWrite};
 pub use choice::Room;
 pub use effects::{Applied, ChangedItems, Edits, Effects, ParsedRecord};
 pub use item::{Edit, Effect, Item, Update};

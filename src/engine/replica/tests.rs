@@ -133,7 +133,8 @@ impl Device {
     fn begin(&mut self) -> Vec<(u64, Vec<Write>)> {
         let mut open = Vec::new();
         let now = self.now();
-        while let Some(writes) = self.replica.start_checkpoint(self.txn + 1, false, now, &self.slices, &self.journal)
+        while let Some(writes) =
+            self.replica.start_checkpoint(self.txn + 1, super::Urgency::Now, now, &self.slices, &self.journal)
         {
             self.txn += 1;
             open.push((self.txn, writes));

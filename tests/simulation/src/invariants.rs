@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// The longest time until a change of the server is written, in ms.
 const SERVER_WRITE_MS: u64 = 2_000;
+/// The longest time that what is due waits for pushes, in ms.
+const BEHIND_PUSHES_MS: u64 = 5_000;
 
 impl World {
     /// Checks that a message to a page is true when it is posted.
@@ -159,7 +161,7 @@ impl World {
     /// Nothing waits longer than its kind of wait allows, whatever happens to the wall clock.
     pub(crate) fn check_deadline(&self, deadline: Deadline) {
         let most = match deadline.reason {
-            Reason::Debounce => self.model.longest_quiet().max(SERVER_WRITE_MS),
+            Reason::Debounce => self.model.longest_quiet().max(SERVER_WRITE_MS) + BEHIND_PUSHES_MS,
             Reason::Report => 1_000,
             Reason::StorageRetry => 15_000,
             Reason::RequestTimeout => 120_000,

@@ -37,7 +37,10 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let browser = Browser::start(&profile).await?;
     let tab = open(&browser, &server).await?;
     let opened_with: usize = tab.eval("return items.size;").await?;
-    eprintln!("after the browser's end {opened_with} items are there; the database was {before:?}, is {:?}", epoch(&tab).await?);
+    eprintln!(
+        "after the browser's end {opened_with} items are there; the database was {before:?}, is {:?}",
+        epoch(&tab).await?
+    );
     tab.wait_until_within(&format!("items.size === {items} && nf.getStatus().progress === null"), DEADLINE)
         .await?;
     tab.eval::<()>("await nf.flushPersistence();").await?;
