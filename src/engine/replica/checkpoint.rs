@@ -256,8 +256,8 @@ impl Replica {
         match urgency {
             Urgency::Now => self.debounce.next_after(now),
             Urgency::AfterPushes => {
-                let written = urgency.due_by(now).unwrap_or_default();
-                Some(self.debounce.next_after(written)?.plus(MAX_DELAY_MS))
+                let before = urgency.due_by(now).unwrap_or_default();
+                Some(self.debounce.next_after(before)?.plus(MAX_DELAY_MS))
             }
         }
     }

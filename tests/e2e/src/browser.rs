@@ -1,5 +1,6 @@
 //! Chromium.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -203,11 +204,15 @@ impl Browser {
 
     /// `SIGKILL`, as a crash. The profile can be started again after.
     pub async fn kill(mut self) -> Result<()> {
+        let children = processes_under(self.process);
         kill_process(self.process, Signal::KILL)?;
         if let Some(driver) = self.driver.take() {
             // chromedriver collects the dead process; that the browser does not answer is no news.
             let _ = driver.quit().await;
         }
+        // One of them may hold the profile's databases open.
+        let gone = async || Ok(children.iter().all(|child| parent_of(*child).is_none()).then_some(()));
+        eventually("the browser's processes to end", DEADLINE, gone).await?;
         self.wait_for_the_end().await
     }
 
@@ -277,4 +282,27 @@ impl Worker {
         let params = json!({"sessionId": self.session.id});
         self.session.devtools.call("Target.detachFromTarget", params).await.map(drop)
     }
+}
+
+/// Returns the processes that this one has started, and those that these have.
+fn processes_under(root: Pid) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let all = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    let parents: BTreeMap<_, _> =
+        all.filter_map(|pid| Some((pid.as_raw_nonzero(), parent_of(pid)?))).collect();
+    let is_under = |pid: Pid| {
+        let parent = |pid: &Pid| Pid::from_raw(*parents.get(&pid.as_raw_nonzero())?);
+        std::iter::successors(parent(&pid), parent).any(|above| above == root)
+    };
+    parents.keys().filter_map(|pid| Pid::from_raw(pid.get())).filter(|pid| is_under(*pid)).collect()
+}
+
+/// Returns the parent of a process; none where it has ended.
+fn parent_of(pid: Pid) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // Behind the name, which may have anything in it: the state and the parent.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    let state = fields.next()?;
+    fields.next()?.parse().ok().filter(|_| state != "Z" && state != "X")
 }
