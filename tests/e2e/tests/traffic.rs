@@ -1,7 +1,7 @@
 //! What goes over the wire, counted at the server: how many bytes, and how many requests.
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, Fault, Profile, Request, Server, Tab};
+use nightferry_e2e::{Browser, Fault, Request, Server, Tab, open_client};
 use serde_json::{Value, json};
 
 fn text(seed: usize, bytes: usize) -> String {
@@ -14,11 +14,10 @@ fn add(id: usize, text: &str) -> Value {
 }
 
 /// Opens a page that has heard from the server.
-async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
-    let tab = browser.tab();
-    tab.open_client(server, json!({"debounceMs": 20})).await?;
+async fn open() -> Result<(Server, Browser, Tab)> {
+    let (server, browser, tab) = open_client(json!({"debounceMs": 20})).await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
-    Ok(tab)
+    Ok((server, browser, tab))
 }
 
 fn mutations(push: &Request) -> usize {
@@ -27,10 +26,7 @@ fn mutations(push: &Request) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_of_a_megabyte_arrives_compressed() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = open(&browser, &server).await?;
+    let (server, _browser, tab) = open().await?;
     let actions: Vec<Value> = (0..300).map(|id| add(id, &text(id, 3_100))).collect();
     tab.dispatch(&actions).await?;
     tab.sync_now().await?;
@@ -45,10 +41,7 @@ async fn a_push_of_a_megabyte_arrives_compressed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_field_of_a_large_item_costs_less_than_a_kilobyte() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = open(&browser, &server).await?;
+    let (server, _browser, tab) = open().await?;
     let large = json!({"id": 1, "title": "Trip", "text": text(0, 100_000)});
     tab.dispatch(&[json!({"type": "files/addItem", "payload": large})]).await?;
     tab.sync_now().await?;
@@ -69,10 +62,7 @@ async fn one_field_of_a_large_item_costs_less_than_a_kilobyte() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_take_a_gzip_gets_none() -> Result<()> {
     for status in [415, 400] {
-        let server = Server::start().await?;
-        let profile = Profile::fresh()?;
-        let browser = Browser::start(&profile).await?;
-        let tab = open(&browser, &server).await?;
+        let (server, _browser, tab) = open().await?;
         server.fault(&[Fault::on("/nightferry/").zipped().status(status)])?;
         for id in 0..3 {
             tab.dispatch(&[add(id, &text(0, 10_000))]).await?;
@@ -91,10 +81,7 @@ async fn what_does_not_take_a_gzip_gets_none() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_items_go_in_at_most_25_requests() -> Result<()> {
-    let server = Server::start().await?;
-    let profile = Profile::fresh()?;
-    let browser = Browser::start(&profile).await?;
-    let tab = open(&browser, &server).await?;
+    let (server, _browser, tab) = open().await?;
     let add = "for (let id = 0; id < 10_000; id++) nf.dispatch({type: 'files/addItem', payload: {id, text: input}});
         await nf.syncNow();";
     tab.eval_with::<()>(&text(0, 200), add).await?;

@@ -75,14 +75,7 @@ async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
 
 /// The name of the database's life: another one is another database.
 async fn epoch(tab: &Tab) -> Result<Value> {
-    tab.eval(
-        "const done = (request) => new Promise((ok) => (request.onsuccess = () => ok(request.result)));
-         const database = await done(indexedDB.open('nightferry'));
-         const epoch = await done(database.transaction('_meta').objectStore('_meta').get('epoch'));
-         database.close();
-         return epoch;",
-    )
-    .await
+    Ok(tab.stored("_meta").await?["epoch"].clone())
 }
 
 /// The longest tasks of the page's thread, in ms: until it had read what is stored, and since then.
