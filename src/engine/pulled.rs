@@ -14,8 +14,8 @@ use std::rc::Rc;
 
 /// The most pages of pulls that may wait to be written to their items' stores.
 const MAX_UNWRITTEN_PULLS: usize = 8;
-/// A record goes through so many items that a rebuild has not named.
-const MAX_UNNAMED: usize = 500;
+/// The most items of a record about items that no page of a pull names.
+const MAX_IN_RECORD: usize = 500;
 
 impl Engine {
     /// Makes a record of a page of a pull. A page that says nothing new moves the cursors only.
@@ -39,6 +39,23 @@ impl Engine {
         let head = RecordHead::Pulled { at: self.now.at, cursors, policies };
         self.journal.add(head, pulled.to_text(), with);
         self.needs_advance = true;
+    }
+
+    /// Makes records about many items, so many in each; `end` is written with the last, or alone where there is no item.
+    pub(super) fn add_in_parts(
+        &mut self,
+        items: Vec<(Rc<str>, Rc<str>)>,
+        end: Vec<Write>,
+        record: impl Fn(Vec<(Rc<str>, Rc<str>)>) -> Pulled,
+    ) {
+        let mut parts = items.chunks(MAX_IN_RECORD).peekable();
+        if parts.peek().is_none() {
+            return self.storage.add_standalone(end);
+        }
+        while let Some(part) = parts.next() {
+            let with = if parts.peek().is_none() { end.clone() } else { Vec::new() };
+            self.add_pulled(record(part.to_vec()), Cursors::new(), with);
+        }
     }
 
     /// Begins to pull slices (all of them, where none is named) from their beginning.
@@ -76,20 +93,15 @@ impl Engine {
         if !is_loaded || !self.are_pulls_stored() || self.journal.has_pending_answers() {
             return;
         }
-        let mut unnamed = self.replica.unnamed(rebuild, &slices);
+        let unnamed = self.replica.unnamed(rebuild, &slices);
         let end = vec![Write::delete_meta("rebuild")];
         self.uplink.end_rebuild();
         self.journal.set_rebuild(None);
-        if unnamed.is_empty() {
-            self.storage.add_standalone(end.clone());
-        }
-        while !unnamed.is_empty() {
-            let rest = unnamed.split_off(unnamed.len().min(MAX_UNNAMED));
-            let with = if rest.is_empty() { end.clone() } else { Vec::new() };
-            let pulled = Pulled { rebuild: Some(rebuild), unnamed, ..Pulled::default() };
-            self.add_pulled(pulled, Cursors::new(), with);
-            unnamed = rest;
-        }
+        self.add_in_parts(unnamed, end, |unnamed| Pulled {
+            rebuild: Some(rebuild),
+            unnamed,
+            ..Pulled::default()
+        });
         self.release_slices();
         self.needs_advance = true;
     }

@@ -13,7 +13,7 @@
 use super::Engine;
 use super::replay::Missing;
 use crate::json::number;
-use crate::store::{Cursors, Forgotten, Pulled, Write};
+use crate::store::{Forgotten, Pulled, Write};
 use crate::units::Version;
 use std::rc::Rc;
 
@@ -23,8 +23,6 @@ const DAY: u64 = 24 * 3_600_000 * 1_024;
 const REMEMBERED: u64 = 30 * DAY;
 /// Tombstones are looked for this often. It takes reading the slices.
 const INTERVAL: u64 = 7 * DAY;
-/// A record forgets so many items.
-const MAX_FORGOTTEN: usize = 500;
 
 impl Engine {
     /// Forgets deleted items that are old enough, once the slices are read for that.
@@ -40,18 +38,12 @@ impl Engine {
             return;
         }
         let below = Version(now.0.saturating_sub(REMEMBERED));
-        let mut items = self.replica.tombstones(below, &slices);
+        let items = self.replica.tombstones(below, &slices);
         self.forgotten_at = Some(now);
-        if items.is_empty() {
-            self.storage.add_standalone([write(now)]);
-        }
-        while !items.is_empty() {
-            let rest = items.split_off(items.len().min(MAX_FORGOTTEN));
-            let with = if rest.is_empty() { vec![write(now)] } else { Vec::new() };
-            let forgotten = Some(Forgotten { below, items });
-            self.add_pulled(Pulled { forgotten, ..Pulled::default() }, Cursors::new(), with);
-            items = rest;
-        }
+        self.add_in_parts(items, vec![write(now)], |items| Pulled {
+            forgotten: Some(Forgotten { below, items }),
+            ..Pulled::default()
+        });
         self.release_slices();
         self.needs_advance = true;
     }

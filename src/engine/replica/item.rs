@@ -229,7 +229,7 @@ impl Item {
     }
 
     /// Returns true if the server lacks a change, or the whole item, though no edit waits: as after a time in a slice
-    /// that not sent.
+    /// that was not sent.
     pub fn is_unknown_to_server(&self) -> bool {
         let lacks = self.lacks() || (self.local.is_none() && !self.maybe.is_empty());
         lacks && !self.is_kept_refused()

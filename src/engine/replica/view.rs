@@ -1,6 +1,6 @@
 //! The replica as people and pages see it: progress, lists of conflicts and refusals, and numbers.
 
-use super::{Replica, leaves};
+use super::{Entry, Replica, leaves};
 use crate::bridge::config::Slices;
 use crate::bridge::from_worker::{OpenConflict, Progress, Rejection};
 use crate::store::Key;
@@ -67,9 +67,7 @@ impl Replica {
         };
         for (key, entry) in &self.entries {
             let sent = slices.syncs(&key.slice);
-            let open = self.is_in_outbox(key) && leaves(&entry.item, &key.slice, slices);
-            let unwritten = entry.first_changed_at.is_some();
-            if unwritten || entry.is_sent || open {
+            if self.is_pending(key, entry, slices) {
                 counts.unfinished += 1;
                 counts.unsent += usize::from(sent);
             }
@@ -79,12 +77,15 @@ impl Replica {
 
     /// When the oldest change was made that is not in its store, or that the server has not acknowledged.
     pub fn oldest_pending(&self, slices: &Slices) -> Option<Millis> {
-        let pending = self.entries.iter().filter(|(key, entry)| {
-            entry.is_sent
-                || entry.first_changed_at.is_some()
-                || (self.is_in_outbox(key) && leaves(&entry.item, &key.slice, slices))
-        });
+        let pending = self.entries.iter().filter(|(key, entry)| self.is_pending(key, entry, slices));
         pending.map(|(_, entry)| entry.item.at()).min()
+    }
+
+    /// Returns true if a change is not in its store, or the server is to get it or has not answered it.
+    fn is_pending(&self, key: &Key, entry: &Entry, slices: &Slices) -> bool {
+        entry.is_sent
+            || entry.first_changed_at.is_some()
+            || (self.is_in_outbox(key) && leaves(&entry.item, &key.slice, slices))
     }
 
     /// How far an item's latest change has come.

@@ -2,7 +2,7 @@
 
 use super::classify::Class;
 use crate::engine::replica::Replica;
-use crate::store::{Key, Operation};
+use crate::store::{AnswerStatus, Key, Operation};
 use crate::units::{Position, Tick};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,12 @@ struct Deferred {
     position: Position,
     /// The server declined it; it was not only out of order at the time.
     is_declined: bool,
+}
+
+impl Deferred {
+    fn new(operation: &Operation, wait: u64, is_declined: bool, now: Tick) -> Self {
+        Deferred { until: now.plus(wait), wait, position: operation.position, is_declined }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,14 +49,10 @@ impl Deferrals {
         let before =
             self.by_key.get(&key).filter(|deferred| deferred.is_declined).map(|deferred| deferred.wait);
         let wait = before.map_or(DEFER_MS, |wait| (wait * 2).min(MAX_DEFER_MS));
-        self.add(
-            operation,
-            Deferred { until: now.plus(wait), wait, position: operation.position, is_declined: true },
-            &why,
-        );
+        self.add(operation, Deferred::new(operation, wait, true, now), &why);
     }
 
-    /// Whether the server has just answered this very operation, on the same version: its answer has changed nothing.
+    /// Returns true if the server has just answered this very operation, on the same version: its answer has changed nothing.
     pub fn is_repeated(&self, operation: &Operation) -> bool {
         self.answered.get(&operation.key()).is_some_and(|answered| {
             let Operation { base, value, deleted, .. } = operation;
@@ -60,25 +62,14 @@ impl Deferrals {
 
     /// The server's answer to this operation has changed nothing: it waits before it is sent again.
     pub fn repeat(&mut self, operation: &Operation, now: Tick) {
-        let deferred = Deferred {
-            until: now.plus(DEFER_MS),
-            wait: DEFER_MS,
-            position: operation.position,
-            is_declined: true,
-        };
+        let deferred = Deferred::new(operation, DEFER_MS, true, now);
         self.add(operation, deferred, "its answer is of another time");
         self.culprit = None;
     }
 
     /// This operation alone fails while the server answers other requests.
     pub fn suspect(&mut self, operation: &Operation, now: Tick) {
-        let deferred = Deferred {
-            until: now.plus(DEFER_MS),
-            wait: DEFER_MS,
-            position: operation.position,
-            is_declined: false,
-        };
-        self.add(operation, deferred, "its log may say why");
+        self.add(operation, Deferred::new(operation, DEFER_MS, false, now), "its log may say why");
     }
 
     fn add(&mut self, operation: &Operation, deferred: Deferred, why: &str) {
@@ -120,12 +111,18 @@ impl Deferrals {
     }
 
     /// The server answered these: what waited alone because it was failing goes now.
-    pub fn answered(&mut self, operations: &[Operation], may_follow: impl Fn(&Operation) -> bool, now: Tick) {
-        for operation in operations {
+    pub fn answered<'a>(
+        &mut self,
+        operations: impl Iterator<Item = (&'a Operation, AnswerStatus)>,
+        now: Tick,
+    ) {
+        self.answered.clear();
+        for (operation, status) in operations {
             self.by_key.remove(&operation.key());
+            if !matches!(status, AnswerStatus::Rejected | AnswerStatus::Unfit) {
+                self.answered.insert(operation.key(), operation.clone());
+            }
         }
-        let kept = operations.iter().filter(|operation| !may_follow(operation));
-        self.answered = kept.map(|operation| (operation.key(), operation.clone())).collect();
         for deferred in self.by_key.values_mut().filter(|deferred| !deferred.is_declined) {
             deferred.until = now;
         }

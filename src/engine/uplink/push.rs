@@ -24,17 +24,17 @@ impl Uplink {
             operations: self.part.unwrap_or(MAX_PUSH_OPERATIONS),
             bytes: self.line.room() - ENVELOPE_BYTES,
         };
-        loop {
+        let chosen = loop {
             let chosen =
                 replica.choose(now, slices, room, |key| !self.deferrals.holds_back(key, replica, now));
             let repeated: Vec<_> = chosen.iter().filter(|sent| self.deferrals.is_repeated(sent)).collect();
-            if !chosen.is_empty() && repeated.is_empty() {
-                return chosen;
-            }
             if repeated.is_empty() {
-                break;
+                break chosen;
             }
             repeated.into_iter().for_each(|operation| self.deferrals.repeat(operation, now));
+        };
+        if !chosen.is_empty() {
+            return chosen;
         }
         replica.choose(now, slices, Room { operations: 1, ..room }, |key| self.deferrals.is_due(key, now))
     }
@@ -166,13 +166,9 @@ impl Uplink {
                 self.reached();
                 self.part = self.part.map(|part| part * 2).filter(|part| *part < MAX_PUSH_OPERATIONS);
                 let operations = self.push.as_ref().map_or(&[][..], |push| &push.operations);
-                let may_follow = |operation: &Operation| {
-                    answers.iter().any(|answer| {
-                        matches!(answer.status, AnswerStatus::Rejected | AnswerStatus::Unfit)
-                            && (&answer.slice, &answer.id) == (&operation.slice, &operation.id)
-                    })
-                };
-                self.deferrals.answered(&operations[..count.min(operations.len())], may_follow, now.tick);
+                // One answer for each operation that was sent, in their order.
+                let statuses = answers.iter().map(|answer| answer.status);
+                self.deferrals.answered(operations.iter().zip(statuses), now.tick);
                 Outcome::Answers { answers, with: self.finish(count) }
             }
             Err(failure) if failure.class == Class::Forked => {
