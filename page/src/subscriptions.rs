@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
-/// What an app is told that has read the items of a database that is gone.
+/// The sentence for an app that has read the items of a database that is gone.
 const NEW_DATABASE: &str = "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
 
 /// A change made elsewhere, and the position of the last record that it contains.

@@ -46,7 +46,7 @@ export {
 } from "./subscriptions.js";
 export type * from "./types.js";
 
-/** What an app is told that has read the items of a database that is gone. */
+/** The sentence for an app that has read the items of a database that is gone. */
 const NEW_DATABASE =
   "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
 

@@ -39,7 +39,7 @@ export function takeProgress(slice: string, changes: ItemProgress[], reset: bool
     if (state === "synced") states.delete(id);
     else states.set(id, state);
   }
-  // What changed before the first list is in it.
+  // The first list has all changes before it.
   if (reset || listed.has(slice)) listed.set(slice, states);
   const items = dispatched.get(slice) ?? new Map<string, number>();
   const shown = changes.map((change) => (items.has(change.id) ? local(change.id) : change));

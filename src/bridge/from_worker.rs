@@ -108,7 +108,7 @@ pub enum FromWorker<V> {
     Pending {
         slice: String,
         reset: bool,
-        // Where a page asked: its newest burst that is in the list.
+        // The newest burst of the page that is in the list, if the page asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "ts", ts(optional))]
         n: Option<u64>,

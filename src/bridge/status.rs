@@ -123,7 +123,7 @@ pub struct OperationCount {
     pub failed: u64,
 }
 
-/// What came of changes that were sent to the server.
+/// The results of changes that were sent to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(default)]

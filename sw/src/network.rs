@@ -119,7 +119,7 @@ impl Network {
     }
 }
 
-/// Whether a compressed body may be the reason of an answer: it was not understood, not allowed, or could not be read.
+/// Returns true if a compressed body may be the reason of an answer: it was not understood, not allowed, or could not be read.
 fn may_be_of_the_encoding(status: u16) -> bool {
     matches!(status, 400 | 403 | 415 | 422 | 501)
 }

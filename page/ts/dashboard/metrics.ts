@@ -52,7 +52,7 @@ function percent(share: number): string {
   return `${(Math.floor(share * 1_000) / 10).toLocaleString()}\u00a0%`;
 }
 
-/** What ended otherwise than with success. */
+/** Lists the counts of changes that ended without success. */
 function others(counts?: OperationCount | PushCount): [number, string][] {
   if (!counts) return [];
   const { failed, rejected, conflicts } = { rejected: 0, conflicts: 0, ...counts };

@@ -118,7 +118,7 @@ export type OperationCount = {
   failed: number,
 };
 
-/** What came of changes that were sent to the server. */
+/** The results of changes that were sent to the server. */
 export type PushCount = {
   /** The server has them. */
   successful: number,
