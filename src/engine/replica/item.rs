@@ -74,7 +74,7 @@ pub struct Item {
     refused: Vec<RefusalRow>,
     /// How it was deleted, where it is.
     gone: Option<GoneRow>,
-    /// The newest record by which someone else's change came in.
+    /// The newest record by which someone else's change came to be shown.
     foreign: Position,
     /// The newest position in effect.
     position: Position,

@@ -93,7 +93,8 @@ impl Item {
 
     fn replace(&mut self, value: Option<Json>, editor: Editor) -> Effect {
         let changed = self.local.is_some() || value.is_some();
-        let is_blind = self.is_unseen(editor) && !same(&value, &self.base) && !same(&value, &self.local);
+        let is_known = same(&value, &self.server_side().value) || same(&value, &self.local);
+        let is_blind = self.is_unseen(editor) && !is_known;
         self.refused.clear();
         self.set_local(value, editor);
         if is_blind {
@@ -106,14 +107,17 @@ impl Item {
 
     /// Returns true if someone else's change came in that the page had not seen.
     fn is_unseen(&self, editor: Editor) -> bool {
-        self.version.is_some() && self.conflict.is_none() && editor.seen < self.foreign
+        (self.version.is_some() || self.conflict.is_some()) && editor.seen < self.foreign
     }
 
     /// The page wrote over someone else's change without having seen it. What it had seen is not known.
     fn overwrite_unseen(&mut self, editor: Editor) {
         let remote = self.server_side();
         match editor.strategy {
-            Strategy::Local | Strategy::Newest => {}
+            Strategy::Local | Strategy::Newest if self.conflict.is_none() => {}
+            Strategy::Local | Strategy::Newest => {
+                self.take_side(editor.position, remote.version, remote.value, self.local.clone())
+            }
             Strategy::Remote => {
                 self.take_side(editor.position, remote.version, remote.value.clone(), remote.value)
             }
@@ -124,8 +128,11 @@ impl Item {
         }
     }
 
-    /// Returns the server's side, as far as it is known.
+    /// Returns the server's side, as far as it is known: in a conflict, its other side.
     pub(super) fn server_side(&self) -> Remote {
+        if let Some(conflict) = &self.conflict {
+            return conflict.remote.clone();
+        }
         Remote {
             version: self.version,
             deleted: self.base.is_none(),
@@ -300,6 +307,10 @@ impl Item {
         self.maybe.clear();
         self.edits.clear();
         self.set_local(chosen, editor);
+        if changed && matches!(choice, Choice::Remote | Choice::Merge) {
+            // The other side is shown since then, which no page has seen.
+            self.foreign = editor.position;
+        }
         if changed { Effect::Changed } else { Effect::Hidden }
     }
 }

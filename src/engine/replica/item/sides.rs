@@ -42,10 +42,9 @@ impl Item {
             // may arrive still.
             return Effect::Nothing;
         }
-        self.note_foreign(&remote, incoming.position);
+        let is_foreign = self.is_foreign(&remote);
         self.come_in(remote, incoming.strategy, incoming.position);
-        self.reopen_unknown(incoming.position);
-        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+        self.shown_since(before, is_foreign, incoming.position)
     }
 
     /// A change of a page of a rebuild takes effect: the server's present side, whatever was known of it.
@@ -60,7 +59,7 @@ impl Item {
         self.position = incoming.position;
         self.conflict = None;
         self.maybe.clear();
-        self.note_foreign(&remote, incoming.position);
+        let is_foreign = self.is_foreign(&remote);
         if is_newer && at_rest {
             self.take_side(incoming.position, remote.version, remote.value.clone(), remote.value);
         } else if is_newer {
@@ -71,8 +70,7 @@ impl Item {
             (self.version, self.base) = (remote.version, remote.value);
             self.normalise();
         }
-        self.reopen_unknown(incoming.position);
-        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+        self.shown_since(before, is_foreign, incoming.position)
     }
 
     /// A rebuild has come to its end without the server having named the item.
@@ -88,7 +86,6 @@ impl Item {
             RebuildReason::CursorExpired => {
                 // It was deleted longer ago than the server remembers.
                 self.version = None;
-                self.foreign = incoming.position;
                 let gone =
                     Remote { version: None, value: None, deleted: true, at: None, own: false, by: None };
                 self.come_in(gone, incoming.strategy, incoming.position);
@@ -98,8 +95,7 @@ impl Item {
                 self.conflict = None;
             }
         }
-        self.reopen_unknown(incoming.position);
-        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+        self.shown_since(before, true, incoming.position)
     }
 
     /// Whether the item was deleted before this version of the server, and nothing else is to be known of it.
@@ -131,13 +127,14 @@ impl Item {
             return Effect::Hidden;
         }
         self.edits.retain(|edit| *edit > answer.upto);
+        let is_applied = answer.outcome() == AnswerStatus::Applied;
+        let is_foreign = !is_applied && answer.remote().is_some_and(|remote| self.is_foreign(&remote));
         match (answer.outcome(), answer.remote()) {
             (AnswerStatus::Applied, changed) => {
                 let changed = changed.filter(|_| answer.status == AnswerStatus::Applied);
                 self.applied(answer, changed, incoming);
             }
             (AnswerStatus::Conflict, Some(remote)) => {
-                self.note_foreign(&remote, position);
                 self.come_in(remote, strategy, position);
             }
             (AnswerStatus::Rejected, remote) => {
@@ -147,8 +144,7 @@ impl Item {
             }
             _ => {}
         }
-        self.reopen_unknown(position);
-        if same(&before, &self.local) { Effect::Hidden } else { Effect::Changed }
+        self.shown_since(before, is_foreign, position)
     }
 
     fn applied(&mut self, answer: &AnswerRow, changed: Option<Remote>, incoming: Incoming) {
@@ -194,7 +190,6 @@ impl Item {
         if self.refused.len() > MAX_REFUSALS {
             self.refused.remove(0);
         }
-        self.note_foreign(&remote, position);
         if keeps_refused {
             return self.come_in(remote, strategy, position);
         }
@@ -249,11 +244,22 @@ impl Item {
         }
     }
 
-    /// Someone else's change comes in: pages that have not seen this record are behind.
-    fn note_foreign(&mut self, remote: &Remote, position: Position) {
-        if !remote.own && !self.is_older(remote) && !same(&remote.value, &self.base) {
+    /// Returns true if someone else's change comes in.
+    fn is_foreign(&self, remote: &Remote) -> bool {
+        !remote.own && !self.is_older(remote) && !same(&remote.value, &self.base)
+    }
+
+    /// The server's side has come in. Where something else is shown since then, pages that have not seen this record are
+    /// behind someone else's change; what is in conflict is not shown.
+    fn shown_since(&mut self, before: Option<Json>, is_foreign: bool, position: Position) -> Effect {
+        self.reopen_unknown(position);
+        if same(&before, &self.local) {
+            return Effect::Hidden;
+        }
+        if is_foreign {
             self.foreign = position;
         }
+        Effect::Changed
     }
 
     fn is_older(&self, remote: &Remote) -> bool {

@@ -89,6 +89,24 @@ fn a_put_or_a_deletion_of_a_page_that_missed_a_pulled_change_is_a_conflict() {
 }
 
 #[test]
+fn a_put_or_a_deletion_of_an_item_in_conflict_by_a_page_that_missed_the_other_side_is_not_merged() {
+    for what in [Edit::Put(json(r#"{"title":"z","by":"me"}"#)), Edit::Delete] {
+        let mut item = at_rest(r#"{"n":0}"#);
+        pull(&mut item, 6, Some(r#"{"n":1,"by":"them"}"#), 2);
+        // One page makes a conflict about a field, from a base that has the others as the server has them.
+        edit(&mut item, update(r#"{"n":2}"#, r#"{"n":0}"#), 1, 3);
+        assert_eq!(item.conflict().unwrap().paths, ["/n"]);
+        let mut informed = item.clone();
+        edit_by("other", &mut item, what.clone(), 1, 4);
+        let conflict = item.conflict().expect("nothing of the other side is overwritten silently");
+        assert_eq!(conflict.remote.map(|value| &**value), Some(r#"{"n":1,"by":"them"}"#), "{what:?}");
+        assert_eq!(conflict.base, None, "what the page had seen is not known");
+        edit_by("other", &mut informed, Edit::Put(json(r#"{"n":1,"by":"me"}"#)), 3, 4);
+        assert!(!informed.is_in_conflict() && informed.is_open(), "a page that has seen it decides");
+    }
+}
+
+#[test]
 fn a_conflict_whose_base_is_not_known_ends_when_both_sides_are_equal() {
     let mut item = at_rest(r#"{"title":"x"}"#);
     pull(&mut item, 6, Some(r#"{"title":"y"}"#), 2);
