@@ -4,7 +4,7 @@ use crate::property::{Property, violated};
 use crate::world::{Event, World};
 use nightferry::bridge::from_worker::To;
 use nightferry::engine::{Deadline, Input, Reason};
-use nightferry::store::{JOURNAL, META, RowKey, Write};
+use nightferry::store::{ITEMS, JOURNAL, META, Row, RowKey, Write};
 use serde_json::Value;
 
 /// The longest time until a change of the server is written, in ms.
@@ -102,6 +102,30 @@ impl World {
         let twice = self.disk.open_writes().flatten().filter_map(item).find(|open| mine.contains(open));
         if let Some((store, key)) = twice {
             violated(Property::OneTransaction, format!("{store} {key:?} is in two open transactions"));
+        }
+    }
+
+    /// A row says up to which position all is in effect: what is written over it knows all that, and nothing that ended
+    /// before it.
+    pub(crate) fn check_rows_go_forward(&self, writes: &[Write]) {
+        for write in writes {
+            let Write::Put { store, key: RowKey::Item(key), row: Row::Json(row) } = write else { continue };
+            let Some(before) = self.disk.item_row(&key.slice, &key.id).filter(|_| **store == *ITEMS) else {
+                continue;
+            };
+            let row: Value = serde_json::from_str(row).expect("a row is JSON");
+            let known = before["position"].as_u64();
+            if row["position"].as_u64() < known {
+                violated(Property::RowsGoForward, format!("{key:?}: {row} is written over {before}"));
+            }
+            let refusals = |row: &Value| row["refused"].as_array().cloned().unwrap_or_default();
+            let is_new = |refusal: &Value| refusal["position"].as_u64() > known;
+            let returned = refusals(&row).into_iter().find(|refusal| {
+                !is_new(refusal) && !refusals(&before).contains(refusal)
+            });
+            if let Some(refusal) = returned {
+                violated(Property::RowsGoForward, format!("{key:?}: {refusal} is back, over {before}"));
+            }
         }
     }
 

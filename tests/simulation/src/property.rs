@@ -33,6 +33,7 @@ properties! {
     Local "local-stays-local" "nothing of a slice that is not sent is in any request (P7)",
     Front "journal-from-the-front" "a record leaves the journal only once all its changes are in the slices' stores",
     OneTransaction "one-transaction-an-item" "an item is in at most one open transaction",
+    RowsGoForward "rows-go-forward" "a row takes the place of one of an earlier position, and nothing that had ended is in it",
     OneRequest "one-request" "at most one request is in flight",
     SamePush "same-push" "a push that is sent again is the same push",
     Wire "wire" "what is sent is what the protocol says",

@@ -207,6 +207,7 @@ impl World {
                 Output::Store { txn, writes } => {
                     self.note(|_| format!("transaction {txn}: {}", crate::trace::writes(&writes)));
                     self.check_one_transaction(&writes);
+                    self.check_rows_go_forward(&writes);
                     self.work(Work::Store { txn, writes });
                 }
                 Output::OpenLive { live, .. } => self.open_live(live),

@@ -405,12 +405,13 @@ impl<'a> Check<'a> {
             let made = later.writes.get(path).copied().flatten();
             let succeeds = match leaf {
                 Some(leaf) => later.replaces.contains(&leaf) || later.may_replace.contains(&leaf),
-                // Someone gave the path a leaf who saw none there, or does not say what was there, and it is not the one that
-                // was removed; or another tab did so later.
+                // Another tab gave the path a leaf later, perhaps the same that it still showed; or someone gave it another
+                // one who saw none there, or does not say what was there.
                 None => {
                     let is_later_tab = later.device == operation.device && later.durable > operation.durable;
-                    made.is_some_and(|made| !operation.replaces.contains(&made))
-                        && (is_later_tab || later.is_on_workers || !later.seen.contains_key(path))
+                    let is_another = made.is_some_and(|made| !operation.replaces.contains(&made));
+                    let did_see = !later.is_on_workers && later.seen.contains_key(path);
+                    (made.is_some() && is_later_tab) || (is_another && !did_see)
                 }
             };
             succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
