@@ -56,6 +56,8 @@ impl World {
                 Property::Synced if !self.model.is_sent(&key.0) => continue,
                 // Under a new name the device may be in conflict with what it wrote under the old one.
                 Property::Synced if self.server.has_forked && self.status().conflicts > 0 => continue,
+                // The server does not remember the item: a withdrawn push may have brought it, and someone deleted it since.
+                Property::Synced if self.is_in_conflict_with_nothing(key) => continue,
                 Property::Synced => self.server.value(&key.0, &key.1),
                 _ => self.committed(key),
             };
@@ -66,6 +68,11 @@ impl World {
                 );
             }
         }
+    }
+
+    /// Returns true if the other side of the item's conflict is that the server has nothing, and does not know since when.
+    fn is_in_conflict_with_nothing(&self, (slice, id): &crate::actions::Key) -> bool {
+        self.disk.conflict(slice, id).is_some_and(|row| row["remote"]["version"].is_null())
     }
 
     fn check_rows(&self, page: &str, after: u64, slice: &str, message: &Value) {
@@ -120,9 +127,9 @@ impl World {
             }
             let refusals = |row: &Value| row["refused"].as_array().cloned().unwrap_or_default();
             let is_new = |refusal: &Value| refusal["position"].as_u64() > known;
-            let returned = refusals(&row).into_iter().find(|refusal| {
-                !is_new(refusal) && !refusals(&before).contains(refusal)
-            });
+            let returned = refusals(&row)
+                .into_iter()
+                .find(|refusal| !is_new(refusal) && !refusals(&before).contains(refusal));
             if let Some(refusal) = returned {
                 violated(Property::RowsGoForward, format!("{key:?}: {refusal} is back, over {before}"));
             }

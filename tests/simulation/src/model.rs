@@ -1,6 +1,7 @@
 //! The reference: what durable bursts come to, worked out in the plainest way, burst by burst as each becomes durable.
 
 use crate::actions::{Change, Key, changes};
+use crate::fleet::ledger;
 use crate::property::{Property, violated};
 use crate::writes::ids;
 use nightferry::store::{JOURNAL, META, Row, RowKey, Write};
@@ -47,6 +48,8 @@ pub struct Model {
     /// Items that a page updated without having seen what another one had made of them. What the merge comes to is not known
     /// here.
     pub merged: BTreeSet<Key>,
+    /// The leaves of values of the server that records in the journal brought.
+    pub learnt: BTreeSet<u64>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
     marks: BTreeMap<String, u64>,
@@ -66,6 +69,13 @@ impl Model {
                     if &**store == JOURNAL && read(head)["kind"] == "burst" =>
                 {
                     self.apply(*position, &read(head), &read(text));
+                }
+                Write::Put { store, row: Row::WithText { text, .. }, .. } if &**store == JOURNAL => {
+                    let record = read(text);
+                    let sides = [&record["results"], &record["changes"]].into_iter();
+                    for side in sides.filter_map(Value::as_array).flatten() {
+                        self.learnt.extend(ledger::leaves(&side["value"]).into_values());
+                    }
                 }
                 Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
                     let quarantined = self.bursts.iter_mut().filter(|burst| burst.position == *position);

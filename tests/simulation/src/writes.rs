@@ -6,7 +6,6 @@
 //! replaces that write at the server must have been written here after that.
 
 use crate::actions::Key;
-use crate::fleet::ledger;
 use crate::property::{Property, violated};
 use crate::scenario::FIRST_WRITE;
 use crate::world::World;
@@ -38,9 +37,7 @@ impl World {
         let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { return };
         let sides = [&body["results"], &body["changes"]].into_iter().filter_map(Value::as_array);
         for result in sides.flatten() {
-            let leaves =
-                if self.device.is_some() { ledger::leaves(&result["value"]) } else { BTreeMap::new() };
-            for write in ids(&result["value"]).into_values().chain(leaves.into_values()) {
+            for write in ids(&result["value"]).into_values() {
                 self.known.entry(write).or_insert(self.steps);
             }
         }

@@ -305,6 +305,15 @@ impl Ledger {
         }
     }
 
+    /// Returns true if the operation took away from the path only what the server never had. The path is then as it was before,
+    /// and what others make of it counts.
+    fn took_back_its_own(&self, operation: &Operation, path: &str) -> bool {
+        let of_item = self.operations.iter().filter(|other| other.key == operation.key);
+        let leaves = of_item.filter_map(|other| Some((other.device, (*other.writes.get(path)?)?)));
+        let mut taken = leaves.filter(|(_, leaf)| operation.replaces.contains(leaf));
+        taken.all(|(device, leaf)| device == operation.device && !self.arrived.contains(&leaf))
+    }
+
     /// Returns true if another page of the same device, which still showed it, has put the leaf again or edited the item. The
     /// later one wins.
     fn is_put_back(&self, place: usize, path: &str, leaf: u64) -> bool {
@@ -385,6 +394,7 @@ impl<'a> Check<'a> {
                 !now.contains_key(path)
                     || kept.is_some()
                     || ledger.was_set_back
+                    || ledger.took_back_its_own(operation, path)
                     || ledger.decisions.get(key).is_some_and(|decided| *decided > place)
             }
         }
@@ -509,6 +519,22 @@ mod tests {
         devices.changes(0, Some(item(LATER)), Some(json!({"id": "i", "a": LATER, "b": 1_002})));
         let both = json!({"id": "i", "a": RIGHT, "b": 1_002});
         assert_broken(devices.broken(Some(both), &[]), "is lost");
+    }
+
+    #[test]
+    fn a_removal_of_what_the_server_never_had_takes_nothing_from_others() {
+        for has_arrived in [false, true] {
+            let mut devices = Devices::default();
+            devices.changes(0, None, Some(item(LEFT)));
+            if has_arrived {
+                devices.brings(0, Some(item(LEFT)));
+            }
+            devices.changes(0, Some(item(LEFT)), Some(json!({"id": "i"})));
+            devices.changes(1, Some(item(LEFT)), Some(item(RIGHT)));
+            devices.brings(1, Some(item(RIGHT)));
+            let broken = devices.broken(Some(item(RIGHT)), &[]);
+            assert_eq!(broken.is_some(), has_arrived, "{broken:?}");
+        }
     }
 
     #[test]

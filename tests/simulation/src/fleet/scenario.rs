@@ -133,9 +133,13 @@ impl FleetScenario {
         let Fleet { devices, server, .. } = &self.fleet;
         let world = &devices[device];
         let has_learnt = |(slice, id): &Key, leaf: u64| {
-            let is_apart =
-                |row: Value| ledger::leaves(&row["remote"]["value"]).values().any(|of| *of == leaf);
-            match world.known.contains_key(&leaf) {
+            let has_leaf = |value: &Value| ledger::leaves(value).values().any(|of| *of == leaf);
+            let shown = || world.disk.item(world.model.store_of(slice), id);
+            // The other side of a conflict, or a former one.
+            let is_apart = |row: Value| {
+                !has_leaf(&row["base"]["value"]) && !shown().is_some_and(|shown| has_leaf(&shown))
+            };
+            match world.model.learnt.contains(&leaf) {
                 true if world.disk.conflict(slice, id).is_some_and(is_apart) => Learnt::Apart,
                 true => Learnt::Merged,
                 false => Learnt::Nothing,
