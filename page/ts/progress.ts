@@ -4,7 +4,10 @@ import type { Beside } from "./action.js";
 import { each, pendingListeners } from "./subscriptions.js";
 import type { Action, ItemProgress, ProgressState } from "./types.js";
 
-/** Items of this page's actions that are not in effect yet, by slice, each with its last burst. Until then they are `local`. */
+/**
+ * Items of this page's actions that are not in effect yet, by slice, each with its last burst, in the order of these. Until
+ * then they are `local`.
+ */
 const dispatched = new Map<string, Map<string, number>>();
 /** The items of a slice that the worker said are not synced. A slice is missing before the first list of it. */
 const listed = new Map<string, Map<string, ProgressState>>();
@@ -18,7 +21,10 @@ export function noteDispatched({ type, payload }: Action, { id, left = [] }: Bes
   dispatched.set(slice, items);
   const inPayload = id === undefined ? namedIn(payload, /^(set|save)/.test(type.slice(slash + 1))) : [id];
   const named = [...left, ...inPayload];
-  for (const id of named) items.set(id, n);
+  for (const id of named) {
+    items.delete(id);
+    items.set(id, n);
+  }
   if (listed.has(slice)) tell(slice, named.map(local), false);
 }
 
@@ -63,8 +69,12 @@ export function inEffect(n: number): void {
 /** Forgets the items of bursts up to `n`, and returns them. */
 function forget(slice: string, n: number): string[] {
   const items = dispatched.get(slice) ?? new Map<string, number>();
-  const ids = [...items].filter(([, burst]) => burst <= n).map(([id]) => id);
-  for (const id of ids) items.delete(id);
+  const ids: string[] = [];
+  for (const [id, burst] of items) {
+    if (burst > n) break;
+    ids.push(id);
+    items.delete(id);
+  }
   if (items.size === 0) dispatched.delete(slice);
   return ids;
 }
