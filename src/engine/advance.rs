@@ -1,4 +1,4 @@
-//! The engine's work after every input, in this order: append, take effect, write, send, answer, report.
+//! The engine's work after every input, in this order: append, take effect, send, write, answer, report.
 
 use super::clients::{Kind, Sent, View};
 use super::messages::view;
@@ -24,14 +24,16 @@ impl Engine {
         // Behind the last page's effect: nothing else may be left that would come back here.
         self.end_rebuild();
         self.forget_tombstones();
-        self.write();
+        self.write_standalone();
         if let Some(row) = self.clients.metrics().save(self.now.tick) {
             self.store(Purpose::Metrics, vec![Write::meta("metrics", &row)]);
         }
         if self.settings.is_sync_due(self.now.tick) {
             self.uplink.contact();
         }
+        // A push goes before the checkpoints that are due with it: these may wait for it, and write its answers, too.
         self.send();
+        self.write();
         self.keep_live();
         self.clients.answer_waiters(view!(self));
         self.clients.post_acks(self.now.tick);
@@ -305,18 +307,30 @@ impl Engine {
 
     /// How soon items are written. Pages of pulls and flushes wait for no push: something waits for them.
     pub(super) fn urgency(&self) -> Urgency {
-        let is_pushing = self.uplink.is_pushing() || self.journal.has_pending_answers();
+        // Behind a question to the server comes what it has to be asked for.
+        let is_sending =
+            self.uplink.is_busy() || self.journal.has_pending_answers() || self.storage.has_standalone();
         let is_awaited = self.journal.has_pulls() || self.clients.is_flush_waiting();
-        if is_pushing && !is_awaited { Urgency::AfterPushes } else { Urgency::Now }
+        if is_sending && !is_awaited { Urgency::AfterPushes } else { Urgency::Now }
     }
 
-    /// Begins the transactions that are due.
-    fn write(&mut self) {
-        if !self.storage.may_write(self.now.tick) || self.replay.is_recovering() {
-            return;
-        }
-        if let Some(writes) = self.storage.take_standalone() {
+    fn may_write(&self) -> bool {
+        self.storage.may_write(self.now.tick) && !self.replay.is_recovering()
+    }
+
+    /// Begins to write what waits for nothing else, and what nothing may be sent before.
+    fn write_standalone(&mut self) {
+        if self.may_write()
+            && let Some(writes) = self.storage.take_standalone()
+        {
             self.store(Purpose::Standalone(writes.clone()), writes);
+        }
+    }
+
+    /// Begins the checkpoints that are due.
+    fn write(&mut self) {
+        if !self.may_write() {
+            return;
         }
         if let Some(position) = self.journal.overgrown(self.now.tick) {
             self.replica.mark_open(position, self.now.tick);

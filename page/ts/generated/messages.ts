@@ -135,11 +135,11 @@ export const messages = [
       },
       "conflictOperations": 0,
       "failedOperations": 0,
-      "lastOperationTime": 1765000000323,
+      "lastOperationTime": 1765000000329,
       "oldestPendingAt": null,
       "operationTimes": [
-        3,
-        10
+        10,
+        3
       ],
       "rejectedOperations": 0,
       "successfulOperations": 2,

@@ -256,6 +256,11 @@ impl Uplink {
         matches!(self.state, State::Preparing | State::Pushing { .. })
     }
 
+    /// Returns true while a request is under way, or about to be.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
     pub fn wants_contact(&self) -> bool {
         self.wants_contact
     }
@@ -500,7 +505,6 @@ impl Uplink {
 
     fn reached(&mut self) {
         self.is_signed_out = false;
-        self.wait.succeeded();
         self.connection = Connection::Online;
         self.error = None;
     }

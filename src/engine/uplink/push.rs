@@ -163,6 +163,7 @@ impl Uplink {
                 self.fruitless = 0;
                 self.unanswered = 0;
                 self.wants_contact = self.pull.is_due();
+                self.wait.succeeded();
                 self.reached();
                 self.part = self.part.map(|part| part * 2).filter(|part| *part < MAX_PUSH_OPERATIONS);
                 let operations = self.push.as_ref().map_or(&[][..], |push| &push.operations);

@@ -96,6 +96,7 @@ impl Uplink {
         if !self.is_push_failing() {
             // A wait that a push brought about is not ended by a person's question.
             if !self.wait.holds_pushes(now.tick) {
+                self.wait.answered();
                 self.reached();
             }
         } else if !std::mem::replace(&mut self.is_probed, true) {

@@ -114,6 +114,17 @@ impl Wait {
         self.holds_pushes = false;
     }
 
+    /// The server answered something else than a push. What made pushes fail may be there still: their waits go on growing.
+    pub fn answered(&mut self) {
+        let failures = if self.holds_pushes { self.failures } else { 0 };
+        *self = Wait {
+            failures,
+            holds_pushes: self.holds_pushes,
+            kept: std::mem::take(&mut self.kept),
+            ..Wait::default()
+        };
+    }
+
     /// A person asks.
     pub fn retry_now(&mut self) {
         (self.until, self.asked) = (None, None);
