@@ -46,6 +46,24 @@ fn an_action_travels_from_the_page_to_the_server() {
 }
 
 #[test]
+fn many_answered_items_are_written_while_the_next_push_is_under_way_each_once() {
+    let mut world = World::with(1, r#"{"files":{"debounceMs":60000,"maxWaitMs":60000}}"#);
+    world.run_until_quiescent();
+    for id in 0..3000 {
+        world.dispatch(0, "files/addItem", json!({"id": id}));
+    }
+    world.ask(0, "sync");
+    world.trace = Some(Vec::new());
+    world.run_until("the server has all", |world| world.server.live().len() == 3000);
+    let written = world.disk.count("files");
+    assert!((500..3000).contains(&written), "{written} are written by then");
+    world.run_until_quiescent();
+    let trace = world.trace.take().unwrap_or_default().join(" ");
+    assert_eq!(trace.matches("files[Text(").count(), 3000, "each value is written once");
+    assert_eq!(trace.matches("_items[Item(").count(), 3000, "each row is written once");
+}
+
+#[test]
 fn a_checkpoint_waits_for_no_server_that_is_away() {
     for mode in [Fault::Refused, Fault::Swallowed] {
         let mut world = World::with(1, FILES);

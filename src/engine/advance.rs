@@ -31,7 +31,11 @@ impl Engine {
         if self.settings.is_sync_due(self.now.tick) {
             self.uplink.contact();
         }
-        // A push goes before the checkpoints that are due with it: these may wait for it, and write its answers, too.
+        // Unless somebody waits for the stores, a push goes before the checkpoints that are due with it: these may wait for
+        // it, and write its answers, too.
+        if self.is_store_awaited() {
+            self.write();
+        }
         self.send();
         self.write();
         self.keep_live();
@@ -310,8 +314,15 @@ impl Engine {
         // Behind a question to the server comes what it has to be asked for.
         let is_sending =
             self.uplink.is_busy() || self.journal.has_pending_answers() || self.storage.has_standalone();
-        let is_awaited = self.journal.has_pulls() || self.clients.is_flush_waiting();
-        if is_sending && !is_awaited { Urgency::AfterPushes } else { Urgency::Now }
+        match is_sending && !self.is_store_awaited() {
+            false => Urgency::Now,
+            true if self.uplink.is_push_in_flight() => Urgency::BesidePush,
+            true => Urgency::AfterPushes,
+        }
+    }
+
+    fn is_store_awaited(&self) -> bool {
+        self.journal.has_pulls() || self.clients.is_flush_waiting()
     }
 
     fn may_write(&self) -> bool {

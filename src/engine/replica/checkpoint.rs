@@ -30,6 +30,8 @@ pub enum Urgency {
     Now,
     /// After the pushes that are under way: what is written for those would wait behind. Meanwhile the journal has all of it.
     AfterPushes,
+    /// As before, but for many that are answered: while the server works on the next push, the database has nothing to do.
+    BesidePush,
 }
 
 impl Urgency {
@@ -37,7 +39,7 @@ impl Urgency {
     fn due_by(self, now: Tick) -> Option<Tick> {
         match self {
             Urgency::Now => Some(now),
-            Urgency::AfterPushes => now.0.checked_sub(MAX_DELAY_MS).map(Tick),
+            Urgency::AfterPushes | Urgency::BesidePush => now.0.checked_sub(MAX_DELAY_MS).map(Tick),
         }
     }
 }
@@ -96,17 +98,22 @@ impl Replica {
         slices: &Slices,
         journal: &Journal,
     ) -> Option<Vec<Write>> {
-        let most = if urgency == Urgency::AfterPushes { MAX_OPEN_WHILE_PUSHING } else { MAX_OPEN };
+        let most = if urgency == Urgency::Now { MAX_OPEN } else { MAX_OPEN_WHILE_PUSHING };
         if self.batches.len() >= most {
             return None;
         }
-        let keys = self.next_batch(urgency.due_by(now.tick)?, slices);
+        let keys = if urgency == Urgency::BesidePush && self.answered.len() >= LARGE_BATCH {
+            self.batch_of(self.answered.iter().filter(|key| self.debounce.is_due(key, now.tick)), slices)
+        } else {
+            self.batch_of(self.debounce.due(urgency.due_by(now.tick)?), slices)
+        };
         let slice = slices.get(&keys.first()?.slice)?;
         let through = self.trimmed_with(&keys, slices, journal);
         let mut writes = Vec::new();
         let (mut items, mut replay_guards) = (Vec::new(), BTreeMap::new());
         for key in keys {
             self.debounce.remove(&key);
+            self.answered.remove(&key);
             let is_guarded = self.replay_guards.contains_key(&key);
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             items.push(entry.write(key, slice, slices, (through, is_guarded), &mut writes));
@@ -255,7 +262,7 @@ impl Replica {
     pub fn next_due(&self, urgency: Urgency, now: Tick) -> Option<Tick> {
         match urgency {
             Urgency::Now => self.debounce.next_after(now),
-            Urgency::AfterPushes => {
+            Urgency::AfterPushes | Urgency::BesidePush => {
                 let before = urgency.due_by(now).unwrap_or_default();
                 Some(self.debounce.next_after(before)?.plus(MAX_DELAY_MS))
             }
@@ -280,9 +287,9 @@ impl Replica {
         !self.entries.values().any(waits)
     }
 
-    /// Items of one slice that are due, at most as many as a transaction takes: either edited ones, or ones that the
-    /// server changed.
-    fn next_batch(&self, now: Tick, slices: &Slices) -> Vec<Key> {
+    /// Items of one slice out of those that are due, at most as many as a transaction takes: either edited ones, or ones that
+    /// the server changed.
+    fn batch_of<'a>(&'a self, due: impl Iterator<Item = &'a Key>, slices: &Slices) -> Vec<Key> {
         let loses_guard =
             |key: &Key| self.batches.values().any(|batch| batch.replay_guards.contains_key(key));
         let free = |key: &&Key| {
@@ -291,7 +298,7 @@ impl Replica {
         };
         let is_edited =
             |key: &Key| self.entries.get(key).is_some_and(|entry| entry.first_changed_at.is_some());
-        let mut due = self.debounce.due(now).filter(free);
+        let mut due = due.filter(free);
         let Some(first) = due.next() else { return Vec::new() };
         let edited = is_edited(first);
         let given = slices.get(&first.slice).and_then(|slice| slice.batch_size).filter(|_| edited);

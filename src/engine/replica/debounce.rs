@@ -52,6 +52,10 @@ impl Debounce {
         self.order.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
     }
 
+    pub fn is_due(&self, key: &Key, now: Tick) -> bool {
+        self.due.get(key).is_some_and(|due| *due <= now)
+    }
+
     pub fn remove(&mut self, key: &Key) {
         if let Some(at) = self.due.remove(key) {
             self.order.remove(&(at, key.clone()));

@@ -316,6 +316,7 @@ impl Replica {
         let effect = entry.item.answer(answer, record.incoming(&key.slice));
         let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
         applied.acknowledged += usize::from(answer.status.is_answer());
+        self.answered.insert(key.clone());
         let value = || (key.clone(), self.visible(&key).cloned());
         match (answer.status, effect) {
             (AnswerStatus::Rejected, Effect::Changed) => applied.rolled_back.push(value()),

@@ -160,6 +160,8 @@ pub struct Replica {
     /// Slices of which every item is to stay in memory, and whether all are here yet.
     fully_loaded: BTreeMap<Rc<str>, bool>,
     batches: BTreeMap<u64, Batch>,
+    /// Items that the server has answered since they were written.
+    answered: BTreeSet<Key>,
     /// Items whose progress pages have not been told.
     touched: BTreeSet<Key>,
     /// The list of refusals is another than pages were told of.
@@ -253,6 +255,7 @@ impl Replica {
         let idle = self.entries.get(key).is_some_and(|entry| entry.is_at_rest(key, slices));
         if idle && !self.fully_loaded.contains_key(&key.slice) {
             self.entries.remove(key);
+            self.answered.remove(key);
             if let Some(place) = self.places.remove(key) {
                 self.outbox.remove(&(place, key.clone()));
             }

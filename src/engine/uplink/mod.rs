@@ -256,6 +256,10 @@ impl Uplink {
         matches!(self.state, State::Preparing | State::Pushing { .. })
     }
 
+    pub fn is_push_in_flight(&self) -> bool {
+        matches!(self.state, State::Pushing { .. })
+    }
+
     /// Returns true while a request is under way, or about to be.
     pub fn is_busy(&self) -> bool {
         !matches!(self.state, State::Idle)

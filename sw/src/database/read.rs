@@ -2,17 +2,32 @@
 
 use super::value::{id_value, key_value, read_key, rows_of, text};
 use super::{Database, Request, begin, failed};
-use js_sys::{Array, Map, Set};
+use js_sys::{Array, Map};
 use nightferry::json::Json;
 use nightferry::store::{
     ITEMS, JOURNAL, Key, Loaded, META, OPEN, RowKey, Snapshot, StoreError, Wanted, Whole,
 };
 use nightferry::units::Position;
 use rexie::{KeyRange, Store, Transaction};
+use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
 /// From this number of items of a store on, all keys are read before any value.
 const MANY: usize = 64;
+
+/// Where more than one of so many items of a store is wanted, all are read: that is one request instead of one an item.
+const MOST: usize = 2;
+
+/// Where a row that was read belongs.
+#[derive(Clone, Copy)]
+enum Place {
+    /// It is the value of this entry.
+    Value(usize),
+    /// It is the row in `_items` of this entry.
+    Row(usize),
+}
+/// For each request, the places of the rows in its answer.
+type Places = Vec<Vec<Option<Place>>>;
 
 /// Requests whose answers are rows or keys.
 type Requests<'a> = Vec<Option<Request<'a, Vec<JsValue>>>>;
@@ -68,11 +83,10 @@ pub async fn load(
     let mut requests = Vec::new();
     let places = ask_for_items(&items, of_wanted, &mut answers, &wanted, &mut loaded, &mut requests)?;
     let answers = ended(requests).await?;
-    for (answer, (place, is_row)) in answers.zip(places) {
-        let text = text(answer.first().unwrap_or(&JsValue::UNDEFINED))?;
-        match loaded.get_mut(place) {
-            Some(loaded) if is_row => loaded.row = text,
-            Some(loaded) => loaded.value = text.map(Json::from),
+    for (row, place) in answers.zip(places).flat_map(|(rows, places)| rows.into_iter().zip(places)) {
+        match place {
+            Some(Place::Value(at)) => loaded[at].value = text(&row)?.map(Json::from),
+            Some(Place::Row(at)) => loaded[at].row = text(&row)?,
             None => {}
         }
     }
@@ -134,8 +148,7 @@ fn read_slices(answers: &mut Answers, slices: &[Whole], loaded: &mut Vec<Loaded>
     Ok(())
 }
 
-/// Requests the wanted items, except those known to be missing, and adds an entry for each to `loaded`. Returns for each
-/// request the index of the entry, and true if the request is for the row.
+/// Requests the wanted items, except those known to be missing, and adds an entry for each to `loaded`.
 fn ask_for_items<'a>(
     items: &'a Store,
     of_wanted: &'a [Store],
@@ -143,39 +156,51 @@ fn ask_for_items<'a>(
     wanted: &[Wanted],
     loaded: &mut Vec<Loaded>,
     requests: &mut Requests<'a>,
-) -> Result<Vec<(usize, bool)>, StoreError> {
+) -> Result<Places, StoreError> {
     let mut places = Vec::new();
     for (some, store) in by_store(wanted).zip(of_wanted) {
-        let (mut present, mut with_row) = (None, None);
-        if some.len() >= MANY {
-            let ids = Set::new(&JsValue::UNDEFINED);
-            for id in next(answers) {
-                ids.add(&id);
-            }
-            present = Some(ids);
-            let ids = Set::new(&JsValue::UNDEFINED);
-            for key in next(answers) {
-                if let Some(key) = read_key(&key) {
-                    ids.add(&id_value(&key));
-                }
-            }
-            with_row = Some(ids);
-        }
-        for Wanted { key, .. } in some {
-            let id = id_value(key);
-            let is_in = |ids: &Option<Set>| ids.as_ref().is_none_or(|ids| ids.has(&id));
-            if is_in(&present) {
-                requests.push(Some(one(store, &id)?));
-                places.push((loaded.len(), false));
-            }
-            if is_in(&with_row) {
+        let first = loaded.len();
+        loaded.extend(some.iter().map(|wanted| Loaded { key: wanted.key.clone(), value: None, row: None }));
+        if some.len() < MANY {
+            for (at, Wanted { key, .. }) in (first..).zip(some) {
+                requests.push(Some(one(store, &id_value(key))?));
                 requests.push(Some(one(items, &key_value(&RowKey::Item(key.clone())))?));
-                places.push((loaded.len(), true));
+                places.extend([vec![Some(Place::Value(at))], vec![Some(Place::Row(at))]]);
             }
-            loaded.push(Loaded { key: key.clone(), value: None, row: None });
+            continue;
         }
+        let ids: BTreeMap<&str, usize> = some.iter().map(|wanted| &*wanted.key.id).zip(first..).collect();
+        let (keys, row_keys) = (next(answers), next(answers));
+        let of_value = |key: &JsValue| Some(Place::Value(*ids.get(&*key.as_string()?)?));
+        let of_row = |key: &JsValue| Some(Place::Row(*ids.get(&*read_key(key)?.id)?));
+        let all = rows_of(&some[0].key.slice)?;
+        ask_for_rows(store, None, &keys, of_value, requests, &mut places)?;
+        ask_for_rows(items, Some(all), &row_keys, of_row, requests, &mut places)?;
     }
     Ok(places)
+}
+
+/// Requests those rows that have a place, of a range of a store that has these keys.
+fn ask_for_rows<'a>(
+    store: &'a Store,
+    range: Option<KeyRange>,
+    keys: &[JsValue],
+    place: impl Fn(&JsValue) -> Option<Place>,
+    requests: &mut Requests<'a>,
+    places: &mut Places,
+) -> Result<(), StoreError> {
+    let of_keys: Vec<Option<Place>> = keys.iter().map(place).collect();
+    let count = of_keys.iter().flatten().count();
+    if count * MOST > keys.len() {
+        requests.push(Some(Box::pin(store.get_all(range, None))));
+        places.push(of_keys);
+        return Ok(());
+    }
+    for (key, place) in keys.iter().zip(of_keys).filter(|(_, place)| place.is_some()) {
+        requests.push(Some(one(store, key)?));
+        places.push(vec![place]);
+    }
+    Ok(())
 }
 
 /// Returns a request for one row. Not rexie's `get`: it takes a stored `null`, which an item may be, for no row.
