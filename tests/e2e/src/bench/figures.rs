@@ -237,31 +237,34 @@ says what is measured how.
 const NOTES: &str = "
 ## Where the time goes
 
-**Changed items, until the server has all.** Each side sends 20 pushes of 500, and Flask takes about as long for either's. Beside that, the reference writes
-10,000 versions: its write-behind has stored the items in the second before. Nightferry is told to hold everything until then, and does all of its work in
-the measured time. It reads 10,000 items, writes a value and a row of each, and rows again behind the answers: 35,500 puts in 51 transactions, beside 53
-transactions of a put or two that pushes and pulls need (counted in the worker). IndexedDB works on one transaction at a time. A push is written down before it is
-sent, and its answers are before the next one is chosen; each of the two waits for the checkpoints of 500 items that have begun. In one run, looked at request by
-request at the server: the reference sent a push every 140 ms, which is Flask. Of Nightferry's 20, the first was answered after 1.3 s, as four checkpoints had begun before it; by the fifth
-they were done, and from there a push went every 130 ms.
+**Changed items, until the server has all.** Each side sends 20 pushes of 500. Beside that, the reference writes 10,000 versions: its write-behind has stored
+the items in the second before. Nightferry's `syncNow()` ends once all is in the stores, too, and is told to hold everything until then, so it does all of its work in
+the measured time: it reads 10,000 items, and writes a value and a row of each: 20,000 puts in 20 transactions, beside 60 transactions of a put or two that pushes
+and pulls need. In one run, looked at request by request in the worker: the first push went 0.3 s after the changes, the 20 pushes took 2.6 s, of which Flask had the
+line for 1.7 s, and the last 500 items were in their store 0.2 s later. The reference needs 2.5 s for its pushes. So a ratio of 0.5 cannot be reached with the same requests.
 
 **New items in their store.** An item is written three times: as a part of a burst in the log, as a value, and as what is known of it. The reference
-writes it once. The line with `syncToFlask: false` shows what remains without Flask on the same cores.
+writes it once. The line with `syncToFlask: false` shows what remains without Flask on the same cores. The reference took from 573 to 692 ms in runs of one day, and the
+ratio was from 1.78 to 2.17 with it.
 
-**Single updates.** An update is a message to the worker and several back: acknowledged, its progress, the status. The reference puts it into a map. This was
-not profiled further.
+**The page's thread.** In a profile of 10,000 new items: structured clones of the bursts' texts a quarter, `JSON.stringify` and its garbage a third, checking the
+items an eighth, noting which of them wait another. The reference's clones are nearly all that it does; the ratio was from 0.20 to 0.27.
 
-**Pages asked for again.** The table's run asked for 70 pages again: after the browser was killed (SIGKILL, while it wrote), its database was another one, with another epoch and
-without an item. So Chromium had dropped it, and the device began anew, as after an eviction. That was seen in two of five runs of 100,000 items, and in none of
-24,000 or 5,000. In the others 1 or 2 pages came twice. Until then the killed browser's other processes were not waited for before the next one started on the same files. Since they are, it
-was not seen in four more runs, which proves little.
+**Single updates.** An update is a message to the worker and several back: acknowledged, its progress, the status. The reference puts it into a map. In a profile of 200 updates
+at 60 a second, posting messages is half of what is not the browser's own work, and none of the rest stands out.
+
+**Pages asked for again.** 1 or 2 pages come twice. In two of the first five runs of 100,000 items it was 70: after the browser was killed (SIGKILL, while it wrote), its database was
+another one, with another epoch and without an item. So Chromium had dropped it, and the device began anew, as after an eviction. Until then the killed browser's other
+processes were not waited for before the next one started on the same files. Since they are, it was not seen in eight runs, which is no proof.
 
 ## What was tried
 
-- Checkpoints wait up to 5 s for pushes that are under way (but for those that a pull or a flush waits for), and are begun one at a time meanwhile: 5.0 s instead of 7.3 s for 10,000 changed items. Those that are begun before the first push are left.
+- Checkpoints wait up to 5 s for pushes that are under way (but for those that a pull or a flush waits for), and are begun one at a time meanwhile: 5.0 s instead of 7.3 s for 10,000 changed items.
+- A push goes before the checkpoints that are due with it, items are read in one request where most of a store is wanted, and answered items are written while the server works on the next push: 3.1 s instead of 4.0 s on the same day. The first alone changed nothing: 19,000 requests for single items were in front of the first push.
+- To know which items wait, the page went through all of them for each burst that took effect. It goes through those of the burst: 54 ms instead of 64 for 10,000 new items.
 - The reference has a slice of its own on the server. Before, Nightferry pulled what the reference had pushed, and paid for it within the measured time.
 - A first pull waited for the delayed write of its pages. With up to eight pages ahead of the store instead of four, 30,000 items took 9.1 s instead of 15.8 s, under about the same load.
-- A page that read 60,000 items was stopped for half a second by one message. In parts of 2,000 items its longest task is 90 ms.
+- A page that read 60,000 items was stopped for half a second by one message. In parts of 2,000 items its longest task is 50 to 200 ms; smaller parts changed nothing.
 ";
 
 fn median(sorted: &[f64]) -> Option<f64> {
