@@ -64,8 +64,8 @@ async fn requests_of_indexed_db_for_an_item() -> Result<()> {
     let draft = json!({"type": "drafts/addItem", "payload": {"id": 1}});
     for (what, action, expected) in [
         ("a new item", add(1, "new"), (2, 0)),
-        ("an edit of an item at rest", add(1, "edited"), (3, 0)),
-        ("a deletion", remove, (2, 1)),
+        ("an edit of an item at rest", add(1, "edited"), (2, 0)),
+        ("a deletion", remove, (1, 1)),
         ("an item that stays here", draft, (1, 0)),
     ] {
         tab.dispatch(&[action]).await?;
