@@ -447,7 +447,7 @@ pub struct ItemRow {
     /// The newest record by which someone else's change came in: pages that have not seen it are behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<Position>,
-    /// The first unanswered edit; 0 if there is none but a conflict, a refusal or a held value.
+    /// The first unanswered edit; 0 if there is none but a conflict, a refusal, a held value, or one that may have come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Position>,
 }

@@ -390,6 +390,22 @@ fn f25_delete_against_edit_is_a_conflict_either_way() {
 }
 
 #[test]
+fn an_item_that_is_as_the_server_was_is_compared_with_what_a_withdrawn_push_may_have_brought() {
+    let mut item = at_rest(xy(0, 0));
+    put(&mut item, xy(1, 0), 2);
+    apply_answer(&mut item, &withdrawn(Some(xy(1, 0)), 2), 3);
+    put(&mut item, xy(0, 0), 4);
+    assert!(!item.is_open(), "it is what the server had");
+    // A row that is not marked is overwritten by a pull without being read.
+    let row = item.row(false, false);
+    assert_eq!(row.open, Some(Position(0)));
+    let mut item = Item::load(Some(xy(0, 0)), Some(row));
+    let (version, value) = (Some(Version(6)), Some(xy(1, 0)));
+    item.pulled(Remote { version, value, deleted: false, at: None, own: true, by: None }, incoming(5));
+    assert_eq!((local(&item), item.is_open()), (Some(&*xy(0, 0)), true), "what was taken back is sent");
+}
+
+#[test]
 fn an_edit_of_an_item_in_conflict_merges_anew() {
     let mut item = at_rest(xy(0, 0));
     put(&mut item, xy(1, 0), 2);
