@@ -250,7 +250,7 @@ const FLEET_MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a page that is behind overwrites what it has not seen",
         file: "src/engine/replica/item/edits.rs",
-        rule: "        self.version.is_some() && self.conflict.is_none() && editor.seen < self.foreign",
+        rule: "        (self.version.is_some() || self.conflict.is_some()) && editor.seen < self.foreign",
         broken: "        false && editor.seen < self.foreign",
     },
     Mutant {
