@@ -37,6 +37,7 @@ impl Engine {
             self.write();
         }
         self.send();
+        self.write_standalone();
         self.write();
         self.keep_live();
         self.clients.answer_waiters(view!(self));

@@ -102,11 +102,13 @@ impl Replica {
         if self.batches.len() >= most {
             return None;
         }
-        let keys = if urgency == Urgency::BesidePush && self.answered.len() >= LARGE_BATCH {
-            self.batch_of(self.answered.iter().filter(|key| self.debounce.is_due(key, now.tick)), slices)
-        } else {
-            self.batch_of(self.debounce.due(urgency.due_by(now.tick)?), slices)
-        };
+        let due_by = urgency.due_by(now.tick);
+        let mut keys =
+            due_by.map_or_else(Vec::new, |due_by| self.batch_of(self.debounce.due(due_by), slices));
+        if keys.is_empty() && urgency == Urgency::BesidePush && self.answered.len() >= LARGE_BATCH {
+            let is_due = |key: &&Key| self.debounce.is_due(key, now.tick);
+            keys = self.batch_of(self.answered.iter().filter(is_due), slices);
+        }
         let slice = slices.get(&keys.first()?.slice)?;
         let through = self.trimmed_with(&keys, slices, journal);
         let mut writes = Vec::new();

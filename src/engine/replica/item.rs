@@ -205,6 +205,11 @@ impl Item {
         })
     }
 
+    /// Returns true if the server may have something of this device that it has not spoken of.
+    pub fn may_differ_at_server(&self) -> bool {
+        !self.maybe.is_empty()
+    }
+
     pub fn refused(&self) -> &[RefusalRow] {
         &self.refused
     }

@@ -115,6 +115,7 @@ impl Entry {
             && self.holds.is_empty()
             && !self.item.is_in_conflict()
             && self.item.refused().is_empty()
+            && !self.item.may_differ_at_server()
             && !self.is_unsent(&key.slice, slices)
     }
 

@@ -38,6 +38,8 @@ pub struct Wait {
     asked: Option<Tick>,
     /// A push brought it about, or may have.
     holds_pushes: bool,
+    /// Pushes have failed since one succeeded.
+    is_of_pushes: bool,
     kept: Kept,
 }
 
@@ -49,7 +51,8 @@ impl Wait {
             kept.until.map(|until| now.tick_at(until, MAX_RETRY_AFTER_MS)).filter(|at| *at > now.tick);
         let line = kept.max_bytes.map_or_else(Line::default, Line::with_limit);
         let holds_pushes = until.is_some();
-        (Wait { failures: kept.failures, until, asked: until, holds_pushes, kept }, line)
+        let wait = Wait { failures: kept.failures, until, asked: until, holds_pushes, ..Wait::default() };
+        (Wait { kept, ..wait }, line)
     }
 
     pub fn is_over(&self, now: Tick) -> bool {
@@ -99,7 +102,7 @@ impl Wait {
 
     /// The wait is one for pushes.
     pub fn hold_pushes(&mut self) {
-        self.holds_pushes = true;
+        (self.holds_pushes, self.is_of_pushes) = (true, true);
     }
 
     /// Returns true if a wait is under way that only a push or a person ends.
@@ -111,18 +114,14 @@ impl Wait {
     pub fn succeeded(&mut self) {
         self.failures = 0;
         (self.until, self.asked) = (None, None);
-        self.holds_pushes = false;
+        (self.holds_pushes, self.is_of_pushes) = (false, false);
     }
 
     /// The server answered something else than a push. What made pushes fail may be there still: their waits go on growing.
     pub fn answered(&mut self) {
-        let failures = if self.holds_pushes { self.failures } else { 0 };
-        *self = Wait {
-            failures,
-            holds_pushes: self.holds_pushes,
-            kept: std::mem::take(&mut self.kept),
-            ..Wait::default()
-        };
+        let is_of_pushes = self.is_of_pushes;
+        let failures = if is_of_pushes { self.failures } else { 0 };
+        *self = Wait { failures, is_of_pushes, kept: std::mem::take(&mut self.kept), ..Wait::default() };
     }
 
     /// A person asks.

@@ -146,6 +146,10 @@ impl Item {
     fn update(&mut self, update: &Update, editor: Editor) -> Effect {
         let Some(local) = self.local.clone() else { return self.update_absent(update, editor) };
         let merged = update.over(&local);
+        if editor.seen < self.foreign && update.is_behind(&local) {
+            // The page shows its own fields until it hears what became of them.
+            self.foreign = editor.position;
+        }
         if !self.overwrites_server(&merged.conflicts) {
             self.set_local(merged.value, editor);
             self.merge_remote(editor.position);
@@ -158,7 +162,10 @@ impl Item {
             self.base = rebase(Some(&local), self.base.as_deref(), Some(&seen)).value;
         }
         self.set_local(merged.value, editor);
-        self.come_in(remote, editor.strategy, editor.position);
+        match self.conflict {
+            Some(_) => self.merge_remote(editor.position),
+            None => self.come_in(remote, editor.strategy, editor.position),
+        }
         Effect::Changed
     }
 
@@ -169,7 +176,9 @@ impl Item {
             let sides = [&self.local, &self.base].map(|side| part(side.as_deref()?, path));
             json::same(sides[0], sides[1])
         };
-        self.conflict.is_none() && self.version.is_some() && conflicts.iter().any(is_servers)
+        let is_known = self.version.is_some() || self.conflict.is_some();
+        let is_forced = self.conflict.as_ref().is_some_and(|conflict| conflict.row.forced);
+        is_known && !is_forced && conflicts.iter().any(is_servers)
     }
 
     fn update_absent(&mut self, update: &Update, editor: Editor) -> Effect {
@@ -257,7 +266,7 @@ impl Item {
         }
         let wanted = given.or(refusal.value);
         let merged = rebase(refusal.base.as_deref(), wanted.as_deref(), self.local.as_deref());
-        if self.overwrites_server(&merged.conflicts) {
+        if self.conflict.is_none() && self.overwrites_server(&merged.conflicts) {
             // The other side is what the server has, seen from what the refused change was made on.
             let remote = self.server_side();
             self.base = refusal.base;
@@ -307,8 +316,8 @@ impl Item {
         self.maybe.clear();
         self.edits.clear();
         self.set_local(chosen, editor);
-        if changed && matches!(choice, Choice::Remote | Choice::Merge) {
-            // The other side is shown since then, which no page has seen.
+        if changed {
+            // Something of the other side is shown since then, which no page has seen.
             self.foreign = editor.position;
         }
         if changed { Effect::Changed } else { Effect::Hidden }

@@ -107,6 +107,42 @@ fn a_put_or_a_deletion_of_an_item_in_conflict_by_a_page_that_missed_the_other_si
 }
 
 #[test]
+fn an_update_of_an_item_in_conflict_by_a_page_that_missed_the_other_side_joins_the_conflict() {
+    let mut item = at_rest(r#"{"n":0}"#);
+    pull(&mut item, 6, Some(r#"{"n":1,"by":"them"}"#), 2);
+    edit(&mut item, update(r#"{"n":2}"#, r#"{"n":0}"#), 1, 3);
+    edit_by("other", &mut item, update(r#"{"by":"me"}"#, "{}"), 1, 4);
+    let conflict = item.conflict().unwrap();
+    assert_eq!(conflict.paths, ["/by", "/n"]);
+    assert_eq!(conflict.remote.map(|value| &**value), Some(r#"{"n":1,"by":"them"}"#));
+}
+
+#[test]
+fn a_put_by_a_page_that_has_not_heard_of_a_resolution_overwrites_nothing() {
+    for choice in [Choice::Remote, Choice::Merge, Choice::Value(Some(json(r#"{"n":2,"by":"them"}"#)))] {
+        let mut item = at_rest(r#"{"n":0}"#);
+        edit(&mut item, update(r#"{"n":2}"#, r#"{"n":0}"#), 1, 2);
+        pull(&mut item, 6, Some(r#"{"n":1,"by":"them"}"#), 3);
+        resolve(&mut item, choice.clone(), 4);
+        assert!(!item.is_in_conflict());
+        edit_by("other", &mut item, Edit::Put(json(r#"{"n":2,"c":1}"#)), 3, 5);
+        assert!(item.is_in_conflict(), "{choice:?}");
+    }
+}
+
+#[test]
+fn a_page_whose_update_was_merged_with_what_it_had_missed_is_behind_until_it_hears_of_that() {
+    let mut item = at_rest(r#"{"list":[]}"#);
+    pull(&mut item, 6, Some(r#"{"list":[{"id":"theirs"}]}"#), 2);
+    edit(&mut item, update(r#"{"list":[{"id":"mine"}]}"#, r#"{"list":[]}"#), 1, 3);
+    let mut informed = item.clone();
+    edit(&mut item, Edit::Put(json(r#"{"list":[]}"#)), 2, 4);
+    assert!(item.is_in_conflict(), "it has heard of the list, and went on showing its own");
+    edit(&mut informed, Edit::Put(json(r#"{"list":[]}"#)), 3, 4);
+    assert!(!informed.is_in_conflict());
+}
+
+#[test]
 fn a_conflict_whose_base_is_not_known_ends_when_both_sides_are_equal() {
     let mut item = at_rest(r#"{"title":"x"}"#);
     pull(&mut item, 6, Some(r#"{"title":"y"}"#), 2);

@@ -309,9 +309,15 @@ impl Ledger {
     /// and what others make of it counts.
     fn took_back_its_own(&self, operation: &Operation, path: &str) -> bool {
         let of_item = self.operations.iter().filter(|other| other.key == operation.key);
-        let leaves = of_item.filter_map(|other| Some((other.device, (*other.writes.get(path)?)?)));
-        let mut taken = leaves.filter(|(_, leaf)| operation.replaces.contains(leaf));
-        taken.all(|(device, leaf)| device == operation.device && !self.arrived.contains(&leaf))
+        let taken: Vec<(&Operation, u64)> = of_item
+            .filter_map(|other| Some((other, (*other.writes.get(path)?)?)))
+            .filter(|(_, leaf)| operation.replaces.contains(leaf))
+            .collect();
+        let is_own = |(other, leaf): &(&Operation, u64)| {
+            let was_own = other.seen.get(path).is_none_or(|seen| taken.iter().any(|(_, leaf)| leaf == seen));
+            other.device == operation.device && was_own && !self.arrived.contains(leaf)
+        };
+        !taken.is_empty() && taken.iter().all(is_own)
     }
 
     /// Returns true if another page of the same device, which still showed it, has put the leaf again or edited the item. The
@@ -421,7 +427,9 @@ impl<'a> Check<'a> {
                     let is_later_tab = later.device == operation.device && later.durable > operation.durable;
                     let is_another = made.is_some_and(|made| !operation.replaces.contains(&made));
                     let did_see = !later.is_on_workers && later.seen.contains_key(path);
-                    (made.is_some() && is_later_tab) || (is_another && !did_see)
+                    let is_other_page = later.page != operation.page;
+                    (is_later_tab && (is_another || (made.is_some() && is_other_page)))
+                        || (is_another && !did_see)
                 }
             };
             succeeds && (self.settled.contains(&(other, path)) || self.is_settled(other, path))
