@@ -346,6 +346,23 @@ fn an_item_in_conflict_or_with_a_refusal_stays_in_memory() {
 }
 
 #[test]
+fn what_a_withdrawn_push_may_have_brought_keeps_an_item_in_memory_that_is_as_before() {
+    let mut device = Device::new(NOTES);
+    device.put("a", 1);
+    device.sync(5);
+    device.put("a", 2);
+    device.wait(10_000);
+    let sent = device.send();
+    device.answer(vec![AnswerRow::new(&sent[0], AnswerStatus::Withdrawn)]);
+    device.put("a", 1);
+    device.checkpoint();
+    assert!(device.ids().is_empty(), "it is what the server had");
+    assert_eq!(device.in_memory(), 1, "a pull would overwrite it unread");
+    device.restart();
+    assert_eq!(device.in_memory(), 1, "its row is marked open");
+}
+
+#[test]
 fn what_is_here_already_is_newer_than_what_is_read() {
     let mut device = Device::new(NOTES);
     device.put("a", 1);
