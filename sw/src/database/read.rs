@@ -9,7 +9,6 @@ use nightferry::store::{
 };
 use nightferry::units::Position;
 use rexie::{KeyRange, Store, Transaction};
-use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
 /// From this number of items of a store on, all keys are read before any value.
@@ -169,10 +168,14 @@ fn ask_for_items<'a>(
             }
             continue;
         }
-        let ids: BTreeMap<&str, usize> = some.iter().map(|wanted| &*wanted.key.id).zip(first..).collect();
+        let by_id = Map::new();
+        for (at, Wanted { key, .. }) in (first..).zip(some) {
+            by_id.set(&id_value(key), &JsValue::from_f64(at as f64));
+        }
+        let entry = |id: &JsValue| by_id.get(id).as_f64().map(|at| at as usize);
         let (keys, row_keys) = (next(answers), next(answers));
-        let of_value = |key: &JsValue| Some(Place::Value(*ids.get(&*key.as_string()?)?));
-        let of_row = |key: &JsValue| Some(Place::Row(*ids.get(&*read_key(key)?.id)?));
+        let of_value = |id: &JsValue| entry(id).map(Place::Value);
+        let of_row = |key: &JsValue| entry(&id_value(&read_key(key)?)).map(Place::Row);
         let all = rows_of(&some[0].key.slice)?;
         ask_for_rows(store, None, &keys, of_value, requests, &mut places)?;
         ask_for_rows(items, Some(all), &row_keys, of_row, requests, &mut places)?;

@@ -110,6 +110,8 @@ async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
     assert_eq!(seen, [json!({"id": 2})]);
     tab.eval::<()>("await nf.enablePersistence('files');").await?;
     server.wait_for_items("files", |files| files.len() == 1 && files.contains_key("2")).await?;
+    // The push goes before the checkpoint.
+    tab.flush().await?;
     assert_eq!(tab.stored("files").await?.into_keys().collect::<Vec<_>>(), ["2"]);
     assert_eq!(tab.rows_with("local").await?.len(), 0);
     server.check_nothing_applied_twice()
