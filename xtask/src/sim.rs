@@ -413,14 +413,6 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_stands_once() {
-        for mutant in MUTANTS.iter().chain(FLEET_MUTANTS) {
-            let source = std::fs::read_to_string(workspace::root().join(mutant.file)).unwrap();
-            assert_eq!(source.matches(mutant.rule).count(), 1, "{}", mutant.name);
-        }
-    }
-
-    #[test]
     fn options_go_to_the_simulator() {
         let options = parse(&["--seeds=9", "--fresh", "--devices", "3", "--from", "3"]).unwrap();
         assert_eq!(options.simulator, ["--seeds", "9", "--fresh", "--devices", "3", "--from", "3"]);
