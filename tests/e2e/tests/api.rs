@@ -95,6 +95,7 @@ async fn f19_disable_and_enable_persistence(client: Client) -> Result<()> {
     tab.open_client(&server, json!({"debounceMs": 20})).await?;
     tab.dispatch(&[add(1)]).await?;
     server.wait_for_items("files", |files| files.len() == 1).await?;
+    tab.flush().await?;
     tab.eval::<()>("await nf.disablePersistence('files');").await?;
     tab.wait_until("nf.getStatus().enabled === false").await?;
     tab.dispatch(&[add(2), json!({"type": "files/removeItem", "payload": 1})]).await?;
