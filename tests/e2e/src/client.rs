@@ -69,6 +69,16 @@ impl Tab {
         self.eval("await nf.flushPersistence();").await
     }
 
+    /// Waits until a store is like this. A push goes before the checkpoint of its items, so the server may have them earlier.
+    pub async fn wait_for_stored(
+        &self,
+        store: &str,
+        is_there: impl Fn(&BTreeMap<String, Value>) -> bool,
+    ) -> Result<()> {
+        let stored = async || Ok(is_there(&self.stored(store).await?).then_some(()));
+        eventually(&format!("what {store} is to have"), DEADLINE, stored).await
+    }
+
     /// An object store of Nightferry's database, read past Nightferry: by key, the value. Keys that are no text are shown as JSON.
     pub async fn stored(&self, store: &str) -> Result<BTreeMap<String, Value>> {
         let read = "

@@ -240,7 +240,8 @@ async fn f15_a_slice_is_added_with_tabs_open(client: Client) -> Result<()> {
     other.dispatch(&[json!({"type": "models/saveModel", "payload": {"id": "m"}})]).await?;
     server.wait_for_items("models", |models| models.len() == 1).await?;
     server.wait_for_items("files", |files| files.len() == 2).await?;
-    assert_eq!((tab.stored("models").await?.len(), tab.stored("files").await?.len()), (1, 2));
+    tab.wait_for_stored("models", |models| models.len() == 1).await?;
+    tab.wait_for_stored("files", |files| files.len() == 2).await?;
     Ok(())
 }
 

@@ -57,13 +57,13 @@ async fn create_rename_edit_delete_and_undo() -> Result<()> {
 
     tab.click(&testid("delete")).await?;
     server.wait_for_items("files", |files| files.is_empty()).await?;
-    assert_eq!(tab.stored("files").await?.len(), 0, "it is gone from the browser, too");
+    tab.wait_for_stored("files", |files| files.is_empty()).await?;
     tab.click(&testid("undo-action")).await?;
     let back = server.wait_for_items("files", |files| files.len() == 1).await?;
     assert_eq!(back, files, "the same file, under the same id");
     tab.wait_until(&shows("file-name", "night.txt")).await?;
     row_is(&tab, "log/night.txt", "synced").await?;
-    assert_eq!(tab.stored("files").await?, files);
+    tab.wait_for_stored("files", |stored| *stored == files).await?;
     server.check_nothing_applied_twice()
 }
 

@@ -235,7 +235,7 @@ async fn browser_killed_after_a_flush(client: Client) -> Result<()> {
     let tab = browser.tab();
     tab.open_client(&server, json!({})).await?;
     server.wait_for_items("files", |files| files.len() == 300).await?;
-    assert_eq!(tab.stored("files").await?.len(), 300);
+    tab.wait_for_stored("files", |files| files.len() == 300).await?;
     server.check_nothing_applied_twice()
 }
 

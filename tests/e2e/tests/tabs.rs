@@ -140,7 +140,7 @@ async fn a_tab_closed_right_after_dispatch(client: Client) -> Result<()> {
 
     let again = browser.tab();
     again.open_client(&server, json!({})).await?;
-    assert_eq!(json!(again.stored("files").await?), expected);
+    again.wait_for_stored("files", |files| json!(files) == expected).await?;
     server.check_nothing_applied_twice()
 }
 
