@@ -312,13 +312,15 @@ impl Engine {
 
     /// How soon items are written. Pages of pulls and flushes wait for no push: something waits for them.
     pub(super) fn urgency(&self) -> Urgency {
-        // Behind a question to the server comes what it has to be asked for.
+        // A question is followed by the push that waits for its answer.
         let is_sending =
             self.uplink.is_busy() || self.journal.has_pending_answers() || self.storage.has_standalone();
-        match is_sending && !self.is_store_awaited() {
-            false => Urgency::Now,
-            true if self.uplink.is_push_in_flight() => Urgency::BesidePush,
-            true => Urgency::AfterPushes,
+        if !is_sending || self.is_store_awaited() {
+            Urgency::Now
+        } else if self.uplink.is_push_in_flight() {
+            Urgency::BesidePush
+        } else {
+            Urgency::AfterPushes
         }
     }
 

@@ -444,10 +444,10 @@ pub struct ItemRow {
     /// How a deleted item was deleted, and its last value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<GoneRow>,
-    /// The newest record by which someone else's change came in: pages that have not seen it are behind.
+    /// The newest record by which someone else's change came to be shown: pages that have not seen it are behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<Position>,
-    /// The first unanswered edit; 0 if there is none but a conflict, a refusal, a held value, or one that may have come.
+    /// The first unanswered edit; 0 if there is none but a conflict, a refusal, a held value, or `maybe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Position>,
 }

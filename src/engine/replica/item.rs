@@ -126,8 +126,8 @@ impl Item {
     /// The row that keeps all but the local value, which is in the slice's store unless the slice is disabled.
     pub fn row(&self, held: bool, marks_open: bool) -> ItemRow {
         let differs = self.differs();
-        // What the server may have is to be compared with what it says of the item next.
-        let kept = held || self.conflict.is_some() || !self.refused.is_empty() || !self.maybe.is_empty();
+        // A withdrawn push may have brought another value: a pull reads the row before it changes the item.
+        let kept = held || self.conflict.is_some() || !self.refused.is_empty() || self.may_differ_at_server();
         let is_marked = marks_open && self.conflict.is_none() && self.is_open();
         let open = self.first_edit().filter(|_| is_marked).or(kept.then_some(Position(0)));
         // Without a known version the base is absent, but for an item that a page made of an app's own defaults, and

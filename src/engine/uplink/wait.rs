@@ -51,8 +51,8 @@ impl Wait {
             kept.until.map(|until| now.tick_at(until, MAX_RETRY_AFTER_MS)).filter(|at| *at > now.tick);
         let line = kept.max_bytes.map_or_else(Line::default, Line::with_limit);
         let holds_pushes = until.is_some();
-        let wait = Wait { failures: kept.failures, until, asked: until, holds_pushes, ..Wait::default() };
-        (Wait { kept, ..wait }, line)
+        let failures = kept.failures;
+        (Wait { failures, until, asked: until, holds_pushes, is_of_pushes: false, kept }, line)
     }
 
     pub fn is_over(&self, now: Tick) -> bool {
@@ -110,18 +110,19 @@ impl Wait {
         self.holds_pushes && !self.is_over(now)
     }
 
-    /// The server is there.
+    /// The server answered a push.
     pub fn succeeded(&mut self) {
-        self.failures = 0;
-        (self.until, self.asked) = (None, None);
-        (self.holds_pushes, self.is_of_pushes) = (false, false);
+        self.is_of_pushes = false;
+        self.answered();
     }
 
-    /// The server answered something else than a push. What made pushes fail may be there still: their waits go on growing.
+    /// The server answered something else than a push. Pushes that failed may fail again: their waits go on growing.
     pub fn answered(&mut self) {
-        let is_of_pushes = self.is_of_pushes;
-        let failures = if is_of_pushes { self.failures } else { 0 };
-        *self = Wait { failures, is_of_pushes, kept: std::mem::take(&mut self.kept), ..Wait::default() };
+        (self.until, self.asked) = (None, None);
+        self.holds_pushes = false;
+        if !self.is_of_pushes {
+            self.failures = 0;
+        }
     }
 
     /// A person asks.

@@ -14,17 +14,18 @@ use wasm_bindgen::prelude::*;
 /// From this number of items of a store on, all keys are read before any value.
 const MANY: usize = 64;
 
-/// Where more than one of so many items of a store is wanted, all are read: that is one request instead of one an item.
-const MOST: usize = 2;
+/// If more than one in so many rows of a range is wanted, the whole range is read: one request instead of one a row.
+const ONE_IN: usize = 2;
 
-/// Where a row that was read belongs.
+/// The field of an entry that a row is read for.
 #[derive(Clone, Copy)]
 enum Place {
-    /// It is the value of this entry.
+    /// The value of this entry.
     Value(usize),
-    /// It is the row in `_items` of this entry.
+    /// The row in `_items` of this entry.
     Row(usize),
 }
+
 /// For each request, the places of the rows in its answer.
 type Places = Vec<Vec<Option<Place>>>;
 
@@ -194,7 +195,7 @@ fn ask_for_rows<'a>(
 ) -> Result<(), StoreError> {
     let of_keys: Vec<Option<Place>> = keys.iter().map(place).collect();
     let count = of_keys.iter().flatten().count();
-    if count * MOST > keys.len() {
+    if count * ONE_IN > keys.len() {
         requests.push(Some(Box::pin(store.get_all(range, None))));
         places.push(of_keys);
         return Ok(());

@@ -316,11 +316,12 @@ impl Item {
         self.maybe.clear();
         self.edits.clear();
         self.set_local(chosen, editor);
-        if changed {
-            // Something of the other side is shown since then, which no page has seen.
-            self.foreign = editor.position;
+        if !changed {
+            return Effect::Hidden;
         }
-        if changed { Effect::Changed } else { Effect::Hidden }
+        // Something of the other side is shown since then, which no page has seen.
+        self.foreign = editor.position;
+        Effect::Changed
     }
 }
 
