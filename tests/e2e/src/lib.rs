@@ -56,7 +56,7 @@ pub use fault::Fault;
 pub use react::ReactPage;
 pub use readme::{document_block, readme_block};
 pub use server::{Applied, Request, Server};
-pub use setup::{open_client, open_client_for, start, start_for};
+pub use setup::{open_client, open_client_for, reconnect_in_turn, start, start_for};
 pub use shots::shoot;
 pub use tab::Tab;
 pub use vite::{Install, Vite, ViteApp};

@@ -30,3 +30,15 @@ pub async fn open_client_for(client: Client, files: Value) -> Result<(Server, Br
     tab.open_client(&server, files).await?;
     Ok((server, browser, tab))
 }
+
+/// Starts the stopped server again and lets `first` send all it has while the other browser's worker reaches nothing; then the other.
+pub async fn reconnect_in_turn(server: &Server, first: &Tab, other: (&Browser, &Tab)) -> Result<()> {
+    let (browser, tab) = other;
+    let worker = browser.worker("sw.js").await?;
+    worker.offline(true).await?;
+    server.start_again().await?;
+    first.sync_now().await?;
+    worker.offline(false).await?;
+    worker.detach().await?;
+    tab.sync_now().await
+}

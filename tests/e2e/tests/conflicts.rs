@@ -1,7 +1,9 @@
 //! Two devices change the same: what can be merged is, and what cannot is a conflict that somebody resolves.
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Client, DEADLINE, Profile, Server, Tab, eventually, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, DEADLINE, Profile, Server, Tab, eventually, reconnect_in_turn, with_each_client,
+};
 use serde_json::{Value, json};
 
 with_each_client! {
@@ -59,14 +61,7 @@ impl Devices {
         for tab in [&self.ann, &self.bob] {
             tab.flush().await?;
         }
-        // Bob's worker reaches nothing while Ann's sends.
-        let bobs_worker = self.browsers[1].worker("sw.js").await?;
-        bobs_worker.offline(true).await?;
-        self.server.start_again().await?;
-        self.ann.sync_now().await?;
-        bobs_worker.offline(false).await?;
-        bobs_worker.detach().await?;
-        self.bob.eval::<()>("await nf.syncNow();").await
+        reconnect_in_turn(&self.server, &self.ann, (&self.browsers[1], &self.bob)).await
     }
 }
 

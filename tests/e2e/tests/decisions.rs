@@ -2,7 +2,7 @@
 //! keyboard alone, that they fit, and that axe finds nothing.
 
 use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Profile, ReactPage, Server, Tab, root, shoot};
+use nightferry_e2e::{Browser, Profile, ReactPage, Server, Tab, reconnect_in_turn, root, shoot};
 use serde_json::{Value, json};
 
 /// The item of both devices: 60 fields in six parts.
@@ -32,7 +32,7 @@ fn update(item: &Value, fields: &[(&str, &str, &str)]) -> Value {
 struct Devices {
     server: Server,
     _profiles: [Profile; 2],
-    _browsers: [Browser; 2],
+    browsers: [Browser; 2],
     ann: Tab,
     bob: ReactPage,
 }
@@ -52,7 +52,7 @@ impl Devices {
                 json!({"slices": {"files": files}, "autoSync": {"intervalMs": 1_000}, "deviceName": name});
             tab.eval_with::<()>(&options, "await nf.register(input);").await?;
         }
-        Ok(Devices { server, _profiles: profiles, _browsers: browsers, ann, bob })
+        Ok(Devices { server, _profiles: profiles, browsers, ann, bob })
     }
 
     /// Both have these items; then both change them while the server is away, and Ann's changes arrive first.
@@ -68,10 +68,7 @@ impl Devices {
         self.bob.tab.dispatch(bobs).await?;
         self.ann.flush().await?;
         self.bob.tab.flush().await?;
-        self.bob.tab.eval::<()>("await nf.configureAutoSync({enabled: false});").await?;
-        self.server.start_again().await?;
-        self.ann.sync_now().await?;
-        self.bob.tab.eval::<()>("await nf.configureAutoSync({enabled: true}); await nf.syncNow();").await
+        reconnect_in_turn(&self.server, &self.ann, (&self.browsers[1], &self.bob.tab)).await
     }
 }
 
