@@ -2,6 +2,7 @@
 
 use super::clients::{Kind, Sent, View};
 use super::messages::view;
+use super::pulled::Rebuild;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, Urgency, ValueWrite, wanted};
 use super::storage::Purpose;
@@ -90,7 +91,7 @@ impl Engine {
     pub(super) fn parse(&mut self) {
         for record in self.journal.take_durable() {
             let Some((mut parsed, bad)) = replay::parse(&record, self.settings.slices()) else {
-                self.quarantine(record.position, &record.text);
+                self.quarantine(record.position, &record.text, record.head.is_burst());
                 self.journal.in_effect(record.position, 0);
                 continue;
             };
@@ -286,6 +287,9 @@ impl Engine {
 
     /// Looks through a slice that goes to the server again for what that lacks.
     fn requeue(&mut self) {
+        if self.replay.is_recovering() {
+            return;
+        }
         let Some(name) = self.settings.slice_to_requeue().cloned() else { return };
         let slices = self.settings.slices();
         let keys = match slices.syncs(&name) {
@@ -476,7 +480,7 @@ impl Engine {
             Outcome::Pulled(page) => self.record_page(page),
             Outcome::Rebuild { reason, slices, withdrawn, message } => {
                 self.clients.warn(None, "rebuild", &message);
-                self.begin_rebuild(reason, slices, withdrawn);
+                self.begin_rebuild(Rebuild { reason, slices, withdrawn, with: Vec::new() });
             }
             Outcome::Failed(failure) => self.request_failed(&failure),
         }

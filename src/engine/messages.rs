@@ -2,6 +2,7 @@
 
 use super::clients::{View, Waiter, Wants};
 use super::journal::{Arrival, Arriving};
+use super::pulled::Rebuild;
 use super::settings::{Next, Request};
 use super::storage::Purpose;
 use super::{Engine, Output};
@@ -80,7 +81,8 @@ impl Engine {
             Body::Pull { request, rebuild, .. } => {
                 if rebuild {
                     let withdrawn = self.uplink.take_back();
-                    self.begin_rebuild(RebuildReason::CursorExpired, Vec::new(), withdrawn);
+                    let (reason, slices, with) = (RebuildReason::CursorExpired, Vec::new(), Vec::new());
+                    self.begin_rebuild(Rebuild { reason, slices, withdrawn, with });
                 }
                 self.uplink.retry_now(self.now.tick);
                 self.wait_for(page, request, Wants::Pull);

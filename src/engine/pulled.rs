@@ -17,6 +17,18 @@ const MAX_UNWRITTEN_PULLS: usize = 8;
 /// The most items of a record about items that no page of a pull names.
 const MAX_IN_RECORD: usize = 500;
 
+/// What is to be pulled from its beginning, and why.
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    pub reason: RebuildReason,
+    /// All of them, where none is named.
+    pub slices: Vec<Rc<str>>,
+    /// The answers that take the push under way back.
+    pub withdrawn: Vec<AnswerRow>,
+    /// What becomes durable in the same transaction.
+    pub with: Vec<Write>,
+}
+
 impl Engine {
     /// Makes a record of a page of a pull. A page that says nothing new moves the cursors only.
     pub(super) fn record_page(&mut self, page: Page) {
@@ -58,13 +70,9 @@ impl Engine {
         }
     }
 
-    /// Begins to pull slices (all of them, where none is named) from their beginning.
-    pub(super) fn begin_rebuild(
-        &mut self,
-        reason: RebuildReason,
-        slices: Vec<Rc<str>>,
-        withdrawn: Vec<AnswerRow>,
-    ) {
+    /// Begins to pull slices from their beginning.
+    pub(super) fn begin_rebuild(&mut self, rebuild: Rebuild) {
+        let Rebuild { reason, slices, withdrawn, mut with } = rebuild;
         // Of another history, every slice may have items of versions that are lost: a push has brought them, and no cursor
         // says so.
         let is_every = slices.is_empty() || reason == RebuildReason::HistoryChanged;
@@ -75,7 +83,7 @@ impl Engine {
         // An operation that is taken back does not count as an item that the server has named.
         let last = self.journal.last();
         let started_at = if withdrawn.is_empty() { last } else { last.next() };
-        let with = self.uplink.begin_rebuild(started_at, reason, slices);
+        with.extend(self.uplink.begin_rebuild(started_at, reason, slices));
         self.journal.set_rebuild(self.uplink.rebuild().cloned());
         match withdrawn.is_empty() {
             true => self.storage.add_standalone(with),

@@ -3,6 +3,7 @@
 use super::clients::{Clients, Metrics};
 use super::clock::Now;
 use super::journal::{Journal, is_cursor_valid};
+use super::pulled::Rebuild;
 use super::replay::{self, Replay};
 use super::rng::Rng;
 use super::settings::{Settings, Stored};
@@ -12,7 +13,7 @@ use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
-use crate::store::{Cursors, Key, RebuildRow, RecordHead, RecordRow, SCHEMA, Snapshot, Write};
+use crate::store::{Cursors, Key, RebuildReason, RebuildRow, RecordHead, RecordRow, SCHEMA, Snapshot, Write};
 use crate::units::Position;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -48,7 +49,7 @@ impl Engine {
         let client = text("client").unwrap_or_else(|| rng.id().into());
         let rebuild: Option<RebuildRow> = get("rebuild").and_then(|row| read(&row));
         let cursors = cursors(&meta, &snapshot.journal, rebuild.as_ref());
-        let mut uplink = Uplink::recover(now, client, (cursors, rebuild.clone()), &get);
+        let mut uplink = Uplink::recover(now, client, (cursors, rebuild), &get);
         if !is_new {
             // Every start is a chance to hear from the server.
             uplink.contact();
@@ -65,7 +66,6 @@ impl Engine {
             ..Engine::empty(now)
         };
         engine.recover_journal(snapshot.journal, poisoned, &meta);
-        engine.journal.set_rebuild(rebuild);
         engine.clients.post(To::All, from_worker::hello());
         engine.start(snapshot.open);
         Ok(engine)
@@ -78,6 +78,7 @@ impl Engine {
         meta: &BTreeMap<String, String>,
     ) {
         let mut journal = Journal::default();
+        let mut set_aside = Vec::new();
         let trimmed = meta.get("position").and_then(|json| read(json));
         journal.recover_last(trimmed.unwrap_or_default());
         for (name, row) in meta {
@@ -86,24 +87,40 @@ impl Engine {
             }
         }
         for (position, row) in rows {
-            match RecordRow::read(&row).filter(|_| poisoned != Some(position)) {
-                Some(record) => journal.recover(position, record),
-                None => {
+            match RecordRow::read(&row) {
+                Some(record) if poisoned != Some(position) => journal.recover(position, record),
+                record => {
                     journal.recover_last(position);
-                    self.quarantine(position, &row);
+                    let is_burst = record.is_some_and(|record| record.head.is_burst());
+                    set_aside.push((position, row, is_burst));
                 }
             }
         }
         self.storage.add_standalone(journal.expire_marks(self.now.at));
         self.replay.recover_through(journal.last());
         self.journal = journal;
+        self.journal.set_rebuild(self.uplink.rebuild().cloned());
+        for (position, row, is_burst) in set_aside {
+            self.quarantine(position, &row, is_burst);
+        }
     }
 
-    /// Moves a record out of the way.
-    pub(super) fn quarantine(&mut self, position: Position, row: &str) {
+    /// Moves a record out of the way. Of a page's changes, those that are in their items' stores are found there, and sent;
+    /// what only the server knows is pulled again.
+    pub(super) fn quarantine(&mut self, position: Position, row: &str, is_burst: bool) {
         let (writes, text) = replay::quarantine(position, row, self.now.at);
-        self.storage.add_standalone(writes);
+        let with: Vec<Write> = writes.into_iter().chain(self.settings.requeue_all()).collect();
         self.warn_of_unreadable(text);
+        if is_burst {
+            return self.storage.add_standalone(with);
+        }
+        let withdrawn = self.uplink.take_back();
+        self.begin_rebuild(Rebuild {
+            reason: RebuildReason::CursorExpired,
+            slices: Vec::new(),
+            withdrawn,
+            with,
+        });
     }
 
     fn warn_of_unreadable(&mut self, text: String) {

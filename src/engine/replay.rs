@@ -9,7 +9,8 @@
 //! # Invariants
 //!
 //! 1. Records take effect in the order of their positions, each once in a life.
-//! 2. A record that can't be read is moved out of the way and stops no other.
+//! 2. A record that can't be read is moved out of the way and stops no other. All slices are looked through then for what the
+//!    server lacks; where it may be more than a page's changes, they are pulled from their beginning, too.
 //! 3. A start that does not reach the end of the replay is counted. From the third on each position is noted before it is
 //!    replayed, and the one at which three starts in a row ended is moved out of the way. (One could be chance: a browser
 //!    kills workers at any moment, and a record that nothing is wrong with must not go.)
@@ -238,7 +239,7 @@ struct Unreadable<'a> {
 pub fn quarantine(position: Position, row: &str, at: Millis) -> ([Write; 2], String) {
     let name = format!("unreadable:{JOURNAL}:{position}");
     let text = format!(
-        "A record of {JOURNAL} (number {position}) cannot be read, so the changes in it have no effect. It is kept as {name} in {META} of this site's database; everything else goes on."
+        "A record of {JOURNAL} (number {position}) cannot be read, so changes in it may be missing. It is kept as {name} in {META} of this site's database. What it had changed before is compared with the server; everything else goes on."
     );
     let kept = Write::meta(&name, &write(&Unreadable { at, row }));
     ([kept, Write::delete(JOURNAL, RowKey::Number(position.0))], text)

@@ -265,6 +265,31 @@ impl Settings {
         }
     }
 
+    /// Has all slices that go to the server looked through. What notes it, if there is one.
+    pub fn requeue_all(&mut self) -> Option<Write> {
+        let names = self.slices.iter().filter(|(_, slice)| slice.sync_to_flask);
+        let names: Vec<Rc<str>> = names.map(|(name, _)| name.clone()).collect();
+        for name in &names {
+            match self.requeue.first() == Some(name) {
+                true => self.marking = None,
+                false if !self.requeue.contains(name) => self.requeue.push(name.clone()),
+                false => (),
+            }
+        }
+        if names.is_empty() {
+            return None;
+        }
+        let (Phase::Migrating(change) | Phase::Storing(change)) = &mut self.phase else {
+            return Some(requeue_row(&self.requeue));
+        };
+        for name in names {
+            if !change.requeue.contains(&name) {
+                change.requeue.push(name);
+            }
+        }
+        Some(requeue_row(&change.requeue))
+    }
+
     /// The slices that are to be looked through: not all that the server lacks of them is queued.
     pub fn requeued(&self) -> &[Rc<str>] {
         &self.requeue

@@ -59,6 +59,10 @@ pub enum RecordHead {
 }
 
 impl RecordHead {
+    pub fn is_burst(&self) -> bool {
+        matches!(self, RecordHead::Burst { .. })
+    }
+
     pub fn to_json(&self) -> Json {
         write(self).into()
     }

@@ -198,6 +198,17 @@ fn a_slice_switched_off_and_on_while_it_is_looked_through_is_looked_through_agai
 }
 
 #[test]
+fn where_a_record_was_lost_every_slice_that_goes_to_the_server_is_looked_through() {
+    let mut settings = requeueing();
+    in_force(&mut settings, r#"{"files":{},"secret":{"syncToFlask":false}}"#);
+    settings.marking([Key::new("notes", "a")].into());
+    let row = settings.requeue_all().map(|write| format!("{write:?}")).unwrap_or_default();
+    assert!(row.contains("files") && row.contains("notes") && !row.contains("secret"), "{row}");
+    assert_eq!(settings.slice_to_requeue().map(|name| &**name), Some("notes"));
+    assert!(settings.requeued().iter().any(|name| **name == *"files"));
+}
+
+#[test]
 fn a_new_slice_is_not_looked_through() {
     let mut settings = new_database();
     in_force(&mut settings, r#"{"notes":{}}"#);
