@@ -50,6 +50,8 @@ pub struct Model {
     pub merged: BTreeSet<Key>,
     /// The leaves of values of the server that records in the journal brought.
     pub learnt: BTreeSet<u64>,
+    /// What records in the journal said of the server's side of an item, one after the other: its leaves, or that it is deleted.
+    pub sides: Vec<(Key, Option<BTreeSet<u64>>)>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
     marks: BTreeMap<String, u64>,
@@ -72,9 +74,10 @@ impl Model {
                 }
                 Write::Put { store, row: Row::WithText { text, .. }, .. } if &**store == JOURNAL => {
                     let record = read(text);
-                    let sides = [&record["results"], &record["changes"]].into_iter();
-                    for side in sides.filter_map(Value::as_array).flatten() {
-                        self.learnt.extend(ledger::leaves(&side["value"]).into_values());
+                    let rows = [&record["results"], &record["changes"]].into_iter();
+                    for row in rows.filter_map(Value::as_array).flatten() {
+                        self.learnt.extend(ledger::leaves(&row["value"]).into_values());
+                        self.hear_of_side(row);
                     }
                 }
                 Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
@@ -94,6 +97,16 @@ impl Model {
                 _ => {}
             }
         }
+    }
+
+    /// A row of an answer or of a page of a pull. What was applied as it was sent is the server's side.
+    fn hear_of_side(&mut self, row: &Value) {
+        let tells = |side: &Value| side["deleted"] == true || !side["value"].is_null();
+        let sent = Some(&row["sent"]).filter(|_| row["status"] == "applied");
+        let Some(side) = [Some(row), sent].into_iter().flatten().find(|side| tells(side)) else { return };
+        let key = ["slice", "id"].map(|name| row[name].as_str().expect("a row names its item").to_owned());
+        let leaves = || ledger::leaves(&side["value"]).into_values().collect();
+        self.sides.push((key.into(), (side["deleted"] != true).then(leaves)));
     }
 
     /// How far the journal is trimmed, and a page's bursts are taken, goes forward only: what is behind it is forgotten.

@@ -10,7 +10,7 @@
 //! by something that the server had.
 
 use crate::actions::Key;
-use crate::model::Burst;
+use crate::model::Model;
 use crate::property::{Property, violated};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,8 @@ pub struct Operation {
     replaces: BTreeSet<u64>,
     /// What it replaces if another change of its burst has ended the conflict that keeps it apart.
     may_replace: BTreeSet<u64>,
+    /// The leaves that its device knew to be deleted at the server when it became durable.
+    gone: BTreeSet<u64>,
     /// It makes or takes away the whole item, whatever the item is.
     is_whole: bool,
     /// It does not say what its page showed, so it is made on what the worker has.
@@ -102,6 +104,7 @@ impl Operation {
             seen,
             replaces,
             may_replace: BTreeSet::new(),
+            gone: BTreeSet::new(),
             is_whole,
             is_on_workers: false,
             page: String::new(),
@@ -139,8 +142,10 @@ pub struct Ledger {
     of_burst: BTreeMap<(usize, String, u64), Vec<usize>>,
     /// How many operations are durable.
     durable: usize,
-    /// How many of each device's durable bursts were looked at.
-    looked_at: BTreeMap<usize, usize>,
+    /// How many of each device's durable bursts, and of what it has heard of the server's sides, were looked at.
+    looked_at: BTreeMap<usize, (usize, usize)>,
+    /// The leaves that each device knows to be deleted at the server.
+    gone: BTreeMap<usize, BTreeSet<u64>>,
     /// How many of the server's effects were looked at.
     effects: usize,
     /// Leaves that the server had at some time.
@@ -169,19 +174,22 @@ impl Ledger {
         self.of_burst.entry((device, page.to_owned(), n)).or_default().extend(places);
     }
 
-    /// A device has done a step: these are its durable bursts, and the effects of all pushes at the server. `has_learnt` says
-    /// what the device knows of a leaf.
+    /// A device has done a step: these are its durable bursts and what it has heard, and the effects of all pushes at the
+    /// server. `has_learnt` says what the device knows of a leaf.
     pub fn observe(
         &mut self,
         device: usize,
-        bursts: &[Burst],
+        model: &Model,
         effects: &[(Key, Option<Value>)],
         has_learnt: impl Fn(&Key, u64) -> Learnt,
     ) {
         let looked_at = self.looked_at.entry(device).or_default();
-        let new = &bursts[*looked_at..];
-        *looked_at = bursts.len();
-        for burst in new {
+        let (bursts, sides) = (&model.bursts[looked_at.0..], &model.sides[looked_at.1..]);
+        *looked_at = (model.bursts.len(), model.sides.len());
+        for (key, leaves) in sides {
+            self.hears(device, key, leaves.as_ref());
+        }
+        for burst in bursts {
             let places =
                 self.of_burst.get(&(device, burst.page.clone(), burst.n)).cloned().unwrap_or_default();
             for place in places {
@@ -195,6 +203,19 @@ impl Ledger {
             }
         }
         self.effects = effects.len();
+    }
+
+    /// A device hears what the server's side of an item is. Of a deleted one, all leaves that the server had are gone.
+    fn hears(&mut self, device: usize, key: &Key, leaves: Option<&BTreeSet<u64>>) {
+        let gone = self.gone.entry(device).or_default();
+        match leaves {
+            Some(leaves) => gone.retain(|leaf| !leaves.contains(leaf)),
+            None => {
+                let of_item = self.operations.iter().filter(|operation| operation.key == *key);
+                let written = of_item.flat_map(|operation| operation.writes.values().flatten());
+                gone.extend(written.filter(|leaf| self.arrived.contains(leaf)));
+            }
+        }
     }
 
     /// The operation replaces what its device made before it and, where it says nothing of what its page showed, what the
@@ -224,6 +245,7 @@ impl Ledger {
             operation.writes.entry(path).or_insert(None);
             operation.replaces.insert(leaf);
         }
+        operation.gone = self.gone.get(&operation.device).cloned().unwrap_or_default();
         let given: Vec<u64> = operation.writes.values().filter_map(|leaf| *leaf).collect();
         operation.replaces.retain(|leaf| !given.contains(leaf));
     }
@@ -305,19 +327,27 @@ impl Ledger {
         }
     }
 
-    /// Returns true if the operation took away from the path only what the server never had. The path is then as it was before,
-    /// and what others make of it counts.
+    /// The leaves that operations gave the path.
+    fn given<'a>(&'a self, key: &'a Key, path: &'a str) -> impl Iterator<Item = (&'a Operation, u64)> {
+        let of_item = self.operations.iter().filter(move |operation| operation.key == *key);
+        of_item.filter_map(move |operation| Some((operation, (*operation.writes.get(path)?)?)))
+    }
+
+    /// Returns true if the operation took away from the path only what the server never had, or had no more. The path is then
+    /// as it was before, and what others make of it counts.
     fn took_back_its_own(&self, operation: &Operation, path: &str) -> bool {
-        let of_item = self.operations.iter().filter(|other| other.key == operation.key);
-        let taken: Vec<(&Operation, u64)> = of_item
-            .filter_map(|other| Some((other, (*other.writes.get(path)?)?)))
-            .filter(|(_, leaf)| operation.replaces.contains(leaf))
-            .collect();
-        let is_own = |(other, leaf): &(&Operation, u64)| {
-            let was_own = other.seen.get(path).is_none_or(|seen| taken.iter().any(|(_, leaf)| leaf == seen));
-            other.device == operation.device && was_own && !self.arrived.contains(leaf)
+        let given: Vec<(&Operation, u64)> = self.given(&operation.key, path).collect();
+        let is_taken = |leaf: &u64| operation.replaces.contains(leaf) && !operation.gone.contains(leaf);
+        let replaces_nothing = |other: &Operation| {
+            let mut replaced = given.iter().filter(|(_, leaf)| other.replaces.contains(leaf));
+            replaced.all(|(_, leaf)| is_taken(leaf) || other.gone.contains(leaf))
         };
-        !taken.is_empty() && taken.iter().all(is_own)
+        let mut taken = given.iter().filter(|(_, leaf)| is_taken(leaf));
+        let took_any = given.iter().any(|(_, leaf)| operation.replaces.contains(leaf));
+        let is_own = |(other, leaf): &(&Operation, u64)| {
+            other.device == operation.device && replaces_nothing(other) && !self.arrived.contains(leaf)
+        };
+        took_any && taken.all(is_own)
     }
 
     /// Returns true if another page of the same device, which still showed it, has put the leaf again or edited the item. The
@@ -422,11 +452,14 @@ impl<'a> Check<'a> {
             let succeeds = match leaf {
                 Some(leaf) => later.replaces.contains(&leaf) || later.may_replace.contains(&leaf),
                 // Another tab gave the path a leaf later, perhaps the same that it still showed; or someone gave it another
-                // one who saw none there, or does not say what was there.
+                // one who saw none there, or only what the server had no more, or does not say what was there.
                 None => {
                     let is_later_tab = later.device == operation.device && later.durable > operation.durable;
                     let is_another = made.is_some_and(|made| !operation.replaces.contains(&made));
-                    let did_see = !later.is_on_workers && later.seen.contains_key(path);
+                    let took =
+                        |leaf: &u64| operation.replaces.contains(leaf) && !operation.gone.contains(leaf);
+                    let is_known = |leaf: &u64| took(leaf) || !later.gone.contains(leaf);
+                    let did_see = !later.is_on_workers && later.seen.get(path).is_some_and(is_known);
                     let is_other_page = later.page != operation.page;
                     (is_later_tab && (is_another || (made.is_some() && is_other_page)))
                         || (is_another && !did_see)
@@ -447,135 +480,4 @@ fn has_number(text: &str, number: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const LEFT: u64 = 1_001;
-    const RIGHT: u64 = 2_001;
-    const LATER: u64 = 2_002;
-
-    fn key() -> Key {
-        ("files".into(), "i".into())
-    }
-
-    fn item(leaf: u64) -> Value {
-        json!({"id": "i", "a": leaf})
-    }
-
-    /// Devices that each have one page and one burst after the other; each burst is durable at once.
-    #[derive(Default)]
-    struct Devices {
-        ledger: Ledger,
-        bursts: [Vec<Burst>; 2],
-        effects: Vec<(Key, Option<Value>)>,
-    }
-
-    impl Devices {
-        fn changes(&mut self, device: usize, before: Option<Value>, after: Option<Value>) {
-            let n = self.bursts[device].len() as u64 + 1;
-            let operation = Operation::new(device, key(), before.as_ref(), after.as_ref(), false);
-            self.ledger.dispatched((device, "page", n), vec![operation]);
-            let burst = Burst { page: "page".into(), n, position: n, quarantined: false, states: Vec::new() };
-            self.bursts[device].push(burst);
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| Learnt::Nothing);
-        }
-
-        fn brings(&mut self, device: usize, value: Option<Value>) {
-            self.effects.push((key(), value));
-            self.ledger.observe(device, &self.bursts[device], &self.effects, |_, _| Learnt::Nothing);
-        }
-
-        /// Returns the violation, given the server's value and the texts that devices keep.
-        fn broken(&self, now: Option<Value>, kept: &[&str]) -> Option<String> {
-            let values = now.map(|now| (key(), now)).into_iter().collect();
-            let texts: Vec<String> = kept.iter().map(|text| (*text).to_owned()).collect();
-            let kept = [(key(), texts)].into_iter().filter(|(_, texts)| !texts.is_empty()).collect();
-            let check = || self.ledger.check(&values, &kept, |_| true);
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).err()?;
-            panic.downcast_ref::<String>().cloned()
-        }
-    }
-
-    #[track_caller]
-    fn assert_broken(broken: Option<String>, part: &str) {
-        assert!(broken.as_ref().is_some_and(|text| text.contains(part)), "{broken:?}");
-    }
-
-    #[test]
-    fn a_write_that_another_replaced_without_having_seen_it_is_lost() {
-        let mut devices = Devices::default();
-        devices.changes(0, None, Some(item(LEFT)));
-        devices.changes(1, None, Some(item(RIGHT)));
-        assert_broken(devices.broken(Some(item(RIGHT)), &[]), "write 1001 of /a by device 0 is lost");
-        assert_eq!(devices.broken(Some(item(RIGHT)), &[r#"{"remote":{"value":{"a":1001}}}"#]), None);
-        devices.ledger.decided(&key(), &[&item(LEFT)]);
-        assert_eq!(devices.broken(Some(item(RIGHT)), &[]), None);
-    }
-
-    #[test]
-    fn a_write_that_was_replaced_by_one_that_had_seen_it_may_go_but_not_come_back() {
-        let mut devices = Devices::default();
-        devices.changes(0, None, Some(item(LEFT)));
-        devices.changes(1, Some(item(LEFT)), Some(item(RIGHT)));
-        devices.changes(1, Some(item(RIGHT)), Some(item(LATER)));
-        devices.brings(1, Some(item(LATER)));
-        assert_eq!(devices.broken(Some(item(LATER)), &[]), None);
-        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 2002 of /a by device 1 is lost");
-        assert_broken(devices.broken(None, &[]), "is lost");
-        // Another one that is fine hides no write that came back.
-        devices.changes(0, Some(item(LATER)), Some(json!({"id": "i", "a": LATER, "b": 1_002})));
-        let both = json!({"id": "i", "a": RIGHT, "b": 1_002});
-        assert_broken(devices.broken(Some(both), &[]), "is lost");
-    }
-
-    #[test]
-    fn a_removal_of_what_the_server_never_had_takes_nothing_from_others() {
-        for has_arrived in [false, true] {
-            let mut devices = Devices::default();
-            devices.changes(0, None, Some(item(LEFT)));
-            if has_arrived {
-                devices.brings(0, Some(item(LEFT)));
-            }
-            devices.changes(0, Some(item(LEFT)), Some(json!({"id": "i"})));
-            devices.changes(1, Some(item(LEFT)), Some(item(RIGHT)));
-            devices.brings(1, Some(item(RIGHT)));
-            let broken = devices.broken(Some(item(RIGHT)), &[]);
-            assert_eq!(broken.is_some(), has_arrived, "{broken:?}");
-        }
-    }
-
-    #[test]
-    fn a_deleted_item_does_not_come_back() {
-        let mut devices = Devices::default();
-        devices.changes(0, None, Some(item(LEFT)));
-        devices.changes(1, Some(item(LEFT)), None);
-        devices.brings(1, None);
-        assert_eq!(devices.broken(None, &[]), None);
-        assert_broken(devices.broken(Some(item(LEFT)), &[]), "the removal of /a by device 1 is lost");
-        devices.changes(0, None, Some(item(1_003)));
-        assert_eq!(devices.broken(Some(item(1_003)), &[]), None);
-        assert_broken(devices.broken(Some(item(LEFT)), &[]), "is lost");
-    }
-
-    #[test]
-    fn elements_of_lists_are_told_apart() {
-        let list = |elements: Value| json!({"id": "i", "list": elements});
-        let mut devices = Devices::default();
-        let one = list(json!([{"id": "x", "t": LEFT}]));
-        devices.changes(0, None, Some(one.clone()));
-        devices.changes(1, Some(one), Some(list(json!([{"id": "x", "t": LEFT}, {"id": "y", "t": RIGHT}]))));
-        assert_broken(devices.broken(Some(list(json!([{"id": "y", "t": RIGHT}]))), &[]), "/list/@\"x\"/t");
-        let both = list(json!([{"id": "y", "t": RIGHT}, {"id": "x", "t": LEFT}]));
-        assert_eq!(devices.broken(Some(both), &[]), None);
-    }
-
-    #[test]
-    fn tabs_of_one_device_replace_each_others_writes() {
-        let mut devices = Devices::default();
-        devices.changes(0, None, Some(item(LEFT)));
-        devices.changes(0, None, Some(item(1_002)));
-        assert_eq!(devices.broken(Some(item(1_002)), &[]), None);
-        assert_broken(devices.broken(Some(item(LEFT)), &[]), "write 1002");
-    }
-}
+mod tests;

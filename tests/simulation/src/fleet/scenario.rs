@@ -145,7 +145,7 @@ impl FleetScenario {
                 false => Learnt::Nothing,
             }
         };
-        self.ledger.observe(device, &world.model.bursts, &server.effects, has_learnt);
+        self.ledger.observe(device, &world.model, &server.effects, has_learnt);
     }
 
     pub(super) fn run_for(&mut self, ms: u64) {
