@@ -28,8 +28,11 @@ export async function open(slice) {
     durable: () => new Promise((done) => waiting.push({ beyond: acknowledged, done })),
     stored: () => nf.flushPersistence(),
     all: async () => (await nf.hydrate(slice)).map(({ value }) => value),
-    /** Nothing is written or sent until it is asked for. */
-    hold: () => nf.configurePersistence(slice, { debounceMs: 600_000, maxWaitMs: 600_000 }),
+    /** Nothing is written or sent until it is asked for; nor does a full queue end that. */
+    hold: async () => {
+      await nf.configureAutoSync({ maxQueueSize: 1_000_000 });
+      await nf.configurePersistence(slice, { debounceMs: 600_000, maxWaitMs: 600_000 });
+    },
     /** The server has it all. */
     synced: () => nf.syncNow(),
   };

@@ -13,11 +13,12 @@ async fn a_small_round_runs_through() -> Result<()> {
         hot_bursts: 2,
         edits: 3,
         pokes: 3,
+        conflicts: 2,
         pulled: 3_000,
     };
     let report = bench::run(small, |_| {}).await?;
     let table = report.table();
-    assert_eq!(table.lines().count(), 22, "{table}");
+    assert_eq!(table.lines().count(), 24, "{table}");
     assert!(table.contains("cold start, 20 items"), "{table}");
     assert!(report.markdown().contains("- browser: "), "{}", report.markdown());
     Ok(())

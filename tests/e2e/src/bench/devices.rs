@@ -1,7 +1,7 @@
 //! How long a change takes to another device: two browsers on profiles of their own, one Flask, pokes over live connections.
 //!
 //! An edit counts from its dispatch with `flushPersistence()` behind it, which ends the debounce: from then on the worker writes and sends. A
-//! write in Python counts from before `nightferry.put`. Both end when the other device's page is told, which is after the change is
+//! write in Python counts from before `nightferry.put`, a resolution from before `resolveConflict()`. Each ends when the other device's page is told, which is after the change is
 //! durable in its IndexedDB, in the log. All processes read one clock.
 
 use std::time::Duration;
@@ -23,19 +23,11 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let browsers = [Browser::start(&profiles[0]).await?, Browser::start(&profiles[1]).await?];
     let [here, there] = [open(&browsers[0], &server).await?, open(&browsers[1], &server).await?];
     server.wait_for_requests("/nightferry/live", |live| live.len() >= 2).await?;
-    let (mut edits, mut writes) = (Vec::new(), Vec::new());
+    let (mut edits, mut writes, mut resolutions) = (Vec::new(), Vec::new(), Vec::new());
     for count in 0..options.pokes {
         let id = format!("item-{}", count % 10);
         let edit = json!({"id": id, "text": format!("edit {count}")});
-        let began: f64 = here
-            .eval_with(
-                &edit,
-                "const began = now();
-                 nf.dispatch({type: 'files/addItem', payload: input});
-                 await nf.flushPersistence();
-                 return began;",
-            )
-            .await?;
+        let began: f64 = here.eval_with(&edit, PUT).await?;
         edits.push(received(&there, &id, &edit["text"]).await? - began);
         tokio::time::sleep(PAUSE).await;
 
@@ -45,9 +37,27 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
         received(&here, &id, &written["text"]).await?;
         tokio::time::sleep(PAUSE).await;
     }
+    let other = browsers[1].worker("sw.js").await?;
+    for count in 0..options.conflicts {
+        // Both change the text while the other device's worker reaches nothing; it decides for its own.
+        let [mine, theirs] =
+            ["here", "there"].map(|of| json!({"id": "item-0", "text": format!("{of} {count}")}));
+        other.offline(true).await?;
+        here.eval_with::<f64>(&mine, PUT).await?;
+        there.eval_with::<f64>(&theirs, PUT).await?;
+        here.sync_now().await?;
+        other.offline(false).await?;
+        there.sync_now().await?;
+        there.wait_until("(await nf.getConflicts()).length === 1").await?;
+        let began: f64 = there.eval(RESOLVE).await?;
+        resolutions.push(received(&here, "item-0", &theirs["text"]).await? - began);
+        tokio::time::sleep(PAUSE).await;
+    }
+    other.detach().await?;
     for (took, median, p95) in [
         (&mut edits, What::EditReceivedMedian, What::EditReceivedP95),
         (&mut writes, What::PythonReceivedMedian, What::PythonReceivedP95),
+        (&mut resolutions, What::ResolutionReceivedMedian, What::ResolutionReceivedP95),
     ] {
         took.sort_by(f64::total_cmp);
         figures.add(median, Side::Nightferry, percentile(took, 50).context("a change was made")?);
@@ -58,6 +68,21 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     }
     Ok(())
 }
+
+/// JavaScript: makes the item, and ends the debounce. When that began.
+const PUT: &str = "
+    const began = now();
+    nf.dispatch({type: 'files/addItem', payload: input});
+    await nf.flushPersistence();
+    return began;";
+
+/// JavaScript: decides the only conflict for this device's side. When that began.
+const RESOLVE: &str = "
+    const [{id}] = await nf.getConflicts();
+    const began = now();
+    await nf.resolveConflict(id, 'local');
+    await nf.flushPersistence();
+    return began;";
 
 async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     let tab = browser.tab();

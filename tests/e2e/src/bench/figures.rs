@@ -26,6 +26,8 @@ pub enum What {
     EditReceivedP95,
     PythonReceivedMedian,
     PythonReceivedP95,
+    ResolutionReceivedMedian,
+    ResolutionReceivedP95,
     PulledAll,
     PullLongestTask,
     PullOpenedTask,
@@ -44,7 +46,7 @@ pub enum Goal {
 }
 
 impl What {
-    const ALL: [What; 21] = [
+    const ALL: [What; 23] = [
         What::Acknowledged,
         What::AcknowledgedOneByOne,
         What::Stored,
@@ -62,6 +64,8 @@ impl What {
         What::EditReceivedP95,
         What::PythonReceivedMedian,
         What::PythonReceivedP95,
+        What::ResolutionReceivedMedian,
+        What::ResolutionReceivedP95,
         What::PulledAll,
         What::PullLongestTask,
         What::PullOpenedTask,
@@ -69,7 +73,7 @@ impl What {
     ];
 
     fn words(self, options: &Options) -> String {
-        let Options { items, hot_keys, hot_updates, edits, pokes, pulled, .. } = options;
+        let Options { items, hot_keys, hot_updates, edits, pokes, conflicts, pulled, .. } = options;
         match self {
             What::Acknowledged => format!("{items} new items: durable, ms"),
             What::AcknowledgedOneByOne => "… beside the reference with one transaction an item, ms".into(),
@@ -92,6 +96,10 @@ impl What {
                 format!("{pokes} writes by Python, until a device has each: median, ms")
             }
             What::PythonReceivedP95 => "… 95th percentile, ms".into(),
+            What::ResolutionReceivedMedian => {
+                format!("{conflicts} conflicts decided, until the other device has each: median, ms")
+            }
+            What::ResolutionReceivedP95 => "… 95th percentile, ms".into(),
             What::PulledAll => {
                 format!("{pulled} items into an empty device, interrupted twice: all there, ms")
             }
@@ -115,6 +123,7 @@ impl What {
             What::ColdStart => Goal::Ratio(1.6),
             What::EditReceivedMedian | What::PythonReceivedMedian => Goal::Own(150.0),
             What::EditReceivedP95 | What::PythonReceivedP95 => Goal::Own(400.0),
+            What::ResolutionReceivedMedian | What::ResolutionReceivedP95 => Goal::Own(1_000.0),
             What::PullLongestTask | What::PullOpenedTask => Goal::Own(100.0),
             What::PullAskedAgain => Goal::Own(4.0),
             What::StoredUnsent

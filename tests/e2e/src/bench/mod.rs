@@ -34,6 +34,8 @@ pub struct Options {
     pub edits: usize,
     /// Changes that another device is to hear of.
     pub pokes: usize,
+    /// Conflicts that a device decides.
+    pub conflicts: usize,
     /// Items that an empty device pulls.
     pub pulled: usize,
 }
@@ -48,6 +50,7 @@ impl Default for Options {
             hot_bursts: 10,
             edits: 200,
             pokes: 100,
+            conflicts: 20,
             pulled: 100_000,
         }
     }
