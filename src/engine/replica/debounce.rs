@@ -33,8 +33,9 @@ impl Debounce {
         }
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.due.keys()
+    /// Items whose deadline is after `now`.
+    pub fn after(&self, now: Tick) -> impl Iterator<Item = &Key> {
+        self.order.range((now.plus(1), Key::new("", ""))..).map(|(_, key)| key)
     }
 
     /// The next deadline.
@@ -44,7 +45,8 @@ impl Debounce {
 
     /// The first deadline after `now`.
     pub fn next_after(&self, now: Tick) -> Option<Tick> {
-        self.order.range((now.plus(1), Key::new("", ""))..).next().map(|(at, _)| *at)
+        let first = self.after(now).next();
+        first.and_then(|key| self.due.get(key)).copied()
     }
 
     /// Items that are due, the longest waiting first.

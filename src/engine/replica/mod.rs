@@ -325,12 +325,12 @@ impl Replica {
 
     /// Nothing waits for quiet any longer.
     pub fn retry_now(&mut self, now: Tick) {
-        let waiting: Vec<Key> = self.debounce.keys().cloned().collect();
+        for entry in self.entries.values_mut() {
+            entry.quiet_at = entry.quiet_at.min(now);
+        }
+        let waiting: Vec<Key> = self.debounce.after(now).cloned().collect();
         for key in waiting {
-            if let Some(entry) = self.entries.get_mut(&key) {
-                entry.quiet_at = entry.quiet_at.min(now);
-                self.debounce.expire(&key, now);
-            }
+            self.debounce.expire(&key, now);
         }
     }
 
