@@ -155,7 +155,7 @@ fn bind(crate_name: &str, into: &Path, target: Target) -> Result<()> {
 /// Shrinks the wasm that wasm-bindgen left in `from`, and renames in its glue what it renamed in the wasm.
 fn optimize(from: &Path, glue: &Path, to: &Path) -> Result<()> {
     let mut wasm_opt = toolchain::node_tool(WASM_OPT);
-    wasm_opt.arg(from).arg("-o").arg(to).arg("-Os").args(WASM_FEATURES).args([
+    wasm_opt.arg(from).arg("-o").arg(to).arg("-Oz").args(WASM_FEATURES).args([
         // Rust's stack begins at address 0 and grows towards it: nothing is ever stored in the first KB.
         "--low-memory-unused",
         "--strip-debug",
