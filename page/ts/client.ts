@@ -9,6 +9,7 @@ import { connect } from "./connect.js";
 import { deviceName } from "./device.js";
 import { failure } from "./failure.js";
 import { inEffect, noteDispatched, takeProgress } from "./progress.js";
+import { itemsOf } from "./rows.js";
 import {
   add,
   conflictsListeners,
@@ -315,25 +316,11 @@ export async function hydrate<T>(slice: string): Promise<{ id: string; value: T 
   return items as { id: string; value: T }[];
 }
 
-async function requestRows(slice: string) {
-  const { ids, values, puts, deletes, n, position } = (await ask("hydrate", { slice })) as Rows;
-  const items = new Map<string, unknown>(ids.map((id, at) => [id, values[at]]));
-  change(items, { puts, deletes });
-  return { items, n, position };
-}
-
-type Items = Map<string, unknown>;
-
-const listed = (items: Items) => [...items].map(([id, value]) => ({ id, value }));
-
-function change(items: Items, { puts, deletes }: Pick<SliceChange, "puts" | "deletes">): void {
-  for (const id of deletes) items.delete(id);
-  for (const { id, value } of puts) items.set(id, value);
-}
+const requestRows = async (slice: string) => (await ask("hydrate", { slice })) as Rows;
 
 async function read(slice: string): Promise<Omit<SliceChange, "origin">> {
-  const { items, n, position } = await requestRows(slice);
-  return { puts: listed(items), deletes: [], n, position };
+  const rows = await requestRows(slice);
+  return { puts: itemsOf(rows, [rows]), deletes: [], n: rows.n, position: rows.position };
 }
 
 /** The worker reads a store while it takes what others do, and may tell of that before it answers. */
@@ -344,9 +331,9 @@ async function readSlice(slice: string) {
     // Another database has nothing of what was told.
     else if (update === "registered") changesDuringRead = [];
   });
-  const { items, position } = await requestRows(slice).finally(end);
-  for (const update of changesDuringRead) if (update.position > position) change(items, update);
-  return listed(items);
+  const rows = await requestRows(slice).finally(end);
+  const since = changesDuringRead.filter((update) => update.position > rows.position);
+  return itemsOf(rows, [rows, ...since]);
 }
 
 /** Of a slice that was read or is listened to: the ids of items that the page was told of or made, and how often it changed them. */
