@@ -259,6 +259,12 @@ const FLEET_MUTANTS: &[Mutant] = &[
         rule: "        applied.corrected = with_values(corrected);",
         broken: "        drop(with_values(corrected));",
     },
+    Mutant {
+        name: "a device forgets a deleted item at once",
+        file: "src/engine/replica/item/sides.rs",
+        rule: "self.version.is_some_and(|version| version < below)",
+        broken: "self.version.is_some_and(|version| version.0 > 0 || version < below)",
+    },
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -67,6 +67,7 @@ kinds! {
     ServerRestored "server restored from a backup",
     ServerWiped "server wiped",
     HorizonPassed "tombstones collected",
+    DaysPassed "days gone by",
     DeviceOffline "device cut off",
     ConflictResolved "conflict resolved",
 }

@@ -50,6 +50,8 @@ pub enum Act {
     Wipe,
     /// The horizon passes what happened before the last copy.
     Forget,
+    /// Days go by at the server: devices forget what was deleted long ago.
+    Days,
 }
 
 /// The verb of an action; see `actions.rs`.

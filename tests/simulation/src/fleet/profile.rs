@@ -37,6 +37,7 @@ const MIXED: Profile = Profile {
         (Act::Restore, 0),
         (Act::Wipe, 0),
         (Act::Forget, 0),
+        (Act::Days, 0),
     ],
     verbs: VERBS,
 };
@@ -56,6 +57,23 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "deletions on several devices",
         ids: 2,
+        acts: &[
+            (Act::Dispatch, 50),
+            (Act::Sync, 10),
+            (Act::OpenPage, 1),
+            (Act::ClosePage, 1),
+            (Act::Outage, 1),
+            (Act::Hydrate, 1),
+            (Act::Validation, 1),
+            (Act::DecideRefused, 2),
+            (Act::Replicate, 3),
+            (Act::CutOff, 4),
+            (Act::Reconnect, 4),
+            (Act::Restart, 1),
+            (Act::ListConflicts, 2),
+            (Act::Resolve, 6),
+            (Act::Days, 6),
+        ],
         verbs: &[(Verb::Add, 4), (Verb::Update, 4), (Verb::Remove, 5)],
         ..MIXED
     },

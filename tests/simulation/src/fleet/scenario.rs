@@ -191,7 +191,7 @@ impl FleetScenario {
             Act::Reconnect => self.fleet.cut_off(device, false),
             Act::Restart => self.fleet.on(device, crate::world::World::kill_and_boot),
             Act::Validation | Act::Outage | Act::Replicate | Act::BackUp => self.act_of_server(act),
-            Act::Restore | Act::Wipe | Act::Forget => self.act_of_server(act),
+            Act::Restore | Act::Wipe | Act::Forget | Act::Days => self.act_of_server(act),
             _ => {
                 if let Some(page) = self.some_page(device) {
                     self.act_of_page(device, page, act);
@@ -257,6 +257,12 @@ impl FleetScenario {
                     server.tally.record(Kind::HorizonPassed);
                     self.ledger.forgot();
                 }
+            }
+            Act::Days => {
+                server.pass_time(8 * 24 * 3_600_000);
+                // A replica lags for minutes, not for days.
+                server.replicate();
+                server.tally.record(Kind::DaysPassed);
             }
             _ => {}
         }
