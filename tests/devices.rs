@@ -379,7 +379,7 @@ fn pass_days(fleet: &mut Fleet, days: u64) {
     fleet.sync_all();
 }
 
-/// What the devices know of a deleted item.
+/// Returns true for each device that still knows the version of a deleted item.
 fn tombstones(fleet: &Fleet, id: &str) -> Vec<bool> {
     let has_version =
         |world: &World| world.disk.item_row("files", id).is_some_and(|row| row.get("version").is_some());

@@ -692,7 +692,7 @@ fn an_item_whose_patch_does_not_fit_is_sent_whole() {
     }
 }
 
-/// What was refused for another reason once it was sent whole is refused.
+/// A change that does not fit as a patch, and is refused for another reason once it is sent whole, is refused.
 #[test]
 fn a_change_that_is_refused_as_a_patch_and_whole_is_a_refusal_once() {
     let mut world = World::with(36, FILES);

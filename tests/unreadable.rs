@@ -7,7 +7,7 @@ use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
 
 const FILES: &str = r#"{"files":{}}"#;
-/// What no version of Nightferry has written.
+/// A row that no version of Nightferry has written.
 const UNREADABLE: &str = r#"{"what":"is this"}"#;
 
 fn rows<'a>(world: &'a mut World, store: &str) -> impl Iterator<Item = &'a mut String> {

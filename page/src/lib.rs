@@ -13,10 +13,10 @@
 //!
 //! # async fn example() -> Result<(), nightferry_page::Error> {
 //! register(RegisterOptions::new(["notes"])).await?;
-//! // What other tabs and the server change, for as long as this is held.
+//! // Hears changes by other tabs and the server, for as long as `notes` is held.
 //! let notes = subscribe("notes", |change: Change<Note>| { /* show change.puts, hide change.deletes */ });
 //! for note in hydrate::<Note>("notes").await? { /* show note.value */ }
-//! // What this page changes: it shows that by itself, and Nightferry keeps it.
+//! // This page's own change: the page shows it by itself, and Nightferry keeps it.
 //! dispatch(&Action::new("notes/addItem", Note { id: "1".into(), text: "Hello".into() }))?;
 //! # Ok(())
 //! # }

@@ -250,8 +250,8 @@ pub async fn flush_persistence() -> Result<(), Error> {
     ask("flush", Subject::default()).await.map(|Done {}| ())
 }
 
-/// Sends everything now; resolves when the server has all that may be sent (items in conflict may not). What could not be
-/// sent is kept and tried again.
+/// Sends everything now; resolves when the server has all that may be sent (items in conflict may not). Changes that could
+/// not be sent are kept and tried again.
 ///
 /// # Errors
 ///

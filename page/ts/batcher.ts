@@ -4,8 +4,8 @@ import * as wasm from "nightferry-wasm";
 import { wellFormed } from "./value.js";
 
 /**
- * The most actions of a burst, and the most bytes of its text unless a single action has more. What is beyond goes in the
- * next burst: each is a record of the worker's, which is read at once.
+ * The most actions of a burst, and the most bytes of its text unless a single action has more. Actions beyond that go into
+ * the next burst: each burst is one record of the worker's, which is read in one go.
  */
 const MAX_ACTIONS = 500;
 const MAX_BYTES = 1_000_000;

@@ -66,7 +66,7 @@ interface Call {
 /** The latest call that has not failed, and the latest that has succeeded. */
 let registering: Call | undefined;
 let registered: Call | undefined;
-/** How many calls have not asked the worker yet. What is dispatched after them may be of their slices, and waits. */
+/** How many calls have not asked the worker yet. Actions dispatched after such a call may be of its slices, and wait. */
 let pendingRegistrations = 0;
 /** The worker, the API and the database in use, as a key; undefined until the worker can be posted to. */
 let connected: string | undefined;
@@ -173,8 +173,8 @@ function answer<T>(
 /**
  * Takes an action and forgets about it: it is durable within milliseconds, whatever happens to the page.
  * @returns the action.
- * @throws TypeError for what cannot be an action, naming the path. What only the worker can know, such as a slice that was
- * not registered or an unknown verb, comes later, to `subscribeErrors` and the console.
+ * @throws TypeError for what cannot be an action, naming the path. Errors that only the worker can find, such as a slice that
+ * was not registered or an unknown verb, come later, to `subscribeErrors` and the console.
  */
 export function dispatch<A extends { type: string }>(action: A): A {
   const type = String((action as Action | null | undefined)?.type);
@@ -256,8 +256,8 @@ export async function flushPersistence(): Promise<void> {
 }
 
 /**
- * Sends everything now; resolves when the server has all that may be sent (items in conflict may not). What could not be
- * sent is kept and tried again.
+ * Sends everything now; resolves when the server has all that may be sent (items in conflict may not). Changes that could
+ * not be sent are kept and tried again.
  * @throws NightferryError `unreachable` where nothing answered, `sync_failed`, `storage`.
  */
 export async function syncNow(): Promise<void> {
@@ -268,7 +268,7 @@ export async function syncNow(): Promise<void> {
 export const syncToFlaskBulk = syncNow;
 
 /**
- * Brings what others changed now; resolves when it is here. What this device has changed and not sent is kept.
+ * Brings the changes of others now; resolves when they are here. Changes that this device has not sent are kept.
  *
  * With `rebuild`, everything is pulled from its beginning, and what the server does not have any more goes, but for
  * unsent changes. A device does that by itself where it has to.
@@ -523,8 +523,9 @@ export function resetSyncMetrics(): void {
 }
 
 /**
- * Calls `fn` with how far a slice's changes have come. What this page has just dispatched is `local`. With `reset`, the list
- * names every item that the server does not have; otherwise only what changed. Returns what ends it.
+ * Calls `fn` with how far a slice's changes have come. Items that this page has just dispatched are `local`. With
+ * `reset`, the list names every item that the server does not have; otherwise only items that changed. Returns the function
+ * that ends the subscription.
  */
 export function subscribePending(slice: string, fn: (changes: ItemProgress[], reset: boolean) => void): () => void {
   const end = add(pendingListeners, slice, fn);

@@ -11,8 +11,8 @@ export { TEXT } from "./conflicts/text.js";
 export type { ConflictNames };
 
 /**
- * The items that were changed here and elsewhere, each with its fields: mine, theirs, before. What is chosen is committed by
- * "Save". Without any, it takes no room. Attributes: `slice` and `item` show only these.
+ * The items that were changed here and elsewhere, each with its fields: mine, theirs, before. The choices are committed
+ * by "Save". Without such items, the element takes no room. Attributes: `slice` and `item` show only these.
  */
 export class NightferryConflicts extends ListElement<Conflict<unknown>> implements ConflictNames {
   // Declared alone: what a page has set before the element's code is loaded stays.

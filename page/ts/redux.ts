@@ -29,7 +29,7 @@ export {
 
 /**
  * Persists the slices that are named, whatever their reducers and actions are called: each is compared by reference once
- * a microtask, and what changed is sent, field by field. What changes elsewhere is put into the store.
+ * a microtask, and its changes are sent, field by field. Changes made elsewhere are put into the store.
  *
  * `configureStore({reducer, enhancers: (get) => get().concat(nightferryEnhancer({slices: {files: {}}}))})`
  */

@@ -96,14 +96,14 @@ export function follow(slice: string, fn: (update: SliceChange | ResyncReason) =
   return add(followers, slice, fn);
 }
 
-/** Adds a listener of a slice; what ends it. */
+/** Adds a listener of a slice. Returns the function that removes the listener. */
 export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): () => void {
   const set = listeners.get(slice) ?? new Set();
   listeners.set(slice, set);
   return listen(set, fn);
 }
 
-/** Adds a listener; what ends it. */
+/** Adds a listener. Returns the function that removes the listener. */
 export function listen<F>(set: Set<F>, fn: F): () => void {
   set.add(fn);
   return () => set.delete(fn);

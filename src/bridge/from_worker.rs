@@ -413,8 +413,8 @@ pub fn rows_part(request: u64) -> String {
     text(FromWorker::RowsPart { request, first: 0, ids, values })
 }
 
-/// The head of an answer to `hydrate`. The worker adds the stored items; what the engine holds that is newer is in
-/// `puts` and `deletes` and wins over them. The page's bursts up to the `n`th are in it.
+/// The head of an answer to `hydrate`. The worker adds the stored items. Newer changes that the engine holds are in
+/// `puts` and `deletes`, and win over the stored items. The page's bursts up to the `n`th are in the answer.
 pub fn rows(request: u64, slice: &str, position: u64, n: BurstNo, newer: &[(Key, Option<Json>)]) -> String {
     let (puts, deletes) = changes(slice, newer);
     let (ids, values) = (Vec::new(), Vec::new());
@@ -460,7 +460,7 @@ pub fn pending(slice: &str, list: PendingList, items: &[(Key, Progress)]) -> Str
     text(FromWorker::Pending { slice: slice.into(), reset, n: n.map(|n| n.0), changes })
 }
 
-/// What a list of how far changes have come is about.
+/// The items that a list of progress covers: changed ones, or all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PendingList {
     Changes,

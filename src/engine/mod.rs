@@ -17,7 +17,7 @@
 //!
 //! A page's burst arrives (`messages.rs`), is made durable ([`journal::Journal::append`]) and acknowledged
 //! ([`clients::Clients::acknowledge`]), is read ([`replay::parse`]), takes effect ([`replica::Replica::apply`]) once its
-//! items are here, and is told to other pages. What fell quiet is written ([`replica::Replica::start_checkpoint`]) and
+//! items are here, and is told to other pages. Items that fell quiet are written ([`replica::Replica::start_checkpoint`]) and
 //! sent ([`uplink::Uplink::poll`]); the answers are a record again ([`journal::Journal::add`]), and take effect like any.
 //! Records that the journal no longer needs go with a checkpoint ([`journal::Journal::write_trim`]).
 
@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// Takes an input. What is to be done about it is polled afterwards.
+    /// Takes an input. The resulting outputs are polled afterwards.
     pub fn handle(&mut self, moment: Moment, input: Input) {
         self.now = Now { tick: self.now.tick.max(moment.tick), at: moment.at };
         self.rng = Rng(moment.entropy);

@@ -24,8 +24,8 @@ pub enum Output {
     RequestBackgroundSync,
     /// Give the request up; it needs no report any more.
     Cancel { request: u64 },
-    /// Open a live connection (a WebSocket) to the API's `/live`, and say `hello` first. What comes is reported by
-    /// [`super::Input::Poked`], its end by [`super::Input::LiveEnded`].
+    /// Open a live connection (a WebSocket) to the API's `/live`, and say `hello` first. Messages are reported by
+    /// [`super::Input::Poked`], the connection's end by [`super::Input::LiveEnded`].
     OpenLive { live: u64, hello: String },
     /// Close the live connection. It needs no report any more.
     CloseLive,

@@ -17,7 +17,7 @@ const MAX_UNWRITTEN_PULLS: usize = 8;
 /// The most items of a record about items that no page of a pull names.
 const MAX_IN_RECORD: usize = 500;
 
-/// What is to be pulled from its beginning, and why.
+/// The slices to pull from their beginning, with the reason.
 #[derive(Debug)]
 pub(super) struct Rebuild {
     pub reason: RebuildReason,
@@ -25,7 +25,7 @@ pub(super) struct Rebuild {
     pub slices: Vec<Rc<str>>,
     /// The answers that take the push under way back.
     pub withdrawn: Vec<AnswerRow>,
-    /// What becomes durable in the same transaction.
+    /// Other writes, which become durable in the same transaction.
     pub with: Vec<Write>,
 }
 

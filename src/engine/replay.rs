@@ -106,7 +106,7 @@ impl Replay {
         self.queue.front().is_none_or(|record| record.position > self.recovers_through)
     }
 
-    /// The start has reached the end of the replay; what says so.
+    /// Ends the replay of a start. Returns the write that notes the end.
     pub fn finish(&mut self) -> Write {
         self.is_recovering = false;
         Write::delete_meta("start")

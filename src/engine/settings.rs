@@ -257,7 +257,7 @@ impl Settings {
         Some(InForce { request: change.request, before })
     }
 
-    /// The change failed, and nothing changed; who asked for it.
+    /// Drops a change that failed, so nothing changed. Returns the request that asked for the change.
     pub fn failed(&mut self) -> Option<Request> {
         match std::mem::take(&mut self.phase) {
             Phase::Migrating(change) | Phase::Storing(change) => Some(change.request),
@@ -265,7 +265,7 @@ impl Settings {
         }
     }
 
-    /// Has all slices that go to the server looked through. What notes it, if there is one.
+    /// Has all slices that go to the server looked through. Returns the write that notes these slices, if there are any.
     pub fn requeue_all(&mut self) -> Option<Write> {
         let names = self.slices.iter().filter(|(_, slice)| slice.sync_to_flask);
         let names: Vec<Rc<str>> = names.map(|(name, _)| name.clone()).collect();
@@ -305,7 +305,8 @@ impl Settings {
         !self.requeue.is_empty()
     }
 
-    /// The slice was looked through, and these items are to be marked; what ends its being named, where nothing is.
+    /// The slice was looked through, and these items are to be marked. Without items, returns the write that takes the slice
+    /// off the list.
     pub fn marking(&mut self, keys: BTreeSet<Key>) -> Option<Write> {
         self.marking = Some(keys);
         self.marked([])

@@ -52,7 +52,7 @@ impl Storage {
         self.open.get(&txn) == Some(purpose)
     }
 
-    /// A transaction ended; what it was for.
+    /// Ends a transaction. Returns the transaction's purpose.
     pub fn end(
         &mut self,
         txn: u64,
@@ -87,7 +87,7 @@ impl Storage {
         self.load.is_some()
     }
 
-    /// A read ended; whether it is the one that was begun last.
+    /// Ends a read. Returns true if the read is the one that was begun last.
     pub fn end_load(&mut self, load: u64, error: Option<&StoreError>, now: Tick, rng: &mut Rng) -> bool {
         if self.load != Some(load) {
             return false;

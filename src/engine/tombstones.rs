@@ -8,7 +8,7 @@
 //! pulls before it forgets. The server remembers its own tombstones for longer (90 days), so an id that is used again is
 //! compared with them.
 //!
-//! What is forgotten is a record, so a replay comes to the same.
+//! The forgotten items stand in a record of the journal, so a replay comes to the same.
 
 use super::Engine;
 use super::replay::Missing;

@@ -116,7 +116,7 @@ pub enum AnswerStatus {
 }
 
 impl AnswerStatus {
-    /// Whether the edits up to the operation are answered.
+    /// Returns true if the edits up to the operation are answered.
     pub fn is_answer(self) -> bool {
         !matches!(self, AnswerStatus::Withdrawn | AnswerStatus::Unfit)
     }
@@ -174,7 +174,7 @@ impl AnswerRow {
         Key::from_parts(self.slice.clone(), self.id.clone())
     }
 
-    /// What the answer comes to: a conflict with what was sent is none.
+    /// Returns the status that counts: a conflict with a value equal to the sent one is `Applied`.
     pub fn outcome(&self) -> AnswerStatus {
         let is_same = || json::same(self.value.as_deref(), self.sent.value.as_deref());
         match self.status {

@@ -6,7 +6,7 @@ use nightferry::store::conformance::{Case, Step, cases, compare_loaded, compare_
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// Plays every case, each on a database of its own. What differs, a line each.
+/// Plays every case, each on a database of its own. Returns a line for each case that fails.
 #[wasm_bindgen]
 pub async fn store_conformance_for_tests() -> Result<Vec<String>, JsValue> {
     let mut failures = Vec::new();

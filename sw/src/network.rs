@@ -2,7 +2,7 @@
 //! (the worker's, see `worker.rs`), because dropping the future of `send` does not end the request.
 //!
 //! Traps of gloo-net 0.7:
-//! - A rejection that is no `Error` is `unreachable!` there. Whoever aborts must call `abort()`, whose reason is a
+//! - A rejection that is no `Error` is `unreachable!` there. Code that aborts must call `abort()`, whose reason is a
 //!   `DOMException`, and never `abort_with_reason(text)`.
 //! - `Headers` and `QueryParams` throw past the panic hook, and past destructors, for a header's name that is no token.
 //!   Names of headers are constants here, and there are no query parameters.
@@ -39,7 +39,7 @@ pub struct Network {
     gzip: Cell<Gzip>,
 }
 
-/// Whether the server takes compressed bodies.
+/// The server's support for compressed bodies, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gzip {
     Unknown,

@@ -8,7 +8,7 @@
 //! | link | a relative link or an anchor in a document that leads nowhere |
 //! | size | a document that is longer than its readers' patience |
 //!
-//! A finding is printed as `file:line: message`. What is found wrongly is added to the table of exceptions beside the
+//! A finding is printed as `file:line: message`. A wrong finding is added to the table of exceptions beside the
 //! check, with its reason.
 
 mod documents;

@@ -58,8 +58,8 @@ type State = Record<string, unknown>;
 export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
 
 /**
- * Has `hear` called with what `listen` tells a binding, for as long as there is one. What is listened to outlives stores:
- * it must not keep one that the app has dropped, as by a hot reload. (The store has its binding among its subscribers.)
+ * Calls `handle` with each update of `listen`, for as long as the binding exists. The source of updates outlives stores:
+ * it must not keep a store that the app has dropped, as by a hot reload. (The store has its binding among its subscribers.)
  */
 export function listenFor<T>(
   binding: Binding,
@@ -98,7 +98,7 @@ const cleared = new WeakSet<object>();
 /** How many calls of `withoutTracking` are under way. */
 let untracked = 0;
 
-/** Calls `fn`; what it changes in tracked slices is not sent. */
+/** Calls `fn`. Changes that `fn` makes in tracked slices are not sent. */
 export function withoutTracking<T>(fn: () => T): T {
   if (untracked === 0) each((binding) => binding.sendChanges());
   untracked += 1;
@@ -147,7 +147,7 @@ export class Binding {
   readonly store: Store;
   readonly #client: Client;
   readonly #slices: TrackedSlice[];
-  /** The slices that are being read: whether to read them again, and what was told meanwhile. */
+  /** The slices that are being read, each with the changes told meanwhile. `again` is true if it is to be read again. */
   readonly #reading = new Map<TrackedSlice, { again: boolean; changesDuringRead: SliceUpdate[] }>();
   #scheduled = false;
   #state: unknown;
@@ -169,7 +169,7 @@ export class Binding {
     });
     bindings.add(new WeakRef(this));
     this.ready = this.#start({ ...options, slices: configs });
-    // Whoever waits for it hears of a failure; so does whoever looks at the console.
+    // A failure rejects `ready` for those who wait for it, and is shown in the console, too.
     this.ready.catch((error) => console.error("Nightferry does not persist this store's changes:", error));
   }
 
@@ -247,7 +247,7 @@ export class Binding {
     return (this.store.getState() as State | undefined)?.[slice];
   }
 
-  /** An action was reduced: what it changed is looked at once, at the end of this microtask. */
+  /** An action was reduced: its changes are looked at once, at the end of this microtask. */
   onAction(): void {
     const state = this.store.getState();
     const before = this.#state as State;

@@ -148,7 +148,7 @@ async function run(seed: number): Promise<void> {
   for (const { store } of pages) {
     const state = store.getState();
     deepStrictEqual(plain(Object.values(state.models.entities)), stored("models"), `seed ${seed}: models`);
-    // Rendered items may have been deleted. Those that are shown and not stored are as they were rendered.
+    // Rendered items may have been deleted. Items that are shown and not stored are as they were rendered.
     const shown = rendered.filter(({ id }) => state.list.some((item) => item.id === id));
     deepStrictEqual(plain(state.list), { ...plain(shown), ...stored("list") }, `seed ${seed}: list`);
     deepStrictEqual(state.theme, device.items("theme").get("value") ?? 0, `seed ${seed}: theme`);

@@ -177,7 +177,7 @@ export class TrackedSlice {
     return known ? { id, fields, was } : { id, fields, was, item };
   }
 
-  /** All items are to go. Those that are not known are in no store, and go by one operation. */
+  /** Returns the operations that delete all items. Where the stored items are not known, that is one operation. */
   clear(state: unknown): Operation[] {
     if (this.#known) return this.diff(state);
     this.adoptState(state);

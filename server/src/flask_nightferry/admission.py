@@ -1,6 +1,6 @@
 """How many pushes of one tenant a process takes on at once, so that one tenant never takes all its threads.
 
-A push may stand still in a hook, or behind a lock. Those that do keep a thread each.
+A push may stand still in a hook, or behind a lock. Each such push keeps a thread.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def live_view() -> Response:
 
 
 def health_view() -> Response:
-    """`GET /health`: whether a push would find its database. Asks for no sign-in and tells nothing else."""
+    """`GET /health`: tells if a push would find its database. Asks for no sign-in and tells nothing else."""
     state = state_of(current_app)
     if state.anonymous:
         require_local(request)
@@ -115,7 +115,7 @@ def error_response(error: Exception) -> Response:
 
 
 def refuse_unknown_routes() -> Response | None:
-    """Before each request of the app: what is below the prefix and has no route gets a JSON answer."""
+    """Answers in JSON where a path below the prefix has no route. Runs before each request of the app."""
     failure = request.routing_exception
     prefix = state_of(current_app).config.url_prefix
     if not isinstance(

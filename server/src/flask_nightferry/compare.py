@@ -1,4 +1,4 @@
-"""Compare-and-set: what a mutation does to the item as it is stored. Nothing here reads or writes.
+"""Compare-and-set: the effect of a mutation on the item as it is stored. Nothing here reads or writes.
 
 | operation | no row | tombstone | row |
 |---|---|---|---|

@@ -18,7 +18,7 @@ class Cursor:
     #: Up to this version nothing is left out, also not the client's own changes: they are part of a pull
     #: from the beginning.
     whole_through: int = 0
-    #: Whether more pages of the same pull were to follow.
+    #: True if more pages of the same pull were to follow.
     midway: bool = False
 
     def text(self) -> str:

@@ -86,7 +86,7 @@ class ReadOnly:
         return self._stack.__exit__(*fault)
 
 
-#: Whether this thread is in a hook.
+#: True while this thread is in a hook.
 _in_hook: ContextVar[bool] = ContextVar("nightferry_in_hook", default=False)
 
 
@@ -107,5 +107,5 @@ def in_hook() -> bool:
 _signals = Namespace()
 
 #: Sent once for each applied change, after the transaction: `item_applied.connect(fn)`, `fn(app,
-#: change=Change)`. What a receiver raises is logged and changes nothing.
+#: change=Change)`. An exception of a receiver is logged and changes nothing.
 item_applied = _signals.signal("nightferry-item-applied")

@@ -85,7 +85,7 @@ def _greet(app: Flask, state: State, sock: socket.socket, ws: WSConnection) -> b
         sock.sendall(ws.send(CloseConnection(code=code, reason=reason)))
         return False
     live = LiveSocket(sock, ws, principal.tenant, (principal.user, hello.client))
-    # In this order: what is committed meanwhile is poked, or is in the version that is read.
+    # In this order: a change committed meanwhile is poked, or is in the version that is read.
     state.pokes.listen()
     state.sockets.add(live)
     try:

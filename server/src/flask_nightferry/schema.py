@@ -1,6 +1,6 @@
 """The tables. Everything belongs to a tenant, and a tenant has one order of versions.
 
-The SQL of this package keeps to what SQLite and PostgreSQL both understand. What they say differently is here
+The SQL of this package keeps to what SQLite and PostgreSQL both understand. Their differences are here
 and in `lists.py`.
 """
 
@@ -59,7 +59,7 @@ meta = Table(
     Column("value", Text, nullable=False),
 )
 
-#: One row a tenant. Whoever writes locks it first, so that versions become visible in their order.
+#: One row a tenant. A writer locks its tenant's row first, so that versions become visible in their order.
 tenants = Table(
     "nightferry_tenants",
     metadata,
@@ -111,7 +111,7 @@ clients = Table(
     Column("seen_at", BigInteger, nullable=False),  # epoch ms
 )
 
-#: What was answered to that push, by item.
+#: The answers to the latest push of each client, by item.
 answers = Table(
     "nightferry_answers",
     metadata,

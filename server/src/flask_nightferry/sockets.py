@@ -27,7 +27,7 @@ from .strict_json import text_of
 
 logger = logging.getLogger("flask_nightferry")
 
-#: Who wrote: user and client. A client is not poked for what it wrote itself.
+#: The author of a change: user and client. A client is not poked for its own changes.
 Author = tuple[str, str]
 
 #: The app's own code.
@@ -48,7 +48,7 @@ MAX_PER_USER = 50
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
 
-#: What a socket gets first: the version of its tenant, or its end.
+#: The first thing that a socket gets: the version of its tenant, or its end.
 First = int | None | CloseConnection
 
 
@@ -87,7 +87,7 @@ class Sockets:
     _bell: socket.socket | None
     _awake: bool
     _ends: bool
-    #: What the thread has to do.
+    #: The work that the thread has to do.
     _added: list[LiveSocket]
     _firsts: list[tuple[LiveSocket, First]]
     _offers: dict[str, dict[Author, int]]

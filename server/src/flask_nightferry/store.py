@@ -30,13 +30,13 @@ logger = logging.getLogger("flask_nightferry")
 BUSY_TIMEOUT_MS = 5000
 POOL_TIMEOUT_SECONDS = 5
 
-#: How long PostgreSQL works on one statement, and keeps a transaction open that nobody goes on with. Whoever
-#: stands still holds no lock for longer.
+#: How long PostgreSQL works on one statement, and keeps a transaction open that nobody goes on with. A
+#: request that stands still holds no lock for longer.
 STATEMENT_TIMEOUT_MS = 15_000
 IDLE_TIMEOUT_MS = 15_000
 
 
-#: PostgreSQL's number for the lock of who makes tables. Any would do that nobody else uses.
+#: PostgreSQL's number for the lock that is held while tables are made. Any unused number would do.
 _MAKING_TABLES = int.from_bytes(b"nferry", "big")
 
 
@@ -232,7 +232,7 @@ def _faults() -> Iterator[None]:
     except ApiError:
         raise
     except OperationalError as fault:
-        # Locked, full, unreachable: what may pass.
+        # Locked, full, unreachable: failures that may pass.
         logger.warning("the database is not available: %s", fault.orig)
         raise unavailable() from fault
     except PoolTimeoutError as fault:

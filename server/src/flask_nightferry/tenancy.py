@@ -9,7 +9,7 @@ from .auth import Principal
 
 logger = logging.getLogger("flask_nightferry")
 
-#: More tenants than this are not remembered: who has that many has not given all users the same one.
+#: More tenants than this are not remembered: an app with that many has not given all users the same one.
 MAX_TENANTS = 10_000
 
 

@@ -19,7 +19,7 @@ from .errors import ApiError
 from .lists import numbers
 from .schema import tenants, versions
 
-#: What a column of versions holds.
+#: The largest version that a column of versions holds.
 MAX_VERSION = 2**63 - 1
 
 _random = random.SystemRandom()

@@ -25,7 +25,7 @@ pub enum Kind {
     Pull,
 }
 
-/// What came of a change that was sent to the server.
+/// The outcome of a change that was sent to the server.
 #[derive(Debug, Clone, Copy)]
 pub enum Sent {
     Applied,

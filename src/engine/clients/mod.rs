@@ -14,8 +14,9 @@
 //! 2. Nothing is acknowledged before it is durable.
 //! 3. Acknowledgements, status, metrics and progress are gathered: each kind is posted a few times a second at most, and
 //!    only where it is another than before.
-//! 4. A page hears what others changed from the moment it is known; what it changed itself it hears by its numbers.
-//! 5. Whoever waited for the server finds in the status what came of it.
+//! 4. A page hears the changes of others from the moment they are known; its own changes are reported to the page by
+//!    burst numbers.
+//! 5. A page that waited for the server finds the outcome in the status.
 
 mod metrics;
 mod waiters;
@@ -356,7 +357,7 @@ impl Clients {
 
     /// Tells all who wait that what came before them was not taken.
     pub fn fail_all(&mut self, reason: &str) {
-        // Who wants the progress made no request that could fail.
+        // A page that wants the progress made no request that could fail.
         self.fail_waiters("storage", reason, |wants| !matches!(wants, Wants::Progress(_)));
     }
 

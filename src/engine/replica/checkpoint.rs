@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// The most transactions at a time.
 const MAX_OPEN: usize = 4;
-/// The most while a push is under way: what is written for it waits behind them.
+/// The most transactions while a push is under way: the writes for the push wait behind them.
 const MAX_OPEN_WHILE_PUSHING: usize = 1;
 /// More items than this are a backlog: more than ten batches.
 const BACKLOG: usize = 10 * DEFAULT_BATCH_SIZE;
@@ -28,14 +28,14 @@ const MAX_DELAY_MS: u64 = 5_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     Now,
-    /// After the pushes that are under way: what is written for those would wait behind. Meanwhile the journal has all of it.
+    /// After the pushes that are under way: writes for these pushes would wait behind. Meanwhile the journal has all changes.
     AfterPushes,
     /// As before, but for many that are answered: while the server works on the next push, the database has nothing to do.
     BesidePush,
 }
 
 impl Urgency {
-    /// What was due by then is to be written at `now`.
+    /// Returns the latest due time of the items that are written at `now`.
     fn due_by(self, now: Tick) -> Option<Tick> {
         match self {
             Urgency::Now => Some(now),
@@ -243,7 +243,7 @@ impl Replica {
         released
     }
 
-    /// Adds what writes every item in memory to a new database. What was being sent may have arrived.
+    /// Adds the writes that put every item in memory into a new database. The operations in `sent` may have arrived.
     pub fn rescue(&mut self, sent: &[Operation], slices: &Slices, writes: &mut Vec<Write>) {
         for operation in sent {
             if let Some(entry) = self.entries.get_mut(&operation.key()) {

@@ -12,17 +12,17 @@
 //!
 //! # Invariants
 //!
-//! 1. What an effect makes of an item depends on the records before it and on the record, on nothing else: a replay
+//! 1. The result of an effect depends on its record and on the records before, on nothing else: a replay
 //!    comes to the same.
 //! 2. A side of the server with a version below the item's changes nothing.
-//! 3. What was sent and answered is the base, whatever was edited behind it.
+//! 3. The value that was sent and answered is the base, whatever was edited behind it.
 //! 4. A value of the server that cannot be merged is kept as `remote`, and base and local stay.
-//! 5. What a withdrawn operation may have brought is counted as someone's change unless the server says that this
+//! 5. A value that a withdrawn operation may have brought is counted as someone's change unless the server says that this
 //!    client wrote it.
 //! 6. The newest ten refusals are kept until the item is put, deleted, retried or discarded.
 //! 7. An item that differs from the server's side has an unanswered edit, so it is sent.
 //! 8. A row and a value say all that an item is: written and loaded, it is the same.
-//! 9. What a page changes without having seen another's change never replaces that silently: it is merged, or in conflict.
+//! 9. A page's change never silently replaces another's change that the page had not seen: they are merged, or in conflict.
 //! 10. A conflict is resolved as it was shown: one that is another meanwhile stays.
 
 mod edits;
@@ -270,7 +270,7 @@ impl Item {
         waits
     }
 
-    /// An answer is in the row already. Whether it left something unanswered.
+    /// Skips an answer that is in the row already. Returns true if the answer left something unanswered.
     pub fn skip_answer(&mut self, answer: &AnswerRow, position: Position) -> bool {
         if answer.status.is_answer() {
             self.edits.retain(|edit| *edit > answer.upto);
@@ -278,7 +278,7 @@ impl Item {
         self.reopen_unknown(position)
     }
 
-    /// A pulled change is in the row already. Whether it left something unanswered.
+    /// Skips a pulled change that is in the row already. Returns true if the change left something unanswered.
     pub fn skip_pulled(&mut self, position: Position) -> bool {
         self.reopen_unknown(position)
     }

@@ -16,7 +16,8 @@
 //!    answered or marked in the row.
 //! 6. Operations are chosen in the order of their items' first unanswered edits.
 //! 7. An item that is being sent, is in conflict or is not quiet is not chosen.
-//! 8. What stays on the device is not chosen; of a slice that is not sent only deletions of what the server has are.
+//! 8. Changes that stay on the device are not chosen. Of a slice that is not sent, only deletions of items that the server
+//!    has are chosen.
 
 mod checkpoint;
 mod choice;

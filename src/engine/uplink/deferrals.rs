@@ -32,7 +32,7 @@ pub struct Deferrals {
     error: Option<String>,
     /// An operation of the push under way that is to be taken out of it.
     culprit: Option<Key>,
-    /// What the last push that was answered has sent, but for what may be sent again as it was.
+    /// The operations of the last push that was answered. Operations that may be sent again unchanged are left out.
     answered: BTreeMap<Key, Operation>,
 }
 
@@ -92,7 +92,7 @@ impl Deferrals {
         self.culprit.take().is_some()
     }
 
-    /// Returns true if the item is not to go with others. What was undone meanwhile is nothing to wait for.
+    /// Returns true if the item is not to go with others. An item that was edited or undone since is not held back.
     pub fn holds_back(&self, key: &Key, replica: &Replica, now: Tick) -> bool {
         self.by_key.get(key).is_some_and(|deferred| {
             let waits = deferred.is_declined || deferred.until > now;
@@ -110,7 +110,7 @@ impl Deferrals {
         self.by_key.retain(|key, _| is_unsent(key));
     }
 
-    /// The server answered these: what waited alone because it was failing goes now.
+    /// Notes the operations that the server answered. Operations that waited alone because the server was failing go now.
     pub fn answered<'a>(
         &mut self,
         operations: impl Iterator<Item = (&'a Operation, AnswerStatus)>,
@@ -128,7 +128,7 @@ impl Deferrals {
         }
     }
 
-    /// The server has another history: what it said before counts no more.
+    /// Forgets the earlier answers, because the server has another history now.
     pub fn forget_answers(&mut self) {
         self.answered.clear();
     }

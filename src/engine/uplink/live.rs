@@ -11,7 +11,7 @@
 //!
 //! 1. At most one connection is open, and only while someone wants it.
 //! 2. After a failure none is opened before a wait that grows until the server speaks.
-//! 3. What a connection says that was given up changes nothing.
+//! 3. Messages of a connection that was given up change nothing.
 //! 4. A missed poke costs at most one interval of auto-sync: nothing else relies on the connection.
 
 use crate::engine::backoff::Retry;
@@ -22,7 +22,7 @@ use crate::units::Tick;
 enum State {
     #[default]
     Closed,
-    /// The connection of this number was asked for; whether the server has spoken.
+    /// The connection of this number was asked for. `is_open` is true once the server has spoken.
     Connected { number: u64, is_open: bool },
 }
 

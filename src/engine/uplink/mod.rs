@@ -17,8 +17,8 @@
 //!    shortens the wait; a wake, a message or the success of another kind of request does not.
 //! 4. Waits grow until a push succeeds; a server that names a time is given it.
 //! 5. A push that keeps failing while the server answers is halved until one operation is found, which then waits alone.
-//! 6. What waits alone only because the server was failing goes with the first success; what the server declines has a
-//!    growing wait of its own.
+//! 6. An operation that waits alone only because the server was failing goes with the first success. An operation that the
+//!    server declines has a growing wait of its own.
 //! 7. Requests stay below the size that the server has taught, and their time follows the line.
 //! 8. Nothing is chosen before the record of the last answers is in effect.
 //! 9. A page is pulled only while no push is under way; pushes and pages that are due alternate.
@@ -280,7 +280,8 @@ impl Uplink {
         self.newest_answer
     }
 
-    /// Slices are to be pulled from their beginning, and the push under way has been taken back. What writes that down.
+    /// Begins to pull slices from their beginning, once the push under way has been taken back. Returns the writes that note
+    /// the rebuild.
     pub fn begin_rebuild(
         &mut self,
         started_at: Position,
@@ -367,7 +368,7 @@ impl Uplink {
         self.pull.progress()
     }
 
-    /// Names the device, for people. What writes that down, if it is news.
+    /// Names the device, for people. Returns the write that notes the name, if the name is new.
     pub fn name_device(&mut self, name: String) -> Option<Write> {
         let write = Write::meta("device", &write(&name));
         let is_new = self.device.as_ref() != Some(&name);

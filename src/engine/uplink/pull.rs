@@ -79,7 +79,7 @@ impl Pull {
         self.reached
     }
 
-    /// Slices are to be pulled from their beginning. What writes that down.
+    /// Begins to pull slices from their beginning. Returns the writes that note the rebuild.
     pub fn begin_rebuild(
         &mut self,
         started_at: Position,
@@ -201,7 +201,7 @@ impl Pull {
         }
     }
 
-    /// A page came. What it says of slices that are off meanwhile is left out.
+    /// Takes a page of a pull. Changes of slices that were switched off meanwhile are left out.
     pub fn answered(
         &mut self,
         answer: PullAnswer,
@@ -236,7 +236,8 @@ impl Pull {
         Page { changes, cursors, malformed }
     }
 
-    /// Once a pull of all slices of a rebuild has ended, they are rebuilt. Those that are off meanwhile are not waited for.
+    /// Once a pull of all slices of a rebuild has ended, they are rebuilt. A slice that was switched off meanwhile
+    /// is not waited for.
     fn note_rebuilt(&mut self, asked: &[Rc<str>], slices: &Slices) {
         let Some(rebuild) = self.rebuild.as_ref().filter(|_| !self.is_due) else { return };
         let is_missing = |slice: &&Rc<str>| rebuild.slices.contains(*slice) && !asked.contains(slice);

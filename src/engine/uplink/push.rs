@@ -197,7 +197,7 @@ impl Uplink {
         &self.operations()[..count.min(self.operations().len())]
     }
 
-    /// The first operations are answered; what is left of the push, to be written with the answers.
+    /// Takes out the first operations, which are answered. Returns the write of the rest, to go with the answers.
     fn finish(&mut self, count: usize) -> Vec<Write> {
         let Some(push) = &mut self.push else { return Vec::new() };
         push.operations.drain(..count.min(push.operations.len()));

@@ -49,7 +49,7 @@ impl Tab {
         self.wait_until("document.readyState === 'complete'").await
     }
 
-    /// Runs the body of an async function in the page, and answers what it returns. What it throws is the error.
+    /// Runs the body of an async function in the page, and returns the result. An exception of the body is the error.
     ///
     /// ```no_run
     /// # async fn example(tab: nightferry_e2e::Tab) -> anyhow::Result<()> {

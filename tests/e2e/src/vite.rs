@@ -99,7 +99,7 @@ impl ViteApp {
         Ok(vite)
     }
 
-    /// npm in the app's folder. What it printed is the error where it fails.
+    /// Runs npm in the app's folder. Where npm fails, its output is the error.
     pub fn npm(&self, arguments: &[&str]) -> Result<()> {
         npm(self.path(), arguments)
     }
@@ -119,14 +119,14 @@ impl Drop for Vite {
     }
 }
 
-/// npm in a folder. What it printed is the error where it fails.
+/// Runs npm in a folder. Where npm fails, its output is the error.
 pub(crate) fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     npm.args(arguments).envs([("npm_config_audit", "false"), ("npm_config_fund", "false")]);
     finish(npm.current_dir(folder))
 }
 
-/// Runs a command of a folder to its end. What it printed is the error where it fails.
+/// Runs a command of a folder to its end. Where the command fails, its output is the error.
 pub(crate) fn finish(command: &mut Command) -> Result<()> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("{command:?} could not be started"))?;

@@ -9,7 +9,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks again and again until `look` answers `Some`, at most `deadline` long. What it answered last (an error or a `None`) is in the error.
+/// Looks again and again until `look` answers `Some`, at most `deadline` long. The last answer (an error or `None`) is in the error.
 ///
 /// `what` completes the sentence "waited for ...".
 pub async fn eventually<T>(

@@ -70,7 +70,7 @@ impl Disk {
         })
     }
 
-    /// Ends the hold; what was held.
+    /// Ends the hold. Returns the work that was held.
     pub fn release(&mut self) -> Vec<u64> {
         self.hold = None;
         let held = self.open.iter_mut();

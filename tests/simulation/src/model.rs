@@ -45,12 +45,11 @@ pub struct Model {
     pub decided: BTreeSet<Key>,
     /// The page that deleted an item last, and the position of its burst.
     deleted_by: BTreeMap<Key, (String, u64)>,
-    /// Items that a page updated without having seen what another one had made of them. What the merge comes to is not known
-    /// here.
+    /// Items that a page updated without having seen another page's change. The result of the merge is not known here.
     pub merged: BTreeSet<Key>,
     /// The leaves of values of the server that records in the journal brought.
     pub learnt: BTreeSet<u64>,
-    /// What records in the journal said of the server's side of an item, one after the other: its leaves, or that it is deleted.
+    /// The server's sides of items as records in the journal told them, one after the other: the leaves, or `None` if deleted.
     pub sides: Vec<(Key, Option<BTreeSet<u64>>)>,
     /// Bursts of which the journal has been trimmed, from the front.
     pub trimmed: usize,
@@ -99,7 +98,7 @@ impl Model {
         }
     }
 
-    /// A row of an answer or of a page of a pull. What was applied as it was sent is the server's side.
+    /// Notes the server's side from a row of an answer or of a page of a pull. A value that was applied as sent is that side.
     fn hear_of_side(&mut self, row: &Value) {
         let tells = |side: &Value| side["deleted"] == true || !side["value"].is_null();
         let sent = Some(&row["sent"]).filter(|_| row["status"] == "applied");

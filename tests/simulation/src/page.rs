@@ -129,7 +129,7 @@ impl Page {
         !self.open || self.session.at_rest()
     }
 
-    /// Takes a message as the page's connection does; what it says in return.
+    /// Takes a message as the page's connection does. Returns the connection's messages in return.
     pub fn handle_message(&mut self, now: u64, message: &Rc<Value>) -> Vec<String> {
         self.received.push(message.clone());
         let kind = message["kind"].as_str().expect("a kind");

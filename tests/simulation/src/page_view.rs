@@ -1,5 +1,5 @@
-//! A page's own copy of the items. What it dispatched shows at once and lies over what it hears until the worker says that it
-//! is in effect; what it hears while it reads a slice is newer than the rows that come.
+//! A page's own copy of the items. The page's bursts show at once, and lie over the worker's changes until the worker says that
+//! they are in effect. Changes heard while the page reads a slice are newer than the rows that come.
 
 use crate::actions::{Change, Key, changes};
 use serde_json::Value;
@@ -56,8 +56,8 @@ impl PageView {
         self.reading.insert(slice.into(), (request, Vec::new()));
     }
 
-    /// A worker has started. A reading that is under way is answered by it: `false` where there is none. What was heard
-    /// before is in its rows.
+    /// A worker has started and answers the reading that is under way. Changes heard before are in that worker's rows. Returns
+    /// false where no reading is under way.
     pub fn reads_on(&mut self, slice: &str) -> bool {
         self.reading.get_mut(slice).map(|(_, since)| since.clear()).is_some()
     }

@@ -47,7 +47,7 @@ impl Rng {
         self.next() % limit
     }
 
-    /// True in so many of a thousand cases. What never happens costs no number.
+    /// True in so many of a thousand cases. A chance of zero draws no number.
     pub fn chance(&mut self, thousandths: u64) -> bool {
         thousandths > 0 && self.below(1000) < thousandths
     }

@@ -261,8 +261,8 @@ impl Scenario {
         self.check_refused(page);
     }
 
-    /// Pages start the worker again for as long as it has something to do. What a tab leaves that was closed before it
-    /// heard anything may wait for the browser's next event.
+    /// Checks that pages start the worker again for as long as it has something to do. Changes of a tab that was closed before
+    /// it heard anything may wait for the browser's next event.
     fn check_woken(&self) {
         let disk = &self.world.disk;
         let unsent = !disk.open_rows().is_empty() || !disk.pushing().is_empty();

@@ -303,7 +303,8 @@ impl Server {
         self.lock = Some(Lock { holder: push, until, version });
     }
 
-    /// Ends the transaction of this push: whether it was open. It is decided on now, under its version.
+    /// Ends the transaction of this push. Returns true if the transaction was open. The push is decided on
+    /// now, under the transaction's version.
     pub fn end_transaction(&mut self, push: (usize, u64, u64, bool)) -> bool {
         let Some(lock) = self.lock.take_if(|lock| lock.holder == push) else { return false };
         self.transaction = Some(lock.version);

@@ -3,7 +3,7 @@
 //!
 //! Each output of the engine becomes an event: a transaction finishes, a message arrives, a request reaches the
 //! server. [`World::step`] performs the next one. Each place between two of them is a *boundary*, where the worker
-//! can be killed ([`World::kill_at`], [`FaultRates::deaths`]). What happens where: `worker.rs` starts, feeds and kills the
+//! can be killed ([`World::kill_at`], [`FaultRates::deaths`]). By module: `worker.rs` starts, feeds and kills the
 //! worker, `channels.rs` carries messages, `network.rs` requests; `invariants.rs` holds all of it to its properties.
 
 use crate::Rng;
@@ -91,7 +91,7 @@ pub struct World {
     pub(crate) known: BTreeMap<u64, usize>,
     /// A server named a time before which nothing is to be sent, by the worker's clock.
     pub(crate) not_before: Option<Tick>,
-    /// By page and property: how far its bursts were found to be done. What is done stays done.
+    /// By page and property: how far its bursts were found to be done. A burst that is done stays done.
     pub(crate) done: BTreeMap<(String, &'static str), u64>,
     /// Boundaries passed so far.
     pub boundary: usize,
@@ -208,7 +208,7 @@ impl World {
         self.register(page)
     }
 
-    /// An app calls `register` again where that failed: whether any did.
+    /// Calls `register` again for each page whose call failed. Returns true if there was such a page.
     pub(crate) fn register_again(&mut self) -> bool {
         let failed = |page: &Page| {
             page.open && page.epoch.is_none() && !page.asked.values().any(|asked| asked.kind == "register")

@@ -110,7 +110,7 @@ impl Item {
         (self.version.is_some() || self.conflict.is_some()) && editor.seen < self.foreign
     }
 
-    /// The page wrote over someone else's change without having seen it. What it had seen is not known.
+    /// Applies the strategy where a page wrote over someone else's change unseen. The value that the page had seen is not known.
     fn overwrite_unseen(&mut self, editor: Editor) {
         let remote = self.server_side();
         match editor.strategy {
@@ -156,7 +156,7 @@ impl Item {
             return Effect::Changed;
         }
         let remote = self.server_side();
-        // The server's value without what the page had not seen of it. What this device has not sent yet stays its own.
+        // The base becomes the server's value as the page had seen it. Unsent changes of this device stay its own.
         let seen = update.before(&local);
         if self.base.is_some() {
             self.base = rebase(Some(&local), self.base.as_deref(), Some(&seen)).value;

@@ -98,7 +98,7 @@ impl Item {
         self.shown_since(before, true, incoming.position)
     }
 
-    /// Whether the item was deleted before this version of the server, and nothing else is to be known of it.
+    /// Returns true if the item was deleted before this version of the server, with nothing else to remember of the item.
     pub fn is_tombstone(&self, below: Version) -> bool {
         let is_gone = self.local.is_none() && self.base.is_none() && self.edits.is_empty();
         let is_settled = self.conflict.is_none() && self.maybe.is_empty() && self.refused.is_empty();

@@ -1,4 +1,4 @@
-//! What was measured, and the table of it.
+//! The measured figures, and their table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::Options;
 use super::page::Side;
 
-/// What is measured, in the order of the table.
+/// The measured quantities, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     Acknowledged,
@@ -34,7 +34,7 @@ pub enum What {
     PullAskedAgain,
 }
 
-/// What Nightferry is held to.
+/// The goal that Nightferry is held to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
     /// At most this many times the reference, median to median.
@@ -242,7 +242,7 @@ says what is measured how.
 
 ";
 
-/// What was found about the goals that are missed. Whoever changes what it says measures again.
+/// The findings about the goals that are missed. A change of this text needs a new measurement.
 const NOTES: &str = "
 ## Where the time goes
 

@@ -4,7 +4,7 @@
 //! Each round has a Flask and so an origin of its own: both sides begin it with empty databases, and no round pays for what an earlier
 //! one left behind. Within a round the sides take turns, and each round begins with the other side. Flask runs and is in reach, and the
 //! slice is sent to it, as in real use. Before the reference is measured everything was sent, so it has the machine to itself;
-//! Nightferry shares it with Flask. What that costs is shown by measuring the burst a second time, in a slice that is not sent.
+//! Nightferry shares it with Flask. The burst is measured a second time, in a slice that is not sent: that shows the cost of sharing.
 
 mod devices;
 mod figures;

@@ -1,4 +1,4 @@
-//! What is measured in a round.
+//! The scenarios that are measured in a round.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;

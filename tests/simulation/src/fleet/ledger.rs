@@ -1,9 +1,9 @@
 //! A record of every write and of what its page had seen: the reference for the values that several devices may end with.
 //!
 //! Each leaf of an item that a run writes is a number of its own. An *operation* is what an action does to one item: it gives
-//! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. What another page of the same
-//! device made durable before is replaced, too: on one device the later wins, also where one page edits what another has just
-//! deleted. Leaves of other devices count as replaced only where the operation's author could have seen them.
+//! leaves to some paths, takes others away, and *replaces* the leaves that its page showed there. Leaves that another page of
+//! the same device made durable before are replaced, too. On one device the later one wins, also where a page edits what another
+//! has just deleted. Leaves of other devices count as replaced only where the operation's author could have seen them.
 //!
 //! At rest, each leaf of a durable operation is the server's, or a side of an open conflict, or in a refusal, or lost a conflict
 //! that was decided, or was replaced by an operation of which the same holds (P6). And no leaf is the server's that was replaced
@@ -59,7 +59,7 @@ pub struct Operation {
     pub seen: BTreeMap<String, u64>,
     /// The leaves that it replaces: what was seen and, once it is durable, what its device had made before.
     replaces: BTreeSet<u64>,
-    /// What it replaces if another change of its burst has ended the conflict that keeps it apart.
+    /// The leaves that it replaces if another change of its burst has ended the conflict that keeps them apart.
     may_replace: BTreeSet<u64>,
     /// The leaves that its device knew to be deleted at the server when it became durable.
     gone: BTreeSet<u64>,
@@ -126,7 +126,7 @@ impl Operation {
     }
 }
 
-/// What a device knows of a leaf that another one wrote.
+/// A device's knowledge of a leaf that another device wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learnt {
     Nothing,

@@ -331,7 +331,7 @@ impl FleetScenario {
         let of_item =
             |other: &&Value| other["slice"] == refused["slice"] && other["itemId"] == refused["itemId"];
         let mut values: Vec<&Value> = listed.iter().filter(of_item).map(|other| &other["value"]).collect();
-        // What is tried again takes the place of what this device has made of the item since.
+        // A change that is tried again takes the place of this device's later changes of the item.
         let views: Vec<_> = self.fleet.devices[device].pages.iter().map(|page| page.view.view()).collect();
         if kind == "@retryRejected" {
             values.extend(views.iter().filter_map(|view| view.get(&key)));

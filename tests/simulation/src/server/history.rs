@@ -94,7 +94,7 @@ impl Server {
         Backup { items: self.items.clone(), history: self.history.clone(), clients: self.clients.clone() }
     }
 
-    /// The database becomes what it was; what happened since is gone.
+    /// The database becomes what it was; later changes are gone.
     pub fn restore_backup(&mut self, backup: Backup) {
         let Backup { items, history, clients } = backup;
         self.items = items;
