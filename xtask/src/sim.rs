@@ -154,8 +154,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a failed checkpoint forgets a newer edit",
         file: "src/engine/replica/checkpoint.rs",
-        rule: "        self.value_is_dirty |= failed.value",
-        broken: "        self.value_is_dirty = failed.value",
+        rule: "        self.value_is_dirty |= failed.value.is_some() || failed.first_changed_at.is_some();",
+        broken: "        self.value_is_dirty = self.first_changed_at.is_none();",
     },
     Mutant {
         name: "the timer of a failed checkpoint is not armed again",
