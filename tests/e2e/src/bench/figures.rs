@@ -274,7 +274,7 @@ processes were not waited for before the next one started on the same files. Sin
 - The reference has a slice of its own on the server. Before, Nightferry pulled what the reference had pushed, and paid for it within the measured time.
 - A first pull waited for the delayed write of its pages. With up to eight pages ahead of the store instead of four, 30,000 items took 9.1 s instead of 15.8 s, under about the same load.
 - A page that read 60,000 items was stopped for half a second by one message. In parts of 2,000 items its longest task was 50 to 230 ms, with smaller parts, too: the list was
-  made four times over once the last part was there. It is made once now, and no task of a page with 100,000 items was longer than 50 ms in three of four runs.
+  made four times over once the last part was there. It is made once now, and no task of a page with 100,000 items was longer than 50 ms in three of four runs. (The table's page opens in a browser that was started a moment before.)
 ";
 
 fn median(sorted: &[f64]) -> Option<f64> {
