@@ -8,6 +8,7 @@ const CACHES = "nightferry-wasm-";
 const CACHE = CACHES + __NIGHTFERRY_BUILD__;
 const settings = new URL(self.location).searchParams;
 const name = settings.get("name") ?? "nightferry";
+const user = settings.get("user") ?? undefined;
 const api = new URL(settings.get("api") ?? "/nightferry", location.href).href;
 
 const state = {
@@ -50,7 +51,7 @@ async function instantiate() {
 async function boot() {
   await lock();
   await once("wasm", instantiate);
-  await wasm_bindgen.boot(name, api, settings.has("trace"));
+  await wasm_bindgen.boot(name, user, api, settings.has("trace"));
 }
 
 function expectPanic() {

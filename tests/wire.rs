@@ -71,6 +71,7 @@ fn a_pull_is_written_as_in_its_golden() {
     let request = PullRequest {
         client: text("client"),
         principal: Some(text("principal")),
+        user: message["user"].as_str(),
         slices: slices.iter().map(|(slice, cursor)| (&**slice, cursor.as_str())).collect(),
         mine: &mine,
         answered: message["answered"].as_u64().map(Version),

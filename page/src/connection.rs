@@ -35,6 +35,8 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn request(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
+    fn code(this: &WorkerMessage) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
     fn n(this: &WorkerMessage) -> Option<f64>;
     #[wasm_bindgen(method, getter)]
     fn epoch(this: &WorkerMessage) -> Option<String>;
@@ -74,11 +76,14 @@ impl Connection {
     pub fn new(
         registration: ServiceWorkerRegistration,
         page: &str,
+        place: &str,
         deliver: Function,
         arm: Function,
     ) -> Self {
+        let mut session = Session::new(page);
+        session.set_place(place);
         Connection {
-            session: RefCell::new(Session::new(page)),
+            session: RefCell::new(session),
             registration,
             deliver,
             waiting: RefCell::default(),
@@ -180,8 +185,15 @@ impl Connection {
             }
         }
         let mut is_news = request.is_none();
+        let is_refused = kind == "failed" && message.code().is_some_and(|code| code.starts_with("wrong_"));
         self.say(|session, now| {
             let mut messages = Vec::new();
+            match &*kind {
+                "failed" if is_refused => is_news = session.elsewhere(now),
+                // Only the page's own worker posts these.
+                "status" | "joined" => messages = session.back(now),
+                _ => {}
+            }
             match &*kind {
                 "hello" => messages = session.hello(now),
                 "joined" => is_news = session.joined(number(message.position())),

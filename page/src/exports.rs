@@ -27,13 +27,21 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
     }
 }
 
-/// Connects the page to the worker of `registration`. `page` is a random id for the page's lifetime. The caller passes each
-/// message to [`handle_message`]; `deliver` receives those that are not answers. `arm(ms)` sets the timer that calls [`tick`].
+/// Connects the page to the worker of `registration`. `page` is a random id for the page's lifetime, `place` names database
+/// and user. The caller passes each message to [`handle_message`]; `deliver` receives those that are not answers. `arm(ms)` sets
+/// the timer that calls [`tick`].
 #[wasm_bindgen]
-pub fn connect(registration: ServiceWorkerRegistration, page: JsString, deliver: Function, arm: Function) {
+pub fn connect(
+    registration: ServiceWorkerRegistration,
+    page: JsString,
+    place: JsString,
+    deliver: Function,
+    arm: Function,
+) {
     CONNECTION.set(Some(Box::leak(Box::new(Connection::new(
         registration,
         &String::from(page),
+        &String::from(place),
         deliver,
         arm,
     )))));

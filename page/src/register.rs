@@ -154,6 +154,12 @@ fn error_object(error: &WorkerError) -> JsValue {
 /// Returns the connection to the worker. The first successful call creates it; after a failure, the next call tries again.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
+    if options.user.as_deref() == Some("") {
+        return Err(Error::new(
+            "bad_config",
+            "register() got an empty user. Give the id of who is signed in, or leave user out.",
+        ));
+    }
     let place = Place::of(options);
     if let Some(connection) = page.connection.get() {
         if page.place.borrow().as_ref() == Some(&place) {
@@ -161,7 +167,7 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
         }
         return Err(Error::new(
             "bad_config",
-            "register() was called before with another worker_url, api or name. Reload the page.",
+            "register() was called before with another worker_url, api, name or user. Reload the page.",
         ));
     }
     let on_message = |message| {

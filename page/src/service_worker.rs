@@ -38,12 +38,13 @@ pub fn function<A: wasm_bindgen::convert::FromWasmAbi + 'static>(call: impl Fn(A
     Closure::<dyn Fn(A)>::new(call).into_js_value().unchecked_into()
 }
 
-/// The addresses of the worker and the API, and the name of the database. The options may leave out each.
+/// The addresses of the worker and the API, the name of the database and its user. The options may leave out each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     pub worker_url: String,
     pub api: String,
     pub name: String,
+    pub user: Option<String>,
 }
 
 impl Place {
@@ -54,7 +55,13 @@ impl Place {
             worker_url: given(&options.worker_url, "/nightferry/sw.js"),
             api: given(&options.api, "/nightferry"),
             name: given(&options.name, "nightferry"),
+            user: options.user.clone(),
         }
+    }
+
+    /// The place as messages and channels name it.
+    fn to_text(&self) -> String {
+        nightferry::bridge::place::Place { name: &self.name, user: self.user.as_deref() }.to_text()
     }
 }
 
@@ -99,10 +106,10 @@ pub async fn connect(
     let registering = navigator.service_worker().register_with_options(&url.href(), &options);
     let registration: ServiceWorkerRegistration =
         JsFuture::from(registering).await.map_err(failed)?.unchecked_into();
-    if registration.active().is_none() {
+    if registration.active().is_none_or(|active| active.script_url() != url.href()) {
         activated(registration.installing().or_else(|| registration.waiting())).await.map_err(failed)?;
     }
-    listen(&window, registration, &place.name, on_message, on_page_hide).map_err(failed)
+    listen(&window, registration, &place.to_text(), on_message, on_page_hide).map_err(failed)
 }
 
 fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
@@ -119,6 +126,10 @@ fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
     let api = absolute(&place.api, "api")?.href();
     url.search_params().set("name", &place.name);
     url.search_params().set("api", api.strip_suffix('/').unwrap_or(&api));
+    // A user's worker is another one: the browser puts it in the place of that of the user before.
+    if let Some(user) = &place.user {
+        url.search_params().set("user", user);
+    }
     Ok(url)
 }
 
@@ -147,7 +158,7 @@ async fn activated(worker: Option<ServiceWorker>) -> Result<(), JsValue> {
 fn listen(
     window: &Window,
     registration: ServiceWorkerRegistration,
-    name: &str,
+    place: &str,
     on_message: impl Fn(WorkerMessage) + 'static,
     on_page_hide: impl Fn() + Clone + 'static,
 ) -> Result<&'static Connection, JsValue> {
@@ -162,9 +173,9 @@ fn listen(
         *timer.borrow_mut() = Some(Timeout::new(ms.max(0.0) as u32, tick));
     });
     let connection: &'static Connection =
-        Box::leak(Box::new(Connection::new(registration, &page, function(on_message), arm)));
+        Box::leak(Box::new(Connection::new(registration, &page, place, function(on_message), arm)));
     made.set(Some(connection));
-    for channel in [name.to_owned(), format!("{name}:{page}")] {
+    for channel in [place.to_owned(), format!(":{page}")] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
         channel.set_onmessage(Some(&function(move |event: MessageEvent| {
             let message = event.data().unchecked_into();

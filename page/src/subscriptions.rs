@@ -179,7 +179,18 @@ impl Subscriptions {
             FromWorker::Pending { slice, changes, reset, .. } => {
                 of_slice(&self.pending, &slice).tell(&Pending { changes, reset });
             }
-            FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
+            FromWorker::Failed { code, message, .. } => {
+                // Until the page's own worker is back, none says how things stand.
+                if code.starts_with("wrong_") {
+                    let mut status = self.status.borrow().clone();
+                    status.connection = nightferry::bridge::status::Connection::Unknown;
+                    status.flask_connected = false;
+                    status.error = Some(message.clone());
+                    *self.status.borrow_mut() = status.clone();
+                    self.on_status.tell(&status);
+                }
+                self.fail(ErrorKind::Failed, code, message);
+            }
             FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
             FromWorker::Rejections => self.on_rejections.tell(&()),
             FromWorker::ConflictsChanged => self.on_conflicts.tell(&()),

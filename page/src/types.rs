@@ -32,6 +32,10 @@ pub struct RegisterOptions {
     /// The name of the IndexedDB database. Default `nightferry`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The id of the user who is signed in, as `Principal.user` has it on the server. Each user of a browser has a database of
+    /// their own. After a change of user, reload the page. Default none: the device belongs to whom it syncs as first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     #[cfg_attr(test, ts(type = "Record<string, SliceConfig>"))]
     pub slices: BTreeMap<String, SliceConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]

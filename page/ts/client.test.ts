@@ -114,7 +114,7 @@ before(() => {
     { href: "https://app.test/" },
     { visibilityState: "visible", addEventListener() {} },
     {
-      serviceWorker: { register: async () => ({ active }) },
+      serviceWorker: { register: async ({ href }: URL) => ({ active: Object.assign(active, { scriptURL: href }) }) },
       userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
       locks: { request: (name: string, use: () => unknown) => locked(name, use) },
     },

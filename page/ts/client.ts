@@ -102,15 +102,18 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
   let asked: Promise<Registration>;
   try {
     await before?.promise.catch(() => {});
-    const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
-    const place = JSON.stringify([workerUrl, api, name]);
+    const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry", user } = options;
+    if (user === "") {
+      throw failure("bad_config", "register() got an empty user. Give the id of who is signed in, or leave user out.");
+    }
+    const place = JSON.stringify([workerUrl, api, name, user]);
     if (!connected) {
-      await connect([workerUrl, api, name], onMessage, deliver);
+      await connect([workerUrl, api, name, user], onMessage, deliver);
       listenToBrowser();
     }
     connected ??= place;
     if (connected !== place) {
-      throw failure("bad_config", "register() was called before with another workerUrl, api or name. Reload the page.");
+      throw failure("bad_config", "register() was called before with another workerUrl, api, name or user. Reload the page.");
     }
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
     const slices = encode(withoutFunctions(options.slices ?? {}), "slices");

@@ -10,7 +10,7 @@ import type { Message } from "./subscriptions.js";
  * @throws NightferryError `insecure_context`, `unsupported`, `client_failed`, `worker_failed`.
  */
 export async function connect(
-  [workerUrl, api, name]: readonly [string, string, string],
+  [workerUrl, api, name, user]: readonly [string, string, string, string?],
   onMessage: (message: Message) => void,
   deliver: (message: Message) => void,
 ): Promise<void> {
@@ -29,6 +29,9 @@ export async function connect(
   const url = new URL(workerUrl, location.href);
   url.searchParams.set("name", name);
   url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
+  // A user's worker is another one: the browser puts it in the place of that of the user before.
+  if (user !== undefined) url.searchParams.set("user", user);
+  const place = user === undefined ? name : `${name}~${user}`;
   try {
     const file = await fetch(new URL("client.wasm", import.meta.url));
     const { instance, module } = await WebAssembly.instantiate(await file.arrayBuffer(), wasm.imports());
@@ -41,15 +44,15 @@ export async function connect(
   }
   try {
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
-    if (!registration.active) await activated(registration.installing ?? registration.waiting);
+    if (registration.active?.scriptURL !== url.href) await activated(registration.installing ?? registration.waiting);
     const page = crypto.randomUUID();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    wasm.connect(registration, page, deliver, (ms: number) => {
+    wasm.connect(registration, page, place, deliver, (ms: number) => {
       clearTimeout(timer);
       timer = setTimeout(wasm.tick, ms);
     });
-    // One for all pages, and one for this page.
-    for (const channel of [name, `${name}:${page}`])
+    // One for all pages of the user, and one for this page.
+    for (const channel of [place, `:${page}`])
       new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => onMessage(data);
   } catch (reason) {
     throw failure(

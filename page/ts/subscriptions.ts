@@ -141,6 +141,11 @@ export function handleMessage(message: Message): void {
       break;
     case "failed":
     case "warning":
+      // Until the page's own worker is back, none says how things stand.
+      if (message.code.startsWith("wrong_")) {
+        status = { ...status, connection: "unknown", flaskConnected: false, error: message.message };
+        each(statusListeners, status);
+      }
       console.error(`Nightferry (${message.code}): ${message.message}`);
       each(errorListeners, message);
   }

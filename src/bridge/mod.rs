@@ -5,6 +5,7 @@
 pub mod action;
 pub mod config;
 pub mod from_worker;
+pub mod place;
 pub mod session;
 pub mod status;
 pub mod to_worker;

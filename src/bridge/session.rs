@@ -50,6 +50,10 @@ struct Burst<P> {
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
+    /// The place whose database the page means, see [`Place`](super::place::Place).
+    place: Option<String>,
+    /// True while a worker of another place is in charge: bursts wait, and only pings ask for the page's own worker.
+    is_elsewhere: bool,
     /// The device's name for people, which goes with each registration.
     device: Option<String>,
     /// Confirmed registrations, oldest first. A later one overrides settings that an earlier one gave to the same slice.
@@ -87,6 +91,8 @@ impl<P: Clone> Session<P> {
     pub fn new(page: &str) -> Self {
         Session {
             page: page.into(),
+            place: None,
+            is_elsewhere: false,
             device: None,
             declared: Vec::new(),
             to_redeclare: 0,
@@ -108,7 +114,8 @@ impl<P: Clone> Session<P> {
 
     fn envelope<'a>(&self, kind: &'a str) -> Envelope<'a> {
         let page = Some(self.page.clone().into());
-        Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, ..Envelope::default() }
+        let place = self.place.clone().map(Into::into);
+        Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, place, ..Envelope::default() }
     }
 
     fn arm(&mut self, now: u64) {
@@ -121,6 +128,11 @@ impl<P: Clone> Session<P> {
         }
     }
 
+    /// Sets the place that the page is of, which goes with every message.
+    pub fn set_place(&mut self, place: &str) {
+        self.place = Some(place.into());
+    }
+
     /// Sets the device's name for people. The next registration gives it to the worker.
     pub fn name_device(&mut self, device: &str) {
         self.device = Some(device.into());
@@ -129,6 +141,7 @@ impl<P: Clone> Session<P> {
     /// Declares slices and auto-sync, given as JSON objects. Returns the number of the request, which `registered` or
     /// `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
+        self.is_elsewhere = false;
         self.last_request += 1;
         let request = self.last_request;
         let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
@@ -162,7 +175,7 @@ impl<P: Clone> Session<P> {
     /// Returns the message of a burst. `None` while the page is not registered, or is registering more slices: the burst
     /// may belong to those.
     fn burst_message(&self, Burst { n, observed, actions }: Burst<P>) -> Option<Message<P>> {
-        if self.registering.is_some() {
+        if self.registering.is_some() || self.is_elsewhere {
             return None;
         }
         let head = Envelope {
@@ -312,12 +325,29 @@ impl<P: Clone> Session<P> {
 
     /// Handles `hello`: the worker was restarted. It knows nothing of the page, and may have missed the last messages.
     pub fn hello(&mut self, now: u64) -> Vec<Message<P>> {
+        self.is_elsewhere = false;
         let mut messages = self.resend_from(now, BurstNo::default());
         for slice in &self.watched {
             messages.push(self.watch_message(slice));
         }
         messages.push(self.tell("ping"));
         messages
+    }
+
+    /// Handles `wrong_user` and `wrong_name`: a worker of another place is in charge. All that was not answered is kept until the
+    /// page's own worker is back. Returns true if that is news.
+    pub fn elsewhere(&mut self, now: u64) -> bool {
+        self.retry_ms = MAX_RETRY_MS;
+        self.retry_at = Some(now + self.retry_ms);
+        !std::mem::replace(&mut self.is_elsewhere, true)
+    }
+
+    /// Handles any message that only the page's own worker posts. If it was not in charge before, returns all that waits.
+    pub fn back(&mut self, now: u64) -> Vec<Message<P>> {
+        match std::mem::take(&mut self.is_elsewhere) {
+            true => self.resend_from(now, BurstNo::default()),
+            false => Vec::new(),
+        }
     }
 
     /// Handles `joined`: from `position` on the worker informs the page of every change. Returns true if the page may have
@@ -359,6 +389,11 @@ impl<P: Clone> Session<P> {
     }
 
     fn resend_from(&mut self, now: u64, from: BurstNo) -> Vec<Message<P>> {
+        if self.is_elsewhere {
+            self.retry_at = None;
+            self.arm(now);
+            return vec![self.tell("ping")];
+        }
         let mut messages = Vec::new();
         // Bursts precede requests: a flush that waits covers what was dispatched before it.
         for burst in self.bursts.iter().filter(|burst| burst.n >= from) {

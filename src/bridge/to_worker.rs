@@ -11,6 +11,10 @@ use std::borrow::Cow;
 pub struct ToWorker {
     /// The random id of the page's life.
     pub page: String,
+    /// The place that the page is of, see [`Place`](super::place::Place); an older page says none.
+    pub place: Option<String>,
+    /// The number of the request, if the message is one.
+    pub request: Option<u64>,
     pub body: Body,
 }
 
@@ -76,8 +80,9 @@ impl ToWorker {
             }
             None => return invalid("bad_message", "Nightferry's worker could not read a message of this page. Nothing else is affected; reload the page if it goes on.".into()),
         }
+        let (place, request) = (envelope.place.clone().map(Cow::into_owned), envelope.request);
         match (page.clone(), read_body(envelope, actions)) {
-            (Some(page), Some(body)) => Ok(ToWorker { page, body }),
+            (Some(page), Some(body)) => Ok(ToWorker { page, place, request, body }),
             _ => invalid("bad_message", "Nightferry's worker does not know this kind of message, or a part of it is missing. Reload the page.".into()),
         }
     }
@@ -104,6 +109,7 @@ pub struct Envelope<'a> {
     pub v: Option<u64>,
     pub kind: Option<Cow<'a, str>>,
     pub page: Option<Cow<'a, str>>,
+    pub place: Option<Cow<'a, str>>,
     pub request: Option<u64>,
     /// The last burst before a request.
     pub after: Option<u64>,
@@ -146,6 +152,7 @@ impl Envelope<'_> {
         let strings = [
             ("kind", &self.kind),
             ("page", &self.page),
+            ("place", &self.place),
             ("epoch", &self.epoch),
             ("slice", &self.slice),
             ("id", &self.id),
@@ -228,6 +235,7 @@ mod tests {
             v: Some(1),
             kind: text("a \"kind\""),
             page: text("p"),
+            place: text("nightferry~ann"),
             request: Some(2),
             after: Some(3),
             n: Some(4),

@@ -7,6 +7,7 @@ use super::settings::{Next, Request};
 use super::storage::Purpose;
 use super::{Engine, Output};
 use crate::bridge::from_worker::{self, To};
+use crate::bridge::place::refusal;
 use crate::bridge::to_worker::{Body, ToWorker};
 use crate::store::{RebuildReason, StoreError};
 use crate::units::{BurstNo, Position};
@@ -36,7 +37,18 @@ impl Engine {
                 return self.clients.post(to, from_worker::failed(None, invalid.code, &invalid.message));
             }
         };
+        let request = up.request;
         let page: Rc<str> = up.page.into();
+        if let (Some(own), Some(theirs)) = (&self.place, &up.place)
+            && **own != **theirs
+        {
+            // Nothing of this database is for that page, and nothing of that page for this database.
+            if request.is_some() || matches!(up.body, Body::Actions { .. }) {
+                let (code, text) = refusal(own, theirs);
+                self.clients.post(To::page(&page), from_worker::failed(request, code, text));
+            }
+            return;
+        }
         let is_hidden = matches!(up.body, Body::Hidden);
         self.clients.meet(&page, is_hidden, self.journal.durable_position());
         let accepted = self.journal.accepted(&page);

@@ -47,6 +47,7 @@ pub use output::{Deadline, Output, Reason};
 pub use recovery::BootError;
 pub use rescue::Rescue;
 
+use crate::bridge::place::Place;
 use crate::bridge::status::Status;
 use crate::store::{Key, StoreError, Write};
 use crate::units::{Position, Tick, Version};
@@ -58,6 +59,7 @@ use replica::Replica;
 use rng::Rng;
 use settings::Settings;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use storage::{Purpose, Storage};
 use uplink::Uplink;
 
@@ -65,6 +67,8 @@ use uplink::Uplink;
 pub struct Engine {
     now: Now,
     rng: Rng,
+    /// The place whose pages it serves, see [`Place`](crate::bridge::place::Place); any page's, where none is set.
+    place: Option<Rc<str>>,
     /// The last number given to a transaction, read or request.
     last_id: u64,
     outputs: VecDeque<Output>,
@@ -105,6 +109,7 @@ impl Engine {
         Engine {
             now,
             rng: Rng(0),
+            place: None,
             last_id: 0,
             outputs: VecDeque::new(),
             needs_advance: true,
@@ -137,6 +142,19 @@ impl Engine {
             }
         }
         self.needs_advance = true;
+    }
+
+    /// Serves the pages of a place. The database becomes its user's before anything else is written.
+    pub fn serve(&mut self, place: Place) {
+        self.serve_only(&place.to_text());
+        if let Some(write) = place.user.and_then(|user| self.uplink.name_user(user)) {
+            self.store(Purpose::Standalone(vec![write.clone()]), vec![write]);
+        }
+    }
+
+    /// Refuses messages of pages of any other place from now on.
+    pub fn serve_only(&mut self, place: &str) {
+        self.place = Some(place.into());
     }
 
     /// The next thing to do; [`Output::Wait`] once there is nothing more.

@@ -15,6 +15,9 @@ pub struct PullRequest<'a> {
     pub client: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<&'a str>,
+    /// The user as a page has named them, where the principal is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
     /// The cursors of the slices; none where a slice is pulled from its beginning. Without slices, the server only says who
     /// the device is.
     pub slices: BTreeMap<&'a str, Option<&'a str>>,

@@ -4,6 +4,7 @@
 
 pub mod conformance;
 mod memory;
+mod owner;
 mod rows;
 
 pub use memory::MemoryStore;

@@ -34,11 +34,11 @@ pub fn start() {
     }));
 }
 
-/// Starts the engine on the database `name`, for the server at `api`. With `trace`, inputs and outputs are printed. It is
-/// called once for an instance, before any other function.
+/// Starts the engine on the database `name`, or on the one that `user` has beside it, for the server at `api`. With `trace`,
+/// inputs and outputs are printed. It is called once for an instance, before any other function.
 #[wasm_bindgen]
-pub async fn boot(name: String, api: String, trace: bool) -> Result<(), JsValue> {
-    worker::boot(name, api, trace).await.map_err(|error| failure(&error.message))
+pub async fn boot(name: String, user: Option<String>, api: String, trace: bool) -> Result<(), JsValue> {
+    worker::boot(name, user, api, trace).await.map_err(|error| failure(&error.message))
 }
 
 /// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.

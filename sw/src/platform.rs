@@ -59,8 +59,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    pub fn new(name: &str) -> Self {
-        Pages { name: format!("nightferry:{name}"), channels: RefCell::default() }
+    pub fn new(place: &str) -> Self {
+        Pages { name: format!("nightferry:{place}"), channels: RefCell::default() }
     }
 
     pub fn post(&self, to: &To, message: &str) {
@@ -101,7 +101,8 @@ impl Pages {
     fn post_to(&self, page: Rc<str>, message: &JsValue) {
         let mut channels = self.channels.borrow_mut();
         if !channels.iter().any(|channel| channel.0 == page) {
-            let name = if page.is_empty() { self.name.clone() } else { format!("{}:{page}", self.name) };
+            // That of a page has no name of a place in it: whoever is in charge can answer.
+            let name = if page.is_empty() { self.name.clone() } else { format!("nightferry::{page}") };
             let Ok(channel) = BroadcastChannel::new(&name) else { return };
             channels.push((page.clone(), channel));
         }

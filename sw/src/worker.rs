@@ -7,8 +7,9 @@ use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::from_worker::{self, To};
+use nightferry::bridge::place::Place;
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output, Rescue};
-use nightferry::store::{ITEMS, StoreError, Wanted, Whole, Write};
+use nightferry::store::{ITEMS, Snapshot, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
@@ -27,14 +28,16 @@ thread_local! {
 }
 
 /// Opens the database and starts the engine on it. An error is posted to the pages, too.
-pub async fn boot(name: String, api: String, trace: bool) -> Result<(), BootError> {
-    match Worker::boot(name.clone(), api, trace).await {
+pub async fn boot(name: String, user: Option<String>, api: String, trace: bool) -> Result<(), BootError> {
+    let place = Place { name: &name, user: user.as_deref() };
+    match Worker::boot(place, api, trace).await {
         Ok(worker) => {
             WORKER.set(Some(worker));
             Ok(())
         }
         Err(error) => {
-            Pages::new(&name).post(&To::All, &from_worker::failed(None, error.code, &error.message));
+            Pages::new(&place.to_text())
+                .post(&To::All, &from_worker::failed(None, error.code, &error.message));
             Err(error)
         }
     }
@@ -51,7 +54,9 @@ pub async fn handle(input: Input) -> bool {
 }
 
 struct Worker {
+    /// The name of the database.
     name: String,
+    place: String,
     network: Network,
     engine: RefCell<Engine>,
     /// `None` while stores are being added.
@@ -76,13 +81,15 @@ struct Worker {
 }
 
 impl Worker {
-    async fn boot(name: String, api: String, trace: bool) -> Result<&'static Worker, BootError> {
-        let database = Database::open(&name, &[]).await.map_err(cannot_open)?;
-        let snapshot = database.snapshot().await.map_err(cannot_open)?;
-        let engine = Engine::new(moment(), snapshot)?;
+    async fn boot(place: Place<'_>, api: String, trace: bool) -> Result<&'static Worker, BootError> {
+        let (name, database, snapshot) = database_of(place).await.map_err(cannot_open)?;
+        let mut engine = Engine::new(moment(), snapshot)?;
+        engine.serve(place);
+        let place = place.to_text();
         let worker: &'static Worker = Box::leak(Box::new(Worker {
-            pages: Pages::new(&name),
+            pages: Pages::new(&place),
             name,
+            place,
             network: Network::new(api),
             engine: RefCell::new(engine),
             database: RefCell::new(Some(database)),
@@ -298,8 +305,9 @@ impl Worker {
         let transaction = database.write(&writes)?;
         database::commit(transaction, writes).await?;
         let snapshot = database.snapshot().await?;
-        let engine = Engine::new(moment(), snapshot)
+        let mut engine = Engine::new(moment(), snapshot)
             .map_err(|error| StoreError { full: false, message: error.message })?;
+        engine.serve_only(&self.place);
         if let Some((_, controller)) = self.in_flight.take() {
             controller.abort();
         }
@@ -348,6 +356,20 @@ impl Worker {
                 self.report(life, Input::Answered { request, answer });
             }
         });
+    }
+}
+
+/// Opens the database of a place, see [`Snapshot::owner`].
+async fn database_of(place: Place<'_>) -> Result<(String, Database, Snapshot), StoreError> {
+    let mut name = place.name.to_owned();
+    loop {
+        let database = Database::open(&name, &[]).await?;
+        let snapshot = database.snapshot().await?;
+        if name.len() > place.name.len() || !snapshot.is_anothers(place.user) {
+            return Ok((name, database, snapshot));
+        }
+        database.close();
+        name = place.to_text();
     }
 }
 

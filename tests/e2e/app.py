@@ -12,12 +12,16 @@ has died). Beside the app:
 - ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
 - ``/__test__/put``        POST ``{slice, id, value}``: the app's code puts an item (``nightferry.put``)
 - ``/__test__/fill``       POST ``{slice, count}``: another device pushes so many items, past log and faults
-- ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own
+- ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own; of
+  one user with ``?user=ann``
 - ``/__test__/log``        every other request so far (``FOLDER/requests.jsonl``)
 - ``/__test__/fault``      the faults in force (``FOLDER/faults.json``): POST sets them, GET reads them
 
 Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While
 ``FOLDER/build.txt`` exists, Nightferry's worker is served as the build that it names, as after an update.
+
+Everybody is anonymous, and has one another's items. With ``FOLDER/users.txt`` the cookie ``user`` says who is
+signed in, each with items of their own; without it, nobody is.
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
@@ -54,6 +58,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +124,18 @@ def make_app(data: Path) -> Flask:
 
     item_applied.connect(note, weak=False)
     app = create_app(data)
-    app.extensions["nightferry"].hooks.setdefault("files", []).append(refuse)
+    state = app.extensions["nightferry"]
+    state.hooks.setdefault("files", []).append(refuse)
+    if (data / "users.txt").is_file():
+        app.extensions["nightferry"] = replace(state, authenticate=by_cookie)
     return app
+
+
+def by_cookie(request: Request) -> Any:
+    from flask_nightferry import Principal
+
+    user = request.cookies.get("user")
+    return Principal(tenant=user, user=user) if user else None
 
 
 class Log:
@@ -252,7 +267,7 @@ class Layer:
             self.fill(asked["slice"], asked["count"])
             return json_response({})
         if name == "items":
-            return json_response(self.items())
+            return json_response(self.items(request.args.get("user")))
         if name == "log":
             return json_response(self.log.read())
         if name == "fault":
@@ -261,7 +276,7 @@ class Layer:
             return json_response(self.faults.read())
         return Response("not found", status=404)
 
-    def items(self) -> dict[str, dict[str, Any]]:
+    def items(self, user: str | None = None) -> dict[str, dict[str, Any]]:
         """A pull of every slice that was ever pushed, as a client of its own, past log and faults."""
         pushed = {
             mutation["slice"]
@@ -278,7 +293,7 @@ class Layer:
             body = {"client": "e2e-reader", "slices": cursors}
             if principal is not None:
                 body["principal"] = principal
-            page = self.post("pull", body)
+            page = self.post("pull", body, user)
             principal = page["principal"]
             for change in page["changes"]:
                 if change.get("deleted"):
@@ -307,13 +322,14 @@ class Layer:
             push = {"client": client, "principal": principal, "n": first + 1, "tag": "fill"}
             self.post("push", push | {"mutations": mutations})
 
-    def post(self, name: str, body: dict[str, Any]) -> Any:
-        """A request to the app, past log and faults."""
+    def post(self, name: str, body: dict[str, Any], user: str | None = None) -> Any:
+        """A request to the app, past log and faults; of that user, where they sign in."""
         answer = Client(self.app, Response).post(
             f"/nightferry/{name}",
             json={"protocol": 1, **body},
             base_url="http://127.0.0.1/",
             environ_base={"REMOTE_ADDR": "127.0.0.1"},
+            headers={"Cookie": f"user={user}"} if user else {},
         )
         if answer.status_code != 200:
             raise RuntimeError(f"{name} was answered with {answer.status}: {answer.get_data(as_text=True)}")

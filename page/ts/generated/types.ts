@@ -50,6 +50,9 @@ export type RegisterOptions = {
   api?: string,
   /** The name of the IndexedDB database. Default `nightferry`. */
   name?: string,
+  /** The id of the user who is signed in, as `Principal.user` has it on the server. Each user of a browser has a database of
+   * their own. After a change of user, reload the page. Default none: the device belongs to whom it syncs as first. */
+  user?: string,
   slices: Record<string, SliceConfig>,
   autoSync?: AutoSyncConfig,
   /** The device's name for people, shown beside its changes. Default the browser and the system, such as `Firefox on Windows`. */

@@ -259,3 +259,31 @@ fn a_page_that_is_still_reading_a_slice_has_not_seen_what_the_others_have() {
     session.answered(second);
     assert_eq!(seen(&mut session), 7);
 }
+
+/// Invariants of a page whose worker was replaced by that of another user, or of another name.
+#[test]
+fn at_another_places_worker_all_is_kept_until_its_own_is_back() {
+    let mut session = session();
+    session.set_place("nightferry~ann");
+    session.burst(0, "[1]".into()).unwrap();
+    assert!(session.elsewhere(10), "the first refusal is news");
+    assert!(!session.elsewhere(11));
+    assert_eq!(session.burst(12, "[2]".into()), None);
+    let at = session.deadline().unwrap();
+    assert!(at >= 10 + MAX_RETRY_MS);
+    let asked: Vec<String> = session.tick(at).iter().map(text).collect();
+    assert_eq!(asked.len(), 1);
+    assert!(
+        asked[0].contains(r#""kind":"ping""#) && asked[0].contains(r#""place":"nightferry~ann""#),
+        "{}",
+        asked[0]
+    );
+    // Whichever it hears first.
+    assert_eq!(ns(&session.back(at)), [1, 2]);
+    assert_eq!(session.back(at), []);
+    session.elsewhere(at);
+    assert_eq!(ns(&session.hello(at)), [1, 2]);
+    session.elsewhere(at);
+    let (request, _) = session.register(at, "{}", "{}");
+    assert_eq!(ns(&session.registered(at, request, "e")), [1, 2]);
+}

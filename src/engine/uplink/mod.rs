@@ -137,6 +137,9 @@ pub struct PushEnded {
 pub struct Uplink {
     client: Rc<str>,
     principal: Option<String>,
+    /// The user whose database this is, where pages say it. Requests name it until the principal is known: the server refuses
+    /// those of anyone else's session.
+    user: Option<String>,
     /// The name of the device, for people.
     device: Option<String>,
     state: State,
@@ -203,7 +206,7 @@ impl Context<'_> {
 }
 
 impl Uplink {
-    /// Takes up what was kept at the last life's end: `_meta.client`, `principal`, `push`, `device` and `uplink`, and the
+    /// Takes up what was kept at the last life's end: `_meta.client`, `principal`, `user`, `push`, `device` and `uplink`, and the
     /// cursors.
     pub fn recover(
         now: Now,
@@ -219,6 +222,7 @@ impl Uplink {
             pull: Pull::recover(cursors, rebuild, answered),
             newest_answer: answered,
             principal: meta("principal").and_then(|row| read(&row)),
+            user: meta("user").and_then(|row| read(&row)),
             device: meta("device").and_then(|row| read(&row)),
             is_written: push.is_some(),
             push,
@@ -546,6 +550,19 @@ impl Uplink {
     /// Returns the write of the state that outlives the worker, if it differs from the last one.
     pub fn take_kept(&mut self, now: Now) -> Option<Write> {
         self.wait.take_kept(&self.line, now)
+    }
+
+    /// Names the user of the database, unless it has one. Returns the write for it.
+    pub fn name_user(&mut self, user: &str) -> Option<Write> {
+        if self.user.is_some() {
+            return None;
+        }
+        self.user = Some(user.into());
+        Some(Write::meta("user", &write(user)))
+    }
+
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// The principal, to be written once it is known.

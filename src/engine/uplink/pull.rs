@@ -182,23 +182,10 @@ impl Pull {
         (self.limit() * CHANGE_BYTES) << (2 * self.timeouts).min(8)
     }
 
-    /// The request for the next page of these slices.
-    pub fn next_page<'a>(
-        &'a self,
-        client: &'a str,
-        principal: Option<&'a str>,
-        answered: Option<Version>,
-        slices: &'a [Rc<str>],
-    ) -> PullRequest<'a> {
+    /// The request for the next page of these slices. `device` says whose it is.
+    pub fn next_page<'a>(&'a self, device: PullRequest<'a>, slices: &'a [Rc<str>]) -> PullRequest<'a> {
         let slices = slices.iter().map(|slice| (&**slice, self.cursors.get(slice).map(|cursor| &**cursor)));
-        PullRequest {
-            client,
-            principal,
-            slices: slices.collect(),
-            mine: &self.mine,
-            answered,
-            limit: Some(self.limit()),
-        }
+        PullRequest { slices: slices.collect(), mine: &self.mine, limit: Some(self.limit()), ..device }
     }
 
     /// Takes a page of a pull. Changes of slices that were switched off meanwhile are left out.
@@ -316,7 +303,8 @@ mod tests {
         }
 
         fn asks(&self) -> String {
-            self.pull.next_page("me", None, None, &["files".into()]).to_text()
+            let device = PullRequest { client: "me", ..PullRequest::default() };
+            self.pull.next_page(device, &["files".into()]).to_text()
         }
     }
 

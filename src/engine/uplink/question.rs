@@ -23,13 +23,19 @@ impl Uplink {
     pub(super) fn ask(&mut self, question: Question) -> Step {
         let (path, body) = match &question {
             Question::Identity => {
-                ("/pull", Some(PullRequest { client: &self.client, ..PullRequest::default() }.to_text()))
+                let (client, user) = (&*self.client, self.user.as_deref());
+                ("/pull", Some(PullRequest { client, user, ..PullRequest::default() }.to_text()))
             }
             Question::Health => ("/health", None),
             Question::Page(slices) => {
-                let page =
-                    self.pull.next_page(&self.client, self.principal.as_deref(), self.newest_answer, slices);
-                ("/pull", Some(page.to_text()))
+                let device = PullRequest {
+                    client: &self.client,
+                    principal: self.principal.as_deref(),
+                    user: self.user.as_deref().filter(|_| self.principal.is_none()),
+                    answered: self.newest_answer,
+                    ..PullRequest::default()
+                };
+                ("/pull", Some(self.pull.next_page(device, slices).to_text()))
             }
         };
         let flight = Flight {

@@ -78,6 +78,15 @@ impl Server {
         Ok(server)
     }
 
+    /// The same, with users who sign in by the cookie `user`, each with items of their own.
+    pub async fn start_with_users() -> Result<Server> {
+        let (client, process) = (Client::JavaScript, Mutex::new(None));
+        let server = Server { client, port: free_port()?, data: TempDir::new()?, process };
+        std::fs::write(server.data().join("users.txt"), "")?;
+        server.start_again().await?;
+        Ok(server)
+    }
+
     /// After [`Server::stop`] or [`Server::kill`]: the same port, the same data.
     pub async fn start_again(&self) -> Result<()> {
         if self.pid().is_ok() {
@@ -244,8 +253,17 @@ impl Server {
 
     /// Returns a slice's items on the server: by id, the value. Read through a pull of its own, past log and faults.
     pub async fn items(&self, slice: &str) -> Result<BTreeMap<String, Value>> {
+        self.items_at("/__test__/items", slice).await
+    }
+
+    /// The same, of one of the users who sign in.
+    pub async fn items_of(&self, user: &str, slice: &str) -> Result<BTreeMap<String, Value>> {
+        self.items_at(&format!("/__test__/items?user={user}"), slice).await
+    }
+
+    async fn items_at(&self, path: &str, slice: &str) -> Result<BTreeMap<String, Value>> {
         let mut slices: BTreeMap<String, BTreeMap<String, Value>> =
-            serde_json::from_str(&self.get("/__test__/items").await?)?;
+            serde_json::from_str(&self.get(path).await?)?;
         Ok(slices.remove(slice).unwrap_or_default())
     }
 

@@ -50,7 +50,8 @@ impl World {
         let message = Rc::new(message);
         for page in 0..self.pages.len() {
             let hears = match to {
-                To::All => true,
+                // Each place has a channel for all its pages.
+                To::All => self.place.is_none() || self.pages[page].place == self.place,
                 To::Pages(ids) => ids.iter().any(|id| **id == *self.pages[page].id),
             };
             if hears && self.pages[page].open {

@@ -20,6 +20,8 @@ pub struct Asked {
 pub struct Page {
     pub id: String,
     session: Session<String>,
+    /// The place that it is of, where it says one.
+    pub place: Option<String>,
     /// Closed tabs say and hear nothing.
     pub open: bool,
     pub epoch: Option<String>,
@@ -52,6 +54,7 @@ impl Page {
         Page {
             id: id.into(),
             session: Session::new(id),
+            place: None,
             open: true,
             epoch: None,
             acknowledged: 0,
@@ -71,6 +74,12 @@ impl Page {
 
     fn note(&mut self, request: u64, kind: &'static str, slice: &str) {
         self.asked.insert(request, Asked { kind, after: self.n, slice: slice.into() });
+    }
+
+    /// Says which place it is of with every message from now on.
+    pub fn is_of(&mut self, place: &str) {
+        self.place = Some(place.into());
+        self.session.set_place(place);
     }
 
     pub fn register(&mut self, now: u64) -> (u64, String) {
@@ -135,7 +144,14 @@ impl Page {
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);
         let request = message["request"].as_u64();
+        let is_refused =
+            kind == "failed" && message["code"].as_str().is_some_and(|code| code.starts_with("wrong_"));
         let said = match kind {
+            "failed" if is_refused => {
+                self.session.elsewhere(now);
+                Vec::new()
+            }
+            "joined" => self.session.back(now),
             "hello" => self.session.hello(now),
             "stale" => self.session.stale(now),
             "ack" => {
@@ -150,7 +166,7 @@ impl Page {
             }
             "status" => {
                 self.session.status(now, message["unfinished"] == true, message["wakeIn"].as_u64());
-                Vec::new()
+                self.session.back(now)
             }
             "folded" => {
                 let position = message["position"].as_u64().unwrap_or(0);

@@ -26,7 +26,10 @@ impl World {
         self.cancelled.clear();
         self.note(|world| format!("worker {} starts, its clock says {}", world.worker, world.clock()));
         let moment = self.moment();
-        let engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
+        let mut engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
+        if let Some(place) = &self.place {
+            engine.serve_only(place);
+        }
         self.engine = Some(engine);
         self.drain();
     }

@@ -1,0 +1,163 @@
+//! Two people use one browser: each has a database of their own, and nothing of one is shown to, or sent as, the other.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use nightferry_e2e::{Browser, Fault, Server, Tab};
+use serde_json::{Value, json};
+
+/// How many changes each of them makes.
+const CHANGES: usize = 20;
+
+/// Opens a page in a new tab for whoever the cookie says is signed in.
+async fn open(browser: &Browser, server: &Server, options: Value) -> Result<Tab> {
+    let tab = browser.new_tab().await?;
+    tab.goto(&server.client_page()).await?;
+    tab.wait_until("window.nf").await?;
+    tab.eval_with::<()>(
+        &options,
+        "window.heard = []; window.codes = [];
+         nf.subscribeErrors(({code}) => codes.push(code));
+         nf.subscribe('files', ({puts}) => heard.push(...puts.map(({id}) => id)));
+         await nf.register({slices: {files: {debounceMs: 20}}, ...input});",
+    )
+    .await?;
+    Ok(tab)
+}
+
+/// Signs someone in, as the app's own form would, and opens a page of theirs.
+async fn sign_in(browser: &Browser, server: &Server, user: &str) -> Result<Tab> {
+    let tab = browser.new_tab().await?;
+    tab.goto(&server.url("/__test__/blank")).await?;
+    tab.eval_with::<()>(&json!(user), "document.cookie = `user=${input}; path=/`;").await?;
+    open(browser, server, json!({"user": user})).await
+}
+
+async fn write(tab: &Tab, user: &str) -> Result<()> {
+    let add = |n| json!({"type": "files/addItem", "payload": {"id": format!("{user} {n}"), "by": user}});
+    tab.dispatch(&(0..CHANGES).map(add).collect::<Vec<_>>()).await?;
+    tab.flush().await
+}
+
+/// The ids of what a page reads.
+async fn ids(tab: &Tab) -> Result<Vec<String>> {
+    tab.eval("return (await nf.hydrate('files')).map(({id}) => id).sort();").await
+}
+
+fn all_are_of(user: &str, items: &BTreeMap<String, Value>) -> bool {
+    items.values().all(|item| item["by"] == user)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f63_each_user_of_a_browser_has_a_database_of_their_own() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    // Nothing is sent at first: each leaves unsent changes behind.
+    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    write(&ann, "ann").await?;
+
+    // Ann's tab stays open.
+    let bob = sign_in(&browser, &server, "bob").await?;
+    assert_eq!(ids(&bob).await?, [] as [String; 0]);
+    write(&bob, "bob").await?;
+    let late = json!({"type": "files/addItem", "payload": {"id": "ann late", "by": "ann"}});
+    ann.dispatch(&[late]).await?;
+    ann.wait_until("codes.includes('wrong_user')").await?;
+    let status: Value = ann.eval("return nf.getStatus();").await?;
+    assert_eq!(status["connection"], "unknown");
+    assert!(status["error"].as_str().is_some_and(|error| error.starts_with("Someone else")), "{status}");
+    let refused: String =
+        ann.eval("return await nf.flushPersistence().then(() => 'done', ({code}) => code);").await?;
+    assert_eq!(refused, "wrong_user");
+    let refused: String =
+        ann.eval("return await nf.hydrate('files').then(() => 'read', ({code}) => code);").await?;
+    assert_eq!(refused, "wrong_user");
+
+    server.fault(&[])?;
+    bob.sync_now().await?;
+    assert_eq!(server.items_of("bob", "files").await?.len(), CHANGES);
+    assert!(server.items_of("ann", "files").await?.is_empty(), "nothing leaves while Bob is here");
+
+    // She signs in again: what waited is sent as hers, what the tab kept among it.
+    let again = sign_in(&browser, &server, "ann").await?;
+    assert_eq!(ids(&again).await?.iter().filter(|id| id.starts_with("bob")).count(), 0);
+    again.sync_now().await?;
+    ann.wait_until("await nf.syncNow().then(() => true, () => false)").await?;
+    let anns = server.items_of("ann", "files").await?;
+    assert_eq!(anns.len(), CHANGES + 1);
+    assert!(anns.contains_key("ann late") && all_are_of("ann", &anns), "{anns:?}");
+    let bobs = server.items_of("bob", "files").await?;
+    assert!(bobs.len() == CHANGES && all_are_of("bob", &bobs), "{bobs:?}");
+
+    // Nobody heard of the other's items, and each push named its user.
+    for (tab, other) in [(&ann, "bob"), (&again, "bob"), (&bob, "ann")] {
+        let heard: Vec<String> = tab.eval("return heard;").await?;
+        assert!(heard.iter().all(|id| !id.starts_with(other)), "{heard:?}");
+    }
+    for push in server.requests("/nightferry/push")? {
+        let principal = push.body["principal"].as_str().unwrap_or_default();
+        let user = principal.split('/').next_back().unwrap_or_default().to_owned();
+        for mutation in push.body["mutations"].as_array().into_iter().flatten() {
+            assert_eq!(mutation["value"]["by"], json!(user), "{}", push.body);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_before_anyone_signed_in_belongs_to_who_signs_in_first() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let nobody = open(&browser, &server, json!({})).await?;
+    nobody.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "draft", "by": "ann"}})]).await?;
+    nobody.flush().await?;
+
+    let ann = sign_in(&browser, &server, "ann").await?;
+    assert_eq!(ids(&ann).await?, ["draft"]);
+    ann.sync_now().await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    assert_eq!(ids(&bob).await?, [] as [String; 0]);
+    bob.sync_now().await?;
+    assert!(server.items_of("ann", "files").await?.contains_key("draft"));
+    assert!(server.items_of("bob", "files").await?.is_empty());
+    Ok(())
+}
+
+/// The session is another user's than the app says: nothing is sent, and the database stays whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_somebody_else_sends_nothing() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let bobs = sign_in(&browser, &server, "bob").await?;
+    let ann = open(&browser, &server, json!({"user": "ann"})).await?;
+    write(&ann, "ann").await?;
+    let refused: String = ann.eval("return await nf.syncNow().then(() => 'sent', ({code}) => code);").await?;
+    assert_eq!(refused, "sync_failed");
+    assert!(
+        server.items_of("bob", "files").await?.is_empty()
+            && server.items_of("ann", "files").await?.is_empty()
+    );
+    drop(bobs);
+    let ann = sign_in(&browser, &server, "ann").await?;
+    ann.sync_now().await?;
+    assert_eq!(server.items_of("ann", "files").await?.len(), CHANGES);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f65_a_tab_of_another_name_is_told_and_keeps_what_it_has() -> Result<()> {
+    let server = Server::start().await?;
+    let browser = Browser::start_fresh().await?;
+    let first = open(&browser, &server, json!({})).await?;
+    let other = open(&browser, &server, json!({"name": "other"})).await?;
+    first.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "kept"}})]).await?;
+    first.wait_until("codes.includes('wrong_name')").await?;
+    assert_eq!(ids(&other).await?, [] as [String; 0]);
+
+    let again = open(&browser, &server, json!({})).await?;
+    first.sync_now().await?;
+    assert_eq!(ids(&again).await?, ["kept"]);
+    assert!(server.items("files").await?.contains_key("kept"));
+    Ok(())
+}
