@@ -29,7 +29,7 @@ fn f63_a_page_at_another_users_worker_is_told_and_keeps_what_it_has() {
         [("nightferry~bob", "wrong_user"), ("nightferry", "wrong_user"), ("other~ann", "wrong_name")]
     {
         let mut world = at(place);
-        let heard = world.pages[0].received.len();
+        let before = world.pages[0].received.len();
         for x in 0..3 {
             world.dispatch(0, "files/addItem", json!({"id": x}));
         }
@@ -42,7 +42,7 @@ fn f63_a_page_at_another_users_worker_is_told_and_keeps_what_it_has() {
             assert_eq!(world.pages[0].answer(request), Some("failed"));
         }
         // Nothing but refusals, and few of them.
-        let news = &world.pages[0].received[heard..];
+        let news = &world.pages[0].received[before..];
         assert!(news.iter().all(|message| message["kind"] == "failed") && news.len() < 15, "{news:?}");
 
         world.kill();

@@ -113,7 +113,10 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     }
     connected ??= place;
     if (connected !== place) {
-      throw failure("bad_config", "register() was called before with another workerUrl, api, name or user. Reload the page.");
+      throw failure(
+        "bad_config",
+        "register() was called before with another workerUrl, api, name or user. Reload the page.",
+      );
     }
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
     const slices = encode(withoutFunctions(options.slices ?? {}), "slices");

@@ -68,6 +68,7 @@ export type Checks = [
         workerUrl?: string;
         api?: string;
         name?: string;
+        user?: string;
         slices: Record<string, Slice>;
         autoSync?: AutoSync;
         deviceName?: string;

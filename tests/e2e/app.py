@@ -127,6 +127,8 @@ def make_app(data: Path) -> Flask:
     state = app.extensions["nightferry"]
     state.hooks.setdefault("files", []).append(refuse)
     if (data / "users.txt").is_file():
+        # Without anonymous access, tables are not made by themselves.
+        state.store.create_tables()
         app.extensions["nightferry"] = replace(state, authenticate=by_cookie)
     return app
 
@@ -324,7 +326,7 @@ class Layer:
 
     def post(self, name: str, body: dict[str, Any], user: str | None = None) -> Any:
         """A request to the app, past log and faults; of that user, where they sign in."""
-        answer = Client(self.app, Response).post(
+        answer = Client(self.app, Response, use_cookies=False).post(
             f"/nightferry/{name}",
             json={"protocol": 1, **body},
             base_url="http://127.0.0.1/",

@@ -16,9 +16,9 @@ async fn open(browser: &Browser, server: &Server, options: Value) -> Result<Tab>
     tab.wait_until("window.nf").await?;
     tab.eval_with::<()>(
         &options,
-        "window.heard = []; window.codes = [];
+        "window.received = []; window.codes = [];
          nf.subscribeErrors(({code}) => codes.push(code));
-         nf.subscribe('files', ({puts}) => heard.push(...puts.map(({id}) => id)));
+         nf.subscribe('files', ({puts}) => received.push(...puts.map(({id}) => id)));
          await nf.register({slices: {files: {debounceMs: 20}}, ...input});",
     )
     .await?;
@@ -90,10 +90,10 @@ async fn f63_each_user_of_a_browser_has_a_database_of_their_own() -> Result<()> 
     let bobs = server.items_of("bob", "files").await?;
     assert!(bobs.len() == CHANGES && all_are_of("bob", &bobs), "{bobs:?}");
 
-    // Nobody heard of the other's items, and each push named its user.
+    // Nobody was told of the other's items, and each push named its user.
     for (tab, other) in [(&ann, "bob"), (&again, "bob"), (&bob, "ann")] {
-        let heard: Vec<String> = tab.eval("return heard;").await?;
-        assert!(heard.iter().all(|id| !id.starts_with(other)), "{heard:?}");
+        let received: Vec<String> = tab.eval("return received;").await?;
+        assert!(received.iter().all(|id| !id.starts_with(other)), "{received:?}");
     }
     for push in server.requests("/nightferry/push")? {
         let principal = push.body["principal"].as_str().unwrap_or_default();
