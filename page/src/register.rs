@@ -154,13 +154,13 @@ fn error_object(error: &WorkerError) -> JsValue {
 /// Returns the connection to the worker. The first successful call creates it; after a failure, the next call tries again.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
-    if options.user.as_deref() == Some("") {
+    let place = Place::of(options);
+    if place.user.as_deref() == Some("") || place.name.contains('~') {
         return Err(Error::new(
             "bad_config",
-            "register() got an empty user. Give the id of who is signed in, or leave user out.",
+            "register() takes no empty user, and no ~ in the name. Leave out user where nobody is signed in.",
         ));
     }
-    let place = Place::of(options);
     if let Some(connection) = page.connection.get() {
         if page.place.borrow().as_ref() == Some(&place) {
             return Ok(connection);

@@ -102,9 +102,10 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
   let asked: Promise<Registration>;
   try {
     await before?.promise.catch(() => {});
-    const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry", user } = options;
-    if (user === "") {
-      throw failure("bad_config", "register() got an empty user. Give the id of who is signed in, or leave user out.");
+    const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
+    const user = options.user ?? undefined;
+    if (user === "" || name.includes("~")) {
+      throw failure("bad_config", "register() takes no empty user, and no ~ in the name. Leave out user where nobody is signed in.");
     }
     const place = JSON.stringify([workerUrl, api, name, user]);
     if (!connected) {

@@ -28,11 +28,11 @@ pub fn refusal(own: &str, theirs: &str) -> (&'static str, &'static str) {
     match name(own) == name(theirs) {
         true => (
             "wrong_user",
-            "Someone else uses this app in this browser now. What was changed in this tab is kept in it, and is not sent as theirs: sign in again and reload.",
+            "Someone else uses this app in this browser now. What was changed in this tab is kept in it, and is not sent as theirs. Sign in again in another tab, and leave this one open until then.",
         ),
         false => (
             "wrong_name",
-            "Another page of this site has registered Nightferry under another name. What was changed in this tab is kept in it; give all pages the same name in register(), and reload.",
+            "Another page of this site has registered Nightferry under another name. What was changed in this tab is kept in it while it is open. Give all pages the same name in register().",
         ),
     }
 }

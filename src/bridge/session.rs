@@ -54,6 +54,8 @@ pub struct Session<P> {
     place: Option<String>,
     /// True while a worker of another place is in charge: bursts wait, and only pings ask for the page's own worker.
     is_elsewhere: bool,
+    /// True if that was so since the page was last told that it may have missed something.
+    was_elsewhere: bool,
     /// The device's name for people, which goes with each registration.
     device: Option<String>,
     /// Confirmed registrations, oldest first. A later one overrides settings that an earlier one gave to the same slice.
@@ -93,6 +95,7 @@ impl<P: Clone> Session<P> {
             page: page.into(),
             place: None,
             is_elsewhere: false,
+            was_elsewhere: false,
             device: None,
             declared: Vec::new(),
             to_redeclare: 0,
@@ -302,7 +305,7 @@ impl<P: Clone> Session<P> {
         }
         let at = self.requests.iter().position(|waiting| waiting.0 == request);
         let finished = at.map(|at| self.requests.remove(at));
-        self.retry_ms = RETRY_MS;
+        self.retry_ms = if self.is_elsewhere { MAX_RETRY_MS } else { RETRY_MS };
         self.disarm_if_at_rest();
         finished
     }
@@ -337,6 +340,7 @@ impl<P: Clone> Session<P> {
     /// Handles `wrong_user` and `wrong_name`: a worker of another place is in charge. All that was not answered is kept until the
     /// page's own worker is back. Returns true if that is news.
     pub fn elsewhere(&mut self, now: u64) -> bool {
+        self.was_elsewhere = true;
         self.retry_ms = MAX_RETRY_MS;
         self.retry_at = Some(now + self.retry_ms);
         !std::mem::replace(&mut self.is_elsewhere, true)
@@ -344,15 +348,15 @@ impl<P: Clone> Session<P> {
 
     /// Handles any message that only the page's own worker posts. If it was not in charge before, returns all that waits.
     pub fn back(&mut self, now: u64) -> Vec<Message<P>> {
-        match std::mem::take(&mut self.is_elsewhere) {
-            true => self.resend_from(now, BurstNo::default()),
-            false => Vec::new(),
-        }
+        if self.is_elsewhere { self.hello(now) } else { Vec::new() }
     }
 
     /// Handles `joined`: from `position` on the worker informs the page of every change. Returns true if the page may have
     /// missed changes before that.
-    pub fn joined(&self, position: u64) -> bool {
+    pub fn joined(&mut self, position: u64) -> bool {
+        if std::mem::take(&mut self.was_elsewhere) {
+            return true;
+        }
         // A page that has applied nothing yet can have missed nothing.
         self.observed.is_some_and(|observed| self.unfinished || observed.0 < position)
     }
@@ -389,12 +393,10 @@ impl<P: Clone> Session<P> {
     }
 
     fn resend_from(&mut self, now: u64, from: BurstNo) -> Vec<Message<P>> {
-        if self.is_elsewhere {
-            self.retry_at = None;
-            self.arm(now);
-            return vec![self.tell("ping")];
-        }
         let mut messages = Vec::new();
+        if self.is_elsewhere {
+            messages.push(self.tell("ping"));
+        }
         // Bursts precede requests: a flush that waits covers what was dispatched before it.
         for burst in self.bursts.iter().filter(|burst| burst.n >= from) {
             messages.extend(self.burst_message(burst.clone()));

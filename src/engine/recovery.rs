@@ -185,9 +185,11 @@ impl Engine {
         self.replica.evict_all_idle(self.settings.slices());
     }
 
-    /// Returns the write of this database's identity, for its first registration.
-    pub(super) fn identity(&self) -> [Write; 1] {
-        [Write::meta("client", &quoted(self.uplink.client()))]
+    /// Returns the writes of this database's identity, for its first registration.
+    pub(super) fn identity(&self) -> Vec<Write> {
+        let client = Write::meta("client", &quoted(self.uplink.client()));
+        let user = self.uplink.user().map(|user| Write::meta("user", &quoted(user)));
+        [client].into_iter().chain(user).collect()
     }
 }
 

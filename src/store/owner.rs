@@ -4,19 +4,23 @@ use super::Snapshot;
 use crate::json::read;
 
 impl Snapshot {
-    /// Returns the user of the database: as a page has named them, or else as the server has. A database without one belongs to
-    /// the first user that a page names: what was made before is theirs. Every other user has a database of their own.
+    /// Returns the user of the database: as a page has named them, or else as the server has.
     pub fn owner(&self) -> Option<String> {
-        let text = |name: &str| {
-            let (_, row) = self.meta.iter().find(|(row, _)| row == name)?;
-            read::<String>(row)
-        };
-        text("user").or_else(|| Some(user_of(&text("principal")?)))
+        self.text("user").or_else(|| Some(user_of(&self.text("principal")?)))
     }
 
-    /// Returns true if the database is that of another user than the one that a page names.
+    /// Returns true if the database is not for pages that name this user, or none. A database without an owner is for the first
+    /// user that a page names: what was made before is theirs. One that a page has claimed is for no page without a user.
     pub fn is_anothers(&self, user: Option<&str>) -> bool {
-        user.is_some_and(|user| self.owner().is_some_and(|owner| owner != user))
+        match user {
+            Some(user) => self.owner().is_some_and(|owner| owner != user),
+            None => self.text("user").is_some(),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, row) = self.meta.iter().find(|(row, _)| row == name)?;
+        read(row)
     }
 }
 
@@ -47,6 +51,9 @@ mod tests {
     fn a_database_without_an_owner_is_nobody_elses() {
         assert!(!with(&[]).is_anothers(Some("ann")));
         let anns = with(&[("user", r#""ann""#)]);
+        assert!(!anns.is_anothers(Some("ann")) && anns.is_anothers(None) && anns.is_anothers(Some("bob")));
+        // Only the server has said whose it is: pages that name nobody have always shown it.
+        let anns = with(&[("principal", r#""acme/ann""#)]);
         assert!(!anns.is_anothers(Some("ann")) && !anns.is_anothers(None) && anns.is_anothers(Some("bob")));
     }
 

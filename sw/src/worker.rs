@@ -359,18 +359,25 @@ impl Worker {
     }
 }
 
-/// Opens the database of a place, see [`Snapshot::owner`].
-async fn database_of(place: Place<'_>) -> Result<(String, Database, Snapshot), StoreError> {
-    let mut name = place.name.to_owned();
-    loop {
-        let database = Database::open(&name, &[]).await?;
+/// Opens the database of a place: the one beside the first user's if it is in use, else the one that has the name unless it is
+/// somebody else's, see [`Snapshot::is_anothers`].
+async fn database_of(Place { name, user }: Place<'_>) -> Result<(String, Database, Snapshot), StoreError> {
+    let own = [name, "~", user.unwrap_or_default()].concat();
+    let candidates = [&*own, name, &*own];
+    for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(user.is_none())) {
+        let database = Database::open(candidate, &[]).await?;
         let snapshot = database.snapshot().await?;
-        if name.len() > place.name.len() || !snapshot.is_anothers(place.user) {
-            return Ok((name, database, snapshot));
+        let fits = match at {
+            0 => snapshot.owner().is_some(),
+            1 => !snapshot.is_anothers(user),
+            _ => true,
+        };
+        if fits {
+            return Ok((candidate.to_owned(), database, snapshot));
         }
         database.close();
-        name = place.to_text();
     }
+    Err(StoreError { full: false, message: "no database fits".into() })
 }
 
 fn cannot_open(error: StoreError) -> BootError {

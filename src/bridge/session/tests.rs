@@ -278,9 +278,11 @@ fn at_another_places_worker_all_is_kept_until_its_own_is_back() {
         "{}",
         asked[0]
     );
-    // Whichever it hears first.
+    // Whichever message comes first.
     assert_eq!(ns(&session.back(at)), [1, 2]);
     assert_eq!(session.back(at), []);
+    assert!(session.joined(0), "what it asked for was refused, so it may have missed something");
+    assert!(!session.joined(0));
     session.elsewhere(at);
     assert_eq!(ns(&session.hello(at)), [1, 2]);
     session.elsewhere(at);

@@ -116,11 +116,39 @@ async fn what_was_made_before_anyone_signed_in_belongs_to_who_signs_in_first() -
     let ann = sign_in(&browser, &server, "ann").await?;
     assert_eq!(ids(&ann).await?, ["draft"]);
     ann.sync_now().await?;
+    // A page that names nobody does not see what she has. (Nobody is signed in any more.)
+    ann.eval::<()>("document.cookie = 'user=; max-age=0; path=/';").await?;
+    let nobody = open(&browser, &server, json!({})).await?;
+    assert_eq!(ids(&nobody).await?, [] as [String; 0]);
     let bob = sign_in(&browser, &server, "bob").await?;
     assert_eq!(ids(&bob).await?, [] as [String; 0]);
     bob.sync_now().await?;
     assert!(server.items_of("ann", "files").await?.contains_key("draft"));
     assert!(server.items_of("bob", "files").await?.is_empty());
+    Ok(())
+}
+
+/// A browser deletes data a database at a time, or the app's own code does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_database_is_found_again_after_the_first_users_was_deleted() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    sign_in(&browser, &server, "ann").await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    write(&bob, "bob").await?;
+    browser.stop_all_workers().await?;
+    let deleted = "return await new Promise((done) => {
+        const deleting = indexedDB.deleteDatabase('nightferry');
+        deleting.onsuccess = () => done('deleted');
+        deleting.onerror = deleting.onblocked = () => done('not deleted');
+    });";
+    assert_eq!(bob.eval::<String>(deleted).await?, "deleted");
+    let again = open(&browser, &server, json!({"user": "bob"})).await?;
+    assert_eq!(ids(&again).await?.len(), CHANGES);
+    server.fault(&[])?;
+    again.sync_now().await?;
+    assert_eq!(server.items_of("bob", "files").await?.len(), CHANGES);
     Ok(())
 }
 
