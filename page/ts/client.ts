@@ -105,7 +105,10 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry" } = options;
     const user = options.user ?? undefined;
     if (user === "" || name.includes("~")) {
-      throw failure("bad_config", "register() takes no empty user, and no ~ in the name. Leave out user where nobody is signed in.");
+      throw failure(
+        "bad_config",
+        "register() takes no empty user, and no ~ in the name. Leave out user where nobody is signed in.",
+      );
     }
     const place = JSON.stringify([workerUrl, api, name, user]);
     if (!connected) {
