@@ -22,8 +22,8 @@ const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_
 ///
 /// # Errors
 ///
-/// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`; the
-/// message says the next step. A failed call may be repeated.
+/// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`,
+/// `wrong_user`, `wrong_name`; the message says the next step. A failed call may be repeated.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
     // A page that is rendered on a server has nothing to register.
     let begun = cfg!(target_family = "wasm").then(|| {

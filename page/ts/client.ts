@@ -74,7 +74,7 @@ let connected: string | undefined;
  * Registers the worker and declares the slices. Call it early. Called again, as by a module that was loaded anew, it adds
  * slices, and of those that it names again it changes the settings; with the same options it returns the same promise.
  * @throws NightferryError `unsupported`, `insecure_context`, `client_failed`, `worker_failed`, `bad_config`, `storage`,
- * `newer_schema`, `unreadable_database`; the message says the next step.
+ * `newer_schema`, `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
   deciders.take(options.slices ?? {});
