@@ -101,7 +101,7 @@ impl Pages {
     fn post_to(&self, page: Rc<str>, message: &JsValue) {
         let mut channels = self.channels.borrow_mut();
         if !channels.iter().any(|channel| channel.0 == page) {
-            // That of a page has no name of a place in it: whoever is in charge can answer.
+            // A page's channel does not name its place, so a worker of another place can answer, too.
             let name = if page.is_empty() { self.name.clone() } else { format!("nightferry::{page}") };
             let Ok(channel) = BroadcastChannel::new(&name) else { return };
             channels.push((page.clone(), channel));

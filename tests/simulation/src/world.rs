@@ -84,9 +84,9 @@ pub struct World {
     pub disk: Disk,
     pub server: Server,
     pub pages: Vec<Page>,
-    /// When the last message that is on its way to the worker, by page, and the last to each page, was sent and arrives.
     /// The place whose pages the next workers serve; any page's, where none is set.
     pub place: Option<String>,
+    /// When the last message that is on its way to the worker, by page, and the last to each page, was sent and arrives.
     pub(crate) channels: BTreeMap<(usize, bool), (u64, u64)>,
     pub model: Model,
     /// Writes of other devices that the worker was told of, and in which step.
