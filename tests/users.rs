@@ -1,6 +1,5 @@
 //! A page at a worker of another user, or of another name: nothing of either reaches the other, and nothing is lost.
 
-use nightferry::bridge::place::Place;
 use nightferry_sim::World;
 use nightferry_sim::server::Fault;
 use serde_json::{Value, json};
@@ -77,7 +76,7 @@ fn a_page_that_missed_the_return_of_its_worker_goes_on_by_itself() {
 fn the_first_request_names_the_user_of_the_database() {
     let mut world = World::with(2, FILES);
     world.server.mode = Fault::Refused;
-    world.engine.as_mut().expect("a worker").serve(Place { name: "nightferry", user: Some("ann") });
+    world.engine.as_mut().expect("a worker").serve("nightferry~ann", Some("ann"));
     world.dispatch(0, "files/addItem", json!({"id": "a"}));
     world.run_for(5_000);
     // The next worker knows it from the database.

@@ -3,6 +3,7 @@
 //! would be more code than this file.
 
 use js_sys::{Array, Function, JsString};
+use nightferry::bridge::place::is_refusal;
 use nightferry::bridge::session::{Message, Session};
 use nightferry::units::BurstNo;
 use std::cell::{Cell, RefCell};
@@ -185,18 +186,17 @@ impl Connection {
             }
         }
         let mut is_news = request.is_none();
-        let is_refused = kind == "failed" && message.code().is_some_and(|code| code.starts_with("wrong_"));
+        let is_elsewhere = message.code().is_some_and(|code| is_refusal(&code));
         self.say(|session, now| {
             let mut messages = Vec::new();
             match &*kind {
-                "failed" if is_refused => is_news = session.elsewhere(now),
-                // Only the page's own worker posts these.
-                "status" | "joined" => messages = session.back(now),
-                _ => {}
-            }
-            match &*kind {
+                "failed" if is_elsewhere => is_news = session.elsewhere(now),
                 "hello" => messages = session.hello(now),
-                "joined" => is_news = session.joined(number(message.position())),
+                // As a status, it comes from the page's own worker only.
+                "joined" => {
+                    messages = session.back(now);
+                    is_news = session.joined(number(message.position()));
+                }
                 "stale" => messages = session.stale(now),
                 "ack" => session.acknowledged(now, BurstNo(number(message.n()))),
                 "expected" => messages = session.expected(now, BurstNo(number(message.n()))),
@@ -207,6 +207,7 @@ impl Connection {
                 }
                 "status" => {
                     let wake_in = message.wake_in().map(|wait| wait as u64);
+                    messages = session.back(now);
                     session.status(now, message.unfinished() == Some(true), wake_in);
                 }
                 // Of a record that changed several slices, the last message counts.

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
 use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
 use nightferry::bridge::from_worker::{Changed, FromWorker};
+use nightferry::bridge::place::is_refusal;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -181,7 +182,7 @@ impl Subscriptions {
             }
             FromWorker::Failed { code, message, .. } => {
                 // Until the page's own worker is back, none says how things stand.
-                if code.starts_with("wrong_") {
+                if is_refusal(&code) {
                     let mut status = self.status.borrow().clone();
                     status.connection = nightferry::bridge::status::Connection::Unknown;
                     status.flask_connected = false;

@@ -1,6 +1,9 @@
 //! Places: a database's name with, where pages say it, its user. Pages and workers of one place share a channel, and nothing of a place
 //! is ever posted on that of another.
 
+const WRONG_USER: &str = "wrong_user";
+const WRONG_NAME: &str = "wrong_name";
+
 /// The place of a page or a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
@@ -27,14 +30,19 @@ pub fn refusal(own: &str, theirs: &str) -> (&'static str, &'static str) {
     }
     match name(own) == name(theirs) {
         true => (
-            "wrong_user",
+            WRONG_USER,
             "Someone else uses this app in this browser now. What was changed in this tab is kept in it, and is not sent as theirs. Sign in again in another tab, and leave this one open until then.",
         ),
         false => (
-            "wrong_name",
+            WRONG_NAME,
             "Another page of this site has registered Nightferry under another name. What was changed in this tab is kept in it while it is open. Give all pages the same name in register().",
         ),
     }
+}
+
+/// Returns true for the codes of [`refusal`].
+pub fn is_refusal(code: &str) -> bool {
+    code == WRONG_USER || code == WRONG_NAME
 }
 
 #[cfg(test)]
@@ -53,5 +61,6 @@ mod tests {
         assert_eq!(refusal("nightferry~bob", "nightferry~ann").0, "wrong_user");
         assert_eq!(refusal("nightferry~bob", "nightferry").0, "wrong_user");
         assert_eq!(refusal("other~bob", "nightferry~bob").0, "wrong_name");
+        assert!(is_refusal("wrong_user") && is_refusal("wrong_name") && !is_refusal("storage"));
     }
 }

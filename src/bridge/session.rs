@@ -52,7 +52,7 @@ pub struct Session<P> {
     page: String,
     /// The place whose database the page means, see [`Place`](super::place::Place).
     place: Option<String>,
-    /// True while a worker of another place is in charge: bursts wait, and only pings ask for the page's own worker.
+    /// True while a worker of another place is in charge: bursts wait, pings ask for the page's own worker.
     is_elsewhere: bool,
     /// True if that was so since the page was last told that it may have missed something.
     was_elsewhere: bool,

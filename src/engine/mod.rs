@@ -47,7 +47,6 @@ pub use output::{Deadline, Output, Reason};
 pub use recovery::BootError;
 pub use rescue::Rescue;
 
-use crate::bridge::place::Place;
 use crate::bridge::status::Status;
 use crate::store::{Key, StoreError, Write};
 use crate::units::{Position, Tick, Version};
@@ -144,17 +143,13 @@ impl Engine {
         self.needs_advance = true;
     }
 
-    /// Serves the pages of a place. The database becomes its user's before anything else is written.
-    pub fn serve(&mut self, place: Place) {
-        self.serve_only(&place.to_text());
-        if let Some(write) = place.user.and_then(|user| self.uplink.name_user(user)) {
+    /// Serves the pages of a place, and refuses messages of all others. A database without a user becomes that of `user`, before
+    /// anything else is written.
+    pub fn serve(&mut self, place: &str, user: Option<&str>) {
+        self.place = Some(place.into());
+        if let Some(write) = user.and_then(|user| self.uplink.name_user(user)) {
             self.store(Purpose::Standalone(vec![write.clone()]), vec![write]);
         }
-    }
-
-    /// Refuses messages of pages of any other place from now on.
-    pub fn serve_only(&mut self, place: &str) {
-        self.place = Some(place.into());
     }
 
     /// The next thing to do; [`Output::Wait`] once there is nothing more.

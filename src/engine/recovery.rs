@@ -188,8 +188,7 @@ impl Engine {
     /// Returns the writes of this database's identity, for its first registration.
     pub(super) fn identity(&self) -> Vec<Write> {
         let client = Write::meta("client", &quoted(self.uplink.client()));
-        let user = self.uplink.user().map(|user| Write::meta("user", &quoted(user)));
-        [client].into_iter().chain(user).collect()
+        [client].into_iter().chain(self.uplink.user_write()).collect()
     }
 }
 

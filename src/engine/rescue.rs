@@ -44,9 +44,7 @@ impl Engine {
             Write::meta("position", &number(self.journal.last().0)),
             Write::meta("settings", &self.settings.to_json()),
         ];
-        if let Some(user) = self.uplink.user() {
-            writes.push(Write::meta("user", &quoted(user)));
-        }
+        writes.extend(self.uplink.user_write());
         if let Some(principal) = self.uplink.principal() {
             writes.push(Write::meta("principal", &quoted(principal)));
         }

@@ -199,10 +199,7 @@ impl Settings {
         for (name, slice) in slices.iter() {
             let was_off = self.slices.get(name).is_some_and(|before| !before.sync_to_flask);
             if was_off && slice.sync_to_flask {
-                requeue_again |= requeue.first() == Some(name);
-                if !requeue.contains(name) {
-                    requeue.push(name.clone());
-                }
+                requeue_again |= add(&mut requeue, name);
             }
         }
         let missing: Vec<Rc<str>> = slices
@@ -269,23 +266,19 @@ impl Settings {
     pub fn requeue_all(&mut self) -> Option<Write> {
         let names = self.slices.iter().filter(|(_, slice)| slice.sync_to_flask);
         let names: Vec<Rc<str>> = names.map(|(name, _)| name.clone()).collect();
-        for name in &names {
-            match self.requeue.first() == Some(name) {
-                true => self.marking = None,
-                false if !self.requeue.contains(name) => self.requeue.push(name.clone()),
-                false => (),
-            }
-        }
         if names.is_empty() {
             return None;
+        }
+        for name in &names {
+            if add(&mut self.requeue, name) {
+                self.marking = None;
+            }
         }
         let (Phase::Migrating(change) | Phase::Storing(change)) = &mut self.phase else {
             return Some(requeue_row(&self.requeue));
         };
-        for name in names {
-            if !change.requeue.contains(&name) {
-                change.requeue.push(name);
-            }
+        for name in &names {
+            add(&mut change.requeue, name);
         }
         Some(requeue_row(&change.requeue))
     }
@@ -343,6 +336,15 @@ impl Settings {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Requeue {
     slices: Vec<Rc<str>>,
+}
+
+/// Names a slice that is to be looked through. Returns true if it is the one that is looked through now.
+fn add(requeue: &mut Vec<Rc<str>>, slice: &Rc<str>) -> bool {
+    if !requeue.contains(slice) {
+        requeue.push(slice.clone());
+        return false;
+    }
+    requeue.first() == Some(slice)
 }
 
 fn requeue_row(slices: &[Rc<str>]) -> Write {

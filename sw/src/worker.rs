@@ -84,8 +84,8 @@ impl Worker {
     async fn boot(place: Place<'_>, api: String, trace: bool) -> Result<&'static Worker, BootError> {
         let (name, database, snapshot) = database_of(place).await.map_err(cannot_open)?;
         let mut engine = Engine::new(moment(), snapshot)?;
-        engine.serve(place);
-        let place = place.to_text();
+        let (user, place) = (place.user, place.to_text());
+        engine.serve(&place, user);
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             pages: Pages::new(&place),
             name,
@@ -307,7 +307,8 @@ impl Worker {
         let snapshot = database.snapshot().await?;
         let mut engine = Engine::new(moment(), snapshot)
             .map_err(|error| StoreError { full: false, message: error.message })?;
-        engine.serve_only(&self.place);
+        // What was rescued says whose it is.
+        engine.serve(&self.place, None);
         if let Some((_, controller)) = self.in_flight.take() {
             controller.abort();
         }

@@ -558,11 +558,12 @@ impl Uplink {
             return None;
         }
         self.user = Some(user.into());
-        Some(Write::meta("user", &write(user)))
+        self.user_write()
     }
 
-    pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+    /// Returns the write that notes the user of the database, if it has one.
+    pub fn user_write(&self) -> Option<Write> {
+        self.user.as_ref().map(|user| Write::meta("user", &write(user)))
     }
 
     /// The principal, to be written once it is known.

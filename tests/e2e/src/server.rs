@@ -73,18 +73,21 @@ impl Server {
 
     /// The same, for pages on that client.
     pub async fn start_for(client: Client) -> Result<Server> {
-        let server = Server { client, port: free_port()?, data: TempDir::new()?, process: Mutex::new(None) };
+        let server = Server::stopped(client)?;
         server.start_again().await?;
         Ok(server)
     }
 
     /// The same, with users who sign in by the cookie `user`, each with items of their own.
     pub async fn start_with_users() -> Result<Server> {
-        let (client, process) = (Client::JavaScript, Mutex::new(None));
-        let server = Server { client, port: free_port()?, data: TempDir::new()?, process };
+        let server = Server::stopped(Client::JavaScript)?;
         std::fs::write(server.data().join("users.txt"), "")?;
         server.start_again().await?;
         Ok(server)
+    }
+
+    fn stopped(client: Client) -> Result<Server> {
+        Ok(Server { client, port: free_port()?, data: TempDir::new()?, process: Mutex::new(None) })
     }
 
     /// After [`Server::stop`] or [`Server::kill`]: the same port, the same data.

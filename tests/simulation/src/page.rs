@@ -1,6 +1,7 @@
 //! A page: the core's own [`Session`], and a copy of the items as the page would show them.
 
 use crate::page_view::PageView;
+use nightferry::bridge::place::is_refusal;
 use nightferry::bridge::session::{Message, Session, Subject};
 use nightferry::units::BurstNo;
 use serde_json::{Value, json};
@@ -144,10 +145,9 @@ impl Page {
         let kind = message["kind"].as_str().expect("a kind");
         let n = message["n"].as_u64().unwrap_or(0);
         let request = message["request"].as_u64();
-        let is_refused =
-            kind == "failed" && message["code"].as_str().is_some_and(|code| code.starts_with("wrong_"));
+        let is_elsewhere = message["code"].as_str().is_some_and(is_refusal);
         let said = match kind {
-            "failed" if is_refused => {
+            "failed" if is_elsewhere => {
                 self.session.elsewhere(now);
                 Vec::new()
             }

@@ -28,7 +28,7 @@ impl World {
         let moment = self.moment();
         let mut engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
         if let Some(place) = &self.place {
-            engine.serve_only(place);
+            engine.serve(place, None);
         }
         self.engine = Some(engine);
         self.drain();
