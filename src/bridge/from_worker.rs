@@ -2,6 +2,7 @@
 
 use super::BRIDGE;
 use super::status::{Connection, Status, SyncMetrics};
+use super::unsent::{UNSENT_FORMAT, UnsentFile, UnsentItem};
 use crate::json::{Json, Raw, write};
 use crate::store::{By, Key};
 use crate::units::{BurstNo, Millis, Position};
@@ -128,6 +129,19 @@ pub enum FromWorker<V> {
     },
     /// The list of conflicts is another one.
     ConflictsChanged,
+    /// The changes that only this device has.
+    Unsent {
+        request: u64,
+        file: UnsentFile<V>,
+    },
+    /// The page is asked for a token, which it gives with this number.
+    Token {
+        number: u64,
+    },
+    /// The user has signed out of the database `epoch`: it is gone from this device, and its pages drop what they have.
+    SignedOut {
+        epoch: String,
+    },
     /// A message of a newer worker.
     #[serde(other)]
     #[cfg_attr(feature = "ts", ts(skip))]
@@ -302,7 +316,7 @@ pub struct Conflict<T> {
 }
 
 /// `null` is a value, which serde's own `Option` takes for none.
-fn some<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+pub(super) fn some<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -505,6 +519,33 @@ fn as_text(conflict: &OpenConflict) -> Conflict<Raw<'_>> {
         by: conflict.by.clone(),
         paths: conflict.paths.clone(),
     }
+}
+
+/// The answer to `export`: what only this device has of `principal`'s, at `now`.
+pub fn unsent(
+    request: u64,
+    (principal, device): (Option<&str>, Option<&str>),
+    now: Millis,
+    items: &[UnsentItem<Json>],
+) -> String {
+    let file = UnsentFile {
+        nightferry: UNSENT_FORMAT,
+        principal: principal.map(str::to_owned),
+        device: device.map(str::to_owned),
+        at: now.0,
+        items: items.iter().map(UnsentItem::as_text).collect(),
+    };
+    text(FromWorker::Unsent { request, file })
+}
+
+/// Asks a page for a token.
+pub fn token(number: u64) -> String {
+    text(FromWorker::Token { number })
+}
+
+/// The user has signed out of the database `epoch`.
+pub fn signed_out(epoch: &str) -> String {
+    text(FromWorker::SignedOut { epoch: epoch.into() })
 }
 
 /// The list of conflicts is another one: pages that show it ask for it again.

@@ -9,6 +9,7 @@ pub mod place;
 pub mod session;
 pub mod status;
 pub mod to_worker;
+pub mod unsent;
 
 /// The bridge's version. Pages and worker are updated at different times, so each reads it before anything else.
 pub const BRIDGE: u64 = 1;

@@ -58,6 +58,8 @@ pub struct Session<P> {
     was_elsewhere: bool,
     /// The device's name for people, which goes with each registration.
     device: Option<String>,
+    /// True if the page can be asked for a token.
+    gives_tokens: bool,
     /// Confirmed registrations, oldest first. A later one overrides settings that an earlier one gave to the same slice.
     declared: Vec<Request>,
     /// The number of registrations that have yet to be repeated to a new database.
@@ -97,6 +99,7 @@ impl<P: Clone> Session<P> {
             is_elsewhere: false,
             was_elsewhere: false,
             device: None,
+            gives_tokens: false,
             declared: Vec::new(),
             to_redeclare: 0,
             epoch: None,
@@ -141,6 +144,17 @@ impl<P: Clone> Session<P> {
         self.device = Some(device.into());
     }
 
+    /// The page can be asked for a token. The next registration says it to the worker.
+    pub fn give_tokens(&mut self) {
+        self.gives_tokens = true;
+    }
+
+    /// Returns the answer to the worker's question of this number for a token: the token, if the page has one.
+    pub fn token(&self, number: u64, token: Option<&str>) -> Message<P> {
+        let token = token.map(|token| String::from(token).into());
+        Message::Text(Envelope { n: Some(number), token, ..self.envelope("token") }.to_text())
+    }
+
     /// Declares slices and auto-sync, given as JSON objects. Returns the number of the request, which `registered` or
     /// `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
@@ -149,8 +163,9 @@ impl<P: Clone> Session<P> {
         let request = self.last_request;
         let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
         let device = self.device.clone().map(Into::into);
-        let message =
-            Envelope { request: Some(request), device, slices, auto_sync, ..self.envelope("register") };
+        let gives_tokens = self.gives_tokens;
+        let envelope = self.envelope("register");
+        let message = Envelope { request: Some(request), device, gives_tokens, slices, auto_sync, ..envelope };
         (request, self.declare(now, (request, message)))
     }
 
@@ -194,7 +209,7 @@ impl<P: Clone> Session<P> {
         Some(Message::Burst { before, burst: actions })
     }
 
-    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `hydrate` with a slice, `synced`
+    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `export`, `signOut`, `hydrate` with a slice, `synced`
     /// with a slice and perhaps the id of an item, or `configure` with settings. The settings are a JSON object, of a slice
     /// or (without one) of auto-sync.
     pub fn request(
@@ -335,6 +350,25 @@ impl<P: Clone> Session<P> {
         }
         messages.push(self.tell("ping"));
         messages
+    }
+
+    /// Handles `signedOut`: the user has signed out of the database `epoch`. If it was the page's, returns true: nothing of the page
+    /// is kept or sent any more until it registers again.
+    pub fn signed_out(&mut self, epoch: &str) -> bool {
+        if self.epoch.as_deref() != Some(epoch) {
+            return false;
+        }
+        let page = std::mem::take(&mut self.page);
+        *self = Session {
+            place: self.place.take(),
+            device: self.device.take(),
+            gives_tokens: self.gives_tokens,
+            last_request: self.last_request,
+            last_burst: self.last_burst,
+            watched: std::mem::take(&mut self.watched),
+            ..Session::new(&page)
+        };
+        true
     }
 
     /// Handles `wrong_user` and `wrong_name`: a worker of another place is in charge. All that was not answered is kept until the

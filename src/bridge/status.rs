@@ -17,6 +17,55 @@ pub enum Connection {
     Unknown,
 }
 
+/// The kind of what went wrong last, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Nothing answers.
+    Unreachable,
+    /// The server answers that it cannot answer now.
+    Busy,
+    /// The server failed.
+    ServerError,
+    /// The server does not know who this is: the session is over, or there is no token.
+    Unauthenticated,
+    /// The server's session is another user's.
+    WrongPrincipal,
+    /// Something answers that is not Nightferry's API, such as a proxy's page.
+    NotNightferry,
+    /// The server, or a firewall before it, declines a request as a whole.
+    Declined,
+    /// A request is larger than the server, or a proxy before it, takes.
+    TooLarge,
+    /// The server has another history than this device has seen, so everything is read again.
+    Rebuilding,
+    /// The line is slow.
+    Slow,
+    /// The server cannot take one change, which waits. Others go on.
+    Deferred,
+    /// An item was changed here and elsewhere.
+    Conflict,
+    /// The server refused a change.
+    Rejected,
+    /// There is no room left on this device.
+    StorageFull,
+    /// The browser's database fails.
+    Storage,
+    /// A part of the database could not be read, and is kept aside.
+    Unreadable,
+    /// Another user of this browser has signed in.
+    WrongUser,
+    /// Another page of this site has registered another `name`.
+    WrongName,
+    /// No worker answers.
+    NoWorker,
+    /// Something else. (A name that a newer worker has reads as this.)
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
 /// The state of the last sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -83,6 +132,8 @@ pub struct Status {
     pub sync_status: SyncStatus,
     /// A sentence about what went wrong last and what to do next; null once it went right.
     pub error: Option<String>,
+    /// The kind of that, for programs; null where `error` is.
+    pub error_code: Option<ErrorCode>,
     /// When the server last had everything, in epoch ms.
     pub last_sync_time: Option<u64>,
     /// Items with a change that the server has not acknowledged, or that is not in its slice's store yet.
@@ -91,6 +142,8 @@ pub struct Status {
     pub conflicts: u64,
     /// Changes that the server refused, and that nobody has retried or discarded.
     pub rejected: u64,
+    /// Other users of this browser with changes that wait on this device until they sign in again.
+    pub others_waiting: u64,
     /// While changes are being sent.
     pub progress: Option<SyncProgress>,
     pub auto_sync: AutoSyncStatus,
@@ -105,10 +158,12 @@ impl Default for Status {
             flask_connected: false,
             sync_status: SyncStatus::default(),
             error: None,
+            error_code: None,
             last_sync_time: None,
             pending: 0,
             conflicts: 0,
             rejected: 0,
+            others_waiting: 0,
             progress: None,
             auto_sync: AutoSyncStatus::default(),
         }

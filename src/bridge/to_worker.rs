@@ -21,7 +21,14 @@ pub struct ToWorker {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Declares slices: a JSON object, see `config`. Answered by `registered` or `failed`.
-    Register { request: u64, slices: Json, auto_sync: Option<Json>, device: Option<String> },
+    Register {
+        request: u64,
+        slices: Json,
+        auto_sync: Option<Json>,
+        device: Option<String>,
+        /// The page can be asked for a token.
+        gives_tokens: bool,
+    },
     /// Sets something of a slice or, where none is named, of auto-sync. Answered by `done` or `failed`.
     Configure { request: u64, slice: Option<String>, settings: Json },
     /// A burst of actions, the page's `n`th; all before its `first` are acknowledged, and the page has applied all records up
@@ -43,10 +50,17 @@ pub enum Body {
     Synced { request: u64, after: u64, slice: String, id: Option<String> },
     /// Pulls what others changed; with `rebuild`, everything from the beginning. The rest is as for a flush.
     Pull { request: u64, after: u64, rebuild: bool },
+    /// Asks for the changes that only this device has, with the page's bursts up to `after`. Answered by `unsent`, or `expected`.
+    Export { request: u64, after: u64 },
+    /// Empties the user's database on this device. Answered by `done`, `failed` (`unsent`, unless these changes are to be
+    /// discarded), or `expected`.
+    SignOut { request: u64, after: u64, epoch: Option<String>, discard: bool },
     /// Asks whether the server answers. Answered by `checked`.
     Check { request: u64 },
     /// Asks for the state of what the server does not have yet, now and from now on. Answered by `pending`.
     Pending { slice: String },
+    /// The answer to the worker's question of this number: a token, if the page has one.
+    Token { number: u64, token: Option<String> },
     /// A heartbeat: what is due happens, and the status is posted again.
     Ping,
     /// The page heard that the network is back.
@@ -120,6 +134,10 @@ pub struct Envelope<'a> {
     pub id: Option<Cow<'a, str>>,
     /// The name of the device, for people.
     pub device: Option<Cow<'a, str>>,
+    /// The token that the worker asked for.
+    pub token: Option<Cow<'a, str>>,
+    /// True if the page can be asked for a token.
+    pub gives_tokens: bool,
     #[serde(with = "present")]
     pub slices: Option<Json>,
     #[serde(with = "present")]
@@ -157,11 +175,15 @@ impl Envelope<'_> {
             ("slice", &self.slice),
             ("id", &self.id),
             ("device", &self.device),
+            ("token", &self.token),
         ];
         for (name, text) in strings {
             if let Some(text) = text {
                 out.string(name, text);
             }
+        }
+        if self.gives_tokens {
+            out.raw("givesTokens", "true");
         }
         let texts = [
             ("slices", &self.slices),
@@ -180,13 +202,13 @@ impl Envelope<'_> {
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
-    let Envelope { request, after, n, first, epoch, slice, id, device, .. } = envelope;
+    let Envelope { request, after, n, first, epoch, slice, id, device, token, gives_tokens, .. } = envelope;
     let Envelope { slices, auto_sync, settings, observed, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
-    let [epoch, slice, id, device] = [epoch, slice, id, device].map(|text| text.map(Cow::into_owned));
+    let [epoch, slice, id, device, token] = [epoch, slice, id, device, token].map(|text| text.map(Cow::into_owned));
     Some(match &*envelope.kind? {
-        "register" => Body::Register { request: request?, slices: slices?, auto_sync, device },
+        "register" => Body::Register { request: request?, slices: slices?, auto_sync, device, gives_tokens },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },
         "check" => Body::Check { request: request? },
         "actions" => Body::Actions {
@@ -202,9 +224,13 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
         "conflicts" => Body::Conflicts { request: request? },
         "pull" => Body::Pull { request: request?, after, rebuild: false },
         "rebuild" => Body::Pull { request: request?, after, rebuild: true },
+        "export" => Body::Export { request: request?, after },
+        "signOut" => Body::SignOut { request: request?, after, epoch, discard: false },
+        "signOutAndDiscard" => Body::SignOut { request: request?, after, epoch, discard: true },
         "synced" => Body::Synced { request: request?, after, slice: slice?, id },
         "rejected" => Body::Rejected { request: request? },
         "pending" => Body::Pending { slice: slice? },
+        "token" => Body::Token { number: n?, token },
         "ping" => Body::Ping,
         "online" => Body::Online,
         "hidden" => Body::Hidden,
@@ -244,6 +270,8 @@ mod tests {
             slice: text("files"),
             id: text("a/b"),
             device: text("Firefox on Linux"),
+            token: text("t"),
+            gives_tokens: true,
             slices: Some("{}".into()),
             auto_sync: Some("null".into()),
             settings: Some(r#"{"a":[1]}"#.into()),

@@ -7,7 +7,8 @@ use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, Urgency, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
-use super::{Engine, Output, Phase};
+use super::input::{NetworkError, Response};
+use super::{Engine, Output, Phase, tokens};
 use crate::bridge::from_worker::{self, Origin, To};
 use crate::store::{AnswerRow, AnswerStatus, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
 use crate::units::Position;
@@ -41,6 +42,12 @@ impl Engine {
         self.write_standalone();
         self.write();
         self.keep_live();
+        if let Some(waiter) = self.clients.take_sign_out(&self.journal) {
+            self.sign_out(waiter);
+            if !self.is_running() {
+                return;
+            }
+        }
         self.clients.answer_waiters(view!(self));
         self.clients.post_acks(self.now.tick);
         if self.clients.is_report_due(self.now.tick) {
@@ -400,8 +407,12 @@ impl Engine {
     /// Does what the uplink wants, and gives up what has had its time.
     fn send(&mut self) {
         if let Some(request) = self.uplink.overdue(self.now.tick) {
+            self.tokens.cancel();
             self.outputs.push_back(Output::Cancel { request });
             self.answered(request, Reception::None);
+        }
+        if let Some(step) = self.tokens.overdue(self.now.tick) {
+            self.token_step(step);
         }
         loop {
             let may_choose = !self.replay.is_recovering()
@@ -422,9 +433,11 @@ impl Engine {
                 Step::Send { path, body } => {
                     let request = self.next_id();
                     self.uplink.sent(request, self.now.tick);
-                    self.outputs.push_back(Output::Request { request, path, body });
                     self.replica.touch_sent(self.uplink.operations());
                     self.clients.touch();
+                    let request = tokens::Request { request, path, body };
+                    let step = self.tokens.send(request, self.now.tick, self.clients.pages());
+                    self.token_step(step);
                 }
                 Step::Prepare(push) => {
                     self.replica.mark_sent(&push.operations);
@@ -435,6 +448,41 @@ impl Engine {
         }
         let kept = self.uplink.take_kept(self.now);
         self.storage.add_standalone(kept);
+    }
+
+    /// Sends a request, or does what has to be done before.
+    fn token_step(&mut self, step: tokens::Step) {
+        match step {
+            tokens::Step::Send(tokens::Request { request, path, body }, token) => {
+                self.outputs.push_back(Output::Request { request, path, body, token });
+            }
+            tokens::Step::Ask { page, number } => {
+                self.clients.post(To::page(&page), from_worker::token(number));
+            }
+            // As the server would answer it without a token, and would be asked for nothing.
+            tokens::Step::Fail(request) => {
+                let unauthenticated =
+                    Response { status: 401, content_type: String::new(), retry_after: None, body: String::new() };
+                self.answered(request, Reception::Some(Ok(unauthenticated)));
+            }
+        }
+    }
+
+    /// A page has given a token, or has none.
+    pub(super) fn token_given(&mut self, number: u64, token: Option<String>) {
+        if let Some(step) = self.tokens.given(number, token, self.now.tick) {
+            self.token_step(step);
+        }
+    }
+
+    /// The server answered a request, or could not.
+    pub(super) fn request_answered(&mut self, request: u64, answer: Result<Response, NetworkError>) {
+        if let Ok(response) = &answer
+            && let Some(step) = self.tokens.answered(request, response, self.now.tick, self.clients.pages())
+        {
+            return self.token_step(step);
+        }
+        self.answered(request, Reception::Some(answer));
     }
 
     /// Makes a record of answers, with what is left of the push.

@@ -9,7 +9,7 @@ use super::{Engine, Output};
 use crate::bridge::from_worker::{self, To};
 use crate::bridge::place::refusal;
 use crate::bridge::to_worker::{Body, ToWorker};
-use crate::store::{RebuildReason, StoreError};
+use crate::store::{RebuildReason, StoreError, Write};
 use crate::units::{BurstNo, Position};
 use std::rc::Rc;
 
@@ -51,9 +51,15 @@ impl Engine {
         }
         let is_hidden = matches!(up.body, Body::Hidden);
         self.clients.meet(&page, is_hidden, self.journal.durable_position());
+        if self.tokens.page_came() {
+            self.uplink.authenticate_now();
+        }
         let accepted = self.journal.accepted(&page);
         match up.body {
-            Body::Register { request, slices, auto_sync, device } => {
+            Body::Register { request, slices, auto_sync, device, gives_tokens } => {
+                if gives_tokens && self.tokens.use_them() {
+                    self.storage.add_standalone([Write::meta("tokens", "true")]);
+                }
                 let named = device.and_then(|device| self.uplink.name_device(device));
                 self.storage.add_standalone(named);
                 let request = Request { page, number: request, registers: true };
@@ -74,12 +80,17 @@ impl Engine {
             }
             // An item that this database lacks was in the other one: it was not deleted.
             Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
-                self.clients.post(To::page(&page), from_worker::stale());
+                self.refuse_epoch(&page, &epoch);
+            }
+            Body::SignOut { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
+                self.refuse_epoch(&page, &epoch);
             }
             Body::Flush { after, .. }
             | Body::Sync { after, .. }
             | Body::Synced { after, .. }
             | Body::Pull { after, .. }
+            | Body::Export { after, .. }
+            | Body::SignOut { after, .. }
             | Body::Hydrate { after, .. }
                 if BurstNo(after) > accepted =>
             {
@@ -103,11 +114,16 @@ impl Engine {
                 self.uplink.probe();
                 self.clients.wait(Waiter { page, request, position: Position(0), wants: Wants::Check });
             }
+            Body::Export { request, .. } => self.wait_to_list(page, request, Wants::Export),
+            Body::SignOut { request, discard, .. } => {
+                self.wait_to_list(page, request, Wants::SignOut { discard });
+            }
             Body::Rejected { request } => self.wait_to_list(page, request, Wants::Rejections),
             Body::Conflicts { request } => self.wait_to_list(page, request, Wants::Conflicts),
             Body::Synced { request, slice, id, .. } => self.wait_for_server(page, request, &slice, id),
             Body::Hydrate { request, slice, .. } => self.read_slice(page, request, &slice),
             Body::Pending { slice } => self.clients.watch(page, &slice, &self.journal),
+            Body::Token { number, token } => self.token_given(number, token),
             Body::Online => self.uplink.contact(),
             Body::Hidden => {
                 // The page may be gone the next moment, and this worker soon after it.
@@ -119,10 +135,17 @@ impl Engine {
         }
     }
 
+    /// Tells a page of another database that it is another: deleted by the browser, or left by its user.
+    fn refuse_epoch(&mut self, page: &str, epoch: &str) {
+        let was_left = self.left.iter().any(|left| **left == *epoch);
+        let message = if was_left { from_worker::signed_out(epoch) } else { from_worker::stale() };
+        self.clients.post(To::page(page), message);
+    }
+
     fn take_burst(&mut self, epoch: &str, arriving: Arriving) {
         let page = arriving.page;
         if !self.settings.is_of(epoch) {
-            return self.clients.post(To::page(page), from_worker::stale());
+            return self.refuse_epoch(page, epoch);
         }
         match self.journal.arrive(self.now.at, arriving) {
             Arrival::Accepted | Arrival::Known => {}

@@ -9,6 +9,7 @@
 //! | [`replay`] | durable records on their way to take effect; the record that ends every start |
 //! | [`replica`] | items, debounce, conflicts, refusals; what to write and what to send |
 //! | [`uplink`] | the request in flight, the push under way, waits, the line |
+//! | [`tokens`] | the token that requests carry, and which page is asked for one |
 //! | [`storage`] | open transactions and reads, retries |
 //! | [`settings`] | what was registered and configured, object stores, auto-sync's clock |
 //! | [`clients`] | pages, their requests, acknowledgements, status, metrics |
@@ -37,7 +38,9 @@ mod rescue;
 mod rng;
 mod schedule;
 mod settings;
+mod sign_out;
 mod storage;
+mod tokens;
 mod tombstones;
 mod trace;
 mod uplink;
@@ -60,6 +63,7 @@ use settings::Settings;
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use storage::{Purpose, Storage};
+use tokens::Tokens;
 use uplink::Uplink;
 
 /// The worker's state machine for one database.
@@ -82,11 +86,14 @@ pub struct Engine {
     forgotten_at: Option<Version>,
     /// `_meta.start` is written.
     is_start_counted: bool,
+    /// The epochs that were ended by signing out, oldest first, `_meta.left`.
+    left: Vec<Rc<str>>,
 
     journal: Journal,
     replay: Replay,
     replica: Replica,
     uplink: Uplink,
+    tokens: Tokens,
     storage: Storage,
     settings: Settings,
     clients: Clients,
@@ -101,6 +108,11 @@ enum Phase {
         is_loaded: bool,
     },
     Running,
+    /// The database is being emptied, because this page asked for it.
+    SigningOut {
+        page: Rc<str>,
+        request: u64,
+    },
 }
 
 impl Engine {
@@ -117,10 +129,12 @@ impl Engine {
             urgent_through: Position(0),
             forgotten_at: None,
             is_start_counted: false,
+            left: Vec::new(),
             journal: Journal::default(),
             replay: Replay::default(),
             replica: Replica::default(),
             uplink: Uplink::default(),
+            tokens: Tokens::default(),
             storage: Storage::default(),
             settings: Settings::default(),
             clients: Clients::default(),
@@ -203,6 +217,7 @@ impl Engine {
             retry,
             at(self.replica.next_due(self.urgency(), now), Reason::Debounce),
             at(self.uplink.poll_timeout(now), uplink),
+            at(self.tokens.poll_timeout(), Reason::Token),
             at(self.clients.poll_timeout(), Reason::Report),
             at(self.clients.metrics_timeout(), Reason::Metrics),
         ];
@@ -236,7 +251,7 @@ impl Engine {
             Input::Stored { txn, result } => self.stored(txn, result),
             Input::Loaded { load, result } => self.loaded(load, result),
             Input::Migrated(result) => self.migrated(result),
-            Input::Answered { request, answer } => self.answered(request, uplink::Reception::Some(answer)),
+            Input::Answered { request, answer } => self.request_answered(request, answer),
             Input::BackgroundSync => self.background_sync(),
             Input::Poked { live, text } => self.uplink.poked(live, &text),
             Input::LiveEnded { live } => self.uplink.live_ended(live, self.now.tick, &mut self.rng),
@@ -251,6 +266,7 @@ impl Engine {
             Purpose::Prepare => self.prepared(result),
             Purpose::Settings => self.settings_stored(result),
             Purpose::Replay => self.replay_noted(),
+            Purpose::SignOut => self.signed_out(result),
             // They are repeated by the storage, or stored again with the next change.
             Purpose::Standalone(_) | Purpose::Metrics => {}
         }
@@ -258,6 +274,12 @@ impl Engine {
 
     fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running) && self.settings.is_stable()
+    }
+
+    /// So many other users of this browser have changes that wait on this device until they sign in again.
+    pub fn others_wait(&mut self, others: u64) {
+        self.clients.others_wait(others);
+        self.needs_advance = true;
     }
 
     fn view(&self) -> View<'_> {

@@ -18,8 +18,8 @@ pub enum Output {
     Rows { to: To, request: u64, message: String, store: Rc<str> },
     /// Add these object stores to the database.
     Migrate { stores: Vec<Rc<str>> },
-    /// `POST body` to the API's `path`, or `GET` it where there is no body.
-    Request { request: u64, path: &'static str, body: Option<String> },
+    /// `POST body` to the API's `path`, or `GET` it where there is no body; with `Authorization: Bearer token`, where there is one.
+    Request { request: u64, path: &'static str, body: Option<String>, token: Option<Rc<str>> },
     /// Have the browser wake the worker once there is a network, though no page is open (Background Sync), if it can.
     RequestBackgroundSync,
     /// Give the request up; it needs no report any more.
@@ -51,6 +51,8 @@ pub enum Reason {
     RequestTimeout,
     /// A failed request is tried again.
     Backoff,
+    /// A page has had its time to give a token.
+    Token,
     /// Pages are told the state again.
     Report,
     /// Auto-sync. It alone keeps no worker alive: a page that is open wakes it.

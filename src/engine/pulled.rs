@@ -151,7 +151,7 @@ impl Engine {
         let (is_any_awake, slices) = (self.clients.is_any_awake(), self.settings.slices());
         match self.uplink.poll_live(is_any_awake, slices, self.now.tick) {
             Some(LiveStep::Open(live)) => {
-                let hello = self.uplink.live_hello();
+                let hello = self.uplink.live_hello(self.tokens.known());
                 self.outputs.push_back(Output::OpenLive { live, hello });
             }
             Some(LiveStep::Close) => self.outputs.push_back(Output::CloseLive),

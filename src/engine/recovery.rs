@@ -8,6 +8,7 @@ use super::replay::{self, Replay};
 use super::rng::Rng;
 use super::settings::{Settings, Stored};
 use super::storage::Purpose;
+use super::tokens::Tokens;
 use super::uplink::Uplink;
 use super::{Engine, Moment, Phase};
 use crate::bridge::from_worker::{self, To};
@@ -61,6 +62,8 @@ impl Engine {
             settings,
             uplink,
             replay,
+            tokens: Tokens::recover(meta.contains_key("tokens")),
+            left: get("left").and_then(|row| read(&row)).unwrap_or_default(),
             forgotten_at: meta.get("forgotten").and_then(|row| read(row)),
             clients: Clients::recover(meta.get("metrics").and_then(|row| Metrics::read(row))),
             ..Engine::empty(now)

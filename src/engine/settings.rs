@@ -128,6 +128,11 @@ impl Settings {
         })
     }
 
+    /// The names of all object stores.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        self.stores.iter().map(String::as_str)
+    }
+
     pub fn slices(&self) -> &Slices {
         &self.slices
     }

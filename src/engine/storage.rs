@@ -13,6 +13,7 @@
 
 use super::backoff::Retry;
 use super::rng::Rng;
+use crate::bridge::status::ErrorCode;
 use crate::store::{StoreError, Write};
 use crate::units::Tick;
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub enum Purpose {
     Prepare,
     /// Stores settings.
     Settings,
+    /// Empties the database.
+    SignOut,
     /// Before a record is replayed, where a start has failed.
     Replay,
     Standalone(Vec<Write>),
@@ -39,7 +42,7 @@ pub struct Storage {
     writing: Retry,
     reading: Retry,
     standalone: Vec<Write>,
-    error: Option<String>,
+    error: Option<(ErrorCode, String)>,
 }
 
 impl Storage {
@@ -105,18 +108,18 @@ impl Storage {
 
     fn note(&mut self, error: &StoreError) {
         self.error = Some(if error.full {
-            "There is no room left to keep changes in this browser. Free some disk space; what was acknowledged is kept and the rest is tried again.".into()
+            (ErrorCode::StorageFull, "There is no room left to keep changes in this browser. Free some disk space; what was acknowledged is kept and the rest is tried again.".into())
         } else {
-            format!(
+            (ErrorCode::Storage, format!(
                 "The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.",
                 error.message
-            )
+            ))
         });
     }
 
-    /// The last failure, for people.
-    pub fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    /// The last failure, with a sentence for people.
+    pub fn error(&self) -> Option<(ErrorCode, &str)> {
+        self.error.as_ref().map(|(code, text)| (*code, text.as_str()))
     }
 
     /// Writes of no checkpoint, to be made at the next chance.
@@ -223,7 +226,7 @@ mod tests {
         let (mut storage, mut rng) = (Storage::default(), Rng(1));
         storage.begin(1, Purpose::Append);
         storage.end(1, &Err(failure(true)), Tick(0), &mut rng);
-        assert!(storage.error().unwrap().contains("no room"));
+        assert!(storage.error().unwrap().1.contains("no room"));
         storage.begin(2, Purpose::Append);
         storage.end(2, &Ok(()), Tick(0), &mut rng);
         assert_eq!(storage.error(), None);

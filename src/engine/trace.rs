@@ -9,6 +9,7 @@ use std::fmt::{self, Display, Formatter};
 impl Display for Input {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         match self {
+            Input::Message(text) if text.contains(r#""kind":"token""#) => f.write_str("hears a token"),
             Input::Message(text) => write!(f, "hears {text}"),
             Input::Stored { txn, result: Ok(()) } => write!(f, "transaction {txn} is durable"),
             Input::Stored { txn, result: Err(error) } => {
@@ -63,7 +64,7 @@ impl Display for Output {
             }
             Output::Rows { request, store, .. } => write!(f, "reads {store} for request {request} of a page"),
             Output::Migrate { stores } => write!(f, "adds the object stores {}", stores.join(", ")),
-            Output::Request { request, path, body } => {
+            Output::Request { request, path, body, .. } => {
                 write!(f, "request {request}: {path} {}", body.as_deref().unwrap_or_default())
             }
             Output::RequestBackgroundSync => f.write_str("asks the browser to wake it"),
@@ -90,6 +91,7 @@ impl Display for Write {
                 write!(f, "{store}[{key}]={head}{text}")
             }
             Write::Delete { store, key } => write!(f, "-{store}[{key}]"),
+            Write::Clear { store } => write!(f, "-{store}"),
             Write::Trim { store, through } => write!(f, "-{store}[..={through}]"),
         }
     }

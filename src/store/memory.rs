@@ -31,6 +31,7 @@ impl MemoryStore {
                 Write::Delete { key, .. } => {
                     rows.remove(key);
                 }
+                Write::Clear { .. } => rows.clear(),
                 Write::Trim { through, .. } => {
                     rows.retain(|key, _| !matches!(key, RowKey::Number(number) if number <= through));
                 }

@@ -105,6 +105,10 @@ pub enum Write {
         store: Rc<str>,
         key: RowKey,
     },
+    /// Deletes all rows.
+    Clear {
+        store: Rc<str>,
+    },
     /// Deletes all rows with a number up to and including `through`.
     Trim {
         store: Rc<str>,
@@ -132,7 +136,10 @@ impl Write {
     /// The store that it touches.
     pub fn store(&self) -> &str {
         match self {
-            Write::Put { store, .. } | Write::Delete { store, .. } | Write::Trim { store, .. } => store,
+            Write::Put { store, .. }
+            | Write::Delete { store, .. }
+            | Write::Clear { store }
+            | Write::Trim { store, .. } => store,
         }
     }
 }

@@ -229,6 +229,11 @@ fn issue<'a>(
                     puts.add(key, row)?;
                     continue;
                 }
+                Write::Clear { .. } => {
+                    requests.extend(puts.put_all(store)?);
+                    requests.push(Some(Box::pin(store.clear())));
+                    continue;
+                }
                 Write::Delete { key, .. } => key_value(key),
                 Write::Trim { through, .. } => {
                     KeyRange::upper_bound(&JsValue::from_f64(*through as f64), None)

@@ -6,6 +6,7 @@
 //! | `flush` | `done` | all before it is in effect and in its stores |
 //! | `sync` | `done` | besides, the server has all of it |
 //! | `hydrate`, `rejected` | `rows`, `rejected` | all before it is in effect |
+//! | `export`, `signOut` | `unsent`, `done` | all before it is in effect |
 //! | `check` | `checked` | the server answered or did not |
 //!
 //! # Invariants
@@ -32,7 +33,7 @@ use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
 use crate::bridge::from_worker::{self, Origin, PendingList, Progress, To};
-use crate::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
+use crate::bridge::status::{AutoSyncStatus, Connection, ErrorCode, Status, SyncProgress, SyncStatus};
 use crate::collect;
 use crate::store::Key;
 use crate::units::{BurstNo, Position, Tick};
@@ -71,6 +72,8 @@ pub struct Clients {
     /// The latest conflict or refusal, in a sentence that is over once everything is decided.
     undecided: Option<String>,
     last_sync_time: Option<u64>,
+    /// Other users of this browser with changes that wait for them.
+    others_waiting: u64,
     /// Changes acknowledged since the outbox was last empty.
     acknowledged: u64,
     posted: Option<Status>,
@@ -141,6 +144,12 @@ impl Clients {
         !self.awake.is_empty()
     }
 
+    /// The pages heard in this worker's life, those first that have not been hidden since.
+    pub fn pages(&self) -> impl Iterator<Item = Rc<str>> {
+        let hidden = self.pages.iter().filter(|page| !self.awake.contains(*page));
+        self.awake.iter().chain(hidden).cloned()
+    }
+
     /// The browser woke the worker.
     pub fn background_sync(&mut self) {
         self.is_sync_requested = false;
@@ -186,6 +195,12 @@ impl Clients {
     pub fn warn(&mut self, page: Option<&str>, code: &str, text: &str) {
         let to = page.map_or(To::All, To::page);
         self.post(to, from_worker::warning(code, text));
+    }
+
+    /// So many other users of this browser have changes that wait for them.
+    pub fn others_wait(&mut self, others: u64) {
+        self.others_waiting = others;
+        self.touch();
     }
 
     /// A person should know this until something else is worth knowing.
@@ -324,6 +339,12 @@ impl Clients {
                     let open = replica.open_conflicts();
                     self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
                 }
+                Wants::Export if in_effect => {
+                    let whose = (view.uplink.principal(), view.uplink.device());
+                    let unsent = replica.unsent(settings.slices());
+                    let message = from_worker::unsent(waiter.request, whose, view.now.at, &unsent);
+                    self.post_to(&waiter.page, message);
+                }
                 Wants::Synced { slice, id } if in_effect => {
                     let state = match settings.slices().is_pulled(slice) {
                         true => replica.is_answered(slice, id.as_deref(), waiter.position),
@@ -359,6 +380,15 @@ impl Clients {
     pub fn fail_all(&mut self, reason: &str) {
         // A page that wants the progress made no request that could fail.
         self.fail_waiters("storage", reason, |wants| !matches!(wants, Wants::Progress(_)));
+    }
+
+    /// Removes and returns a page that wants to sign out, once all before it is in effect.
+    pub fn take_sign_out(&mut self, journal: &Journal) -> Option<Waiter> {
+        let ready = |waiter: &Waiter| {
+            matches!(waiter.wants, Wants::SignOut { .. }) && journal.is_visible_through(waiter.position)
+        };
+        let at = self.waiters.iter().position(ready)?;
+        Some(self.waiters.remove(at))
     }
 
     fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {
@@ -414,7 +444,10 @@ impl Clients {
         let pending = counts.unfinished as u64;
         let is_decided = counts.conflicts + counts.rejected == 0;
         let undecided = self.undecided.as_deref().filter(|_| !is_decided);
-        let error = storage.error().or(uplink.error()).or(undecided).or(self.notice.as_deref());
+        let of_undecided = if counts.conflicts > 0 { ErrorCode::Conflict } else { ErrorCode::Rejected };
+        let undecided = undecided.map(|text| (of_undecided, text));
+        let notice = self.notice.as_deref().map(|text| (ErrorCode::Unreadable, text));
+        let error = storage.error().or(uplink.error()).or(undecided).or(notice);
         let sync = if uplink.is_pushing() || journal.has_pending_answers() {
             SyncStatus::Syncing
         } else if error.is_some() {
@@ -429,11 +462,13 @@ impl Clients {
             connection: uplink.connection(),
             flask_connected: uplink.connection() == Connection::Online,
             sync_status: sync,
-            error: error.map(str::to_owned),
+            error: error.map(|(_, text)| text.to_owned()),
+            error_code: error.map(|(code, _)| code),
             last_sync_time: self.last_sync_time,
             pending,
             conflicts: counts.conflicts as u64,
             rejected: counts.rejected as u64,
+            others_waiting: self.others_waiting,
             progress: uplink.pull_progress().or_else(|| self.push_progress(pending)),
             enabled: slices.is_empty() || slices.values().any(|slice| slice.enabled),
             auto_sync: AutoSyncStatus {

@@ -27,6 +27,10 @@ pub enum Wants {
     Rejections,
     /// Everything in effect, then the conflicts.
     Conflicts,
+    /// Everything in effect, then what only this device has.
+    Export,
+    /// Everything in effect, then an empty database; what only this device has may go with it.
+    SignOut { discard: bool },
     /// The server to have every change of the slice, or of its item, up to the position.
     Synced { slice: Rc<str>, id: Option<Rc<str>> },
     /// Everything in effect, then how far the slice's items are.

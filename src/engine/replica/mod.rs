@@ -34,6 +34,7 @@ pub use view::Answered;
 
 use crate::bridge::config::{Slice, Slices};
 use crate::bridge::from_worker::Progress;
+use crate::bridge::unsent::UnsentState;
 use crate::json::Json;
 use crate::store::{ItemRow, Key, Loaded, Wanted};
 use crate::units::{Position, Tick};
@@ -118,6 +119,22 @@ impl Entry {
             && self.item.refused().is_empty()
             && !self.item.may_differ_at_server()
             && !self.is_unsent(&key.slice, slices)
+    }
+
+    /// The state of an item that only this device has as it is; nothing if the server has it.
+    fn unsent_state(&self, key: &Key, slices: &Slices) -> Option<UnsentState> {
+        let is_disabled = slices.get(&key.slice).is_some_and(|slice| !slice.enabled);
+        if self.item.is_in_conflict() {
+            Some(UnsentState::Conflict)
+        } else if self.is_sent {
+            Some(UnsentState::Sending)
+        } else if self.is_unsent(&key.slice, slices) {
+            Some(if is_disabled { UnsentState::Held } else { UnsentState::Open })
+        } else if self.item.refused().is_empty() {
+            None
+        } else {
+            Some(UnsentState::Rejected)
+        }
     }
 
     fn progress(&self, key: &Key, slices: &Slices) -> Progress {

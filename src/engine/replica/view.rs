@@ -3,6 +3,8 @@
 use super::{Entry, Replica, leaves};
 use crate::bridge::config::Slices;
 use crate::bridge::from_worker::{OpenConflict, Progress, Rejection};
+use crate::bridge::unsent::{RefusedChange, UnsentItem};
+use crate::json::Json;
 use crate::store::Key;
 use crate::units::{Millis, Position};
 use std::collections::BTreeSet;
@@ -180,6 +182,33 @@ impl Replica {
             .collect();
         rejections.sort_by_key(|(position, _)| *position);
         rejections.into_iter().map(|(_, rejection)| rejection).collect()
+    }
+
+    /// What only this device has: what the server lacks of slices that go there, conflicts and refusals.
+    pub fn unsent(&self, slices: &Slices) -> Vec<UnsentItem<Json>> {
+        let mut items = Vec::new();
+        for (key, entry) in &self.entries {
+            let Some(state) = entry.unsent_state(key, slices) else { continue };
+            let item = &entry.item;
+            let refused = item.refused().iter().map(|refusal| RefusedChange {
+                value: refusal.value.clone(),
+                code: refusal.code.clone(),
+                message: refusal.message.clone(),
+                at: refusal.at.0,
+            });
+            items.push(UnsentItem {
+                slice: key.slice.to_string(),
+                id: key.id.to_string(),
+                state,
+                version: item.version().map(|version| version.0),
+                base: item.base().cloned(),
+                local: item.local().cloned(),
+                remote: item.conflict().and_then(|conflict| conflict.remote.cloned()),
+                refused: refused.collect(),
+                at: item.at().0,
+            });
+        }
+        items
     }
 
     fn rejections_iter(&self) -> impl Iterator<Item = (&Key, &crate::store::RefusalRow)> {

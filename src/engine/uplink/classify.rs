@@ -22,6 +22,7 @@
 //! wait, and after the latter a smaller request with more time. [`Class::Storage`] is not about the server.
 //! A request for a page of a pull is not halved. It is asked again after a wait of its own.
 
+use crate::bridge::status::ErrorCode;
 use crate::engine::input::{NetworkError, Response};
 use crate::protocol;
 use crate::store::{RebuildReason, StoreError};
@@ -69,6 +70,23 @@ impl Class {
         }
     }
 
+    /// The kind of failure that people and programs are told, given the server's own code.
+    fn error_code(self, code: Option<&str>) -> ErrorCode {
+        match (self, code) {
+            (Class::NetworkError | Class::TimedOut, _) => ErrorCode::Unreachable,
+            (Class::Busy, _) => ErrorCode::Busy,
+            (Class::Failing, _) => ErrorCode::ServerError,
+            (Class::Authenticate, _) => ErrorCode::Unauthenticated,
+            (Class::NotNightferry, _) => ErrorCode::NotNightferry,
+            (Class::Declined, _) => ErrorCode::Declined,
+            (Class::TooLarge, _) => ErrorCode::TooLarge,
+            (Class::Forked | Class::HistoryChanged | Class::CursorExpired, _) => ErrorCode::Rebuilding,
+            (Class::Stopped, Some("wrong_principal")) => ErrorCode::WrongPrincipal,
+            (Class::Stopped, _) => ErrorCode::Other,
+            (Class::Storage, _) => ErrorCode::Storage,
+        }
+    }
+
     /// Why the device has to pull slices from their beginning.
     pub fn rebuild(self) -> Option<RebuildReason> {
         match self {
@@ -101,6 +119,8 @@ impl Reception {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub class: Class,
+    /// For programs.
+    pub code: ErrorCode,
     /// For people.
     pub message: String,
     /// How long the server asked to be left alone, in ms.
@@ -111,12 +131,13 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(class: Class, message: String) -> Self {
-        Failure { class, message, retry_after: None, slices: Vec::new() }
+        Failure { class, code: class.error_code(None), message, retry_after: None, slices: Vec::new() }
     }
 
     pub fn storage(error: &StoreError) -> Self {
         let message = format!("Sending waits, because the browser's database failed: {}.", error.message);
-        Failure::new(Class::Storage, message)
+        let code = if error.full { ErrorCode::StorageFull } else { ErrorCode::Storage };
+        Failure { code, ..Failure::new(Class::Storage, message) }
     }
 
     pub fn timed_out(bytes: usize, ms: u64) -> Self {
@@ -160,6 +181,7 @@ fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String
         _ => Class::Stopped,
     };
     let slices = error.as_ref().map(|error| error.slices.clone()).unwrap_or_default();
+    let error_code = class.error_code(code);
     let message = match (class, error) {
         (Class::NotNightferry, _) => not_nightferry(&response, path),
         (Class::Authenticate, _) => {
@@ -171,7 +193,7 @@ fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String
             format!("{path} answered with status {}. Changes are kept on this device.", response.status)
         }
     };
-    Err(Failure { class, message, retry_after: response.retry_after, slices })
+    Err(Failure { class, code: error_code, message, retry_after: response.retry_after, slices })
 }
 
 fn not_nightferry(response: &Response, path: &str) -> String {

@@ -41,7 +41,7 @@ use super::clock::Now;
 use super::replica::Replica;
 use super::rng::Rng;
 use crate::bridge::config::Slices;
-use crate::bridge::status::{Connection, SyncProgress};
+use crate::bridge::status::{Connection, ErrorCode, SyncProgress};
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS};
 use crate::store::{
@@ -181,7 +181,7 @@ pub struct Uplink {
     /// A person wants to know whether it answers, whatever wait is under way.
     wants_probe: bool,
     connection: Connection,
-    error: Option<String>,
+    error: Option<(ErrorCode, String)>,
     ended: Option<PushEnded>,
 }
 
@@ -245,11 +245,13 @@ impl Uplink {
         self.connection
     }
 
-    /// Returns the sentence about what went wrong last, for people.
-    pub fn error(&self) -> Option<&str> {
+    /// Returns what went wrong last, with a sentence for people.
+    pub fn error(&self) -> Option<(ErrorCode, &str)> {
         let slow = self.line.is_slow() && !self.operations().is_empty();
-        let slow = slow.then_some("The connection to the server is slow. Changes are kept on this device and are sent in small parts.");
-        self.error.as_deref().or(self.deferrals.error()).or(slow)
+        let slow = slow.then_some((ErrorCode::Slow, "The connection to the server is slow. Changes are kept on this device and are sent in small parts."));
+        let failed = self.error.as_ref().map(|(code, text)| (*code, text.as_str()));
+        let deferred = || self.deferrals.error().map(|text| (ErrorCode::Deferred, text));
+        failed.or_else(deferred).or(slow)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -340,8 +342,8 @@ impl Uplink {
     }
 
     /// Returns the device's first message on the live connection.
-    pub fn live_hello(&self) -> String {
-        protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default())
+    pub fn live_hello(&self, token: Option<&str>) -> String {
+        protocol::live_hello(&self.client, self.principal.as_deref().unwrap_or_default(), token)
     }
 
     /// The server said on the live connection that it has something newer.
@@ -372,6 +374,11 @@ impl Uplink {
         self.pull.progress()
     }
 
+    /// The name of the device, for people.
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
     /// Names the device, for people. Returns the write that notes the name, if the name is new.
     pub fn name_device(&mut self, name: String) -> Option<Write> {
         let write = Write::meta("device", &write(&name));
@@ -391,6 +398,12 @@ impl Uplink {
         self.wait.retry_now();
         self.pull.retry_now();
         self.deferrals.retry_now(now);
+    }
+
+    /// There is a chance to be known to the server again.
+    pub fn authenticate_now(&mut self) {
+        self.contact();
+        self.wait.retry_now();
     }
 
     /// When something is due: a request's end, a wait's, or that of an operation that waits alone.
@@ -539,7 +552,7 @@ impl Uplink {
             Some(false) if self.is_down() => Connection::LocalOnly,
             _ => self.connection,
         };
-        self.error = Some(failure.message.clone());
+        self.error = Some((failure.code, failure.message.clone()));
     }
 
     /// How the last push ended, once.
@@ -559,6 +572,16 @@ impl Uplink {
         }
         self.user = Some(user.into());
         self.user_write()
+    }
+
+    /// The user of the database, where a page has said it.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Returns the number of the request in flight.
+    pub fn request_in_flight(&self) -> Option<u64> {
+        self.flight().map(|flight| flight.request)
     }
 
     /// Returns the write that notes the user of the database, if it has one.

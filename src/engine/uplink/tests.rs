@@ -620,7 +620,7 @@ fn f47_a_change_that_a_firewall_blocks_waits_alone_and_all_others_arrive() {
     driver.run_for(30_000);
     assert_eq!(driver.applied().len(), 20);
     assert!(driver.uplink.operations().is_empty());
-    assert!(driver.uplink.error().unwrap().contains("\"7\""), "{:?}", driver.uplink.error());
+    assert!(driver.uplink.error().unwrap().1.contains("\"7\""), "{:?}", driver.uplink.error());
     driver.put("later", 10);
     driver.run_for(100);
     assert!(driver.applied().contains(&"later"));
@@ -792,7 +792,7 @@ fn f48_on_a_slow_line_everything_arrives_in_smaller_parts() {
         driver.put(&id.to_string(), 4_000);
     }
     driver.run_for(30_000);
-    assert!(driver.uplink.error().unwrap().contains("slow"), "{:?}", driver.uplink.error());
+    assert!(driver.uplink.error().unwrap().1.contains("slow"), "{:?}", driver.uplink.error());
     driver.run_for(570_000);
     assert_eq!(driver.applied().len(), 300);
     let large = driver.pushes().iter().filter(|sent| sent.bytes > 300_000).count();
@@ -846,7 +846,7 @@ fn f49_one_item_that_is_too_large_is_named_with_its_size() {
     driver.put("big", 2_000_000);
     driver.run_for(10_000);
     assert_eq!(driver.applied(), ["0", "1", "2"]);
-    let error = driver.uplink.error().unwrap();
+    let error = driver.uplink.error().unwrap().1;
     assert!(error.contains("\"big\"") && error.contains("2000"), "{error}");
 }
 

@@ -194,7 +194,7 @@ impl World {
         let most = match deadline.reason {
             Reason::Debounce => self.model.longest_quiet().max(SERVER_WRITE_MS) + BEHIND_PUSHES_MS,
             Reason::Report => 1_000,
-            Reason::StorageRetry => 15_000,
+            Reason::StorageRetry | Reason::Token => 15_000,
             Reason::RequestTimeout => 120_000,
             Reason::Backoff => 3_600_000,
             Reason::Live => 300_000,

@@ -58,6 +58,8 @@ pub struct Model {
     slices: Value,
     sent: BTreeSet<String>,
     longest_quiet: u64,
+    /// Bursts that a page had when its user signed out are dropped: the next one has any number.
+    has_signed_out: bool,
 }
 
 impl Model {
@@ -78,6 +80,14 @@ impl Model {
                         self.learnt.extend(ledger::leaves(&row["value"]).into_values());
                         self.hear_of_side(row);
                     }
+                }
+                // The user signs out. The items stay where the server has them.
+                Write::Clear { store } if &**store == META => {
+                    self.bursts.clear();
+                    self.trimmed = 0;
+                    self.durable.clear();
+                    self.has_signed_out = true;
+                    self.marks.clear();
                 }
                 Write::Delete { store, key: RowKey::Number(position) } if &**store == JOURNAL => {
                     let quarantined = self.bursts.iter_mut().filter(|burst| burst.position == *position);
@@ -172,7 +182,8 @@ impl Model {
     fn apply(&mut self, position: u64, head: &Value, actions: &Value) {
         let page = head["page"].as_str().expect("a page").to_owned();
         let n = head["n"].as_u64().expect("n");
-        let last = self.durable.entry(page.clone()).or_default();
+        let first = self.has_signed_out.then_some(n - 1);
+        let last = self.durable.entry(page.clone()).or_insert(first.unwrap_or_default());
         if n != *last + 1 {
             violated(Property::Gapless, format!("{page} went from {last} to {n}"));
         }

@@ -6,7 +6,26 @@ use crate::world::{Event, World};
 use nightferry::engine::{Input, NetworkError};
 
 impl World {
-    pub(crate) fn request(&mut self, request: u64, path: &'static str, body: Option<String>) {
+    /// A request that carries a token, where it has one.
+    pub(crate) fn request_with(
+        &mut self,
+        request: u64,
+        path: &'static str,
+        body: Option<String>,
+        token: Option<&str>,
+    ) {
+        self.server.tokens.push(token.map(str::to_owned));
+        let wanted = self.server.token.as_deref();
+        if wanted.is_none() || wanted == token {
+            return self.request(request, path, body);
+        }
+        self.in_flight = Some(request);
+        let answer = Ok(crate::server::error(401, "unauthenticated"));
+        let latency = self.latency();
+        self.after(latency, Event::Report { worker: self.worker, input: Input::Answered { request, answer } });
+    }
+
+    fn request(&mut self, request: u64, path: &'static str, body: Option<String>) {
         self.note(|_| format!("request {request}: {path} {}", body.as_deref().unwrap_or("")));
         self.check_request(request, body.as_deref());
         self.in_flight = Some(request);

@@ -26,6 +26,8 @@ pub struct Page {
     /// Closed tabs say and hear nothing.
     pub open: bool,
     pub epoch: Option<String>,
+    /// The token that it gives, if it is asked for one.
+    pub token: Option<String>,
     /// Its highest number that was acknowledged.
     pub acknowledged: u64,
     /// Everything that it heard, in order.
@@ -58,6 +60,7 @@ impl Page {
             place: None,
             open: true,
             epoch: None,
+            token: None,
             acknowledged: 0,
             received: Vec::new(),
             answers: BTreeMap::new(),
@@ -81,6 +84,12 @@ impl Page {
     pub fn is_of(&mut self, place: &str) {
         self.place = Some(place.into());
         self.session.set_place(place);
+    }
+
+    /// Gives this token from now on. The next registration says so to the worker.
+    pub fn gives(&mut self, token: Option<&str>) {
+        self.token = token.map(str::to_owned);
+        self.session.give_tokens();
     }
 
     pub fn register(&mut self, now: u64) -> (u64, String) {
@@ -184,6 +193,16 @@ impl Page {
                 self.view.changed(message);
                 Vec::new()
             }
+            "token" => {
+                let number = message["number"].as_u64().unwrap_or_default();
+                vec![self.session.token(number, self.token.as_deref())]
+            }
+            "signedOut" => {
+                if self.session.signed_out(message["epoch"].as_str().unwrap_or_default()) {
+                    self.forget();
+                }
+                Vec::new()
+            }
             "pending" => {
                 self.heard_pending(message);
                 Vec::new()
@@ -233,6 +252,15 @@ impl Page {
             // An app that follows a slice reads it again.
             ("hydrate", _) if self.follows => vec![self.ask(now, "hydrate", &asked.slice).1],
             _ => Vec::new(),
+        }
+    }
+
+    /// The user has signed out: requests come to nothing, but for the one that asked for it.
+    fn forget(&mut self) {
+        (self.epoch, self.acknowledged) = (None, 0);
+        for (request, asked) in std::mem::take(&mut self.asked) {
+            let kind = if asked.kind.starts_with("signOut") { "done" } else { "failed" };
+            self.answers.insert(request, Rc::new(json!({"kind": kind, "code": "signed_out"})));
         }
     }
 

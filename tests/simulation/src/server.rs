@@ -117,6 +117,10 @@ pub struct Server {
     /// The fault of every other request.
     pub mode: Fault,
     pub principal: String,
+    /// The token that requests must carry.
+    pub token: Option<String>,
+    /// The tokens that requests carried.
+    pub tokens: Vec<Option<String>>,
     pub items: BTreeMap<Key, Row>,
     /// Ids whose changes are refused.
     pub refused: BTreeSet<String>,
@@ -185,6 +189,8 @@ impl Default for Server {
             faults: VecDeque::new(),
             mode: Fault::Nothing,
             principal: "acme/ann".into(),
+            token: None,
+            tokens: Vec::new(),
             items: BTreeMap::new(),
             refused: BTreeSet::new(),
             refuses_patches: false,
@@ -387,7 +393,7 @@ fn answer(status: u16, body: &Value) -> Response {
     Response { status, content_type: "application/json".into(), retry_after: None, body: body.to_string() }
 }
 
-fn error(status: u16, code: &str) -> Response {
+pub fn error(status: u16, code: &str) -> Response {
     error_of(status, code, &[])
 }
 

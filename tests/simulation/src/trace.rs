@@ -12,6 +12,7 @@ pub fn writes(writes: &[Write]) -> String {
                 format!("{store}[{key:?}]={head}{text}")
             }
             Write::Delete { store, key } => format!("-{store}[{key:?}]"),
+            Write::Clear { store } => format!("-{store}"),
             Write::Trim { store, through } => format!("-{store}[..={through}]"),
         })
         .collect();

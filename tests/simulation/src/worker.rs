@@ -201,7 +201,9 @@ impl World {
                     let message = serde_json::from_str(&message).expect("a message is JSON");
                     self.send(&to, message);
                 }
-                Output::Request { request, path, body } => self.request(request, path, body),
+                Output::Request { request, path, body, token } => {
+                    self.request_with(request, path, body, token.as_deref());
+                }
                 Output::Cancel { request } => {
                     self.note(|_| format!("request {request} is given up"));
                     self.cancelled.push(request);

@@ -190,9 +190,15 @@ impl World {
 
     /// Opens a page that registers these slices.
     pub fn add_page(&mut self, slices: &str) -> usize {
+        self.add_page_with(slices, |_| {})
+    }
+
+    /// Opens a page that registers these slices, once it is set up.
+    pub fn add_page_with(&mut self, slices: &str, set_up: impl FnOnce(&mut Page)) -> usize {
         let page = self.pages.len();
         let id = format!("page{page}-{:x}", self.rng.next());
         self.pages.push(Page::new(&id, slices));
+        set_up(&mut self.pages[page]);
         self.register(page);
         page
     }
