@@ -45,7 +45,20 @@ function once(key, begin) {
 
 /** Instantiates the wasm. It comes from the cache, so that the worker starts while the server is down. */
 async function instantiate() {
-  await wasm_bindgen({ module_or_path: (await caches.match(WASM)) ?? (await fetch(WASM)) });
+  const cached = await caches.match(WASM).catch(() => undefined);
+  await wasm_bindgen({ module_or_path: cached ?? (await fetchWasm()) });
+}
+
+/** Fetches the wasm. It is kept again: something has deleted it, and the next start may be without the server. */
+async function fetchWasm() {
+  const response = await fetch(WASM);
+  if (!response.ok) throw new Error(`${WASM} was answered with status ${response.status}`);
+  const kept = response.clone();
+  caches
+    .open(CACHE)
+    .then((cache) => cache.put(WASM, kept))
+    .catch((error) => console.warn("Nightferry's worker could not keep its wasm:", error));
+  return response;
 }
 
 async function boot() {
@@ -76,12 +89,17 @@ expectPanic();
 
 /** Resolves when an update waits for this worker to end its events. The update finishes the work that this worker began. */
 const replaced = new Promise((resolve) => {
-  self.registration.addEventListener("updatefound", () => {
-    self.registration.installing?.addEventListener("statechange", ({ target }) => {
+  const watch = (worker) =>
+    worker?.addEventListener("statechange", ({ target }) => {
       // A worker that is being installed receives this event for itself first.
       if (target.state === "installed" && !state.isInstalling) resolve();
     });
-  });
+  self.registration.addEventListener("updatefound", () => watch(self.registration.installing));
+  // A stopped worker may be woken while its successor is there already.
+  if (self.serviceWorker?.state === "activated") {
+    watch(self.registration.installing);
+    if (self.registration.waiting) resolve();
+  }
 });
 
 /** Runs the engine on an event, until the work is done, the engine panics, or an update takes over. */
@@ -91,6 +109,16 @@ function perform(work) {
 
 function report(error) {
   console.error("Nightferry's worker failed and starts afresh; nothing acknowledged is lost.", error);
+}
+
+/** Tells the page that has posted a message that the worker cannot start. The page keeps what it has, and tries again. */
+function tellPage(data, error) {
+  if (state.wasm) return;
+  const { v, page } = JSON.parse(data);
+  const message = `Nightferry's worker cannot start: ${error.message}. What was changed in this tab is kept in it and goes on being tried. If you are offline, connect to the network once; keep this tab open until then.`;
+  const channel = new BroadcastChannel(`nightferry::${page}`);
+  channel.postMessage({ v, kind: "failed", request: null, code: "worker_failed", message });
+  channel.close();
 }
 
 async function deleteOldCaches() {
@@ -114,7 +142,11 @@ self.addEventListener("activate", (event) => {
 
 // Handles a message of a page. After a failure, the page sends it again.
 self.addEventListener("message", (event) => {
-  event.waitUntil(perform(() => wasm_bindgen.handle_message(event.data)).catch(report));
+  const failed = (error) => {
+    report(error);
+    tellPage(event.data, error);
+  };
+  event.waitUntil(perform(() => wasm_bindgen.handle_message(event.data)).catch(failed));
 });
 
 // Handles a Background Sync. After a failure, the browser repeats it later.

@@ -62,7 +62,10 @@ fn signing_out_is_refused_while_something_is_on_this_device_only_unless_it_is_di
     world.dispatch(0, "files/removeItem", json!({"id": 2}));
     let refused = sign_out(&mut world, "signOut");
     assert_eq!((&refused["kind"], &refused["code"]), (&json!("failed"), &json!("unsent")));
-    assert!(refused["message"].as_str().unwrap().starts_with("2 changes are on this device only"), "{refused}");
+    assert!(
+        refused["message"].as_str().unwrap().starts_with("2 changes are on this device only"),
+        "{refused}"
+    );
     assert!(stored(&world).contains("Unsent."));
     assert_eq!(sign_out(&mut world, "signOutAndDiscard")["kind"], "done");
     // A request that was on its way by then is not refused any more once the server is back.
@@ -125,7 +128,8 @@ fn a_database_that_fails_keeps_everything() {
 
 #[test]
 fn the_file_of_unsent_changes_has_each_with_its_state_and_sides() {
-    let mut world = World::with(1, r#"{"files":{"debounceMs":0},"drafts":{"debounceMs":0,"syncToFlask":false}}"#);
+    let mut world =
+        World::with(1, r#"{"files":{"debounceMs":0},"drafts":{"debounceMs":0,"syncToFlask":false}}"#);
     world.dispatch(0, "files/addItem", json!({"id": "a", "text": "one"}));
     world.dispatch(0, "files/addItem", json!({"id": "b"}));
     world.run_until_quiescent();
@@ -138,15 +142,23 @@ fn the_file_of_unsent_changes_has_each_with_its_state_and_sides() {
     world.run_until("it is answered", |world| world.pages[0].answer(request).is_some());
     let file = world.pages[0].answers[&request]["file"].clone();
     assert_eq!(file["nightferry"], 1);
-    let states: Vec<_> = file["items"].as_array().unwrap().iter().map(|item| {
-        let side = |name: &str| item.get(name).cloned().unwrap_or_default();
-        (item["id"].as_str().unwrap().to_owned(), side("base"), side("local"))
-    }).collect();
-    assert_eq!(states, [
-        ("a".into(), json!({"id": "a", "text": "one"}), json!({"id": "a", "text": "two"})),
-        ("b".into(), json!({"id": "b"}), Value::Null),
-        ("c".into(), Value::Null, json!({"id": "c"})),
-    ]);
+    let states: Vec<_> = file["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            let side = |name: &str| item.get(name).cloned().unwrap_or_default();
+            (item["id"].as_str().unwrap().to_owned(), side("base"), side("local"))
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("a".into(), json!({"id": "a", "text": "one"}), json!({"id": "a", "text": "two"})),
+            ("b".into(), json!({"id": "b"}), Value::Null),
+            ("c".into(), Value::Null, json!({"id": "c"})),
+        ]
+    );
     // The next worker knows the same.
     world.kill_and_boot();
     let request = world.ask_of(0, "export", "files");

@@ -2,19 +2,24 @@
 //! `Session` decides what to post again and when. The caller provides channels and timers, because in `client.wasm` a closure
 //! would be more code than this file.
 
-use js_sys::{Array, Function, JsString};
+use js_sys::{Array, Function, JsString, Object, Reflect};
 use nightferry::bridge::place::is_refusal;
 use nightferry::bridge::session::{Message, Session};
 use nightferry::units::BurstNo;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
-use web_sys::ServiceWorkerRegistration;
+use web_sys::{ServiceWorker, ServiceWorkerRegistration, ServiceWorkerState};
+
+/// What people are told where no worker says anything.
+const NO_WORKER: &str = "Nightferry's worker does not answer. What was changed in this tab is kept in it and goes on being tried, so keep the tab open. Close the other tabs of this site; a page that was loaded anew may say more.";
 
 type Messages = Vec<Message<JsString>>;
 
 pub struct Connection {
     session: RefCell<Session<JsString>>,
-    registration: ServiceWorkerRegistration,
+    registration: RefCell<ServiceWorkerRegistration>,
+    /// Called where there is no worker to post to: it registers the worker anew.
+    lost: Function,
     /// Receives every message that is not an answer, and the `registered` of another database.
     deliver: Function,
     /// The unanswered requests, each with its `resolve` and `reject`.
@@ -80,12 +85,14 @@ impl Connection {
         place: &str,
         deliver: Function,
         arm: Function,
+        lost: Function,
     ) -> Self {
         let mut session = Session::new(page);
         session.set_place(place);
         Connection {
             session: RefCell::new(session),
-            registration,
+            registration: RefCell::new(registration),
+            lost,
             deliver,
             waiting: RefCell::default(),
             parts: RefCell::default(),
@@ -138,8 +145,15 @@ impl Connection {
 
     fn post(&self, messages: Messages) {
         // The worker is looked up each time, because an update replaces it.
-        let registration = &self.registration;
-        let worker = registration.active().or_else(|| registration.waiting());
+        let mut worker = None;
+        change(&self.registration, |registration| {
+            let candidates = [registration.active(), registration.waiting(), registration.installing()];
+            let is_alive = |worker: &ServiceWorker| worker.state() != ServiceWorkerState::Redundant;
+            worker = candidates.into_iter().flatten().find(is_alive);
+        });
+        if worker.is_none() && !messages.is_empty() {
+            let _ = self.lost.call0(&JsValue::UNDEFINED);
+        }
         for message in messages {
             let text = match message {
                 Message::Text(text) => JsString::from(text),
@@ -160,10 +174,47 @@ impl Connection {
         }
     }
 
+    /// The worker was registered anew: posts all that waits to it.
+    pub fn adopt(&self, registration: ServiceWorkerRegistration) {
+        change(&self.registration, |former| *former = registration);
+        self.say(|session, now| session.hello(now));
+    }
+
+    #[cfg(feature = "api")]
+    pub fn registration(&self) -> ServiceWorkerRegistration {
+        self.registration.borrow().clone()
+    }
+
+    /// Returns true while a worker of another place is in charge.
+    pub fn is_elsewhere(&self) -> bool {
+        self.session.try_borrow().is_ok_and(|session| session.is_elsewhere())
+    }
+
     /// Posts what is due by now.
     pub fn tick(&self) {
         self.armed.set(0);
         self.say(|session, now| session.tick(now));
+        let mut ended = None;
+        change(&self.session, |session| ended = session.take_silence(now()));
+        let Some(ended) = ended else { return };
+        let silence = Object::new();
+        for (name, value) in [("kind", "failed"), ("code", "no_worker"), ("message", NO_WORKER)] {
+            let _ = Reflect::set(&silence, &name.into(), &value.into());
+        }
+        for request in ended {
+            self.answer(request, "failed", silence.unchecked_ref());
+        }
+        let _ = self.deliver.call1(&JsValue::UNDEFINED, &silence);
+    }
+
+    /// Answers all requests by this message, those that `asked` names well and the others badly.
+    fn end_requests(&self, asked: &[u64], message: &WorkerMessage) {
+        let mut waiting = Vec::new();
+        change(&self.waiting, |all| waiting = all.iter().map(|waiting| waiting.0).collect());
+        for request in waiting {
+            let kind = if asked.contains(&request) { "done" } else { "failed" };
+            self.answer(request, kind, message);
+        }
     }
 
     /// Returns true if a message has items of a slice. Waiting actions must be posted before such a message is handled,
@@ -187,9 +238,18 @@ impl Connection {
         }
         let mut is_news = request.is_none();
         let is_elsewhere = message.code().is_some_and(|code| is_refusal(&code));
+        let cannot_start = message.code().is_some_and(|code| code == "worker_failed");
+        let mut signed_out = None;
         self.say(|session, now| {
             let mut messages = Vec::new();
+            if !is_elsewhere && !cannot_start {
+                session.heard();
+            }
             match &*kind {
+                "signedOut" => {
+                    signed_out = session.signed_out(&message.epoch().unwrap_or_default());
+                    is_news = signed_out.is_some();
+                }
                 "failed" if is_elsewhere => is_news = session.elsewhere(now),
                 "hello" => messages = session.hello(now),
                 // As a status, it comes from the page's own worker only.
@@ -220,6 +280,9 @@ impl Connection {
             }
             messages
         });
+        if let Some(asked) = signed_out {
+            self.end_requests(&asked, &message);
+        }
         if let Some(request) = request {
             self.answer(request, &kind, &message);
         }

@@ -29,7 +29,7 @@ fn with(use_it: impl FnOnce(&'static Connection)) {
 
 /// Connects the page to the worker of `registration`. `page` is a random id for the page's lifetime, `place` names database
 /// and user. The caller passes each message to [`handle_message`]; `deliver` receives those that are not answers. `arm(ms)` sets
-/// the timer that calls [`tick`].
+/// the timer that calls [`tick`]; `lost()` registers the worker anew and calls [`adopt`].
 #[wasm_bindgen]
 pub fn connect(
     registration: ServiceWorkerRegistration,
@@ -37,6 +37,7 @@ pub fn connect(
     place: JsString,
     deliver: Function,
     arm: Function,
+    lost: Function,
 ) {
     CONNECTION.set(Some(Box::leak(Box::new(Connection::new(
         registration,
@@ -44,7 +45,38 @@ pub fn connect(
         &String::from(place),
         deliver,
         arm,
+        lost,
     )))));
+}
+
+/// The worker was registered anew: posts all that waits to it.
+#[wasm_bindgen]
+pub fn adopt(registration: ServiceWorkerRegistration) {
+    with(|connection| connection.adopt(registration));
+}
+
+/// Returns true while a worker of another user, or another name, is in charge.
+#[wasm_bindgen]
+pub fn is_elsewhere() -> bool {
+    CONNECTION.get().is_some_and(Connection::is_elsewhere)
+}
+
+/// The page can be asked for a token. The next registration says it to the worker.
+#[wasm_bindgen]
+pub fn give_tokens() {
+    with(|connection| {
+        connection.say(|session, _| {
+            session.give_tokens();
+            Vec::new()
+        })
+    });
+}
+
+/// Posts the answer to the worker's question of this number for a token.
+#[wasm_bindgen]
+pub fn token(number: f64, token: Option<JsString>) {
+    let token = token.map(String::from);
+    with(|connection| connection.say(|session, _| vec![session.token(number as u64, token.as_deref())]));
 }
 
 /// Handles a message of the worker, to this page or to all.

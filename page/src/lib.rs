@@ -58,11 +58,14 @@ mod subscriptions;
 #[cfg(feature = "api")]
 mod types;
 #[cfg(feature = "api")]
+mod users;
+#[cfg(feature = "api")]
 mod validate;
 
 #[cfg(feature = "api")]
 pub use self::{
     action::Action, error::Error, items::*, listeners::Subscription, page::*, register::register, types::*,
+    users::*,
 };
 
 /// The documents' code compiles.

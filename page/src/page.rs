@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::rc::Rc;
+
+pub(crate) type TokenSource = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<String>>>>>;
 
 /// The state of the API in this page.
 #[derive(Default)]
@@ -40,6 +43,10 @@ pub(crate) struct Page {
     pub(crate) last_turn: RefCell<Option<Promise>>,
     /// The number of dispatched actions by slice, for slices that were read or have listeners.
     pub(crate) dispatched: RefCell<BTreeMap<String, u64>>,
+    /// Gives the token that requests to the API carry.
+    pub(crate) token_source: RefCell<Option<TokenSource>>,
+    /// True if the user has signed out, and nobody has registered since.
+    pub(crate) has_signed_out: Cell<bool>,
     /// The slices that are being read again. True if the read has to be repeated.
     pub(crate) catching_up: RefCell<BTreeMap<String, bool>>,
 }
@@ -51,7 +58,16 @@ impl Page {
 
     /// Returns an error if no call of `register` has succeeded or is under way. Nothing would ever be posted then.
     fn check_registered(&self, what: &str) -> Result<(), Error> {
-        if self.registering.get() > 0 || self.registered.get() { Ok(()) } else { Err(not_registered(what)) }
+        match (self.registering.get() > 0 || self.registered.get(), self.has_signed_out.get()) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Error::new(
+                "signed_out",
+                format!(
+                    "{what}: the user has signed out in this browser. Sign in, and call register() again."
+                ),
+            )),
+            (false, false) => Err(not_registered(what)),
+        }
     }
 }
 

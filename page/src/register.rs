@@ -14,7 +14,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// The error codes of a worker that cannot start.
-const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_failed"];
+pub(crate) const CANNOT_START: [&str; 5] =
+    ["newer_schema", "unreadable_database", "worker_failed", "no_worker", "bridge_version"];
 
 /// Registers the worker and declares slices. Call it pending: what is dispatched after the call is kept, also before it
 /// resolves. A page of several parts may call it again with more slices, or with other settings of the same. It begins
@@ -22,8 +23,9 @@ const CANNOT_START: [&str; 3] = ["newer_schema", "unreadable_database", "worker_
 ///
 /// # Errors
 ///
-/// `unsupported`, `insecure_context`, `worker_failed`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`,
-/// `wrong_user`, `wrong_name`; the message says the next step. A failed call may be repeated.
+/// `unsupported`, `insecure_context`, `wasm_unavailable`, `storage_blocked`, `worker_failed`, `no_worker`, `bridge_version`,
+/// `bad_config`, `storage`, `newer_schema`, `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step. A
+/// failed call may be repeated. A page whose worker was replaced by that of another user takes it back by calling this again.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
     // A page that is rendered on a server has nothing to register.
     let begun = cfg!(target_family = "wasm").then(|| {
@@ -57,6 +59,7 @@ async fn registered(
     match &registration {
         Ok(_) => {
             page.registered.set(true);
+            page.has_signed_out.set(false);
             page.subscriptions.lists_may_have_changed();
         }
         Err(why) => drop(page.refused.replace(Some(why.clone()))),
@@ -79,13 +82,24 @@ async fn granted(
     let answer = Promise::new(&mut |resolve, reject| {
         let rejected = reject.clone();
         cannot_start = Some(page.subscriptions.on_error.add(move |error| {
-            if CANNOT_START.contains(&&*error.code) {
+            // A worker of another version of the messages may have a successor.
+            let (code, text, rejected) = (error.code.clone(), error_object(error), rejected.clone());
+            if code == "bridge_version" {
+                spawn_local(async move {
+                    if !service_worker::newer_worker().await {
+                        let _ = rejected.call1(&JsValue::UNDEFINED, &text);
+                    }
+                });
+            } else if CANNOT_START.contains(&&*code) {
                 // This has no effect once the promise is resolved.
-                let _ = rejected.call1(&JsValue::UNDEFINED, &error_object(error));
+                let _ = rejected.call1(&JsValue::UNDEFINED, &text);
             }
         }));
         connection.ask(resolve, reject, |session, now| {
             session.name_device(&device);
+            if page.token_source.borrow().is_some() {
+                session.give_tokens();
+            }
             session.register(now, &slices, &auto_sync)
         });
     });
@@ -93,6 +107,11 @@ async fn granted(
     drop(pending);
     let answer = answer_of(answer).await;
     drop(cannot_start);
+    if answer.as_ref().is_ok_and(|registration: &Registration| registration.build != nightferry::BUILD) {
+        spawn_local(async {
+            let _ = service_worker::newer_worker().await;
+        });
+    }
     answer
 }
 
@@ -151,6 +170,14 @@ fn error_object(error: &WorkerError) -> JsValue {
     object.into()
 }
 
+/// Reads again what the page follows: it may have missed something.
+pub(crate) fn resume() {
+    for slice in page().subscriptions.followed() {
+        spawn_local(catch_up(slice));
+    }
+    page().subscriptions.lists_may_have_changed();
+}
+
 /// Returns the connection to the worker. The first successful call creates it; after a failure, the next call tries again.
 async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Error> {
     let page = page();
@@ -163,6 +190,9 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
     }
     if let Some(connection) = page.connection.get() {
         if page.place.borrow().as_ref() == Some(&place) {
+            if connection.is_elsewhere() {
+                service_worker::claim_place(connection, &place).await?;
+            }
             return Ok(connection);
         }
         return Err(Error::new(
@@ -172,9 +202,7 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
     }
     let on_message = |message| {
         if page.subscriptions.handle_message(&message) {
-            for slice in page.subscriptions.followed() {
-                spawn_local(catch_up(slice));
-            }
+            resume();
         }
     };
     let connection = service_worker::connect(place.clone(), on_message, on_page_hide).await?;

@@ -2,16 +2,17 @@
 
 use crate::connection::{Connection, WorkerMessage};
 use crate::error::Error;
-use crate::page::post;
+use crate::page::{page, post};
+use crate::register::resume;
 use crate::types::RegisterOptions;
 use gloo_timers::callback::Timeout;
-use js_sys::futures::JsFuture;
+use js_sys::futures::{JsFuture, spawn_local};
 use js_sys::{Function, Promise};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BroadcastChannel, MessageEvent, RegistrationOptions, ServiceWorker, ServiceWorkerRegistration,
+    BroadcastChannel, MessageEvent, PageTransitionEvent, RegistrationOptions, ServiceWorkerRegistration,
     ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
 };
 
@@ -88,28 +89,91 @@ pub async fn connect(
              normal window.",
         ));
     }
+    if !js_sys::Reflect::has(&window, &"WebAssembly".into()).unwrap_or(false) {
+        return Err(Error::new(
+            "wasm_unavailable",
+            "WebAssembly is switched off in this browser. Allow it for this site, or use another browser.",
+        ));
+    }
     let url = worker_url(&window, &place)?;
-    let failed = |why: JsValue| {
-        let why = why.dyn_ref::<js_sys::Error>().map(|why| String::from(why.message())).unwrap_or_default();
-        Error::new(
-            "worker_failed",
-            format!(
-                "The worker {} could not be registered: {}. Open that address: it must be served as JavaScript from \
-                 this origin.",
-                url.pathname(),
-                why.trim_end_matches('.')
-            ),
-        )
-    };
+    let registration = register_worker(&window, &url).await?;
+    let failed = |why: JsValue| worker_failed(&url, &message_of(&why));
+    listen(&window, (registration, url.clone()), &place.to_text(), on_message, on_page_hide).map_err(failed)
+}
+
+/// Registers the worker, and waits until it, or that of another user, is active.
+async fn register_worker(window: &Window, url: &Url) -> Result<ServiceWorkerRegistration, Error> {
     let options = RegistrationOptions::new();
     options.set_update_via_cache(ServiceWorkerUpdateViaCache::None);
-    let registering = navigator.service_worker().register_with_options(&url.href(), &options);
-    let registration: ServiceWorkerRegistration =
-        JsFuture::from(registering).await.map_err(failed)?.unchecked_into();
-    if registration.active().is_none_or(|active| active.script_url() != url.href()) {
-        activated(registration.installing().or_else(|| registration.waiting())).await.map_err(failed)?;
+    let container = window.navigator().service_worker();
+    let registered = async {
+        let registering = container.register_with_options(&url.href(), &options);
+        let registration: ServiceWorkerRegistration = JsFuture::from(registering).await?.unchecked_into();
+        if registration.active().is_none_or(|active| active.script_url() != url.href()) {
+            activated(&registration).await?;
+        }
+        Ok(registration)
+    };
+    match registered.await {
+        Ok(registration) => Ok(registration),
+        Err(why) => Err(explained(window, url, &why).await),
     }
-    listen(&window, registration, &place.to_text(), on_message, on_page_hide).map_err(failed)
+}
+
+fn message_of(why: &JsValue) -> String {
+    why.dyn_ref::<js_sys::Error>().map(|why| String::from(why.message())).unwrap_or_default()
+}
+
+fn worker_failed(url: &Url, why: &str) -> Error {
+    Error::new(
+        "worker_failed",
+        format!(
+            "The worker {} could not be registered: {}. Open that address: it must be served as JavaScript from this origin.",
+            url.pathname(),
+            why.trim_end_matches('.')
+        ),
+    )
+}
+
+/// Returns the error of a registration that failed. What the browser says is about many causes the same, so the script is looked at.
+async fn explained(window: &Window, url: &Url, why: &JsValue) -> Error {
+    let script: web_sys::Response = match JsFuture::from(window.fetch_with_str(&url.href())).await {
+        Ok(script) => script.unchecked_into(),
+        Err(error) => return worker_failed(url, &format!("it cannot be loaded ({})", message_of(&error))),
+    };
+    let content_type = script.headers().get("content-type").ok().flatten();
+    let content_type = content_type.unwrap_or_else(|| "no content type".into());
+    if !script.ok() || !content_type.contains("javascript") {
+        let came = format!("it is answered with status {} and {content_type}", script.status());
+        return worker_failed(url, &came);
+    }
+    if why.dyn_ref::<js_sys::Error>().is_some_and(|why| why.name() == "SecurityError") {
+        return Error::new(
+            "storage_blocked",
+            "The browser does not let this site keep data, so nothing can be saved on this device. Allow cookies and site data for this site in the browser's settings, and reload.",
+        );
+    }
+    worker_failed(url, &message_of(why))
+}
+
+/// Looks for a newer worker. Returns true if there is one.
+pub async fn newer_worker() -> bool {
+    let Some(registration) = page().connection.get().map(Connection::registration) else { return false };
+    let Ok(updating) = registration.update() else { return false };
+    let updated = JsFuture::from(updating).await.is_ok();
+    updated && (registration.installing().is_some() || registration.waiting().is_some())
+}
+
+/// Registers the worker of this place anew, in the place of whichever there is.
+pub async fn claim_place(connection: &Connection, place: &Place) -> Result<(), Error> {
+    claim(connection, &worker_url(&window()?, place)?).await
+}
+
+/// Registers the worker of this address anew, in the place of whichever there is.
+async fn claim(connection: &Connection, url: &Url) -> Result<(), Error> {
+    let registration = register_worker(&window()?, url).await?;
+    connection.adopt(registration);
+    Ok(())
 }
 
 fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
@@ -133,19 +197,23 @@ fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// Resolves once the worker is activated.
-async fn activated(worker: Option<ServiceWorker>) -> Result<(), JsValue> {
-    let Some(worker) = worker else {
-        return Err(js_sys::Error::new("it could not be installed; the browser's console says why").into());
+/// Resolves once the new worker, or another one, is activated.
+async fn activated(registration: &ServiceWorkerRegistration) -> Result<(), JsValue> {
+    let cannot =
+        || JsValue::from(js_sys::Error::new("it could not be installed; the browser's console says why"));
+    let Some(worker) = registration.installing().or_else(|| registration.waiting()) else {
+        return if registration.active().is_some() { Ok(()) } else { Err(cannot()) };
     };
+    let registration = registration.clone();
     let promise = Promise::new(&mut |resolve, reject| {
-        let watched = worker.clone();
+        let (watched, registration) = (worker.clone(), registration.clone());
         let check = move || match watched.state() {
             ServiceWorkerState::Activated => drop(resolve.call0(&JsValue::UNDEFINED)),
-            ServiceWorkerState::Redundant => {
-                let why = js_sys::Error::new("it could not be installed; the browser's console says why");
-                drop(reject.call1(&JsValue::UNDEFINED, &why));
+            // Another tab may have registered the worker of another user meanwhile, which says so itself.
+            ServiceWorkerState::Redundant if registration.active().is_some() => {
+                drop(resolve.call0(&JsValue::UNDEFINED));
             }
+            ServiceWorkerState::Redundant => drop(reject.call1(&JsValue::UNDEFINED, &cannot())),
             _ => {}
         };
         check();
@@ -157,7 +225,7 @@ async fn activated(worker: Option<ServiceWorker>) -> Result<(), JsValue> {
 /// Listens to the two channels of the worker, one for all pages and one for this page, and to the events of the page.
 fn listen(
     window: &Window,
-    registration: ServiceWorkerRegistration,
+    (registration, url): (ServiceWorkerRegistration, Url),
     place: &str,
     on_message: impl Fn(WorkerMessage) + 'static,
     on_page_hide: impl Fn() + Clone + 'static,
@@ -172,8 +240,18 @@ fn listen(
         let tick = move || ticking.get().map(Connection::tick).unwrap_or_default();
         *timer.borrow_mut() = Some(Timeout::new(ms.max(0.0) as u32, tick));
     });
+    let (lost_by, is_claiming) = (made.clone(), Rc::new(Cell::new(false)));
+    let lost = function(move |_: JsValue| {
+        let Some(connection) = lost_by.get().filter(|_| !is_claiming.replace(true)) else { return };
+        let (url, is_claiming) = (url.clone(), is_claiming.clone());
+        spawn_local(async move {
+            // After a failure it is tried again, whenever the session posts.
+            let _ = claim(connection, &url).await;
+            is_claiming.set(false);
+        });
+    });
     let connection: &'static Connection =
-        Box::leak(Box::new(Connection::new(registration, &page, place, function(on_message), arm)));
+        Box::leak(Box::new(Connection::new(registration, &page, place, function(on_message), arm, lost)));
     made.set(Some(connection));
     for channel in [place.to_owned(), format!(":{page}")] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
@@ -195,10 +273,22 @@ fn listen(
         let hidden = function(move |_: JsValue| {
             if is_hidden() {
                 on_page_hide();
+            } else {
+                spawn_local(async {
+                    let _ = newer_worker().await;
+                });
             }
         });
         document.add_event_listener_with_callback("visibilitychange", &hidden)?;
     }
+    // A page that the browser had put aside has heard nothing meanwhile.
+    let shown = function(move |event: PageTransitionEvent| {
+        if event.persisted() {
+            resume();
+            connection.tell("ping");
+        }
+    });
+    window.add_event_listener_with_callback("pageshow", &shown)?;
     Ok(connection)
 }
 

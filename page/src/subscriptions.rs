@@ -4,9 +4,13 @@ use crate::action::Effect;
 use crate::connection::WorkerMessage;
 use crate::error::Error;
 use crate::listeners::{Listeners, Subscription};
-use crate::types::{Change, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError};
+use crate::page::page;
+use crate::register::CANNOT_START;
+use crate::types::{
+    Change, Connection, ErrorCode, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError,
+};
+use crate::users::give_token;
 use nightferry::bridge::from_worker::{Changed, FromWorker};
-use nightferry::bridge::place::is_refusal;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -182,17 +186,29 @@ impl Subscriptions {
             }
             FromWorker::Failed { code, message, .. } => {
                 // Until the page's own worker is back, none says how things stand.
-                if is_refusal(&code) {
+                let error_code = match &*code {
+                    "wrong_user" => Some(ErrorCode::WrongUser),
+                    "wrong_name" => Some(ErrorCode::WrongName),
+                    code => CANNOT_START.contains(&code).then_some(ErrorCode::NoWorker),
+                };
+                if error_code.is_some() {
                     let mut status = self.status.borrow().clone();
-                    status.connection = nightferry::bridge::status::Connection::Unknown;
+                    status.connection = Connection::Unknown;
                     status.flask_connected = false;
-                    status.error = Some(message.clone());
+                    (status.error, status.error_code) = (Some(message.clone()), error_code);
                     *self.status.borrow_mut() = status.clone();
                     self.on_status.tell(&status);
                 }
                 self.fail(ErrorKind::Failed, code, message);
             }
             FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
+            FromWorker::Token { number } => give_token(number),
+            FromWorker::SignedOut { code, message, .. } => {
+                self.tracked.borrow_mut().clear();
+                page().registered.set(false);
+                page().has_signed_out.set(true);
+                self.fail(ErrorKind::Failed, code, message);
+            }
             FromWorker::Rejections => self.on_rejections.tell(&()),
             FromWorker::ConflictsChanged => self.on_conflicts.tell(&()),
             // The page receives every change from now on, but may have missed earlier ones.

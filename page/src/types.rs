@@ -9,9 +9,10 @@ pub use nightferry::bridge::from_worker::{
     Change, Conflict, Item, ItemProgress, Origin, Progress as ProgressState, Rejected, RejectedOp,
 };
 pub use nightferry::bridge::status::{
-    AutoSyncStatus, Connection, OperationCount, PushCount, SliceMetrics, Status, SyncMetrics, SyncProgress,
-    SyncStatus,
+    AutoSyncStatus, Connection, ErrorCode, OperationCount, PushCount, SliceMetrics, Status, SyncMetrics,
+    SyncProgress, SyncStatus,
 };
+pub use nightferry::bridge::unsent::{RefusedChange, UnsentFile, UnsentItem, UnsentState};
 pub use nightferry::rebase::Strategy as ConflictStrategy;
 pub use nightferry::store::By;
 
@@ -127,7 +128,7 @@ mod tests {
     /// Returns the text of `page/ts/generated/types.ts`.
     fn typescript() -> String {
         let config = Config::new().with_large_int("number");
-        let types: [fn(&Config) -> String; 26] = [
+        let types: [fn(&Config) -> String; 31] = [
             exported::<SliceConfig>,
             exported::<ConflictStrategy>,
             exported::<RefusedPolicy>,
@@ -135,6 +136,7 @@ mod tests {
             exported::<RegisterOptions>,
             exported::<Registration>,
             exported::<Connection>,
+            exported::<ErrorCode>,
             exported::<SyncStatus>,
             exported::<SyncProgress>,
             exported::<AutoSyncStatus>,
@@ -152,6 +154,10 @@ mod tests {
             exported::<Rejected<u8>>,
             exported::<By>,
             exported::<Conflict<u8>>,
+            exported::<UnsentFile<u8>>,
+            exported::<UnsentState>,
+            exported::<UnsentItem<u8>>,
+            exported::<RefusedChange<u8>>,
             exported::<ErrorKind>,
             exported::<WorkerError>,
         ];
@@ -164,7 +170,8 @@ mod tests {
         let config = Config::new().with_large_int("number");
         let messages = exported_union::<FromWorker<u8>>(&config);
         let names =
-            ["Conflict", "Item", "ItemProgress", "Origin", "Rejected", "Status", "SyncMetrics"].join(", ");
+            ["Conflict", "Item", "ItemProgress", "Origin", "Rejected", "Status", "SyncMetrics", "UnsentFile"]
+                .join(", ");
         format!(
             "{HEAD}import type {{ {names} }} from \"./types.js\";\n{}{}{messages}",
             exported::<Rows<u8>>(&config),

@@ -5,13 +5,14 @@ import * as wasm from "nightferry-wasm";
 import { actionText, type Beside } from "./action.js";
 import { batch, postBatch } from "./batcher.js";
 import { Deciders, withoutFunctions } from "./conflict_functions.js";
-import { connect } from "./connect.js";
+import { connect, type WorkerLink } from "./connect.js";
 import { deviceName } from "./device.js";
 import { failure } from "./failure.js";
 import { inEffect, noteDispatched, takeProgress } from "./progress.js";
 import { itemsOf } from "./rows.js";
 import {
   add,
+  CANNOT_START,
   conflictsListeners,
   each,
   follow,
@@ -30,12 +31,15 @@ import type {
   Change,
   Conflict,
   ItemProgress,
+  NightferryError,
   RegisterOptions,
   Registration,
   Rejected,
   Resolution,
   SliceConfig,
+  UnsentFile,
 } from "./types.js";
+import { actionOf, type Imported, readFile } from "./unsent.js";
 import { encode } from "./value.js";
 
 export {
@@ -46,6 +50,7 @@ export {
   subscribeSyncMetrics,
 } from "./subscriptions.js";
 export type * from "./types.js";
+export type { Imported } from "./unsent.js";
 
 /** The sentence for an app that has read the items of a database that is gone. */
 const NEW_DATABASE =
@@ -54,13 +59,17 @@ const NEW_DATABASE =
 /** A slice that could not be read again in peace is read again after so many ms. */
 const REREAD_MS = 250;
 
-/** The codes of a worker that cannot start at all. */
-const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
+declare const __NIGHTFERRY_BUILD__: string;
+
+/** A page that is shown again looks for a newer worker at most so often, in ms. */
+const UPDATE_MS = 60_000;
 
 /** A call of `register`. */
 interface Call {
   key: string;
   promise: Promise<Registration>;
+  /** The worker did not answer in time, or could not start. It goes on being asked. */
+  isLate?: boolean;
 }
 
 /** The latest call that has not failed, and the latest that has succeeded. */
@@ -70,34 +79,57 @@ let registered: Call | undefined;
 let pendingRegistrations = 0;
 /** The worker, the API and the database in use, as a key; undefined until the worker can be posted to. */
 let connected: string | undefined;
+let link: WorkerLink | undefined;
+let updatedAt = 0;
+/** The user has signed out, and nobody has registered since. */
+let hasSignedOut = false;
+/** This page asked for it. */
+let isSigningOut = false;
+let getToken: RegisterOptions["getToken"];
+/** The browser may be asked to keep the data. */
+let mayPersist = true;
+
 /**
  * Registers the worker and declares the slices. Call it early. Called again, as by a module that was loaded anew, it adds
  * slices, and of those that it names again it changes the settings; with the same options it returns the same promise.
- * @throws NightferryError `unsupported`, `insecure_context`, `client_failed`, `worker_failed`, `bad_config`, `storage`,
- * `newer_schema`, `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step.
+ *
+ * Each `user` has a database of their own. A page whose worker was replaced by that of another user takes it back by
+ * calling this again.
+ * @throws NightferryError `unsupported`, `insecure_context`, `wasm_unavailable`, `storage_blocked`, `client_failed`,
+ * `worker_failed`, `no_worker`, `bridge_version`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`, `wrong_user`,
+ * `wrong_name`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
   deciders.take(options.slices ?? {});
   const key = JSON.stringify({ ...options, slices: withoutFunctions(options.slices ?? {}) });
-  if (registering?.key === key) return registering.promise;
-  const call = { key, promise: start(options, registering) };
+  getToken = options.getToken ?? getToken;
+  if (registering?.key === key && !registering.isLate && !(connected && wasm.is_elsewhere()))
+    return registering.promise;
+  const call: Call = { key, promise: start(options, registering, () => isRegistered(call)) };
   registering = call;
-  call.promise.then(
-    () => {
-      registered = call;
-      each(rejectionsListeners);
-      each(conflictsListeners);
-    },
-    () => {
-      // A call that failed may be made again, and takes nothing from the others.
-      if (registering === call) registering = registered;
-    },
-  );
+  call.promise.catch((error: NightferryError) => {
+    // The worker goes on being asked, so what is dispatched is kept for it.
+    call.isLate = isAboutWorker(error.code);
+    // A call that failed may be made again, and takes nothing from the others.
+    if (registering === call && !call.isLate) registering = registered;
+  });
   return call.promise;
 }
 
+function isRegistered(call: Call): void {
+  registered = call;
+  hasSignedOut = false;
+  each(rejectionsListeners);
+  each(conflictsListeners);
+  // Something was to be read, and could not.
+  if (call.isLate) handleMessage({ kind: "joined", v: 1, position: 0 });
+}
+
+const isAboutWorker = (code: string) =>
+  CANNOT_START.includes(code) || code === "no_worker" || code === "bridge_version";
+
 /** Registers one call after the other, so that each fails for its own mistakes alone. */
-async function start(options: RegisterOptions, before: Call | undefined): Promise<Registration> {
+async function start(options: RegisterOptions, before: Call | undefined, isDone: () => void): Promise<Registration> {
   pendingRegistrations += 1;
   let asked: Promise<Registration>;
   try {
@@ -112,8 +144,10 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
     }
     const place = JSON.stringify([workerUrl, api, name, user]);
     if (!connected) {
-      await connect([workerUrl, api, name, user], onMessage, deliver);
+      link = await connect([workerUrl, api, name, user], onMessage, deliver);
       listenToBrowser();
+      // The browser looks for a newer worker when a page navigates into its scope, where no page is.
+      lookForUpdate();
     }
     connected ??= place;
     if (connected !== place) {
@@ -122,13 +156,25 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
         "register() was called before with another workerUrl, api, name or user. Reload the page.",
       );
     }
+    if (wasm.is_elsewhere()) await link?.claim();
+    mayPersist &&= options.persistStorage ?? true;
+    if (getToken) wasm.give_tokens();
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
     const slices = encode(withoutFunctions(options.slices ?? {}), "slices");
     const autoSync = encode(options.autoSync ?? {}, "autoSync");
     let end: (() => void) | undefined;
     asked = answer<Registration>((resolve, reject) => {
-      end = subscribeErrors((error) => CANNOT_START.includes(error.code) && reject(error));
-      wasm.register(slices, autoSync, options.deviceName ?? deviceName(navigator.userAgent), resolve, reject);
+      end = subscribeErrors((error) => {
+        // A worker of another version of the messages may have a successor.
+        if (error.code === "bridge_version") newerWorker().then((isThere) => isThere || reject(error));
+        else if (isAboutWorker(error.code)) reject(error);
+      });
+      const granted = (registration: Registration) => {
+        resolve(registration);
+        isDone();
+        if (registration.build !== __NIGHTFERRY_BUILD__) lookForUpdate();
+      };
+      wasm.register(slices, autoSync, options.deviceName ?? deviceName(navigator.userAgent), granted, reject);
     }).finally(() => end?.());
   } finally {
     pendingRegistrations -= 1;
@@ -137,11 +183,30 @@ async function start(options: RegisterOptions, before: Call | undefined): Promis
   return asked;
 }
 
+/** Looks for a newer worker, of which the browser puts one in the place of the present one by itself. */
+function lookForUpdate(): void {
+  if (Date.now() < updatedAt + UPDATE_MS) return;
+  updatedAt = Date.now();
+  // Without the server there is none.
+  newerWorker();
+}
+
+const newerWorker = (): Promise<boolean> => link?.update().catch(() => false) ?? Promise.resolve(false);
+
 function listenToBrowser(): void {
   addEventListener("online", () => wasm.tell("online"));
   // The page may be gone the next moment, and its worker soon after.
   addEventListener("pagehide", onPageHide);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && onPageHide());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") onPageHide();
+    else lookForUpdate();
+  });
+  // A page that the browser had put aside has heard nothing meanwhile. It reads again before it sends anything.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    handleMessage({ kind: "joined", v: 1, position: 0 });
+    wasm.tell("ping");
+  });
 }
 
 /** Handles a message of the worker, to this page or to all. */
@@ -163,9 +228,37 @@ function deliver(message: Message): void {
     // A store that is bound gives its items back by itself.
     if (knew) handleMessage({ kind: "warning", v: message.v, code: "new_database", message: NEW_DATABASE });
   }
+  if (message.kind === "signedOut") {
+    for (const of of tracked.values()) {
+      of.ids.clear();
+      of.isRead = false;
+    }
+    registering = registered = undefined;
+    hasSignedOut = true;
+    if (isSigningOut) return;
+  }
+  if (message.kind === "token") giveToken(message.number);
+  if (message.kind === "status" && message.status.pending > 0) askToPersist();
   if (message.kind === "pending") takeProgress(message.slice, message.changes, message.reset, message.n);
   else if (message.kind === "folded") inEffect(message.n);
   handleMessage(message);
+}
+
+async function giveToken(number: number): Promise<void> {
+  let token: string | null | undefined;
+  try {
+    token = await getToken?.();
+  } catch (error) {
+    console.error("Nightferry: getToken failed, so requests wait until it gives a token:", error);
+  }
+  wasm.token(number, token ?? undefined);
+}
+
+/** Asks the browser not to evict what is unsent when the disk is full. */
+function askToPersist(): void {
+  if (!mayPersist) return;
+  mayPersist = false;
+  navigator.storage?.persist?.().catch(() => {});
 }
 
 function onPageHide(): void {
@@ -232,7 +325,11 @@ function post(leaving = false): void {
 }
 
 function checkRegistered(what: string): NonNullable<typeof registering> {
-  if (!registering) throw failure("not_registered", `${what}: call register({slices}) first.`);
+  if (!registering) {
+    throw hasSignedOut
+      ? failure("signed_out", `${what}: the user has signed out in this browser. Sign in, and call register() again.`)
+      : failure("not_registered", `${what}: call register({slices}) first.`);
+  }
   return registering;
 }
 
@@ -286,6 +383,58 @@ export const syncToFlaskBulk = syncNow;
  */
 export async function syncFromFlaskBulk({ rebuild = false }: { rebuild?: boolean } = {}): Promise<void> {
   await ask(rebuild ? "rebuild" : "pull");
+}
+
+/**
+ * Takes everything that this device has of the user's away from it, in all tabs. What is at the server stays there. Call `register`
+ * again for whoever signs in next.
+ * @throws NightferryError `unsent` while something is on this device only, unless it is to be discarded: nothing was deleted.
+ * `storage`.
+ */
+export async function signOut({ discard = false }: { discard?: boolean } = {}): Promise<void> {
+  isSigningOut = true;
+  try {
+    await ask(discard ? "signOutAndDiscard" : "signOut");
+  } finally {
+    isSigningOut = false;
+  }
+}
+
+/** The changes that only this device has, as a file (JSON, see `UnsentFile`) that a person can keep and load by `importUnsent`. */
+export async function exportUnsent(): Promise<Blob> {
+  return new Blob([JSON.stringify(await unsentFile(), null, 1)], { type: "application/json" });
+}
+
+const unsentFile = async () => ((await ask("export")) as { file: UnsentFile<unknown> }).file;
+
+/**
+ * Makes the changes of a file of `exportUnsent` here, each on top of what others have changed since, as if this page had made them.
+ * Loaded twice, a file changes nothing more. Resolves when that is committed in IndexedDB.
+ * @throws NightferryError `bad_file`, and `wrong_user` for a file of somebody else: nothing was changed. `unknown_slice`, `storage`.
+ */
+export async function importUnsent(file: Blob): Promise<Imported> {
+  const { principal, items } = readFile(await file.text());
+  const { principal: own } = await unsentFile();
+  if (principal && own && principal !== own) {
+    throw failure(
+      "wrong_user",
+      "This file has the changes of another user. Nothing was changed. Sign in as them, and load it again.",
+    );
+  }
+  const done: Imported = { imported: 0, skipped: [] };
+  for (const slice of new Set(items.map((item) => item.slice))) {
+    const here = new Map((await readSlice(slice)).map(({ id, value }) => [id, value]));
+    for (const item of items.filter((item) => item.slice === slice)) {
+      const action = actionOf(item, here.get(item.id));
+      if (action === "changed") done.skipped.push({ slice, id: item.id });
+      else if (action) {
+        enqueue(...action);
+        done.imported += 1;
+      }
+    }
+  }
+  await flushPersistence();
+  return done;
 }
 
 /** Asks the server now whether it is there. */

@@ -69,6 +69,8 @@ export type Checks = [
         api?: string;
         name?: string;
         user?: string;
+        getToken?: () => string | null | undefined | Promise<string | null | undefined>;
+        persistStorage?: boolean;
         slices: Record<string, Slice>;
         autoSync?: AutoSync;
         deviceName?: string;

@@ -1,7 +1,7 @@
 // The worker's latest messages, and their listeners.
 
 import type * as bridge from "./generated/bridge.js";
-import type { Change, ItemProgress, Status, SyncMetrics, WorkerError } from "./types.js";
+import type { Change, ErrorCode, ItemProgress, Status, SyncMetrics, WorkerError } from "./types.js";
 
 /** An answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
 export type Rows = Required<bridge.Rows<unknown>>;
@@ -18,16 +18,24 @@ export type ResyncReason = "joined" | "registered";
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
 export type SliceChange = Change<unknown> & { n: number; position: number };
 
+/** The codes of a worker that cannot start at all. */
+export const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
+
+/** The codes after which nobody tells the status. */
+const NO_STATUS = [...CANNOT_START, "wrong_user", "wrong_name", "no_worker"];
+
 let status: Status = {
   enabled: true,
   connection: "unknown",
   flaskConnected: false,
   syncStatus: "idle",
   error: null,
+  errorCode: null,
   lastSyncTime: null,
   pending: 0,
   conflicts: 0,
   rejected: 0,
+  othersWaiting: 0,
   progress: null,
   autoSync: {
     enabled: true,
@@ -139,11 +147,15 @@ export function handleMessage(message: Message): void {
     case "conflictsChanged":
       each(conflictsListeners);
       break;
+    case "signedOut":
+      each(errorListeners, { ...message, kind: "failed" });
+      break;
     case "failed":
     case "warning":
       // Until the page's own worker is back, none says how things stand.
-      if (message.code.startsWith("wrong_")) {
-        status = { ...status, connection: "unknown", flaskConnected: false, error: message.message };
+      if (NO_STATUS.includes(message.code)) {
+        const errorCode = (message.code.startsWith("wrong_") ? message.code : "no_worker") as ErrorCode;
+        status = { ...status, connection: "unknown", flaskConnected: false, error: message.message, errorCode };
         each(statusListeners, status);
       }
       console.error(`Nightferry (${message.code}): ${message.message}`);

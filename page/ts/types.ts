@@ -1,6 +1,22 @@
 // The public shapes. Most are generated from the Rust ones (page/src/types.rs), which pages in Rust use.
 
+import type { RegisterOptions as PlainOptions } from "./generated/types.js";
+
 export type * from "./generated/types.js";
+
+/** The options of `register`; all but the slices are optional. */
+export interface RegisterOptions extends PlainOptions {
+  /**
+   * Gives the token that requests to the API carry, as `Authorization: Bearer …`; nothing where nobody is signed in. It is called
+   * when a request needs one, and once more after the server has answered 401. The token is kept in the worker's memory only.
+   */
+  getToken?: () => string | null | undefined | Promise<string | null | undefined>;
+  /**
+   * With `false`, the browser is not asked to keep this site's data when the disk is full. It is asked once there is something
+   * unsent, and Firefox asks the user.
+   */
+  persistStorage?: boolean;
+}
 
 /** A Redux-style action: `type` is `slice/verb`, such as `files/addItem`. */
 export interface Action {

@@ -141,6 +141,8 @@ pub enum FromWorker<V> {
     /// The user has signed out of the database `epoch`: it is gone from this device, and its pages drop what they have.
     SignedOut {
         epoch: String,
+        code: String,
+        message: String,
     },
     /// A message of a newer worker.
     #[serde(other)]
@@ -545,7 +547,9 @@ pub fn token(number: u64) -> String {
 
 /// The user has signed out of the database `epoch`.
 pub fn signed_out(epoch: &str) -> String {
-    text(FromWorker::SignedOut { epoch: epoch.into() })
+    let message =
+        "The user has signed out in this browser. What this tab shows is not kept any more: reload the page.";
+    text(FromWorker::SignedOut { epoch: epoch.into(), code: "signed_out".into(), message: message.into() })
 }
 
 /// The list of conflicts is another one: pages that show it ask for it again.

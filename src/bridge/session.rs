@@ -11,6 +11,9 @@ use crate::units::{BurstNo, Position};
 /// The time that the page waits for an answer before it sends again, in ms. It doubles with each try, up to the maximum.
 const RETRY_MS: u64 = 1_000;
 const MAX_RETRY_MS: u64 = 10_000;
+/// After so many tries in so many ms without a word of the worker, the page's user is told. A page that was frozen has tried once.
+const SILENT_TRIES: u32 = 4;
+const SILENT_MS: u64 = 12_000;
 /// The interval at which the page pings the worker while something is unfinished, in ms.
 const HEARTBEAT_MS: u64 = 10_000;
 
@@ -88,6 +91,10 @@ pub struct Session<P> {
     retry_at: Option<u64>,
     retry_ms: u64,
     heartbeat_at: Option<u64>,
+    /// Since when the worker owes an answer, in epoch ms, and how often it was asked since it said anything.
+    owed_since: Option<u64>,
+    tries: u32,
+    is_silent: bool,
 }
 
 impl<P: Clone> Session<P> {
@@ -115,6 +122,9 @@ impl<P: Clone> Session<P> {
             retry_at: None,
             retry_ms: RETRY_MS,
             heartbeat_at: None,
+            owed_since: None,
+            tries: 0,
+            is_silent: false,
         }
     }
 
@@ -125,13 +135,37 @@ impl<P: Clone> Session<P> {
     }
 
     fn arm(&mut self, now: u64) {
+        self.owed_since.get_or_insert(now);
         self.retry_at.get_or_insert(now + self.retry_ms);
     }
 
     fn disarm_if_at_rest(&mut self) {
         if self.at_rest() {
             self.retry_at = None;
+            self.owed_since = None;
         }
+    }
+
+    /// The page's own worker has said something.
+    pub fn heard(&mut self) {
+        // It may still owe something: the next try counts from then on.
+        (self.owed_since, self.tries, self.is_silent) = (None, 0, false);
+    }
+
+    /// Returns the requests that come to nothing, once, if the worker has not said a word for long. Bursts and the registration
+    /// are kept, and go on being tried.
+    pub fn take_silence(&mut self, now: u64) -> Option<Vec<u64>> {
+        let is_long = self.owed_since.is_some_and(|since| now >= since + SILENT_MS);
+        if self.is_silent || self.is_elsewhere || !is_long || self.tries < SILENT_TRIES {
+            return None;
+        }
+        self.is_silent = true;
+        let registering = self.registering;
+        let (kept, ended) = std::mem::take(&mut self.requests)
+            .into_iter()
+            .partition(|request: &Request| Some(request.0) == registering);
+        self.requests = kept;
+        Some(ended.into_iter().map(|request: Request| request.0).collect())
     }
 
     /// Sets the place that the page is of, which goes with every message.
@@ -165,7 +199,8 @@ impl<P: Clone> Session<P> {
         let device = self.device.clone().map(Into::into);
         let gives_tokens = self.gives_tokens;
         let envelope = self.envelope("register");
-        let message = Envelope { request: Some(request), device, gives_tokens, slices, auto_sync, ..envelope };
+        let message =
+            Envelope { request: Some(request), device, gives_tokens, slices, auto_sync, ..envelope };
         (request, self.declare(now, (request, message)))
     }
 
@@ -352,12 +387,15 @@ impl<P: Clone> Session<P> {
         messages
     }
 
-    /// Handles `signedOut`: the user has signed out of the database `epoch`. If it was the page's, returns true: nothing of the page
-    /// is kept or sent any more until it registers again.
-    pub fn signed_out(&mut self, epoch: &str) -> bool {
+    /// Handles `signedOut`: the user has signed out of the database `epoch`. If it was the page's, returns the requests that asked for
+    /// it: nothing of the page is kept or sent any more until it registers again.
+    pub fn signed_out(&mut self, epoch: &str) -> Option<Vec<u64>> {
         if self.epoch.as_deref() != Some(epoch) {
-            return false;
+            return None;
         }
+        let asks =
+            |request: &&Request| request.1.kind.as_deref().is_some_and(|kind| kind.starts_with("signOut"));
+        let asked = self.requests.iter().filter(asks).map(|request| request.0).collect();
         let page = std::mem::take(&mut self.page);
         *self = Session {
             place: self.place.take(),
@@ -368,7 +406,12 @@ impl<P: Clone> Session<P> {
             watched: std::mem::take(&mut self.watched),
             ..Session::new(&page)
         };
-        true
+        Some(asked)
+    }
+
+    /// Returns true while a worker of another place is in charge.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
 
     /// Handles `wrong_user` and `wrong_name`: a worker of another place is in charge. All that was not answered is kept until the
@@ -458,6 +501,7 @@ impl<P: Clone> Session<P> {
         let mut messages = Vec::new();
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_ms = (self.retry_ms * 2).min(MAX_RETRY_MS);
+            self.tries += 1;
             messages = self.resend_from(now, BurstNo::default());
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {

@@ -52,7 +52,7 @@ pub enum Body {
     Pull { request: u64, after: u64, rebuild: bool },
     /// Asks for the changes that only this device has, with the page's bursts up to `after`. Answered by `unsent`, or `expected`.
     Export { request: u64, after: u64 },
-    /// Empties the user's database on this device. Answered by `done`, `failed` (`unsent`, unless these changes are to be
+    /// Empties the user's database on this device. Answered by `signedOut`, `failed` (`unsent`, unless these changes are to be
     /// discarded), or `expected`.
     SignOut { request: u64, after: u64, epoch: Option<String>, discard: bool },
     /// Asks whether the server answers. Answered by `checked`.
@@ -206,7 +206,8 @@ fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
     let Envelope { slices, auto_sync, settings, observed, .. } = envelope;
     let actions = actions.or(envelope.actions.as_deref());
     let after = after.unwrap_or_default();
-    let [epoch, slice, id, device, token] = [epoch, slice, id, device, token].map(|text| text.map(Cow::into_owned));
+    let [epoch, slice, id, device, token] =
+        [epoch, slice, id, device, token].map(|text| text.map(Cow::into_owned));
     Some(match &*envelope.kind? {
         "register" => Body::Register { request: request?, slices: slices?, auto_sync, device, gives_tokens },
         "configure" => Body::Configure { request: request?, slice, settings: settings? },

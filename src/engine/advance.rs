@@ -1,13 +1,13 @@
 //! The engine's work after every input, in this order: append, take effect, send, write, answer, report.
 
 use super::clients::{Kind, Sent, View};
+use super::input::{NetworkError, Response};
 use super::messages::view;
 use super::pulled::Rebuild;
 use super::replay::{self, Missing};
 use super::replica::{Applied, Effects, ParsedRecord, Urgency, ValueWrite, wanted};
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
-use super::input::{NetworkError, Response};
 use super::{Engine, Output, Phase, tokens};
 use crate::bridge::from_worker::{self, Origin, To};
 use crate::store::{AnswerRow, AnswerStatus, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
@@ -461,8 +461,12 @@ impl Engine {
             }
             // As the server would answer it without a token, and would be asked for nothing.
             tokens::Step::Fail(request) => {
-                let unauthenticated =
-                    Response { status: 401, content_type: String::new(), retry_after: None, body: String::new() };
+                let unauthenticated = Response {
+                    status: 401,
+                    content_type: String::new(),
+                    retry_after: None,
+                    body: String::new(),
+                };
                 self.answered(request, Reception::Some(Ok(unauthenticated)));
             }
         }

@@ -37,6 +37,9 @@ pub enum Input {
     BackgroundSync,
 }
 
+/// The status of an answer that redirects. The browser says nothing else about it.
+pub const REDIRECTED: u16 = 302;
+
 /// An HTTP answer, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {

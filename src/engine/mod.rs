@@ -45,7 +45,7 @@ mod tombstones;
 mod trace;
 mod uplink;
 
-pub use input::{Input, Moment, NetworkError, Response};
+pub use input::{Input, Moment, NetworkError, REDIRECTED, Response};
 pub use output::{Deadline, Output, Reason};
 pub use recovery::BootError;
 pub use rescue::Rescue;
@@ -274,6 +274,11 @@ impl Engine {
 
     fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running) && self.settings.is_stable()
+    }
+
+    /// Returns true if there is something that only this device has.
+    pub fn has_unsent(&self) -> bool {
+        !self.replica.unsent(self.settings.slices()).is_empty()
     }
 
     /// So many other users of this browser have changes that wait on this device until they sign in again.

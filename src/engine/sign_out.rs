@@ -80,7 +80,7 @@ impl Engine {
         let in_flight = former.uplink.request_in_flight();
         self.outputs.extend(in_flight.map(|request| Output::Cancel { request }));
         self.outputs.push_back(Output::CloseLive);
-        self.outputs.push_back(Output::Post { to: To::page(&page), message: from_worker::done(request) });
+        // It answers the page's request, too.
         self.outputs.push_back(Output::Post { to: To::All, message: from_worker::signed_out(&epoch) });
         self.outputs.extend(begun);
     }

@@ -110,10 +110,13 @@ impl Storage {
         self.error = Some(if error.full {
             (ErrorCode::StorageFull, "There is no room left to keep changes in this browser. Free some disk space; what was acknowledged is kept and the rest is tried again.".into())
         } else {
-            (ErrorCode::Storage, format!(
-                "The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.",
-                error.message
-            ))
+            (
+                ErrorCode::Storage,
+                format!(
+                    "The browser's database refused to keep changes ({}). It is tried again; if this stays, close other tabs of this site and reload.",
+                    error.message
+                ),
+            )
         });
     }
 

@@ -93,7 +93,13 @@ impl Tokens {
         }
     }
 
-    fn ask(&mut self, request: Request, now: Tick, pages: impl Iterator<Item = Rc<str>>, is_renewal: bool) -> Step {
+    fn ask(
+        &mut self,
+        request: Request,
+        now: Tick,
+        pages: impl Iterator<Item = Rc<str>>,
+        is_renewal: bool,
+    ) -> Step {
         let candidates: VecDeque<Rc<str>> = pages.collect();
         self.lacked_page = candidates.is_empty();
         self.waiting = Some(Waiting { request, candidates, until: now, is_renewal });

@@ -7,6 +7,7 @@ mod conformance;
 mod database;
 mod live;
 mod network;
+mod others;
 mod platform;
 mod worker;
 

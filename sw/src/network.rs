@@ -16,11 +16,11 @@
 
 use gloo_net::http;
 use js_sys::{Array, ArrayBuffer};
-use nightferry::engine::{NetworkError, Response};
+use nightferry::engine::{NetworkError, REDIRECTED, Response};
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Blob, ReadableWritablePair, RequestCache};
+use web_sys::{AbortSignal, Blob, ReadableWritablePair, RequestCache, RequestRedirect, ResponseType};
 
 #[wasm_bindgen]
 extern "C" {
@@ -63,9 +63,10 @@ impl Network {
         &self,
         path: &str,
         body: Option<String>,
+        token: Option<&str>,
         signal: &AbortSignal,
     ) -> Result<Response, NetworkError> {
-        self.exchange(path, body, signal).await.map_err(|error| match error {
+        self.exchange(path, body, token, signal).await.map_err(|error| match error {
             gloo_net::Error::JsError(error) => NetworkError(error.message),
             gloo_net::Error::GlooError(error) => NetworkError(error),
         })
@@ -75,16 +76,24 @@ impl Network {
         &self,
         path: &str,
         body: Option<String>,
+        token: Option<&str>,
         signal: &AbortSignal,
     ) -> Result<Response, gloo_net::Error> {
         let url = format!("{}{path}", self.api);
+        // A redirect is an identity proxy's that wants a sign-in. Followed to another origin, it would be a failure without a reason.
+        let begun = |request: http::RequestBuilder| {
+            let request = request.cache(RequestCache::NoStore).redirect(RequestRedirect::Manual);
+            let request = request.abort_signal(Some(signal));
+            match token {
+                Some(token) => request.header("Authorization", &format!("Bearer {token}")),
+                None => request,
+            }
+        };
         let Some(body) = body else {
-            let request = http::Request::get(&url).cache(RequestCache::NoStore).abort_signal(Some(signal));
-            return self.receive(request.build()?.send().await?).await;
+            return self.receive(begun(http::Request::get(&url)).build()?.send().await?).await;
         };
         let post = |encoding: &[(&str, &str)], body: JsValue| {
-            let request = http::Request::post(&url).cache(RequestCache::NoStore).abort_signal(Some(signal));
-            let request = request.header("Content-Type", "application/json");
+            let request = begun(http::Request::post(&url)).header("Content-Type", "application/json");
             encoding.iter().fold(request, |request, (name, value)| request.header(name, value)).body(body)
         };
         let may_compress = self.gzip.get() == Gzip::Announced && body.len() >= GZIP_FROM_BYTES;
@@ -105,6 +114,14 @@ impl Network {
     }
 
     async fn receive(&self, response: http::Response) -> Result<Response, gloo_net::Error> {
+        if response.type_() == ResponseType::Opaqueredirect {
+            return Ok(Response {
+                status: REDIRECTED,
+                content_type: String::new(),
+                retry_after: None,
+                body: String::new(),
+            });
+        }
         let headers = response.headers();
         let accepted = headers.get("accept-encoding").unwrap_or_default();
         if self.gzip.get() == Gzip::Unknown && accepted.split(',').any(|coding| coding.trim_ascii() == "gzip")

@@ -3,13 +3,14 @@
 use crate::database::{self, Database, read};
 use crate::live::Live;
 use crate::network::Network;
+use crate::others;
 use crate::platform::{Pages, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::from_worker::{self, To};
 use nightferry::bridge::place::Place;
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output, Rescue};
-use nightferry::store::{ITEMS, Snapshot, StoreError, Wanted, Whole, Write};
+use nightferry::store::{Snapshot, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
@@ -84,7 +85,7 @@ impl Worker {
     async fn boot(place: Place<'_>, api: String, trace: bool) -> Result<&'static Worker, BootError> {
         let (name, database, snapshot) = database_of(place).await.map_err(cannot_open)?;
         let mut engine = Engine::new(moment(), snapshot)?;
-        let (user, place) = (place.user, place.to_text());
+        let (name_of_all, user, place) = (place.name, place.user, place.to_text());
         engine.serve(&place, user);
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             pages: Pages::new(&place),
@@ -103,6 +104,14 @@ impl Worker {
             resting: RefCell::default(),
         }));
         worker.pump();
+        if user.is_some() {
+            let name = name_of_all.to_owned();
+            spawn(async move {
+                let others = others::waiting(&name, &worker.name).await;
+                worker.engine.borrow_mut().others_wait(others);
+                worker.pump();
+            });
+        }
         Ok(worker)
     }
 
@@ -182,7 +191,7 @@ impl Worker {
             Output::RequestBackgroundSync => request_background_sync(),
             Output::Rows { to, request, message, store } => self.rows(to, request, message, &store),
             Output::Migrate { stores } => self.migrate(stores),
-            Output::Request { request, path, body } => self.request(request, path, body),
+            Output::Request { request, path, body, token } => self.request(request, path, body, token),
             Output::OpenLive { live, hello } => self.open_live(live, hello),
             Output::CloseLive => drop(self.live.take()),
             Output::Cancel { request } => {
@@ -215,18 +224,7 @@ impl Worker {
     }
 
     fn load(&'static self, load: u64, wanted: Vec<Wanted>, slices: Vec<Whole>) {
-        let mut stores = vec![ITEMS];
-        for Wanted { store, .. } in &wanted {
-            if !stores.contains(&&**store) {
-                stores.push(store);
-            }
-        }
-        for Whole { store, .. } in &slices {
-            if !stores.contains(&&**store) {
-                stores.push(store);
-            }
-        }
-        let begun = self.begin(|database| database.read(&stores));
+        let begun = self.begin(|database| read::begin_load(database, &wanted, &slices));
         let life = self.life.get();
         spawn(async move {
             let result = match begun {
@@ -346,13 +344,19 @@ impl Worker {
         self.live.replace(Some(Live::open(self.network.api(), hello, on_message, ended)));
     }
 
-    fn request(&'static self, request: u64, path: &'static str, body: Option<String>) {
+    fn request(
+        &'static self,
+        request: u64,
+        path: &'static str,
+        body: Option<String>,
+        token: Option<Rc<str>>,
+    ) {
         let Ok(controller) = AbortController::new() else { return };
         let signal = controller.signal();
         self.in_flight.set(Some((request, controller)));
         let life = self.life.get();
         spawn(async move {
-            let answer = self.network.request(path, body, &signal).await;
+            let answer = self.network.request(path, body, token.as_deref(), &signal).await;
             if self.ended(request).is_some() {
                 self.report(life, Input::Answered { request, answer });
             }
@@ -364,8 +368,10 @@ impl Worker {
 /// somebody else's, see [`Snapshot::is_anothers`].
 async fn database_of(Place { name, user }: Place<'_>) -> Result<(String, Database, Snapshot), StoreError> {
     let own = [name, "~", user.unwrap_or_default()].concat();
+    let known = others::databases().await;
+    let is_new = known.is_some_and(|known| !known.contains(&own));
     let candidates = [&*own, name, &*own];
-    for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(user.is_none())) {
+    for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(user.is_none() || is_new)) {
         let database = Database::open(candidate, &[]).await?;
         let snapshot = database.snapshot().await?;
         let fits = match at {

@@ -20,8 +20,9 @@ has died). Beside the app:
 Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While
 ``FOLDER/build.txt`` exists, Nightferry's worker is served as the build that it names, as after an update.
 
-Everybody is anonymous, and has one another's items. With ``FOLDER/users.txt`` the cookie ``user`` says who is
-signed in, each with items of their own; without it, nobody is.
+Everybody is anonymous, and has one another's items. With ``FOLDER/users.txt`` there are users, each with items
+of their own. Where it says ``cookie``, the cookie ``user`` says who is signed in; where it says ``token``, the
+header ``Authorization: Bearer USER-NUMBER`` does, with a number from that in ``FOLDER/oldest-token.txt`` on.
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
@@ -129,7 +130,8 @@ def make_app(data: Path) -> Flask:
     if (data / "users.txt").is_file():
         # Without anonymous access, tables are not made by themselves.
         state.store.create_tables()
-        app.extensions["nightferry"] = replace(state, authenticate=by_cookie)
+        by = by_token(data) if (data / "users.txt").read_text() == "token" else by_cookie
+        app.extensions["nightferry"] = replace(state, authenticate=by)
     return app
 
 
@@ -138,6 +140,19 @@ def by_cookie(request: Request) -> Any:
 
     user = request.cookies.get("user")
     return Principal(tenant=user, user=user) if user else None
+
+
+def by_token(data: Path) -> Any:
+    def authenticate(request: Request) -> Any:
+        from flask_nightferry import Principal
+
+        oldest = data / "oldest-token.txt"
+        token = re.fullmatch(r"Bearer (\w+)-(\d+)", request.headers.get("Authorization", ""))
+        if not token or int(token[2]) < int(oldest.read_text() if oldest.exists() else 0):
+            return None
+        return Principal(tenant=token[1], user=token[1])
+
+    return authenticate
 
 
 class Log:
@@ -331,7 +346,7 @@ class Layer:
             json={"protocol": 1, **body},
             base_url="http://127.0.0.1/",
             environ_base={"REMOTE_ADDR": "127.0.0.1"},
-            headers={"Cookie": f"user={user}"} if user else {},
+            headers={"Cookie": f"user={user}", "Authorization": f"Bearer {user}-999"} if user else {},
         )
         if answer.status_code != 200:
             raise RuntimeError(f"{name} was answered with {answer.status}: {answer.get_data(as_text=True)}")

@@ -1,5 +1,5 @@
 // Generated from page/src/types.rs by `UPDATE=1 cargo test -p nightferry-page`. Do not edit.
-import type { Conflict, Item, ItemProgress, Origin, Rejected, Status, SyncMetrics } from "./types.js";
+import type { Conflict, Item, ItemProgress, Origin, Rejected, Status, SyncMetrics, UnsentFile } from "./types.js";
 
 /** The answer to `hydrate`: the stored items, and what is newer than the store and wins over them. */
 export type Rows<V> = {
@@ -59,4 +59,7 @@ export type FromWorker<V> =
   | { "kind": "rejected", request: number, rejected: Array<Rejected<V>>, }
   | { "kind": "rejections" }
   | { "kind": "conflicts", request: number, conflicts: Array<Conflict<V>>, }
-  | { "kind": "conflictsChanged" };
+  | { "kind": "conflictsChanged" }
+  | { "kind": "unsent", request: number, file: UnsentFile<V>, }
+  | { "kind": "token", number: number, }
+  | { "kind": "signedOut", epoch: string, code: string, message: string, };

@@ -68,6 +68,9 @@ export type Registration = {
 /** The result of the last attempt to reach the server. */
 export type Connection = "online" | "local-only" | "unknown";
 
+/** The kind of what went wrong last, for programs. */
+export type ErrorCode = "unreachable" | "busy" | "server_error" | "unauthenticated" | "wrong_principal" | "not_nightferry" | "declined" | "too_large" | "rebuilding" | "slow" | "deferred" | "conflict" | "rejected" | "storage_full" | "storage" | "unreadable" | "wrong_user" | "wrong_name" | "no_worker" | "other";
+
 /** The state of the last sync. */
 export type SyncStatus = "syncing" | "success" | "error" | "idle";
 
@@ -102,6 +105,8 @@ export type Status = {
   syncStatus: SyncStatus,
   /** A sentence about what went wrong last and what to do next; null once it went right. */
   error: string | null,
+  /** The kind of that, for programs; null where `error` is. */
+  errorCode: ErrorCode | null,
   /** When the server last had everything, in epoch ms. */
   lastSyncTime: number | null,
   /** Items with a change that the server has not acknowledged, or that is not in its slice's store yet. */
@@ -110,6 +115,8 @@ export type Status = {
   conflicts: number,
   /** Changes that the server refused, and that nobody has retried or discarded. */
   rejected: number,
+  /** Other users of this browser with changes that wait on this device until they sign in again. */
+  othersWaiting: number,
   /** While changes are being sent. */
   progress: SyncProgress | null,
   autoSync: AutoSyncStatus,
@@ -238,6 +245,54 @@ export type Conflict<T> = {
   /** The parts that both sides changed, as JSON Pointers (RFC 6901) in which `@` and its id name an element of a list. The
    * empty path is the whole item. */
   paths: Array<string>,
+};
+
+/** The changes that only this device has. */
+export type UnsentFile<T> = {
+  /** The format, 1. */
+  nightferry: number,
+  /** Whose they are, as the server's `authenticate` says (`tenant/user`); null where the server was never reached. */
+  principal: string | null,
+  /** The name of the device. */
+  device: string | null,
+  /** When the file was made, in epoch ms. */
+  at: number,
+  /** The items, ordered by slice and id. */
+  items: Array<UnsentItem<T>>,
+};
+
+/** The state of an item that only this device has as it is. */
+export type UnsentState = "sending" | "conflict" | "rejected" | "held" | "open";
+
+/** An item with a change that only this device has. A side that is not there is the absence of the item. */
+export type UnsentItem<T> = {
+  slice: string,
+  id: string,
+  state: UnsentState,
+  /** The server's version that `base` is of; null where the server is not known to have the item. */
+  version: number | null,
+  /** The server's value that the change was made on. */
+  base?: T,
+  /** The item as it is here; absent if it was deleted. */
+  local?: T,
+  /** The other side of a conflict. */
+  remote?: T,
+  /** The changes of the item that the server refused, oldest first. */
+  refused: Array<RefusedChange<T>>,
+  /** When the item was edited last, in epoch ms. */
+  at: number,
+};
+
+/** A change that the server refused. */
+export type RefusedChange<T> = {
+  /** The value that the item was to have; absent if it was to be deleted. */
+  value?: T,
+  /** For programs. */
+  code: string,
+  /** Why, in the server's words. */
+  message: string,
+  /** When the change was made, in epoch ms. */
+  at: number,
 };
 
 /** How far an error reaches. */

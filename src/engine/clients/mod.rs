@@ -6,7 +6,7 @@
 //! | `flush` | `done` | all before it is in effect and in its stores |
 //! | `sync` | `done` | besides, the server has all of it |
 //! | `hydrate`, `rejected` | `rows`, `rejected` | all before it is in effect |
-//! | `export`, `signOut` | `unsent`, `done` | all before it is in effect |
+//! | `export`, `signOut` | `unsent`, `signedOut` | all before it is in effect |
 //! | `check` | `checked` | the server answered or did not |
 //!
 //! # Invariants

@@ -5,7 +5,8 @@
 //! | status | code | class | what happens |
 //! |---|---|---|---|
 //! | 200, as JSON | any | success | the answer is applied |
-//! | 200-399 | any | [`Class::NotNightferry`] | a wait of 10 s or more; the message names what came |
+//! | 300-399 | any | [`Class::Authenticate`] | the same as for 401: an identity proxy wants a sign-in |
+//! | 200-299 | any | [`Class::NotNightferry`] | a wait of 10 s or more; the message names what came |
 //! | 404, 405 | any | [`Class::NotNightferry`] | the same |
 //! | 401 | any | [`Class::Authenticate`] | a wait of a minute or more, then a small request before a push goes again |
 //! | 409 | `client_forked` | [`Class::Forked`] | the push is withdrawn, and the device takes a new name |
@@ -169,8 +170,8 @@ fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String
     let error = if is_json { protocol::read_error(&response.body) } else { None };
     let code = error.as_ref().map(|error| error.code.as_str());
     let class = match (response.status, code) {
-        (200..=399, _) | (404 | 405, _) => Class::NotNightferry,
-        (401, _) => Class::Authenticate,
+        (300..=399 | 401, _) => Class::Authenticate,
+        (200..=299 | 404 | 405, _) => Class::NotNightferry,
         (409, Some("client_forked")) => Class::Forked,
         (410, Some("history_changed")) => Class::HistoryChanged,
         (410, Some("cursor_expired")) => Class::CursorExpired,
@@ -184,6 +185,9 @@ fn classify(answer: Result<Response, NetworkError>, path: &str) -> Result<String
     let error_code = class.error_code(code);
     let message = match (class, error) {
         (Class::NotNightferry, _) => not_nightferry(&response, path),
+        (Class::Authenticate, _) if response.status != 401 => format!(
+            "{path} was answered with a redirect, as by a proxy that wants you to sign in. Reload the page and sign in again; changes are kept on this device."
+        ),
         (Class::Authenticate, _) => {
             "The server does not know who you are any more. Sign in again; changes are kept on this device."
                 .into()

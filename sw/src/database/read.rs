@@ -60,6 +60,22 @@ impl Database {
     }
 }
 
+/// Begins the transaction of [`load`].
+pub fn begin_load(
+    database: &Database,
+    wanted: &[Wanted],
+    slices: &[Whole],
+) -> Result<Transaction, StoreError> {
+    let mut stores = vec![ITEMS];
+    let named = wanted.iter().map(|wanted| &wanted.store).chain(slices.iter().map(|whole| &whole.store));
+    for store in named {
+        if !stores.contains(&&**store) {
+            stores.push(store);
+        }
+    }
+    database.read(&stores)
+}
+
 /// Reads items: their values, and their rows in `_items`.
 pub async fn load(
     transaction: Transaction,

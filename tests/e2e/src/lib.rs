@@ -44,6 +44,7 @@ mod server;
 mod setup;
 mod shots;
 mod tab;
+mod users;
 mod vite;
 mod wait;
 
@@ -59,6 +60,7 @@ pub use server::{Applied, Request, Server};
 pub use setup::{open_client, open_client_for, reconnect_in_turn, start, start_for};
 pub use shots::shoot;
 pub use tab::Tab;
+pub use users::{CHANGES, ids, open_for_user, sign_in, write_as};
 pub use vite::{Install, Vite, ViteApp};
 pub use wait::{DEADLINE, eventually};
 

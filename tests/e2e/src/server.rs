@@ -80,10 +80,20 @@ impl Server {
 
     /// The same, with users who sign in by the cookie `user`, each with items of their own.
     pub async fn start_with_users() -> Result<Server> {
-        let server = Server::stopped(Client::JavaScript)?;
-        std::fs::write(server.data().join("users.txt"), "")?;
+        Server::start_with_users_by("cookie", Client::JavaScript).await
+    }
+
+    /// The same, with users who sign in by `cookie`, or by `token`, see `app.py`.
+    pub async fn start_with_users_by(credential: &str, client: Client) -> Result<Server> {
+        let server = Server::stopped(client)?;
+        std::fs::write(server.data().join("users.txt"), credential)?;
         server.start_again().await?;
         Ok(server)
+    }
+
+    /// Refuses tokens of lower numbers from now on.
+    pub fn expire_tokens_before(&self, number: u32) -> Result<()> {
+        Ok(std::fs::write(self.data().join("oldest-token.txt"), number.to_string())?)
     }
 
     fn stopped(client: Client) -> Result<Server> {

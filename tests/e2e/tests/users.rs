@@ -3,46 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use nightferry_e2e::{Browser, Fault, Server, Tab};
+use nightferry_e2e::{
+    Browser, CHANGES, DEADLINE, Fault, Server, eventually, ids, open_for_user as open, sign_in,
+    write_as as write,
+};
 use serde_json::{Value, json};
-
-/// How many changes each of them makes.
-const CHANGES: usize = 20;
-
-/// Opens a page in a new tab for whoever the cookie says is signed in.
-async fn open(browser: &Browser, server: &Server, options: Value) -> Result<Tab> {
-    let tab = browser.new_tab().await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
-    tab.eval_with::<()>(
-        &options,
-        "window.received = []; window.codes = [];
-         nf.subscribeErrors(({code}) => codes.push(code));
-         nf.subscribe('files', ({puts}) => received.push(...puts.map(({id}) => id)));
-         await nf.register({slices: {files: {debounceMs: 20}}, ...input});",
-    )
-    .await?;
-    Ok(tab)
-}
-
-/// Signs someone in, as the app's own form would, and opens a page of theirs.
-async fn sign_in(browser: &Browser, server: &Server, user: &str) -> Result<Tab> {
-    let tab = browser.new_tab().await?;
-    tab.goto(&server.url("/__test__/blank")).await?;
-    tab.eval_with::<()>(&json!(user), "document.cookie = `user=${input}; path=/`;").await?;
-    open(browser, server, json!({"user": user})).await
-}
-
-async fn write(tab: &Tab, user: &str) -> Result<()> {
-    let add = |n| json!({"type": "files/addItem", "payload": {"id": format!("{user} {n}"), "by": user}});
-    tab.dispatch(&(0..CHANGES).map(add).collect::<Vec<_>>()).await?;
-    tab.flush().await
-}
-
-/// The ids of what a page reads.
-async fn ids(tab: &Tab) -> Result<Vec<String>> {
-    tab.eval("return (await nf.hydrate('files')).map(({id}) => id).sort();").await
-}
 
 fn all_are_of(user: &str, items: &BTreeMap<String, Value>) -> bool {
     items.values().all(|item| item["by"] == user)
@@ -187,5 +152,138 @@ async fn f65_a_tab_of_another_name_is_told_and_keeps_what_it_has() -> Result<()>
     first.sync_now().await?;
     assert_eq!(ids(&again).await?, ["kept"]);
     assert!(server.items("files").await?.contains_key("kept"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_that_something_waits_for_somebody_else() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    ann.wait_until("nf.getStatus().othersWaiting === 0").await?;
+    write(&ann, "ann").await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    bob.wait_until("nf.getStatus().othersWaiting === 1").await?;
+    // What waits is hers: she sends it, and nothing waits any more.
+    server.fault(&[])?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    ann.sync_now().await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    bob.wait_until("nf.getStatus().connection === 'online' && nf.getStatus().othersWaiting === 0").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_takes_its_worker_back_by_registering_again() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    write(&bob, "bob").await?;
+    ann.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "ann late", "by": "ann"}})]).await?;
+    ann.wait_until("codes.includes('wrong_user')").await?;
+    ann.eval::<()>("document.cookie = 'user=ann; path=/';").await?;
+    ann.eval::<()>("await nf.register({slices: {files: {debounceMs: 20}}, user: 'ann'});").await?;
+    ann.sync_now().await?;
+    assert_eq!(server.items_of("ann", "files").await?.into_keys().collect::<Vec<_>>(), ["ann late"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn background_sync_without_a_page_sends_the_last_users_changes_as_theirs() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let home = browser.tab();
+    home.goto(&server.url("/__test__/blank")).await?;
+    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    write(&ann, "ann").await?;
+    ann.close().await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    write(&bob, "bob").await?;
+    bob.close().await?;
+    browser.stop_all_workers().await?;
+    server.fault(&[])?;
+    browser.fire_background_sync(&server.url("/nightferry/"), "nightferry", false).await?;
+    eventually("Bob's changes at the server", DEADLINE, async || {
+        Ok((server.items_of("bob", "files").await?.len() == CHANGES).then_some(()))
+    })
+    .await?;
+    assert!(server.items_of("ann", "files").await?.is_empty());
+    // Her session is over, and Bob's cookie is there: her changes still wait for her.
+    let ann = open(&browser, &server, json!({"user": "ann"})).await?;
+    // A person asks: the wait after the failures before is over.
+    ann.eval::<()>("await nf.syncNow().catch(() => {});").await?;
+    let status: Value = ann.eval("return nf.getStatus();").await?;
+    assert_eq!(status["errorCode"], "wrong_principal", "{status}");
+    assert!(server.items_of("ann", "files").await?.is_empty());
+    assert!(all_are_of("bob", &server.items_of("bob", "files").await?));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_tab_of_the_first_user_sends_nothing_as_the_second_when_it_wakes() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    ann.flush().await?;
+    // What it dispatches has not been posted when it is frozen.
+    let burst = "for (let n = 0; n < 20; n += 1) nf.dispatch({type: 'files/addItem', payload: {id: `ann ${n}`, by: 'ann'}});";
+    ann.eval::<()>(&format!("setTimeout(() => {{ {burst} window.has_dispatched = true; }}, 3000);")).await?;
+    ann.cdp("Page.setWebLifecycleState", json!({"state": "frozen"})).await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    write(&bob, "bob").await?;
+    bob.sync_now().await?;
+    ann.cdp("Page.setWebLifecycleState", json!({"state": "active"})).await?;
+    ann.wait_until("window.has_dispatched && codes.includes('wrong_user')").await?;
+    bob.sync_now().await?;
+    let bobs = server.items_of("bob", "files").await?;
+    assert!(bobs.len() == CHANGES && all_are_of("bob", &bobs), "{bobs:?}");
+    assert!(server.items_of("ann", "files").await?.is_empty());
+    let again = sign_in(&browser, &server, "ann").await?;
+    eventually("what the tab kept", DEADLINE, async || {
+        again.sync_now().await?;
+        Ok((server.items_of("ann", "files").await?.len() == CHANGES).then_some(()))
+    })
+    .await?;
+    assert!(all_are_of("ann", &server.items_of("ann", "files").await?));
+    let received: Vec<String> = ann.eval("return received;").await?;
+    assert!(received.iter().all(|id| id.starts_with("ann")), "{received:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_eviction_gives_neither_user_the_others_items() -> Result<()> {
+    let server = Server::start_with_users().await?;
+    let browser = Browser::start_fresh().await?;
+    let ann = sign_in(&browser, &server, "ann").await?;
+    write(&ann, "ann").await?;
+    ann.sync_now().await?;
+    let bob = sign_in(&browser, &server, "bob").await?;
+    write(&bob, "bob").await?;
+    bob.sync_now().await?;
+    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    bob.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "bob unsent", "by": "bob"}})]).await?;
+    bob.flush().await?;
+    // The browser takes all of the site's databases, of both.
+    let delete = "for (const {name} of await indexedDB.databases()) await new Promise((done, failed) => {
+        const deleting = indexedDB.deleteDatabase(name);
+        deleting.onsuccess = done; deleting.onerror = deleting.onblocked = failed;
+    });";
+    bob.eval::<()>(delete).await?;
+    server.fault(&[])?;
+    bob.dispatch(&[json!({"type": "files/addItem", "payload": {"id": "bob later", "by": "bob"}})]).await?;
+    bob.flush().await?;
+    bob.sync_now().await?;
+    let bobs = server.items_of("bob", "files").await?;
+    assert!(bobs.len() == CHANGES + 2 && all_are_of("bob", &bobs), "{bobs:?}");
+    let ann = sign_in(&browser, &server, "ann").await?;
+    ann.sync_now().await?;
+    eventually("Ann's items on the device", DEADLINE, async || {
+        Ok((ids(&ann).await?.len() == CHANGES).then_some(()))
+    })
+    .await?;
+    assert!(ids(&ann).await?.iter().all(|id| id.starts_with("ann")));
+    assert!(all_are_of("ann", &server.items_of("ann", "files").await?));
     Ok(())
 }

@@ -22,7 +22,10 @@ impl World {
         self.in_flight = Some(request);
         let answer = Ok(crate::server::error(401, "unauthenticated"));
         let latency = self.latency();
-        self.after(latency, Event::Report { worker: self.worker, input: Input::Answered { request, answer } });
+        self.after(
+            latency,
+            Event::Report { worker: self.worker, input: Input::Answered { request, answer } },
+        );
     }
 
     fn request(&mut self, request: u64, path: &'static str, body: Option<String>) {

@@ -198,7 +198,7 @@ impl Page {
                 vec![self.session.token(number, self.token.as_deref())]
             }
             "signedOut" => {
-                if self.session.signed_out(message["epoch"].as_str().unwrap_or_default()) {
+                if self.session.signed_out(message["epoch"].as_str().unwrap_or_default()).is_some() {
                     self.forget();
                 }
                 Vec::new()

@@ -41,6 +41,14 @@ fn end(subscription: Subscription) -> JsValue {
 /// Begins at once, as JavaScript's does.
 #[wasm_bindgen]
 pub fn register(options: JsValue) -> Result<Promise, JsValue> {
+    if let Ok(get_token) = js_sys::Reflect::get(&options, &"getToken".into())
+        && let Ok(get_token) = get_token.dyn_into::<Function>()
+    {
+        nf::provide_tokens(move || {
+            let token = get_token.call0(&JsValue::UNDEFINED).ok().and_then(|token| token.as_string());
+            async { token }
+        });
+    }
     let registering = nf::register(read(&options)?);
     Ok(future_to_promise(async {
         registering.await.map(|registration| write(&registration)).map_err(failure)
@@ -111,6 +119,19 @@ pub fn reset_sync_metrics() {
 #[wasm_bindgen(js_name = subscribeErrors)]
 pub fn subscribe_errors(listener: Function) -> JsValue {
     end(nf::subscribe_errors(move |error| call(&listener, &[write(error)])))
+}
+
+/// The options are those of JavaScript's `signOut`.
+#[wasm_bindgen(js_name = signOut)]
+pub async fn sign_out(options: JsValue) -> Result<(), JsValue> {
+    let discard = js_sys::Reflect::get(&options, &"discard".into()).is_ok_and(|discard| discard.is_truthy());
+    nf::sign_out(discard).await.map_err(failure)
+}
+
+/// The content of the file that JavaScript's `exportUnsent` gives.
+#[wasm_bindgen(js_name = unsentFile)]
+pub async fn unsent_file() -> Result<JsValue, JsValue> {
+    nf::export_unsent().await.map(|file| write(&file)).map_err(failure)
 }
 
 #[wasm_bindgen(js_name = getRejected)]
