@@ -373,6 +373,10 @@ impl<P: Clone> Session<P> {
 
     /// Handles `expected`: the worker lacks bursts from `n` on. Returns them.
     pub fn expected(&mut self, now: u64, n: BurstNo) -> Vec<Message<P>> {
+        // Before the page is registered, no burst can be posted, so what waits for one would be refused again at once.
+        if self.epoch.is_none() {
+            return Vec::new();
+        }
         self.resend_from(now, n)
     }
 

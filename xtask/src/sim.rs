@@ -20,7 +20,7 @@ const FLEET_SEEDS: &str = "250";
 const FLEET_WITHIN: &str = "5000";
 
 /// The suite breaks these; all of them take some five minutes on two cores, so they are for `cargo xtask sim --mutants`.
-const IN_SUITE: [&str; 8] = [
+const IN_SUITE: [&str; 9] = [
     "an answer is taken before it is durable",
     "a checkpoint trims early",
     "rebase takes a side",
@@ -29,6 +29,7 @@ const IN_SUITE: [&str; 8] = [
     "the clock follows the wall",
     "a pull overwrites an unsent edit",
     "a resolution decides on a newer conflict",
+    "a worker answers another user's page",
 ];
 
 /// A rule of the engine, and how to break it: `rule` stands once in `file`, and `broken` takes its place.
@@ -267,6 +268,32 @@ const FLEET_MUTANTS: &[Mutant] = &[
     },
 ];
 
+/// Rules that only several users of one browser can see broken.
+const USERS_MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "a worker answers another user's page",
+        file: "src/engine/messages.rs",
+        rule: "            && **own != **theirs
+",
+        broken: "            && false
+            && **own != **theirs
+",
+    },
+    Mutant {
+        name: "a worker takes another user's changes",
+        file: "src/engine/messages.rs",
+        rule: "            // Nothing of this database is for that page, and nothing of that page for this database.
+            if request.is_some() || matches!(up.body, Body::Actions { .. }) {",
+        broken: "            if let Body::Actions { n, first, seen, actions, .. } = &up.body {
+                let policies = self.settings.slices().policies();
+                let (n, first, seen) = (*n, *first, *seen);
+                let arriving = Arriving { page: &page, n, first, seen, policies, text: actions };
+                let epoch = self.settings.epoch().clone();
+                self.take_burst(&epoch, arriving);
+            } else if request.is_some() {",
+    },
+];
+
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Breaks the rules on purpose instead: those whose names have this in them.
@@ -287,7 +314,7 @@ impl Options {
                     let part = options::value(&mut parser);
                     options.mutants = Some(part.context("--mutant takes a part of a mutant's name")?);
                 }
-                Arg::Long("fresh" | "keep-going" | "shrink") => {
+                Arg::Long("fresh" | "keep-going" | "shrink" | "users") => {
                     options.simulator.push(options::text(&argument))
                 }
                 Arg::Long("seeds" | "from" | "seed" | "devices") => {
@@ -299,7 +326,7 @@ impl Options {
                     options.simulator.extend([name, number]);
                 }
                 other => {
-                    let takes = "--seeds, --from, --seed, --devices, --shrink, --fresh, --keep-going, --mutants and --mutant";
+                    let takes = "--seeds, --from, --seed, --devices, --users, --shrink, --fresh, --keep-going, --mutants and --mutant";
                     return Err(options::unknown("sim", &other, takes));
                 }
             }
@@ -332,6 +359,7 @@ pub fn check() -> Result<()> {
         let arguments = ["--devices", devices, "--seeds", seeds, "--from", from];
         process::show(&mut process::command(&simulator, arguments))?;
     }
+    process::show(&mut process::command(&simulator, ["--users", "--seeds", FRESH, "--from", &fresh]))?;
     mutants(|mutant| IN_SUITE.contains(&mutant.name))
 }
 
@@ -345,9 +373,11 @@ fn mutants(is_chosen: impl Fn(&Mutant) -> bool) -> Result<()> {
     let copy = workspace::prepared().join("mutants/workspace");
     let target = workspace::prepared().join("mutants/target");
     let mut hidden = Vec::new();
-    let of_device = MUTANTS.iter().map(|mutant| (mutant, "1", WITHIN));
-    let of_fleet = FLEET_MUTANTS.iter().map(|mutant| (mutant, FLEET, FLEET_WITHIN));
-    for (mutant, devices, within) in of_device.chain(of_fleet).filter(|(mutant, ..)| is_chosen(mutant)) {
+    let of_device = MUTANTS.iter().map(|mutant| (mutant, &["--devices", "1"][..], WITHIN));
+    let of_fleet = FLEET_MUTANTS.iter().map(|mutant| (mutant, &["--devices", FLEET][..], FLEET_WITHIN));
+    let of_users = USERS_MUTANTS.iter().map(|mutant| (mutant, &["--users"][..], WITHIN));
+    let all = of_device.chain(of_fleet).chain(of_users);
+    for (mutant, kind, within) in all.filter(|(mutant, ..)| is_chosen(mutant)) {
         println!("→ {}", mutant.name);
         copy_folder(workspace::root(), &copy)?;
         break_rule(mutant, &copy)?;
@@ -357,7 +387,8 @@ fn mutants(is_chosen: impl Fn(&Mutant) -> bool) -> Result<()> {
         // Only the core and the simulator are built again.
         build.env("CARGO_INCREMENTAL", "1");
         process::show(&mut build)?;
-        let arguments = ["--devices", devices, "--seeds", within, "--from", "0", "--fresh", "--no-shrink"];
+        let seeds = ["--seeds", within, "--from", "0", "--fresh", "--no-shrink"];
+        let arguments = kind.iter().chain(&seeds);
         let output = process::command(target.join("release/nightferry-sim"), arguments).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap_or_default();
@@ -437,10 +468,11 @@ mod tests {
 
     #[test]
     fn every_rule_that_is_broken_on_purpose_is_still_there() {
+        let all = || MUTANTS.iter().chain(FLEET_MUTANTS).chain(USERS_MUTANTS);
         for name in IN_SUITE {
-            assert!(MUTANTS.iter().chain(FLEET_MUTANTS).any(|mutant| mutant.name == name), "{name}");
+            assert!(all().any(|mutant| mutant.name == name), "{name}");
         }
-        for mutant in MUTANTS.iter().chain(FLEET_MUTANTS) {
+        for mutant in all() {
             let source =
                 std::fs::read_to_string(workspace::root().join(mutant.file)).expect("it can be read");
             assert_eq!(source.matches(mutant.rule).count(), 1, "{}", mutant.name);

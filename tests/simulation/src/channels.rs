@@ -47,6 +47,11 @@ impl World {
     pub(crate) fn send(&mut self, to: &To, message: Value) {
         self.check_post(to, &message);
         self.note(|_| format!("worker posts {message}"));
+        if let To::Pages(ids) = to {
+            let is_strange = |id: &&Rc<str>| self.pages.iter().all(|page| *page.id != ***id);
+            let strange = ids.iter().filter(is_strange).map(|id| (id.to_string(), message.clone()));
+            self.for_strangers.extend(strange);
+        }
         let message = Rc::new(message);
         for page in 0..self.pages.len() {
             let hears = match to {
@@ -59,6 +64,12 @@ impl World {
                 self.at(at, Event::ToPage { page, message: message.clone() });
             }
         }
+    }
+
+    /// A message to a page from a worker of another user.
+    pub(crate) fn post_to_page(&mut self, page: usize, message: Value) {
+        let at = self.arrival(page, false, Kind::PageLate);
+        self.at(at, Event::ToPage { page, message: Rc::new(message) });
     }
 
     pub(crate) fn handle_message(&mut self, page: usize, message: &Rc<Value>) {

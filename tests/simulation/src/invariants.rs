@@ -27,6 +27,10 @@ impl World {
                 );
             }
         }
+        // What pages had when their user signed out is dropped, and never durable.
+        if self.model.has_signed_out {
+            return;
+        }
         let Some(asked) = message["request"].as_u64().and_then(|request| page.asked.get(&request)) else {
             return;
         };

@@ -24,6 +24,7 @@ pub mod scenario;
 pub mod server;
 pub mod shrink;
 pub mod trace;
+pub mod users;
 mod worker;
 mod workload;
 mod world;

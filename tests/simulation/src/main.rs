@@ -5,12 +5,17 @@ mod report;
 use nightferry_sim::scenario::Plan;
 use nightferry_sim::shrink::{self, Outcome};
 use nightferry_sim::trace;
+use nightferry_sim::users::SharedBrowser;
 use report::Summary;
+use std::ops::Range;
 use std::process::ExitCode;
+use std::time::Instant;
 
 const USAGE: &str = "\
 nightferry-sim [--seeds 500] [--from 0] [--devices 1] [--keep-going] [--fresh] [--no-shrink]
                                  runs so many seeds; the known ones first, unless --fresh
+nightferry-sim --users [--seeds 500] [--from 0]
+                                 runs so many seeds of a browser with several users
 nightferry-sim --seed S          runs one seed and prints its whole trace
 nightferry-sim --seed S --shrink prints instead the shortest scenario found that fails in the same way";
 
@@ -34,6 +39,8 @@ struct Options {
     shrinks_one: bool,
     /// The known seeds are left out.
     fresh: bool,
+    /// A browser with several users.
+    users: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,7 +51,9 @@ fn main() -> ExitCode {
     // A violated property is a panic; it is reported once, with the run's end.
     std::panic::set_hook(Box::new(|_| {}));
     match options.one {
+        Some(seed) if options.users => of_users(seed..seed + 1, true),
         Some(seed) => one(seed, &options),
+        None if options.users => of_users(options.from..options.from + options.seeds, false),
         None => many(&options),
     }
 }
@@ -59,6 +68,7 @@ fn options() -> Option<Options> {
         shrinks: true,
         shrinks_one: false,
         fresh: false,
+        users: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -71,6 +81,7 @@ fn options() -> Option<Options> {
             "--shrink" => options.shrinks_one = true,
             "--no-shrink" => options.shrinks = false,
             "--fresh" => options.fresh = true,
+            "--users" => options.users = true,
             "--keep-going" => options.keep_going = true,
             _ => return None,
         }
@@ -135,6 +146,28 @@ fn many(options: &Options) -> ExitCode {
         }
     }
     summary.print(options.seeds >= ENOUGH)
+}
+
+/// Runs these seeds of a browser with several users, to the first that fails.
+fn of_users(seeds: Range<u64>, prints_trace: bool) -> ExitCode {
+    let (began, mut strayed, mut ran) = (Instant::now(), 0, 0);
+    for seed in seeds {
+        let mut browser = None;
+        let failure = shrink::failure(|| browser.insert(SharedBrowser::new(seed, prints_trace)).run());
+        ran += 1;
+        strayed += browser.as_ref().map_or(0, |browser| browser.strayed);
+        browser.iter().flat_map(SharedBrowser::trace).for_each(|line| println!("{line}"));
+        if let Some(failure) = failure {
+            println!("FAILED: seed {seed}, several users: {failure}");
+            println!("{ran} seeds in {:.1} s", began.elapsed().as_secs_f64());
+            return ExitCode::FAILURE;
+        }
+    }
+    println!(
+        "{ran} seeds in {:.1} s: users apart; {strayed} messages came to a worker of somebody else",
+        began.elapsed().as_secs_f64()
+    );
+    if strayed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn hash(plan: &Plan) -> u64 {

@@ -59,7 +59,7 @@ pub struct Model {
     sent: BTreeSet<String>,
     longest_quiet: u64,
     /// Bursts that a page had when its user signed out are dropped: the next one has any number.
-    has_signed_out: bool,
+    pub has_signed_out: bool,
 }
 
 impl Model {

@@ -249,6 +249,11 @@ impl Page {
                 self.conflicts = message["conflicts"].as_array().cloned().unwrap_or_default();
                 Vec::new()
             }
+            // A worker of another place reads nothing to it; its own one will, once it is back.
+            ("hydrate", _) if message["code"].as_str().is_some_and(is_refusal) => {
+                self.view.gives_up(&asked.slice, request);
+                Vec::new()
+            }
             // An app that follows a slice reads it again.
             ("hydrate", _) if self.follows => vec![self.ask(now, "hydrate", &asked.slice).1],
             _ => Vec::new(),

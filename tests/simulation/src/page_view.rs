@@ -56,6 +56,13 @@ impl PageView {
         self.reading.insert(slice.into(), (request, Vec::new()));
     }
 
+    /// The reading under way comes to nothing.
+    pub fn gives_up(&mut self, slice: &str, request: u64) {
+        if self.reading.get(slice).is_some_and(|(asked, _)| *asked == request) {
+            self.reading.remove(slice);
+        }
+    }
+
     /// A worker has started and answers the reading that is under way. Changes heard before are in that worker's rows. Returns
     /// false where no reading is under way.
     pub fn reads_on(&mut self, slice: &str) -> bool {

@@ -42,6 +42,7 @@ properties! {
     NoSilentLoss "no-silent-loss" "no write is lost, and none comes back, unless someone decided it who knew the other one (P6)",
     NoSelfConflict "no-conflict-with-oneself" "an item that nobody else changed is in no conflict",
     Waits "waits-by-own-clock" "nothing waits longer or shorter because the wall clock is set",
+    Apart "users-are-apart" "nothing of a user is shown, stored or sent as another's (P7)",
     Refused "refusals-are-kept" "the list of refused changes is what the database has",
     Poked "pokes-are-heard" "a device with a live connection has another one's change before its next interval",
     Idle "idle-is-silent" "a device that has everything sends nothing, and asks at its interval",

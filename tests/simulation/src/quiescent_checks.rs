@@ -13,7 +13,9 @@ impl World {
     /// tabs that knew nothing of each other.
     pub fn is_disturbed(&self, key: &Key) -> bool {
         // Under a new name, what the device wrote under the old one is another's.
-        self.server.has_forked || self.server.is_disturbed(key) || self.model.merged.contains(key)
+        // What a device has after its user has signed out is the server's, which may lack what was discarded.
+        let is_known = !self.server.has_forked && !self.model.has_signed_out;
+        !is_known || self.server.is_disturbed(key) || self.model.merged.contains(key)
     }
 
     /// P1 to P4, where nothing but this device changed anything: every durable burst took effect once and in order,

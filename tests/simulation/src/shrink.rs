@@ -47,7 +47,8 @@ pub fn run(plan: Plan, is_traced: bool) -> Outcome {
     }
 }
 
-fn failure(run: impl FnOnce()) -> Option<String> {
+/// Runs it. Returns the property that did not hold.
+pub fn failure(run: impl FnOnce()) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
     let text = panic.downcast_ref::<String>().map(String::as_str);
     Some(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned())

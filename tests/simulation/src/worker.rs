@@ -28,7 +28,7 @@ impl World {
         let moment = self.moment();
         let mut engine = Engine::new(moment, self.disk.store.snapshot()).expect("the engine starts");
         if let Some(place) = &self.place {
-            engine.serve(place, None);
+            engine.serve(place, self.user.as_deref());
         }
         self.engine = Some(engine);
         self.drain();
@@ -134,6 +134,9 @@ impl World {
 
     /// A message arrives: the browser starts a worker for it where there is none.
     pub(crate) fn deliver(&mut self, text: String) {
+        if self.is_away {
+            return self.strayed.push(text);
+        }
         if self.engine.is_none() {
             if self.streams.disk.chance(self.fault_rates.disk) {
                 self.tally.record(Kind::ReadFailed);

@@ -86,6 +86,13 @@ pub struct World {
     pub pages: Vec<Page>,
     /// The place whose pages the next workers serve; any page's, where none is set.
     pub place: Option<String>,
+    /// The user that they claim the database for.
+    pub user: Option<String>,
+    /// The worker of another user is in charge of this browser: what the pages say is kept for that one.
+    pub(crate) is_away: bool,
+    pub(crate) strayed: Vec<String>,
+    /// What the worker has posted to pages that are not of this world, with their ids.
+    pub(crate) for_strangers: Vec<(String, Value)>,
     /// When the last message that is on its way to the worker, by page, and the last to each page, was sent and arrives.
     pub(crate) channels: BTreeMap<(usize, bool), (u64, u64)>,
     pub model: Model,
@@ -157,6 +164,10 @@ impl World {
             server: Server::default(),
             pages: Vec::new(),
             place: None,
+            user: None,
+            is_away: false,
+            strayed: Vec::new(),
+            for_strangers: Vec::new(),
             channels: BTreeMap::new(),
             model: Model::default(),
             known: BTreeMap::new(),
@@ -276,6 +287,9 @@ impl World {
 
     /// The browser wakes the worker, as by Background Sync.
     pub fn background_sync(&mut self) {
+        if self.engine.is_none() {
+            self.boot();
+        }
         self.feed(Input::BackgroundSync);
     }
 
