@@ -25,11 +25,24 @@ const state = {
   isInstalling: false,
 };
 
+/**
+ * Resolves when the browser has taken this worker out of service: another one has its place, or it was unregistered. It may
+ * go on running for a while.
+ */
+const retired = new Promise((resolve) => {
+  self.serviceWorker?.addEventListener("statechange", ({ target }) => target.state === "redundant" && resolve());
+});
+
 /** Resolves once this worker is the only writer of its database. During an update, the former worker has to end first. */
 function lock() {
   state.lock ??= new Promise((granted) => {
-    const forEver = () => new Promise(() => granted());
-    navigator.locks.request(`nightferry:${name}`, forEver);
+    const hold = async () => {
+      granted();
+      await retired;
+      // From here on another worker may write.
+      if (state.wasm) wasm_bindgen.stop();
+    };
+    navigator.locks.request(`nightferry:${name}`, hold);
   });
   return state.lock;
 }
@@ -64,7 +77,7 @@ async function fetchWasm() {
 async function boot() {
   await lock();
   await once("wasm", instantiate);
-  await wasm_bindgen.boot(name, user, api, settings.has("trace"));
+  await wasm_bindgen.boot(name, user, api, __NIGHTFERRY_BUILD__, settings.has("trace"));
 }
 
 function expectPanic() {
@@ -104,7 +117,7 @@ const replaced = new Promise((resolve) => {
 
 /** Runs the engine on an event, until the work is done, the engine panics, or an update takes over. */
 function perform(work) {
-  return Promise.race([once("booted", boot).then(work), state.panic, replaced]);
+  return Promise.race([once("booted", boot).then(work), state.panic, replaced, retired]);
 }
 
 function report(error) {

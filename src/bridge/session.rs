@@ -193,6 +193,7 @@ impl<P: Clone> Session<P> {
     /// `failed` will answer.
     pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
         self.is_elsewhere = false;
+        self.ask_anew();
         self.last_request += 1;
         let request = self.last_request;
         let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
@@ -213,6 +214,13 @@ impl<P: Clone> Session<P> {
         self.requests.push(request);
         self.arm(now);
         Message::Text(text)
+    }
+
+    /// A person asks anew: a worker that has been silent is given its time again.
+    fn ask_anew(&mut self) {
+        if std::mem::take(&mut self.is_silent) {
+            (self.owed_since, self.tries) = (None, 0);
+        }
     }
 
     /// Adds a burst, the JSON text of an array of actions. Returns nothing to post while the page is not registered.
@@ -253,6 +261,7 @@ impl<P: Clone> Session<P> {
         kind: &str,
         Subject { slice, id, settings }: Subject,
     ) -> (u64, Message<P>) {
+        self.ask_anew();
         self.last_request += 1;
         let envelope = Envelope {
             kind: Some(String::from(kind).into()),

@@ -35,11 +35,24 @@ pub fn start() {
     }));
 }
 
-/// Starts the engine on the database `name`, or on the one that `user` has beside it, for the server at `api`. With `trace`,
-/// inputs and outputs are printed. It is called once for an instance, before any other function.
+/// Starts the engine on the database `name`, or on the one that `user` has beside it, for the server at `api`. `build` is the
+/// script's. With `trace`, inputs and outputs are printed. It is called once for an instance, before any other function.
 #[wasm_bindgen]
-pub async fn boot(name: String, user: Option<String>, api: String, trace: bool) -> Result<(), JsValue> {
-    worker::boot(name, user, api, trace).await.map_err(|error| failure(&error.message))
+pub async fn boot(
+    name: String,
+    user: Option<String>,
+    api: String,
+    build: String,
+    trace: bool,
+) -> Result<(), JsValue> {
+    let network = network::Network::new(api, build);
+    worker::boot(name, user, network, trace).await.map_err(|error| failure(&error.message))
+}
+
+/// Ends the engine: from now on this worker writes, sends and posts nothing.
+#[wasm_bindgen]
+pub fn stop() {
+    worker::stop();
 }
 
 /// Handles the message `data` of a page. Settles when there is nothing left to do, or soon enough for the browser.

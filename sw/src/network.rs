@@ -14,6 +14,7 @@
 //! once more as it was before, at once; if only that is taken, nothing is compressed for the rest of the worker's life. Sending
 //! twice is safe: a push is numbered. gloo-net has no compression, and web-sys has `CompressionStream` among its unstable types only.
 
+use crate::platform::look_for_update;
 use gloo_net::http;
 use js_sys::{Array, ArrayBuffer};
 use nightferry::engine::{NetworkError, REDIRECTED, Response};
@@ -33,9 +34,16 @@ extern "C" {
 /// From so many bytes on, a body is compressed. A shorter one fits into a few packets anyway.
 const GZIP_FROM_BYTES: usize = 4096;
 
+/// A newer worker is looked for at most so often, in ms. Some sites serve the worker from elsewhere, in another build for good.
+const UPDATE_MS: f64 = 60_000.0;
+
 /// The API at an address.
 pub struct Network {
     api: String,
+    /// The build of this worker.
+    build: String,
+    /// When a newer one was last looked for, in epoch ms.
+    updated_at: Cell<f64>,
     gzip: Cell<Gzip>,
 }
 
@@ -49,8 +57,17 @@ enum Gzip {
 }
 
 impl Network {
-    pub fn new(api: String) -> Self {
-        Network { api, gzip: Cell::new(Gzip::Unknown) }
+    pub fn new(api: String, build: String) -> Self {
+        Network { api, build, updated_at: Cell::default(), gzip: Cell::new(Gzip::Unknown) }
+    }
+
+    /// The server serves a worker of this build: where it is another one, this worker is not the newest.
+    fn heard_of_build(&self, build: &str) {
+        let now = js_sys::Date::now();
+        if *build != self.build && now >= self.updated_at.get() + UPDATE_MS {
+            self.updated_at.set(now);
+            look_for_update();
+        }
     }
 
     /// The address of the API.
@@ -123,6 +140,9 @@ impl Network {
             });
         }
         let headers = response.headers();
+        if let Some(build) = headers.get("nightferry-build") {
+            self.heard_of_build(&build);
+        }
         let accepted = headers.get("accept-encoding").unwrap_or_default();
         if self.gzip.get() == Gzip::Unknown && accepted.split(',').any(|coding| coding.trim_ascii() == "gzip")
         {

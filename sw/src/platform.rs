@@ -26,6 +26,8 @@ extern "C" {
     static REGISTRATION: Registration;
     #[wasm_bindgen(method, getter)]
     fn sync(this: &Registration) -> Option<SyncManager>;
+    #[wasm_bindgen(method)]
+    fn update(this: &Registration) -> Promise;
     type SyncManager;
     #[wasm_bindgen(method)]
     fn register(this: &SyncManager, tag: &str) -> Promise;
@@ -46,6 +48,12 @@ pub fn request_background_sync() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
         spawn_local(async move { drop(JsFuture::from(sync.register("nightferry")).await) });
     }
+}
+
+/// Looks for a newer worker, which the browser puts in the place of this one. It may fail, as without the server.
+pub fn look_for_update() {
+    let updating = REGISTRATION.with(Registration::update);
+    spawn_local(async move { drop(JsFuture::from(updating).await) });
 }
 
 /// The most stored items of a message. A page reads them in some 10 ms, if they are of some hundred bytes.

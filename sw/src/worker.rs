@@ -29,9 +29,14 @@ thread_local! {
 }
 
 /// Opens the database and starts the engine on it. An error is posted to the pages, too.
-pub async fn boot(name: String, user: Option<String>, api: String, trace: bool) -> Result<(), BootError> {
+pub async fn boot(
+    name: String,
+    user: Option<String>,
+    network: Network,
+    trace: bool,
+) -> Result<(), BootError> {
     let place = Place { name: &name, user: user.as_deref() };
-    match Worker::boot(place, api, trace).await {
+    match Worker::boot(place, network, trace).await {
         Ok(worker) => {
             WORKER.set(Some(worker));
             Ok(())
@@ -52,6 +57,13 @@ pub async fn handle(input: Input) -> bool {
     worker.until_idle().await;
     let unsent = worker.engine.borrow().is_unsent();
     !unsent
+}
+
+/// Ends the engine. Another worker is in its place; transactions that were begun are still performed.
+pub fn stop() {
+    if let Some(worker) = WORKER.take() {
+        worker.stop();
+    }
 }
 
 struct Worker {
@@ -82,7 +94,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn boot(place: Place<'_>, api: String, trace: bool) -> Result<&'static Worker, BootError> {
+    async fn boot(place: Place<'_>, network: Network, trace: bool) -> Result<&'static Worker, BootError> {
         let (name, database, snapshot) = database_of(place).await.map_err(cannot_open)?;
         let mut engine = Engine::new(moment(), snapshot)?;
         let (name_of_all, user, place) = (place.name, place.user, place.to_text());
@@ -91,7 +103,7 @@ impl Worker {
             pages: Pages::new(&place),
             name,
             place,
-            network: Network::new(api),
+            network,
             engine: RefCell::new(engine),
             database: RefCell::new(Some(database)),
             timer: RefCell::default(),
@@ -113,6 +125,24 @@ impl Worker {
             });
         }
         Ok(worker)
+    }
+
+    /// Performs nothing any more: results of what was begun are dropped, as after a new engine.
+    fn stop(&self) {
+        self.life.set(self.life.get() + 1);
+        // It is never reset: outputs are as if they were performed further up.
+        self.pumping.set(true);
+        drop(self.timer.take());
+        drop(self.live.take());
+        if let Some((_, controller)) = self.in_flight.take() {
+            controller.abort();
+        }
+        if let Some(database) = self.database.take() {
+            database.close();
+        }
+        for resting in self.resting.take() {
+            let _ = resting.call0(&JsValue::UNDEFINED);
+        }
     }
 
     fn input(&'static self, input: Input) {

@@ -34,7 +34,7 @@ as often as ``times`` says (null: until it is removed), after ``after`` others t
 firewall looks at it); with ``zipped``, those whose body is a gzip. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
-- ``status``  answered with ``status`` (and ``retry_after``, ``body``); nothing happens
+- ``status``  answered with ``status`` (and ``retry_after``, ``body``, ``content_type``); nothing happens
 - ``html``    answered with an HTML page and status 200; nothing happens
 - ``slow``    takes as long as the body takes at ``rate`` bytes a second; where the browser gives up before,
               nothing happens
@@ -378,7 +378,9 @@ class Layer:
             hang_up(environ)
         if kind == "status":
             answer = Response(
-                fault.get("body") or "made to fail", status=fault["status"], mimetype="text/plain"
+                fault.get("body") or "made to fail",
+                status=fault["status"],
+                mimetype=fault.get("content_type", "text/plain"),
             )
             if fault.get("retry_after") is not None:
                 answer.headers["Retry-After"] = str(fault["retry_after"])
@@ -436,6 +438,8 @@ class Layer:
             self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True
         )
         content = b"".join(answer)
+        if "Nightferry-Build" in headers and self.build.is_file():
+            headers["Nightferry-Build"] = self.build.read_text("utf-8")
         if environ["PATH_INFO"] == "/nightferry/sw.js" and self.build.is_file():
             # The same code, under the name of another build: its wasm has another address and another cache.
             content = gzip.decompress(content) if headers.get("Content-Encoding") == "gzip" else content

@@ -21,7 +21,7 @@ from . import wire
 from .auth import Principal, allowed_origin, principal_of, require_local, require_named, require_origin
 from .errors import ApiError, internal
 from .events import log_answers, log_rebuild
-from .files import browser_file
+from .files import browser_build, browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
 from .live import open_live
@@ -44,6 +44,7 @@ def make_blueprint(url_prefix: str) -> Blueprint:
     routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
     routes.register_error_handler(Exception, error_response)
     routes.after_request(add_cors_headers)
+    routes.after_request(name_build)
     return routes
 
 
@@ -125,6 +126,13 @@ def refuse_unknown_routes() -> Response | None:
     return error_response(failure)
 
 
+def name_build(response: Response) -> Response:
+    """Name the build of the worker in JSON answers, so that a device with another one looks for it."""
+    if response.mimetype == "application/json" and (build := browser_build()):
+        response.headers["Nightferry-Build"] = build
+    return response
+
+
 def add_cors_headers(response: Response) -> Response:
     """Let pages of the configured other origins read the answer; without such origins, no CORS headers."""
     origins = state_of(current_app).config.origins
@@ -135,7 +143,7 @@ def add_cors_headers(response: Response) -> Response:
         return response
     response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
     response.headers["Access-Control-Allow-Credentials"] = "true"
-    response.headers["Access-Control-Expose-Headers"] = "Accept-Encoding, Retry-After"
+    response.headers["Access-Control-Expose-Headers"] = "Accept-Encoding, Nightferry-Build, Retry-After"
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = "GET, POST"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Encoding, Content-Type"

@@ -48,6 +48,18 @@ def browser_file(request: Request, name: str) -> Response:
     return response
 
 
+def browser_build() -> str | None:
+    """The build of the worker that is served. A device that has another one fetches it."""
+    path = FOLDER / "sw.js"
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    data, _ = _content(path, status.st_mtime_ns, status.st_size)
+    build = re.search(rb"sw\.wasm\?build=([\w.+-]+)", data)
+    return build[1].decode() if build else None
+
+
 def _missing() -> ApiError:
     if any(FOLDER.glob("*.js")):
         return ApiError("not_found", "There is nothing at this address.")

@@ -71,6 +71,11 @@ impl Fault {
         self.kind("html")
     }
 
+    /// Answered with this content and status 200, as by another version of the server; nothing happens.
+    pub fn answers(self, content_type: &str, body: &str) -> Fault {
+        self.status(200).body(body).with("content_type", json!(content_type))
+    }
+
     /// Arrives over a line that carries so many bytes a second: takes effect and is answered once all of it is there. If the browser
     /// gives up before that, nothing happens.
     pub fn slow_line(self, rate: u32) -> Fault {
