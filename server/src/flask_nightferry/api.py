@@ -25,6 +25,7 @@ from .files import browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
 from .live import open_live
+from .other_extensions import exempt_from_csrf, refusal_instead_of, refusal_of
 from .pull import pull
 from .push import push
 from .state import State, state_of
@@ -42,8 +43,11 @@ def make_blueprint(url_prefix: str) -> Blueprint:
     routes.get("/health")(health_view)
     routes.get("/live", websocket=True)(live_view)
     routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
+    routes.url_value_preprocessor(exempt_from_csrf(routes))
     routes.register_error_handler(Exception, error_response)
+    # The last one is called first.
     routes.after_request(add_cors_headers)
+    routes.after_request(refuse_instead_of_redirecting)
     return routes
 
 
@@ -125,6 +129,12 @@ def refuse_unknown_routes() -> Response | None:
     return error_response(failure)
 
 
+def refuse_instead_of_redirecting(response: Response) -> Response:
+    """Answers an error of the API where the app's own code has answered a redirect to a page."""
+    refusal = refusal_instead_of(request, response)
+    return response if refusal is None else error_response(refusal)
+
+
 def add_cors_headers(response: Response) -> Response:
     """Let pages of the configured other origins read the answer; without such origins, no CORS headers."""
     origins = state_of(current_app).config.origins
@@ -194,6 +204,8 @@ def _as_api_error(error: Exception) -> ApiError:
         return ApiError("invalid_request", "/live is for WebSockets, and nothing else below this prefix is.")
     if isinstance(error, NotFound):
         return ApiError("not_found", "There is nothing at this address.")
+    if isinstance(error, HTTPException) and (refusal := refusal_of(error)) is not None:
+        return refusal
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return ApiError("invalid_request", "The server could not read the request.")
     logger.error("a request failed", exc_info=error)
