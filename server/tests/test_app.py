@@ -54,6 +54,11 @@ def test_options() -> None:
         ("ORIGINS", ["app.example"]),
         ("ORIGINS", [7]),
         ("ORIGIN", ["https://app.example"]),
+        ("SLICES", "files"),
+        ("SLICES", ["files", ""]),
+        ("SLICES", ["my files"]),
+        ("SLICES", [1]),
+        ("SLICES", 1),
     ],
 )
 def test_a_bad_option_is_named(name: str, value: Any) -> None:

@@ -55,7 +55,7 @@ def push_view() -> Response:
     """`POST /push`."""
     state = state_of(current_app)
     principal = _admit(state)
-    message = wire.push_request(read_json(request))
+    message = wire.push_request(read_json(request), state.config.slices)
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     if state.config.read_replica:
