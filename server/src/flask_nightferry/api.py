@@ -28,6 +28,7 @@ from .live import open_live
 from .other_extensions import exempt_from_csrf, refusal_instead_of, refusal_of
 from .pull import pull
 from .push import push
+from .sightings import Sighting
 from .state import State, state_of
 
 logger = logging.getLogger("flask_nightferry")
@@ -83,6 +84,9 @@ def pull_view() -> Response:
     state.make_ready(current_app)
     with _rebuilds_logged(principal, message.client):
         page = pull(state.store, principal, message, state.config.read_replica)
+    if message.slices and not page["more"]:
+        now = time.time_ns() // 1_000_000
+        state.sightings.note(Sighting(principal, message.client, message.device, page["version"] or 0, now))
     return _reply(principal, **page)
 
 

@@ -148,6 +148,9 @@ def _require_columns(connection: Connection) -> None:
     # Formats are not raised before the first release, so older tables are known by what they lack.
     database = inspect(connection)
     for table in schema.metadata.sorted_tables:
+        if not database.has_table(table.name):
+            logger.error("the table %s is missing; run `flask nightferry init-db`", table.name)
+            raise unavailable()
         found = {column["name"] for column in database.get_columns(table.name)}
         for column in table.columns:
             if column.name not in found:
