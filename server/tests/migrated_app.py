@@ -17,7 +17,8 @@ if os.environ.get("NIGHTFERRY_TEST_MIGRATE") == "documented":
     options["include_object"] = flask_nightferry.include_object
 
 app = Flask("migrated", instance_path=os.environ["NIGHTFERRY_TEST_INSTANCE"])
-app.config["SQLALCHEMY_DATABASE_URI"] = app.config["NIGHTFERRY_DATABASE_URL"] = os.environ["NIGHTFERRY_TEST_URL"]
+url = os.environ["NIGHTFERRY_TEST_URL"]
+app.config.update(SQLALCHEMY_DATABASE_URI=url, NIGHTFERRY_DATABASE_URL=url)
 db = SQLAlchemy(app)
 Migrate(app, db, **options)
 Nightferry(app, authenticate=lambda request: Principal(tenant="ann", user="ann"))

@@ -125,7 +125,7 @@ def _slices(value: Any) -> frozenset[str] | None:
     if value is None:
         return None
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"NIGHTFERRY_SLICES must be a list of names such as ['notes'], not {value!r}.")
+        raise ConfigurationError(f"NIGHTFERRY_SLICES must be a list of names, not {value!r}.")
     names = list(value)
     for name in names:
         if not isinstance(name, str) or slice_fault(name) is not None:

@@ -11,8 +11,8 @@ def include_object(object_: Any, name: str | None, type_: str, reflected: bool, 
     """Returns false for Nightferry's tables and what belongs to them, and true for all else.
 
     It has the form of `include_object` in Alembic's `context.configure`. Flask-Migrate passes it on:
-    `Migrate(app, db, include_object=include_object)`. Without it, `flask db migrate` would take the tables for
-    old ones of the app, and write a `drop_table` for each.
+    `Migrate(app, db, include_object=include_object)`. Without it, `flask db migrate` would take the tables
+    for old ones of the app, and write a `drop_table` for each.
     """
     table = object_ if type_ == "table" else getattr(object_, "table", None)
     return getattr(table, "name", name) not in metadata.tables

@@ -11,8 +11,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func
-
 from .auth import Principal
 from .background import Worker
 from .schema import devices, upsert

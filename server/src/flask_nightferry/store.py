@@ -100,6 +100,21 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def prepare_for_upkeep(self) -> None:
+        """For a command in a process of its own, before it connects: a statement may take as long as it
+        needs, and what is deleted from a SQLite file is overwritten.
+        """
+        event.listen(self.engine, "connect", _prepare_for_upkeep)
+
+    def empty_log(self) -> None:
+        """Writes SQLite's log into the file and empties it, where no one reads at the moment."""
+        if self._url.get_backend_name() == "sqlite":
+            plain = self.engine.raw_connection()
+            try:
+                plain.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                plain.close()
+
     def make_ready(self, create_tables: bool) -> None:
         """Once a process: look at the tables' format, and make missing tables if wanted. Raises ApiError."""
         if self._ready:
@@ -201,6 +216,16 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         for name, value in settings.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+    connection.autocommit = False
+
+
+def _prepare_for_upkeep(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA secure_delete = ON")
+        return
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', '0', false)")
     connection.autocommit = False
 
 
