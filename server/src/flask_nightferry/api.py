@@ -20,7 +20,7 @@ from werkzeug.routing import WebsocketMismatch
 from . import wire
 from .auth import Principal, allowed_origin, principal_of, require_local, require_named, require_origin
 from .errors import ApiError, internal
-from .events import log_answers, log_rebuild
+from .events import asked_by, forget_who_asks, log_answers, log_rebuild
 from .files import browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
@@ -46,6 +46,7 @@ def make_blueprint(url_prefix: str) -> Blueprint:
     routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
     routes.url_value_preprocessor(exempt_from_csrf(routes))
     routes.register_error_handler(Exception, error_response)
+    forget_who_asks(routes)
     # The last one is called first.
     routes.after_request(add_cors_headers)
     routes.after_request(refuse_instead_of_redirecting)
@@ -57,6 +58,7 @@ def push_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.push_request(read_json(request), state.config.slices)
+    asked_by(principal, message.client)
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     if state.config.read_replica:
@@ -80,6 +82,7 @@ def pull_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.pull_request(read_json(request))
+    asked_by(principal, message.client)
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     with _rebuilds_logged(principal, message.client):
@@ -166,6 +169,7 @@ def _admit_origin(state: State) -> None:
 def _admit(state: State) -> Principal:
     _admit_origin(state)
     principal = principal_of(request, state.authenticate)
+    asked_by(principal)
     state.shared_tenant_warning.observe(principal)
     return principal
 

@@ -81,7 +81,9 @@ def erase(state: State, scope: Scope, with_items: bool, progress: Progress = _no
     """Erases the scope's names and clients; `with_items`, also the items, which become tombstones.
 
     The answers that are kept for pushes that are sent again go for the whole tenant. Such a push is decided
-    anew: what it has done already is without effect, and what is gone meanwhile is a conflict. Raises ApiError; what was done until then stays done, and the rest is done by another call.
+    anew: what it has done already is without effect, and what is gone meanwhile is a conflict.
+
+    Raises ApiError; what was done until then stays done, and the rest is done by another call.
     """
     with state.store.read() as connection:
         found = find(connection, scope)

@@ -131,6 +131,7 @@ class PostgresPokes:
         self._engine = create_engine(
             store.engine.url,
             pool_size=1,
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_reset_on_return=None,  # there is no transaction to roll back
             isolation_level="AUTOCOMMIT",

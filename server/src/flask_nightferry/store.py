@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class Store:
     def __init__(self, url: URL) -> None:
         self._url = url
         if url.get_backend_name() == "sqlite":
-            self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS)
+            self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS, hide_parameters=True)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
             self._reading = self.engine
@@ -55,6 +56,7 @@ class Store:
                 url,
                 pool_timeout=POOL_TIMEOUT_SECONDS,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 # Whatever the database's default is: `lock_history` relies on it.
                 isolation_level="READ COMMITTED",
             )
@@ -261,17 +263,27 @@ def _faults() -> Iterator[None]:
         raise
     except OperationalError as fault:
         # Locked, full, unreachable: failures that may pass.
-        logger.warning("the database is not available: %s", fault.orig)
+        logger.warning("the database is not available: %s", _described(fault))
         raise unavailable() from fault
     except PoolTimeoutError as fault:
         logger.warning("no connection to the database came free within %d s", POOL_TIMEOUT_SECONDS)
         raise unavailable() from fault
     except DBAPIError as fault:
         if fault.connection_invalidated:
-            logger.warning("the connection to the database was lost: %s", fault.orig)
+            logger.warning("the connection to the database was lost: %s", _described(fault))
             raise unavailable() from fault
-        logger.exception("the database failed")
+        # The exception itself would quote the row that PostgreSQL did not take.
+        where = "".join(traceback.format_tb(fault.__traceback__))
+        logger.error("the database failed: %s. Traceback:\n%s", _described(fault), where)
         raise internal() from fault
     except (SQLAlchemyError, OSError) as fault:
         logger.exception("the database failed")
         raise internal() from fault
+
+
+def _described(fault: DBAPIError) -> str:
+    """The database's own sentence, without the detail that may quote values, and its code."""
+    diagnosis = getattr(fault.orig, "diag", None)
+    sentence = getattr(diagnosis, "message_primary", None) or str(fault.orig).partition("\n")[0]
+    code = getattr(fault.orig, "sqlstate", None)
+    return f"{sentence} ({code})" if code else sentence
