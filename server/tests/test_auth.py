@@ -232,6 +232,13 @@ def test_f39_anonymous_mode_answers_no_one_else(
     assert anonymous.everything() == {("files", "a"): 1}
 
 
+@pytest.mark.parametrize("origin", ["https://app.example", "http://localhost:8080"])
+def test_f67_anonymous_mode_believes_no_browser_behind_a_proxy(anonymous: Device, origin: str) -> None:
+    """nginx with nothing but `proxy_pass` sends a loopback Host and no forwarding header."""
+    headers = {"Origin": origin, "Host": "127.0.0.1:5000", "Sec-Fetch-Site": "same-origin"}
+    assert error_of(anonymous.post("pull", anonymous.pull_body({}), **headers)) == (403, "origin_refused")
+
+
 def test_f39_anonymous_mode_makes_its_tables(tmp_path: Path) -> None:
     app = Flask("tests", instance_path=str(tmp_path))
     app.config["NIGHTFERRY_ALLOW_ANONYMOUS"] = True

@@ -216,3 +216,56 @@ def test_f67_a_session_of_flask_login_and_an_app_factory(make_app: MakeApp) -> N
     assert error_of(device.post("pull", device.pull_body({}))) == (401, "unauthenticated")
     device.http.get("/login")
     assert device.push(put("a", 1))[0]["status"] == "applied"
+
+
+@sqlite_is_enough
+def test_f67_a_csrf_check_of_the_apps_own_leaves_the_api_out_by_its_blueprint(make_app: MakeApp) -> None:
+    app = make_app(SECRET_KEY="x" * 32, WTF_CSRF_CHECK_DEFAULT=False)
+    csrf = CSRFProtect(app)
+
+    @app.before_request
+    def check() -> None:
+        if request.blueprint != "nightferry":
+            csrf.protect()
+
+    app.post("/transfer")(lambda: "done")
+    assert Device(app).push(put("a", 1))[0]["status"] == "applied"
+    assert app.test_client().post("/transfer").status_code == 400
+
+
+@sqlite_is_enough
+def test_f67_the_api_can_be_taken_out_of_a_rate_limit(make_app: MakeApp) -> None:
+    app = make_app()
+    limiter = Limiter(get_remote_address, app=app, default_limits=["1 per hour"], storage_uri="memory://")
+    limiter.exempt(app.blueprints["nightferry"])
+    device = Device(app)
+    for i in range(3):
+        device.push(put(str(i), 1))
+
+
+@sqlite_is_enough
+def test_f67_trusted_hosts_need_the_host_that_the_browser_asked_for(make_app: MakeApp) -> None:
+    device = Device(make_app(TRUSTED_HOSTS=["app.example"], SERVER_NAME="app.example"))
+    body = device.push_body(put("a", 1))
+    assert device.post("push", body, Host="app.example").status_code == 200
+    assert device.post("push", body, Host="127.0.0.1:8000").status_code == 400
+
+
+@sqlite_is_enough
+def test_f67_the_api_renews_a_permanent_session_unless_the_app_says_otherwise(make_app: MakeApp) -> None:
+    app = make_app(SECRET_KEY="x" * 32)
+    device = Device(app)
+    with device.http.session_transaction() as cookie:
+        cookie["user"] = "ann"
+        cookie.permanent = True
+    assert "Set-Cookie" in device.post("pull", device.pull_body({})).headers
+    app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+    assert "Set-Cookie" not in device.post("pull", device.pull_body({})).headers
+
+
+@sqlite_is_enough
+def test_f67_a_smaller_limit_of_the_app_is_a_413_that_names_it(make_app: MakeApp) -> None:
+    device = Device(make_app(MAX_CONTENT_LENGTH=1000))
+    refused = device.post("push", device.push_body(put("a", "x" * 2000)))
+    assert error_of(refused) == (413, "too_large")
+    assert "MAX_CONTENT_LENGTH" in refused.text

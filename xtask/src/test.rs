@@ -40,7 +40,11 @@ const SUITES: &[Suite] = &[
         run: |_| sim::check(),
     },
     Suite { name: "page", what: "the page's TypeScript", run: |_| page() },
-    Suite { name: "server", what: "the Flask extension, on SQLite and PostgreSQL, and behind nginx", run: |_| server() },
+    Suite {
+        name: "server",
+        what: "the Flask extension, on SQLite and PostgreSQL, and behind nginx",
+        run: |_| server(),
+    },
     Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: |_| build() },
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];

@@ -163,7 +163,7 @@ def add_cors_headers(response: Response) -> Response:
 def _admit_origin(state: State) -> None:
     if state.anonymous:
         require_local(request)
-    require_origin(request, state.config.origins)
+    require_origin(request, state.config.origins, trust_browser=not state.anonymous)
 
 
 def _admit(state: State) -> Principal:

@@ -107,18 +107,19 @@ def allowed_origin(request: Request, origins: frozenset[str]) -> str | None:
     return origin if origin in origins else None
 
 
-def require_origin(request: Request, origins: frozenset[str]) -> None:
+def require_origin(request: Request, origins: frozenset[str], trust_browser: bool = True) -> None:
     """Refuse what a page of another origin asks; programs send no `Origin`. Raises ApiError.
 
     A browser that says `Sec-Fetch-Site: same-origin` is believed, since no page can write that header. It
     compares with the address that it has asked for, also where a proxy gives this server another Host. Where
-    a browser does not say it (an older one, and Chromium for a WebSocket), Origin and Host are compared.
+    a browser does not say it (an older one, and Chromium for a WebSocket), Origin and Host are compared; and
+    always without `trust_browser`, which is for anonymous mode: a proxy would make everybody local.
     """
     origin = request.headers.get("Origin")
     if allowed_origin(request, origins) is not None:
         return
     site = request.headers.get("Sec-Fetch-Site", "none")
-    if site == "same-origin":
+    if site == "same-origin" and trust_browser:
         return
     if site not in ("cross-site", "same-site") and (origin is None or _is_own_origin(origin, request)):
         return
