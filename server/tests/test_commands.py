@@ -13,7 +13,7 @@ from conftest import Database, Device, MakeApp, delete, error_of, put, until
 from flask import Flask
 from sqlalchemy import select, text
 
-from flask_nightferry import erasure, listing, schema
+from flask_nightferry import erasure, listing, push, schema
 from flask_nightferry.state import state_of
 
 SECRET = "what Bob typed"
@@ -290,17 +290,25 @@ def test_gc_removes_what_is_behind_the_horizon_and_nothing_else(
 ) -> None:
     monkeypatch.setattr(erasure, "ITEMS_AT_ONCE", 2)
     monkeypatch.setattr(erasure, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(push, "FORGET_SHARE", 0)
     phone, laptop = Device(app), Device(app, client="laptop")
     made = phone.push(*(put(f"{i}", i) for i in range(6)), put("stays", 1))
     phone.push(*(delete(f"{i}", made[i]["version"]) for i in range(5)))
     phone.push(put("last", 1))
     later(app, 91)
     [behind] = [row for row in rows(app, "items") if row["id"] == "stays"]
+    Device(app, client="young").push(put("young", 1))
+    cursors = laptop.pull()["cursors"]
+    [young] = [row for row in rows(app, "items") if row["id"] == "young"]
+    Device(app, client="younger").push(delete("young", young["version"]))
     collected = run(app, "gc")
     assert "for pulls that are under way" in collected
     assert "Removed 2 versions, 5 tombstones and 1 clients." in collected
-    assert {row["id"] for row in rows(app, "items")} == {"5", "stays", "last"}
-    assert (rows(app, "clients"), rows(app, "answers")) == ([], [])
+    assert {row["id"] for row in rows(app, "items")} == {"5", "stays", "last", "young"}
+    assert {row["client"] for row in rows(app, "clients")} == {"young", "younger"}
+    assert {row["client"] for row in rows(app, "answers")} == {"young", "younger"}
+    # A device that was there lately hears of the young deletion.
+    assert [change["id"] for change in laptop.pull(cursors)["changes"]] == ["young"]
     assert run(app, "gc") == "Removed 0 versions, 0 tombstones and 0 clients.\n"
     # A device from before pulls everything anew, and goes on.
     assert laptop.everything() == {("files", "5"): 5, ("files", "stays"): 1, ("files", "last"): 1}

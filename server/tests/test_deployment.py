@@ -315,15 +315,6 @@ def test_f67_nginx_as_documented_passes_pokes_between_all_processes(documented: 
             ear.thread.join()
 
 
-def test_f67_nginx_as_documented_serves_the_browsers_files_as_they_are(documented: Site) -> None:
-    status, body, headers = Browser(documented, "x").ask("GET", "/nightferry/sw.js")
-    assert (status, headers["Content-Type"].partition(";")[0]) in (
-        (200, "text/javascript"),
-        (404, "application/json"),
-    )
-    assert body
-
-
 def test_f67_nginx_with_its_defaults_works_for_a_browser_of_today(bare: Site) -> None:
     phone = browser(bare, "today", Sec_Fetch_Site="same-origin")
     status, answer = phone.push(note("b", 1), chunked=True)
