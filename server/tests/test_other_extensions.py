@@ -55,6 +55,16 @@ def test_f67_csrf_protect_lets_the_api_through_whichever_is_initialised_first(
 
 
 @sqlite_is_enough
+def test_f67_an_apps_own_kind_of_csrf_protect_lets_the_api_through(make_app: MakeApp) -> None:
+    class Ours(CSRFProtect):
+        pass
+
+    app = make_app(SECRET_KEY="x" * 32)
+    Ours(app)
+    assert Device(app).push(put("a", 1))[0]["status"] == "applied"
+
+
+@sqlite_is_enough
 def test_f67_csrf_protect_still_protects_the_apps_own_views(make_app: MakeApp) -> None:
     app = make_app(SECRET_KEY="x" * 32)
     CSRFProtect(app)

@@ -313,3 +313,5 @@ def test_a_slice_that_the_server_does_not_take_is_refused_in_python(make_app: Ma
         with pytest.raises(ValueError, match="NIGHTFERRY_SLICES"):
             nightferry.put("acme", "note", "a", 1)
         assert nightferry.get("acme", "note", "a") is None
+        # What was stored before the slice was taken off the list can be deleted.
+        assert nightferry.delete("acme", "note", "a") is None

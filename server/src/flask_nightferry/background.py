@@ -7,7 +7,6 @@ import logging
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +29,7 @@ class Worker:
         self._batch_seconds = batch_seconds
         self._failure = failure
         self._starting = threading.Lock()
+        self._closing = threading.Event()
         self._pid: int | None = None
         self._thread: threading.Thread | None = None
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -48,12 +48,13 @@ class Worker:
         """Ends the thread when it has done what it was given."""
         if self._thread is not None and self._pid == os.getpid():
             self._queue.put(_END)
+            self._closing.set()
             self._thread.join()
 
     def _run(self) -> None:
         while True:
             things = [self._queue.get()]
-            time.sleep(self._batch_seconds)
+            self._closing.wait(self._batch_seconds)
             with contextlib.suppress(queue.Empty):
                 while True:
                     things.append(self._queue.get_nowait())

@@ -31,7 +31,7 @@ def exempt_from_csrf(routes: Blueprint) -> Callable[..., None]:
 
     def exempt(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
         protection = current_app.extensions.get("csrf")
-        if protection is not None and type(protection).__module__.partition(".")[0] == "flask_wtf":
+        if protection is not None and _is_of_flask_wtf(type(protection)):
             protection.exempt(routes)
 
     return exempt
@@ -76,3 +76,8 @@ def refusal_instead_of(request: Request, response: Response) -> ApiError | None:
         where,
     )
     return None if request.endpoint == "nightferry.file_view" else unauthenticated()
+
+
+def _is_of_flask_wtf(class_: type) -> bool:
+    # Without importing it: an app need not have it.
+    return any(base.__module__.partition(".")[0] == "flask_wtf" for base in class_.__mro__)
