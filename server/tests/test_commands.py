@@ -98,6 +98,14 @@ def test_a_device_is_noted_once_a_minute(app: Flask, monkeypatch: pytest.MonkeyP
     assert len(written) == 2
 
 
+def test_a_read_replica_notes_nothing(app: Flask, make_app: MakeApp) -> None:
+    Device(app).push(put("a", 1))
+    replica = make_app(NIGHTFERRY_READ_REPLICA=True)
+    assert Device(replica).everything() == {("files", "a"): 1}
+    state_of(replica).sightings.close()
+    assert rows(app, "devices") == []
+
+
 def test_a_pull_is_answered_where_it_can_not_be_noted(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     device = Device(app)
     device.push(put("a", 1))

@@ -149,6 +149,21 @@ def test_f67_a_before_request_that_aborts_is_told_as_what_it_is(
 
 
 @sqlite_is_enough
+def test_f67_a_403_that_the_app_answers_is_nobody_signed_in_and_one_of_ours_stays(make_app: MakeApp) -> None:
+    """A device takes a 403 without a code for a firewall that dislikes one change, and halves the push."""
+    app = make_app()
+
+    @app.before_request
+    def members_only() -> ResponseReturnValue | None:
+        return None if "X-Member" in request.headers else ("Members only.", 403)
+
+    device = Device(app)
+    assert error_of(device.post("push", device.push_body(put("a", 1)))) == (401, "unauthenticated")
+    headers = {"X-Member": "yes", "Origin": "https://evil.example"}
+    assert error_of(device.post("push", device.push_body(put("a", 1)), **headers)) == (403, "origin_refused")
+
+
+@sqlite_is_enough
 def test_f67_a_rate_limit_of_the_app_is_a_wait_and_not_a_bad_request(make_app: MakeApp) -> None:
     app = make_app()
     options = {"storage_uri": "memory://", "headers_enabled": True}

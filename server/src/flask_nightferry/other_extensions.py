@@ -14,6 +14,7 @@ from flask import Blueprint, Request, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from .errors import ApiError, unauthenticated
+from .http import Answer
 
 logger = logging.getLogger("flask_nightferry")
 
@@ -55,13 +56,18 @@ def refusal_of(error: HTTPException) -> ApiError | None:
 
 
 def refusal_instead_of(request: Request, response: Response) -> ApiError | None:
-    """The error to answer instead of a redirect, which the routes themselves never answer: a device would
-    follow it to a page. None where the response stays as it is.
+    """The error to answer instead of a redirect or a 403 of the app's own code: a device would follow the one
+    to a page, and take the other for a firewall's. None where the response stays as it is.
     """
-    location = response.headers.get("Location")
-    if location is None or not 300 <= response.status_code < 400:
+    if isinstance(response, Answer):
         return None
     where = f"{request.method} {request.root_path}{request.path}"
+    location = response.headers.get("Location")
+    if response.status_code == 403:
+        logger.warning("the app answered 403 to %s; devices are told to sign in", where)
+        return unauthenticated()
+    if location is None or not 300 <= response.status_code < 400:
+        return None
     if urlsplit(location).path == f"{request.root_path}{request.path}":
         logger.warning(
             "the app redirected %s to the same address of another scheme or host. Behind a proxy that ends "
