@@ -250,6 +250,14 @@ def test_a_device_that_is_forgotten_is_a_new_one_when_it_comes_back(app: Flask) 
     assert phone.everything()[("files", "bob's")] == SECRET
 
 
+def test_of_somebody_who_has_only_read_nothing_is_left(app: Flask) -> None:
+    reader = Device(app, tenant="reader", user="reader")
+    reader.pull()
+    seen(app, 1)
+    run(app, "forget", "--tenant", "reader", "--yes")
+    assert "reader" not in everything_stored(app)
+
+
 def test_a_purged_tenant_leaves_nothing_and_a_device_of_it_is_told_that_the_history_changed(
     app: Flask,
 ) -> None:

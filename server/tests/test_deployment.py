@@ -130,6 +130,31 @@ class Ear(Client):
         self.host = f"{self.host}:{self.port}"
         super().handshake()
 
+    def newest(self, version: int) -> int:
+        """Waits for a poke of this version, or of a newer one."""
+        newest = 0
+        while newest < version:
+            newest = json.loads(self.receive(timeout=20))["version"]
+        return newest
+
+
+@contextlib.contextmanager
+def listening(browser: Browser) -> Iterator[Ear]:
+    """A live connection of the browser, which has heard its first poke."""
+    # Chromium says no Sec-Fetch-Site here: the Host decides.
+    ear = Ear.connect(
+        f"wss://127.0.0.1:{browser.site.port}/nightferry/live",
+        headers=browser.cookie() | {"Origin": browser.site.origin},
+        ssl_context=browser.site.tls,
+    )
+    try:
+        ear.send(json.dumps({"protocol": 1, "client": browser.client}))
+        assert json.loads(ear.receive(timeout=20)).keys() == {"version"}
+        yield ear
+    finally:
+        ear.close()
+        ear.thread.join()
+
 
 def note(id_: str, value: Any) -> dict[str, Any]:
     return put(id_, value, slice="notes")
@@ -169,7 +194,7 @@ class Project:
         self.flask("db", "init")
         self.flask("db", "migrate")
         self.flask("db", "upgrade")
-        for name in ("ann", "eve"):
+        for name in ("ann", "eve", "kim"):
             self.flask("add-user", name, typed="secret\nsecret\n")
 
     @contextlib.contextmanager
@@ -291,28 +316,27 @@ def test_f67_nginx_as_documented_passes_large_and_chunked_bodies(documented: Sit
 
 def test_f67_nginx_as_documented_passes_pokes_between_all_processes(documented: Site) -> None:
     phone = browser(documented, "poker")
-    ears = []
-    try:
-        for number in range(6):
-            laptop = browser(documented, f"laptop-{number}")
-            # Chromium says no Sec-Fetch-Site here: the Host decides.
-            ear = Ear.connect(
-                f"wss://127.0.0.1:{documented.port}/nightferry/live",
-                headers=laptop.cookie() | {"Origin": documented.origin},
-                ssl_context=documented.tls,
-            )
-            ears.append(ear)
-            ear.send(json.dumps({"protocol": 1, "client": laptop.client}))
-            assert json.loads(ear.receive(timeout=20)).keys() == {"version"}
+    with contextlib.ExitStack() as stack:
+        laptops = [browser(documented, f"laptop-{number}") for number in range(6)]
+        ears = [stack.enter_context(listening(laptop)) for laptop in laptops]
         _, answer = phone.push(note("poked", 1))
         for ear in ears:
-            newest = 0
-            while newest < answer["version"]:
-                newest = json.loads(ear.receive(timeout=20))["version"]
-    finally:
-        for ear in ears:
-            ear.close()
-            ear.thread.join()
+            assert ear.newest(answer["version"]) >= answer["version"]
+
+
+def test_f67_nginx_as_documented_lets_devices_hear_at_once_of_what_a_command_has_erased(
+    documented: Site, project: Project
+) -> None:
+    phone, laptop = (browser(documented, client, name="kim") for client in ("kims-phone", "kims-laptop"))
+    _, pushed = phone.push(note("secret", "what Kim typed"))
+    assert laptop.everything() == {"secret": "what Kim typed"}
+    tenant = phone.principal.partition("/")[0]
+    with listening(laptop) as ear:
+        output = project.flask("nightferry", "forget", "--tenant", tenant, "--yes")
+        assert "1 items are deleted" in output
+        assert ear.newest(pushed["version"] + 1) > pushed["version"]
+    assert laptop.everything() == {"secret": None}
+    assert phone.push(note("new", 1))[1]["results"][0]["status"] == "applied"
 
 
 def test_f67_nginx_with_its_defaults_works_for_a_browser_of_today(bare: Site) -> None:

@@ -92,7 +92,6 @@ def erase(state: State, scope: Scope, with_items: bool, progress: Progress = _no
             progress(done)
     for tenant in found.tenants:
         with state.store.write() as connection:
-            lock_history(connection, tenant)
             # An answer to anybody else may have a value of theirs, or name them.
             connection.execute(delete(answers).where(answers.c.tenant == tenant))
             for table in (clients, devices):
@@ -178,11 +177,12 @@ def _erase_some(state: State, tenant: str, scope: Scope, with_items: bool) -> in
         .limit(ITEMS_AT_ONCE)
     )
     now = time.time_ns() // 1_000_000
+    with state.store.read() as connection:
+        if connection.execute(wanted.limit(1)).first() is None:
+            return 0
     with state.store.write() as connection:
         history = lock_history(connection, tenant)
         rows = connection.execute(wanted).all()
-        if not rows:
-            return 0
         nobody = {"user": "", "client": "", "device": None}
         named = {"of_tenant": tenant, "named": names_of((row.slice, row.id) for row in rows)}
         connection.execute(items.update().where(_is_named(items)).values(nobody), named)
