@@ -54,6 +54,11 @@ def test_options() -> None:
         ("ORIGINS", ["app.example"]),
         ("ORIGINS", [7]),
         ("ORIGIN", ["https://app.example"]),
+        ("SLICES", "files"),
+        ("SLICES", ["files", ""]),
+        ("SLICES", ["my files"]),
+        ("SLICES", [1]),
+        ("SLICES", 1),
     ],
 )
 def test_a_bad_option_is_named(name: str, value: Any) -> None:
@@ -238,3 +243,13 @@ def test_a_signal_tells_of_each_applied_change_once(app: Flask, caplog: pytest.L
         (app, "delete", "a", None, 1, deleted["version"]),
     ]
     assert "a receiver's bug" in caplog.text
+
+
+def test_f70_json_answers_name_the_build_of_the_worker_that_is_served(app: Flask, browser: Path) -> None:
+    (browser / "sw.js").write_text('const WASM = new URL("sw.wasm?build=1.2.3-abc", self.location);')
+    client = app.test_client()
+    assert client.get("/nightferry/health").headers["Nightferry-Build"] == "1.2.3-abc"
+    (browser / "sw.js").write_text('const WASM = new URL("sw.wasm?build=1.2.4", self.location);')
+    assert client.get("/nightferry/health").headers["Nightferry-Build"] == "1.2.4"
+    (browser / "sw.js").unlink()
+    assert "Nightferry-Build" not in client.get("/nightferry/health").headers

@@ -94,6 +94,49 @@ def test_f39_behind_a_proxy_with_tls_its_own_pages_are_let_in(device: Device) ->
     assert error_of(device.post("pull", device.pull_body({}), **downgraded)) == (403, "origin_refused")
 
 
+#: What an app's own page sends through nginx with nothing but `proxy_pass`, and with `Host $host`.
+BEHIND_A_PROXY = [
+    ("https://app.example", "127.0.0.1:8000"),
+    ("https://app.example:8443", "app.example"),
+    ("http://localhost:8080", "localhost"),
+]
+
+
+@pytest.mark.parametrize(("origin", "host"), BEHIND_A_PROXY)
+def test_f67_a_browser_that_says_same_origin_is_believed_whatever_the_proxy_makes_of_the_host(
+    device: Device, origin: str, host: str
+) -> None:
+    headers = {"Origin": origin, "Host": host, "Sec-Fetch-Site": "same-origin"}
+    assert device.post("push", device.push_body(put("a", 1)), **headers).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "", "same-origin, cross-site"])
+def test_f67_nothing_else_that_a_browser_says_stands_for_the_host(device: Device, site: str) -> None:
+    headers = {"Origin": "https://app.example", "Host": "127.0.0.1:8000", "Sec-Fetch-Site": site}
+    refused = device.post("push", device.push_body(put("a", 1)), **headers)
+    assert error_of(refused) == (403, "origin_refused")
+
+
+@pytest.mark.parametrize(("origin", "host"), BEHIND_A_PROXY)
+def test_f67_a_hidden_host_is_logged_with_the_lines_to_write(
+    device: Device, origin: str, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = device.post("push", device.push_body(put("a", 1)), Origin=origin, Host=host)
+    assert error_of(refused) == (403, "origin_refused")
+    assert refused.get_json() == golden("error-origin-refused.json")["message"]
+    assert "proxy" in refused.text
+    assert host not in refused.text
+    [line] = [record.getMessage() for record in caplog.records]
+    for part in (
+        f"origin {origin!r}",
+        f"Host {host!r}",
+        "proxy_set_header Host $http_host;",
+        "ProxyFix(app.wsgi_app, x_host=1)",
+        f'NIGHTFERRY_ORIGINS = ["{origin}"]',
+    ):
+        assert part in line
+
+
 @pytest.mark.parametrize(
     "mimetype", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
 )
@@ -187,6 +230,13 @@ def test_f39_anonymous_mode_answers_no_one_else(
         assert error_of(response) == (403, "anonymous_refused")
     assert "anonymous access refused" in caplog.text
     assert anonymous.everything() == {("files", "a"): 1}
+
+
+@pytest.mark.parametrize("origin", ["https://app.example", "http://localhost:8080"])
+def test_f67_anonymous_mode_believes_no_browser_behind_a_proxy(anonymous: Device, origin: str) -> None:
+    """nginx with nothing but `proxy_pass` sends a loopback Host and no forwarding header."""
+    headers = {"Origin": origin, "Host": "127.0.0.1:5000", "Sec-Fetch-Site": "same-origin"}
+    assert error_of(anonymous.post("pull", anonymous.pull_body({}), **headers)) == (403, "origin_refused")
 
 
 def test_f39_anonymous_mode_makes_its_tables(tmp_path: Path) -> None:

@@ -398,8 +398,8 @@ def statements(app: Flask, work: Callable[[], Any]) -> list[str]:
     engine = state_of(app).store.engine
 
     def note(_c: Any, _cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
-        # The notices to other processes are sent by another thread, at any time.
-        if not statement.startswith("BEGIN") and "pg_notify" not in statement:
+        of_other_threads = "pg_notify" in statement or "nightferry_devices" in statement
+        if not statement.startswith("BEGIN") and not of_other_threads:
             texts.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)

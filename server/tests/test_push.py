@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Device, delete, error_of, patch, put
+from conftest import Device, MakeApp, delete, error_of, patch, put
 from flask import Flask
 
 
@@ -356,3 +356,42 @@ def test_a_version_the_server_does_not_know_is_another_history(device: Device) -
     refused = device.post("push", device.push_body(put("b", 1), put("c", 2, base=created["version"] - 1)))
     assert error_of(refused) == (410, "history_changed")
     assert device.everything() == {("files", "a"): 1}
+
+
+def test_slices_that_the_server_does_not_take_are_refused_alone(
+    make_app: MakeApp,
+) -> None:
+    device = Device(make_app(NIGHTFERRY_SLICES=["files", "notes"]))
+    taken, refused, other = device.push(
+        put("a", 1), put("a", 1, slice="typo"), put("a", 1, slice="notes"), answered=None
+    )
+    assert (taken["status"], other["status"]) == ("applied", "applied")
+    assert refused["message"].startswith("This server does not take the slice typo.")
+    assert refused == {
+        "slice": "typo",
+        "id": "a",
+        "status": "rejected",
+        "code": "unknown_slice",
+        "message": refused["message"],
+        "version": None,
+        "deleted": True,
+        "at": 0,
+    }
+    assert device.everything("files", "notes", "typo") == {("files", "a"): 1, ("notes", "a"): 1}
+
+
+def test_a_slice_that_was_taken_off_the_list_is_read_and_not_written(make_app: MakeApp) -> None:
+    [created] = Device(make_app()).push(put("a", 1))
+    device = Device(make_app(NIGHTFERRY_SLICES=[]), client="later")
+    [refused] = device.push(put("a", 2, base=created["version"]))
+    # The server's side is in it, so the device can go back to it.
+    assert (refused["code"], refused["value"]) == ("unknown_slice", 1)
+    assert device.everything() == {("files", "a"): 1}
+
+
+def test_a_push_of_a_slice_that_is_put_on_the_list_is_taken_when_it_is_tried_anew(make_app: MakeApp) -> None:
+    device = Device(make_app(NIGHTFERRY_SLICES=["notes"]))
+    assert device.push(put("a", 1))[0]["code"] == "unknown_slice"
+    again = Device(make_app(NIGHTFERRY_SLICES=["notes", "files"]))
+    again.n = device.n
+    assert again.push(put("a", 1))[0]["status"] == "applied"

@@ -304,3 +304,14 @@ def test_a_database_that_is_locked_is_told(
         nightferry.put("acme", "files", "a", 2)
     other.close()
     assert nightferry.get("acme", "files", "a").value == 1  # type: ignore[union-attr]
+
+
+def test_a_slice_that_the_server_does_not_take_is_refused_in_python(make_app: MakeApp) -> None:
+    nightferry = Nightferry(authenticate=authenticate)
+    with make_app(nightferry, NIGHTFERRY_SLICES=["notes"]).app_context():
+        nightferry.put("acme", "notes", "a", 1)
+        with pytest.raises(ValueError, match="NIGHTFERRY_SLICES"):
+            nightferry.put("acme", "note", "a", 1)
+        assert nightferry.get("acme", "note", "a") is None
+        # What was stored before the slice was taken off the list can be deleted.
+        assert nightferry.delete("acme", "note", "a") is None

@@ -238,6 +238,21 @@ def test_tables_that_lack_a_column_are_named_in_the_log(
     assert "nightferry_answers has no column effect" in caplog.text
 
 
+def test_a_table_that_is_missing_is_named_in_the_log(
+    app: Flask, production: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after an update that brought a table, before `init-db` was run."""
+    Device(app).push(put("a", 1))
+    with state_of(app).store.write() as connection:
+        connection.execute(text("DROP TABLE nightferry_devices"))
+    later = production()
+    device = Device(later)
+    assert error_of(device.post("pull", device.pull_body({}))) == (503, "unavailable")
+    assert "nightferry_devices is missing; run `flask nightferry init-db`" in caplog.text
+    assert later.test_cli_runner().invoke(args=["nightferry", "init-db"]).exit_code == 0
+    assert device.everything() == {("files", "a"): 1}
+
+
 def test_stats(app: Flask) -> None:
     device = Device(app)
     device.push(put("a", 1), put("b", "xy", slice="models"))

@@ -40,7 +40,11 @@ const SUITES: &[Suite] = &[
         run: |_| sim::check(),
     },
     Suite { name: "page", what: "the page's TypeScript", run: |_| page() },
-    Suite { name: "server", what: "the Flask extension, on SQLite and PostgreSQL", run: |_| server() },
+    Suite {
+        name: "server",
+        what: "the Flask extension, on SQLite and PostgreSQL, and behind nginx",
+        run: |_| server(),
+    },
     Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: |_| build() },
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
@@ -253,9 +257,10 @@ fn find_tests(folder: &Path, tests: &mut Vec<PathBuf>) -> Result<()> {
 fn server() -> Result<()> {
     toolchain::ensure_python(Python::Develop)?;
     let postgresql = toolchain::ensure_postgresql()?;
+    let nginx = toolchain::ensure_nginx()?;
     let mut pytest = command(toolchain::python(), ["-m", "pytest", "-q"]);
     pytest.current_dir(workspace::root().join("server"));
-    process::show(pytest.env("NIGHTFERRY_POSTGRESQL", postgresql))
+    process::show(pytest.env("NIGHTFERRY_POSTGRESQL", postgresql).env("NIGHTFERRY_NGINX", nginx))
 }
 
 fn build() -> Result<()> {

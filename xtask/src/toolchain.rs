@@ -277,6 +277,40 @@ fn find_postgresql() -> Option<PathBuf> {
     folders.pop().map(|(_, folder)| folder).or_else(on_path)
 }
 
+/// nginx, which the tests start themselves. An installed one is used (`NIGHTFERRY_NGINX` chooses it); where there is none, root
+/// installs Debian's package.
+pub fn ensure_nginx() -> Result<PathBuf> {
+    let mut found = None;
+    step("nginx", || {
+        found = find_nginx();
+        if found.is_some() {
+            return Ok(Step::UpToDate);
+        }
+        if !can_apt_get() {
+            bail!(
+                "nginx is missing. On Debian or Ubuntu: `sudo apt-get install nginx`. Elsewhere put it into PATH; NIGHTFERRY_NGINX \
+                 may name it."
+            );
+        }
+        apt_get_install(&["nginx"])?;
+        found = find_nginx();
+        if found.is_none() {
+            bail!("apt-get installed nginx, yet it is not in PATH; set NIGHTFERRY_NGINX");
+        }
+        Ok(Step::Done)
+    })?;
+    found.context("no nginx")
+}
+
+/// Debian keeps it in a folder that is not in everybody's PATH.
+fn find_nginx() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("NIGHTFERRY_NGINX").map(PathBuf::from) {
+        return Some(named).filter(|program| program.is_file());
+    }
+    let debian = PathBuf::from("/usr/sbin/nginx");
+    process::find(&["nginx"]).or_else(|| debian.is_file().then_some(debian))
+}
+
 fn can_apt_get() -> bool {
     is_root() && process::find(&["apt-get"]).is_some()
 }

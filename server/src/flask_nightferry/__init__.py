@@ -14,6 +14,7 @@ from .compare import Conflict
 from .config import ConfigurationError
 from .extension import Nightferry
 from .hooks import Change, Refused, item_applied
+from .migrations import include_object
 from .python_api import Item, StoreUnavailable
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Principal",
     "Refused",
     "StoreUnavailable",
+    "include_object",
     "item_applied",
 ]

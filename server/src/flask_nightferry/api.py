@@ -20,13 +20,15 @@ from werkzeug.routing import WebsocketMismatch
 from . import wire
 from .auth import Principal, allowed_origin, principal_of, require_local, require_named, require_origin
 from .errors import ApiError, internal
-from .events import log_answers, log_rebuild
+from .events import asked_by, forget_who_asks, log_answers, log_rebuild
 from .files import browser_build, browser_file
 from .hooks import Change, item_applied
 from .http import answer, read_json
 from .live import open_live
+from .other_extensions import exempt_from_csrf, refusal_instead_of, refusal_of
 from .pull import pull
 from .push import push
+from .sightings import Sighting
 from .state import State, state_of
 
 logger = logging.getLogger("flask_nightferry")
@@ -42,9 +44,13 @@ def make_blueprint(url_prefix: str) -> Blueprint:
     routes.get("/health")(health_view)
     routes.get("/live", websocket=True)(live_view)
     routes.get('/<stem>.<any("js", "wasm", "map", "d.ts"):extension>')(file_view)
+    routes.url_value_preprocessor(exempt_from_csrf(routes))
     routes.register_error_handler(Exception, error_response)
+    forget_who_asks(routes)
+    # The last one is called first.
     routes.after_request(add_cors_headers)
     routes.after_request(name_build)
+    routes.after_request(refuse_instead_of_redirecting)
     return routes
 
 
@@ -52,7 +58,8 @@ def push_view() -> Response:
     """`POST /push`."""
     state = state_of(current_app)
     principal = _admit(state)
-    message = wire.push_request(read_json(request))
+    message = wire.push_request(read_json(request), state.config.slices)
+    asked_by(principal, message.client)
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     if state.config.read_replica:
@@ -76,10 +83,14 @@ def pull_view() -> Response:
     state = state_of(current_app)
     principal = _admit(state)
     message = wire.pull_request(read_json(request))
+    asked_by(principal, message.client)
     require_named(principal, message.principal, message.user)
     state.make_ready(current_app)
     with _rebuilds_logged(principal, message.client):
         page = pull(state.store, principal, message, state.config.read_replica)
+    if message.slices and not page["more"]:
+        now = time.time_ns() // 1_000_000
+        state.sightings.note(Sighting(principal, message.client, message.device, page["version"] or 0, now))
     return _reply(principal, **page)
 
 
@@ -133,6 +144,12 @@ def name_build(response: Response) -> Response:
     return response
 
 
+def refuse_instead_of_redirecting(response: Response) -> Response:
+    """Answers an error of the API where the app's own code has answered a redirect to a page."""
+    refusal = refusal_instead_of(request, response)
+    return response if refusal is None else error_response(refusal)
+
+
 def add_cors_headers(response: Response) -> Response:
     """Let pages of the configured other origins read the answer; without such origins, no CORS headers."""
     origins = state_of(current_app).config.origins
@@ -154,12 +171,13 @@ def add_cors_headers(response: Response) -> Response:
 def _admit_origin(state: State) -> None:
     if state.anonymous:
         require_local(request)
-    require_origin(request, state.config.origins)
+    require_origin(request, state.config.origins, trust_browser=not state.anonymous)
 
 
 def _admit(state: State) -> Principal:
     _admit_origin(state)
     principal = principal_of(request, state.authenticate)
+    asked_by(principal)
     state.shared_tenant_warning.observe(principal)
     return principal
 
@@ -202,6 +220,8 @@ def _as_api_error(error: Exception) -> ApiError:
         return ApiError("invalid_request", "/live is for WebSockets, and nothing else below this prefix is.")
     if isinstance(error, NotFound):
         return ApiError("not_found", "There is nothing at this address.")
+    if isinstance(error, HTTPException) and (refusal := refusal_of(error)) is not None:
+        return refusal
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return ApiError("invalid_request", "The server could not read the request.")
     logger.error("a request failed", exc_info=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,18 +107,37 @@ def allowed_origin(request: Request, origins: frozenset[str]) -> str | None:
     return origin if origin in origins else None
 
 
-def require_origin(request: Request, origins: frozenset[str]) -> None:
-    """Refuse what a page of another origin asks; programs send no `Origin`. Raises ApiError."""
+def require_origin(request: Request, origins: frozenset[str], trust_browser: bool = True) -> None:
+    """Refuse what a page of another origin asks; programs send no `Origin`. Raises ApiError.
+
+    A browser that says `Sec-Fetch-Site: same-origin` is believed, since no page can write that header. It
+    compares with the address that it has asked for, also where a proxy gives this server another Host. Where
+    a browser does not say it (an older one, and Chromium for a WebSocket), Origin and Host are compared; and
+    always without `trust_browser`, which is for anonymous mode: a proxy would make everybody local.
+    """
     origin = request.headers.get("Origin")
     if allowed_origin(request, origins) is not None:
         return
     site = request.headers.get("Sec-Fetch-Site", "none")
+    if site == "same-origin" and trust_browser:
+        return
     if site not in ("cross-site", "same-site") and (origin is None or _is_own_origin(origin, request)):
         return
-    logger.warning("origin %r refused at Host %r", origin, request.host)
+    logger.warning(
+        "origin %r refused at Host %r (%s %s). If it is the app's own page, the proxy before this server "
+        "hides the Host that the browser asked for. In nginx write `proxy_set_header Host $http_host;`; with "
+        "a proxy that sends X-Forwarded-Host, wrap the app: app.wsgi_app = ProxyFix(app.wsgi_app, x_host=1). "
+        "If it is a page of another origin that may use the API: NIGHTFERRY_ORIGINS = [%s]",
+        origin,
+        request.host,
+        request.method,
+        request.path,
+        json.dumps(origin),
+    )
     raise ApiError(
         "origin_refused",
-        "Pages of another origin may not use this API. To allow one, add it to NIGHTFERRY_ORIGINS.",
+        "Pages of another origin may not use this API. To allow one, add it to NIGHTFERRY_ORIGINS. If the "
+        "page is the app's own, a proxy hides its address: the server's log has the line to write.",
     )
 
 

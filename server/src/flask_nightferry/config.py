@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from .wire import slice_fault
 
 OPTIONS = (
     "NIGHTFERRY_ALLOW_ANONYMOUS",
@@ -21,6 +23,7 @@ OPTIONS = (
     "NIGHTFERRY_ORIGINS",
     "NIGHTFERRY_READ_REPLICA",
     "NIGHTFERRY_SHARED_TENANT",
+    "NIGHTFERRY_SLICES",
     "NIGHTFERRY_URL_PREFIX",
 )
 
@@ -47,6 +50,8 @@ class Config:
     origins: frozenset[str]
     #: `NIGHTFERRY_SHARED_TENANT`: users of one tenant are meant to share its items, so there is no warning.
     shared_tenant: bool
+    #: `NIGHTFERRY_SLICES`: the slices of which changes are taken. None: all.
+    slices: frozenset[str] | None
     #: `NIGHTFERRY_LIVE_SOCKETS`: the most WebSockets that a process holds. 0: none, devices ask at intervals.
     live_sockets: int
     #: `NIGHTFERRY_READ_REPLICA`: the database is a copy that follows another one. This process answers pulls.
@@ -68,6 +73,7 @@ def read_config(settings: Mapping[str, Any], instance_path: str) -> Config:
         create_tables=_switch("NIGHTFERRY_CREATE_TABLES", settings.get("NIGHTFERRY_CREATE_TABLES")),
         origins=_origins(settings.get("NIGHTFERRY_ORIGINS", ())),
         shared_tenant=_switch("NIGHTFERRY_SHARED_TENANT", settings.get("NIGHTFERRY_SHARED_TENANT")) or False,
+        slices=_slices(settings.get("NIGHTFERRY_SLICES")),
         read_replica=_switch("NIGHTFERRY_READ_REPLICA", settings.get("NIGHTFERRY_READ_REPLICA")) or False,
         live_sockets=_count("NIGHTFERRY_LIVE_SOCKETS", settings.get("NIGHTFERRY_LIVE_SOCKETS", 1000)),
         horizon_ms=_days("NIGHTFERRY_HORIZON_DAYS", settings.get("NIGHTFERRY_HORIZON_DAYS", 90)),
@@ -113,6 +119,20 @@ def _count(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ConfigurationError(f"{name} must be a number from 0 on, not {value!r}.")
     return value
+
+
+def _slices(value: Any) -> frozenset[str] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"NIGHTFERRY_SLICES must be a list of names, not {value!r}.")
+    names = list(value)
+    for name in names:
+        if not isinstance(name, str) or slice_fault(name) is not None:
+            raise ConfigurationError(
+                f"NIGHTFERRY_SLICES holds {name!r}. The name of a slice matches [A-Za-z][A-Za-z0-9_-]*."
+            )
+    return frozenset(names)
 
 
 def _origins(value: Any) -> frozenset[str]:

@@ -16,6 +16,7 @@ from .config import ConfigurationError, read_config
 from .hooks import Hook
 from .pokes import pokes_of
 from .python_api import HasConnection, Item
+from .sightings import Sightings
 from .sockets import Sockets
 from .state import State
 from .store import Store
@@ -54,6 +55,7 @@ class Nightferry:
             SharedTenantWarning(config.shared_tenant),
             sockets,
             pokes_of(store, sockets),
+            Sightings(store, enabled=not config.read_replica),
         )
         routes = make_blueprint(config.url_prefix)
         add_commands(routes)

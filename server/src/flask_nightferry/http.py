@@ -17,6 +17,10 @@ from .wire import MAX_BODY_BYTES
 GZIP_FROM_BYTES = 1024
 
 
+class Answer(Response):
+    """An answer of the API itself, as opposed to one that the app's own code gives in its place."""
+
+
 def read_json(request: Request) -> Any:
     """The body as JSON, not checked yet below its syntax. Raises ApiError.
 
@@ -30,24 +34,24 @@ def read_json(request: Request) -> Any:
         raise ApiError("invalid_json", f"The body is not strict JSON: {error}.") from None
 
 
-def answer(request: Request, body: Any, status: int = 200) -> Response:
+def answer(request: Request, body: Any, status: int = 200) -> Answer:
     """A JSON answer. Raises ValueError for what is not strict JSON."""
-    response = Response(strict_json.text_of(body).encode(), status, mimetype="application/json")
+    response = Answer(strict_json.text_of(body).encode(), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     # RFC 7694: requests may be compressed, too.
     response.headers["Accept-Encoding"] = "gzip"
-    return compressed(request, response)
+    compress(request, response)
+    return response
 
 
-def compressed(request: Request, response: Response) -> Response:
-    """The response, as gzip where the client takes it and it is long enough."""
+def compress(request: Request, response: Response) -> None:
+    """Makes the response a gzip where the client takes it and it is long enough."""
     response.vary.add("Accept-Encoding")
     data = response.get_data()
     if len(data) >= GZIP_FROM_BYTES and takes_gzip(request):
         response.set_data(gzip.compress(data, compresslevel=5, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
-    return response
 
 
 def takes_gzip(request: Request) -> bool:

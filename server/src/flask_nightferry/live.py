@@ -28,6 +28,7 @@ from wsproto.utilities import ProtocolError
 from . import strict_json, wire
 from .auth import Authenticate, Principal, principal_of, require_named
 from .errors import ApiError, unauthenticated
+from .events import asked_by
 from .sockets import TRY_AGAIN_LATER, LiveSocket
 from .state import State
 from .versions import read_history
@@ -76,6 +77,7 @@ def _greet(app: Flask, state: State, sock: socket.socket, ws: WSConnection) -> b
     try:
         hello = wire.live_request(strict_json.parse(_first_message(sock, ws)))
         principal = _authenticated(app, state.authenticate, hello.token)
+        asked_by(principal, hello.client)
         require_named(principal, hello.principal, hello.user)
         state.shared_tenant_warning.observe(principal)
         state.make_ready(app)

@@ -11,19 +11,16 @@ device that is poked asks at once.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import queue
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, create_engine, event, func, select
 
-from .errors import ApiError
+from .background import Worker
 from .sockets import NOBODY, Author, Sockets
 from .store import Store
 from .strict_json import text_of
@@ -47,6 +44,8 @@ CLOSE_SECONDS = 0.5
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0)
 #: How often, and how long in all, a commit that was announced is waited for.
 CONFIRM_SECONDS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+_NOT_POKED = "devices could not be poked; they poll"
 
 
 class Pokes(Protocol):
@@ -84,7 +83,7 @@ class LocalPokes:
     def __init__(self, store: Store, sockets: Sockets) -> None:
         self._store = store
         self._sockets = sockets
-        self._announced = _Worker("nightferry-confirm", self._confirm)
+        self._announced = Worker("nightferry-confirm", self._confirm, failure=_NOT_POKED)
 
     def listen(self) -> None:
         """There is nothing to listen to."""
@@ -132,12 +131,13 @@ class PostgresPokes:
         self._engine = create_engine(
             store.engine.url,
             pool_size=1,
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_reset_on_return=None,  # there is no transaction to roll back
             isolation_level="AUTOCOMMIT",
             connect_args=KEEP_ALIVE,
         )
-        self._pushed = _Worker("nightferry-notify", self._notify, BATCH_SECONDS)
+        self._pushed = Worker("nightferry-notify", self._notify, BATCH_SECONDS, failure=_NOT_POKED)
         self._listening = threading.Event()
         self._starting = threading.Lock()
         self._listener_pid: int | None = None
@@ -222,53 +222,3 @@ def _payloads(entries: list[list[Any]]) -> list[str]:
             longer = text_of(entry)
         text = longer
     return [*payloads, f"[{text}]"] if text else payloads
-
-
-_END = object()
-
-
-class _Worker:
-    """A thread of this process that does things together. It starts with the first."""
-
-    def __init__(self, name: str, do: Callable[[list[Any]], None], batch_seconds: float = 0.0) -> None:
-        self._name = name
-        self._do = do
-        self._batch_seconds = batch_seconds
-        self._starting = threading.Lock()
-        self._pid: int | None = None
-        self._thread: threading.Thread | None = None
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def put(self, thing: Any) -> None:
-        """Returns at once."""
-        with self._starting:
-            if self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._queue = queue.SimpleQueue()
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-        self._queue.put(thing)
-
-    def close(self) -> None:
-        """Ends the thread when it has done what it was given."""
-        if self._thread is not None and self._pid == os.getpid():
-            self._queue.put(_END)
-            self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            things = [self._queue.get()]
-            time.sleep(self._batch_seconds)
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    things.append(self._queue.get_nowait())
-            ends = _END in things
-            try:
-                if things := [thing for thing in things if thing is not _END]:
-                    self._do(things)
-            except ApiError:
-                pass  # the log has it
-            except Exception:
-                logger.warning("devices could not be poked; they poll", exc_info=True)
-            if ends:
-                return

@@ -146,6 +146,9 @@ def _write(
     connection: Connection | HasConnection | None,
 ) -> int | None:
     _require_names(tenant, slice_, id_, user)
+    taken = state_of(current_app).config.slices
+    if op == "put" and taken is not None and slice_ not in taken:
+        raise ValueError(f"The slice {slice_} is not one of NIGHTFERRY_SLICES.")
     if in_hook():
         raise RuntimeError(
             "A hook can't write items: the push that it is asked about is under way. Write them in a "

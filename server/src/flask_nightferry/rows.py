@@ -71,7 +71,9 @@ class StoredItem:
         try:
             return None if self.text is None else strict_json.checked(strict_json.parse(self.text))
         except ValueError as fault:
-            logger.error("a stored item of version %d is not strict JSON: %s", self.version, fault)
+            # The path of a refused value has names of its fields.
+            why = fault.reason if isinstance(fault, strict_json.RefusedValue) else fault
+            logger.error("a stored item of version %d is not strict JSON: %s", self.version, why)
             raise Unreadable from None
 
     def copy_of_value(self) -> Any:

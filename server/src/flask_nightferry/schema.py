@@ -111,6 +111,18 @@ clients = Table(
     Column("seen_at", BigInteger, nullable=False),  # epoch ms
 )
 
+#: When each device last pulled, and how far: for the people who run the server. Nothing else relies on it.
+devices = Table(
+    "nightferry_devices",
+    metadata,
+    Column("tenant", _name(), primary_key=True),
+    Column("user", _name(), primary_key=True),
+    Column("client", _name(), primary_key=True),
+    Column("device", _name()),  # its name for people, where it gave one
+    Column("seen_at", BigInteger, nullable=False),  # epoch ms
+    Column("pulled", BigInteger, nullable=False),  # the version that it reached; 0 where there was none
+)
+
 #: The answers to the latest push of each client, by item.
 answers = Table(
     "nightferry_answers",

@@ -11,6 +11,7 @@ from .auth import Authenticate
 from .config import Config
 from .pokes import Pokes
 from .push import Hooks
+from .sightings import Sightings
 from .sockets import Sockets
 from .store import Store
 from .tenancy import SharedTenantWarning
@@ -27,6 +28,7 @@ class State:
     shared_tenant_warning: SharedTenantWarning
     sockets: Sockets
     pokes: Pokes
+    sightings: Sightings
     admission: Admission = field(default_factory=Admission)
 
     @property
@@ -37,6 +39,7 @@ class State:
     def close(self) -> None:
         """Ends threads and connections. Apps need not: they end with their process."""
         self.pokes.close()
+        self.sightings.close()
         self.sockets.close()
         self.store.engine.dispose()
 

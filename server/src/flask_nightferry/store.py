@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class Store:
     def __init__(self, url: URL) -> None:
         self._url = url
         if url.get_backend_name() == "sqlite":
-            self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS)
+            self.engine: Engine = create_engine(url, pool_timeout=POOL_TIMEOUT_SECONDS, hide_parameters=True)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
             self._reading = self.engine
@@ -55,6 +56,7 @@ class Store:
                 url,
                 pool_timeout=POOL_TIMEOUT_SECONDS,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 # Whatever the database's default is: `lock_history` relies on it.
                 isolation_level="READ COMMITTED",
             )
@@ -99,6 +101,21 @@ class Store:
             connection = plain.execution_options(nightferry_write=True)
             with connection.begin():
                 yield connection
+
+    def prepare_for_upkeep(self) -> None:
+        """For a command in a process of its own, before it connects: a statement may take as long as it
+        needs, and what is deleted from a SQLite file is overwritten.
+        """
+        event.listen(self.engine, "connect", _prepare_for_upkeep)
+
+    def empty_log(self) -> None:
+        """Writes SQLite's log into the file and empties it, where no one reads at the moment."""
+        if self._url.get_backend_name() == "sqlite":
+            plain = self.engine.raw_connection()
+            try:
+                plain.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                plain.close()
 
     def make_ready(self, create_tables: bool) -> None:
         """Once a process: look at the tables' format, and make missing tables if wanted. Raises ApiError."""
@@ -148,6 +165,9 @@ def _require_columns(connection: Connection) -> None:
     # Formats are not raised before the first release, so older tables are known by what they lack.
     database = inspect(connection)
     for table in schema.metadata.sorted_tables:
+        if not database.has_table(table.name):
+            logger.error("the table %s is missing; run `flask nightferry init-db`", table.name)
+            raise unavailable()
         found = {column["name"] for column in database.get_columns(table.name)}
         for column in table.columns:
             if column.name not in found:
@@ -201,6 +221,16 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     connection.autocommit = False
 
 
+def _prepare_for_upkeep(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA secure_delete = ON")
+        return
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', '0', false)")
+    connection.autocommit = False
+
+
 @contextmanager
 def in_one_trip(connection: Connection) -> Iterator[None]:
     """Statements that return nothing, sent to the database together where its driver can do that.
@@ -233,17 +263,27 @@ def _faults() -> Iterator[None]:
         raise
     except OperationalError as fault:
         # Locked, full, unreachable: failures that may pass.
-        logger.warning("the database is not available: %s", fault.orig)
+        logger.warning("the database is not available: %s", _described(fault))
         raise unavailable() from fault
     except PoolTimeoutError as fault:
         logger.warning("no connection to the database came free within %d s", POOL_TIMEOUT_SECONDS)
         raise unavailable() from fault
     except DBAPIError as fault:
         if fault.connection_invalidated:
-            logger.warning("the connection to the database was lost: %s", fault.orig)
+            logger.warning("the connection to the database was lost: %s", _described(fault))
             raise unavailable() from fault
-        logger.exception("the database failed")
+        # The exception itself would quote the row that PostgreSQL did not take.
+        where = "".join(traceback.format_tb(fault.__traceback__))
+        logger.error("the database failed: %s. Traceback:\n%s", _described(fault), where)
         raise internal() from fault
     except (SQLAlchemyError, OSError) as fault:
         logger.exception("the database failed")
         raise internal() from fault
+
+
+def _described(fault: DBAPIError) -> str:
+    """The database's own sentence, without the detail that may quote values, and its code."""
+    diagnosis = getattr(fault.orig, "diag", None)
+    sentence = getattr(diagnosis, "message_primary", None) or str(fault.orig).partition("\n")[0]
+    code = getattr(fault.orig, "sqlstate", None)
+    return f"{sentence} ({code})" if code else sentence

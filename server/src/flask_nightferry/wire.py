@@ -8,6 +8,7 @@ apply.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +110,8 @@ def live_request(message: Any) -> LiveRequest:
     )
 
 
-def push_request(message: Any) -> PushRequest:
-    """Check the body of a push. Raises ApiError."""
+def push_request(message: Any, slices: Collection[str] | None = None) -> PushRequest:
+    """Check the body of a push; `slices` are those that the server takes, None for all. Raises ApiError."""
     fields = _envelope(message)
     principal = fields.get("principal")
     if principal is None:
@@ -134,7 +135,9 @@ def push_request(message: Any) -> PushRequest:
         n=_count(fields.get("n"), "n"),
         tag=_token(fields, "tag"),
         answered=_optional_count(fields.get("answered"), "answered"),
-        mutations=tuple(_mutation(entry, f"mutations[{index}]") for index, entry in enumerate(entries)),
+        mutations=tuple(
+            _mutation(entry, f"mutations[{index}]", slices) for index, entry in enumerate(entries)
+        ),
     )
     _require_distinct_items(request.mutations)
     return request
@@ -205,7 +208,7 @@ def _envelope(message: Any) -> dict[str, Any]:
     return fields
 
 
-def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
+def _mutation(entry: Any, where: str, slices: Collection[str] | None) -> Mutation | BadMutation:
     fields = _object(entry, where)
     slice_ = _string(fields.get("slice"), f"{where}.slice")
     id_ = _string(fields.get("id"), f"{where}.id")
@@ -219,6 +222,9 @@ def _mutation(entry: Any, where: str) -> Mutation | BadMutation:
         return bad("invalid_id", fault)
     if (fault := id_fault(fields["id"])) is not None:
         return bad("invalid_id", fault)
+    if slices is not None and slice_ not in slices:
+        message = f"This server does not take the slice {slice_}. Update the server, or reload the page."
+        return bad("unknown_slice", message)
     op, base, at = fields.get("op"), fields.get("base"), fields.get("at")
     if op not in ("put", "patch", "delete"):
         return bad("invalid_mutation", "op must be put, patch or delete.")

@@ -224,7 +224,8 @@ async fn f72_a_page_from_the_back_forward_cache_reads_again_before_it_sends() ->
     tab.eval::<()>("history.back();").await?;
     tab.wait_until("window.persisted !== undefined || (window.nf && window.shown === undefined)").await?;
     let persisted: Option<bool> = tab.eval("return window.persisted ?? null;").await?;
-    println!("persisted: {persisted:?}");
+    let why: Value = tab.eval("return JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons ?? null);").await?;
+    println!("persisted: {persisted:?} {why}");
     eventually("what the page shows", DEADLINE, async || {
         let shown: Vec<String> = tab.eval("return [...(window.shown ?? new Map()).keys()].sort();").await?;
         Ok((shown == ["kept", "new"]).then_some(()))
