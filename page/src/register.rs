@@ -208,6 +208,10 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
     let connection = service_worker::connect(place.clone(), on_message, on_page_hide).await?;
     page.place.replace(Some(place));
     page.connection.set(Some(connection));
+    // The browser looks for a newer worker when a page navigates into its scope, where no page is.
+    spawn_local(async {
+        let _ = service_worker::newer_worker().await;
+    });
     for slice in page.subscriptions.watched() {
         connection.say(|session, _| vec![session.watch(&slice)]);
     }
