@@ -4,9 +4,9 @@
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
-import { clearSlice } from "./binding.js";
 import { Device, turn } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import { clearSlice } from "./reducer.js";
 
 const RUNS = 500;
 const STEPS = 120;

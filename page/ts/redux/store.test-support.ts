@@ -3,9 +3,10 @@
 import type { TestContext } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
 import { actionText } from "../action.js";
-import type { Client, NightferryOptions } from "./binding.js";
+import type { Client } from "./binding.js";
 import { Device, type Tab } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import type { NightferryOptions } from "./options.js";
 
 export interface Item {
   id: number | string;
@@ -28,14 +29,24 @@ interface Opened {
   nightferry: { ready: Promise<void> };
 }
 
+interface Opening {
+  /** How `list` is tracked. */
+  tracking?: object;
+  /** More slices. */
+  others?: NightferryOptions["slices"];
+  /** The state of `list` that the store begins with. */
+  preloaded?: unknown;
+  client?: Client;
+}
+
 /** A store with the slice `list`, whatever its reducer. */
 export function open(
   device: Device,
   reducer: unknown,
-  { tracking = {}, preloaded, client }: { tracking?: object; preloaded?: unknown; client?: Client } = {},
+  { tracking = {}, others = {}, preloaded, client }: Opening = {},
 ) {
   const tab = device.tab();
-  const options: NightferryOptions = { slices: { list: tracking } };
+  const options: NightferryOptions = { slices: { list: tracking, ...others } };
   const store = configureStore({
     reducer: (typeof reducer === "function" ? reducer : { list: slice(reducer) }) as never,
     middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
