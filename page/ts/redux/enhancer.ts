@@ -22,10 +22,12 @@ export function enhancer(
 ): StoreEnhancer<NightferryStore> {
   return (createStore) => (reducer, preloadedState) => {
     const places = placesOf(options.slices);
-    let current = reducer as (state: undefined, action: never) => unknown;
+    let current = reducer as (state: unknown, action: unknown) => unknown;
     const initial = () => {
+      const action = { type: "nightferry/initial" };
       try {
-        return appState(current(undefined, { type: "nightferry/initial" } as never));
+        // Twice: redux-undo goes back to the first state that it is given, which should not be one with items in it.
+        return appState(current(current(undefined, action), action));
       } catch {
         // A reducer without a state to begin with has no reset either.
         return undefined;
