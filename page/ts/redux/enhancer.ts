@@ -24,7 +24,8 @@ export function enhancer(
     const places = placesOf(options.slices);
     let current = reducer as (state: unknown, action: unknown) => unknown;
     const initial = () => {
-      const action = { type: "nightferry/initial" };
+      // Under this name DevTools, where they stand outside, compute a state.
+      const action = { type: "@@redux/INIT.nightferry" };
       try {
         // Twice: redux-undo goes back to the first state that it is given, which should not be one with items in it.
         return appState(current(current(undefined, action), action));
