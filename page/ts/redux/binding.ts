@@ -91,8 +91,6 @@ export class Binding {
   readonly #reading = new Map<TrackedSlice, { again: boolean; changesDuringRead: SliceUpdate[] }>();
   /** Continues the reads that wait until DevTools unlock the store. */
   readonly #locked: (() => void)[] = [];
-  /** The slice whose change from elsewhere is being put into the store. */
-  #receiving: TrackedSlice | undefined;
   #scheduled = false;
   #state: unknown;
 
@@ -192,16 +190,16 @@ export class Binding {
 
   #apply(slice: TrackedSlice, { puts, gone }: ItemChange, origin: Changed["origin"]): void {
     if (!slice.there || (puts.size === 0 && gone.size === 0)) return;
+    const before = this.#of(slice);
     const items = [...puts].map(([id, value]) => ({ id, value }));
-    this.#receiving = slice;
     try {
       this.store.dispatch({ type: CHANGED, slice: slice.name, origin, puts: items, deletes: [...gone] } as Changed);
     } catch (error) {
       // A subscriber's, which is told of a state that is there all the same.
       console.error("Nightferry: a subscriber of the store threw:", error);
-    } finally {
-      this.#receiving = undefined;
     }
+    // Something else has kept the action from the store: what is not in it was not deleted.
+    if (this.#of(slice) === before) slice.adoptState(before);
   }
 
   #of(slice: TrackedSlice): unknown {
@@ -215,9 +213,6 @@ export class Binding {
     const before = this.#state;
     if (state === before || untracked > 0) return;
     this.#state = state;
-    const received = this.#receiving;
-    this.#receiving = undefined;
-    if (received) return received.received(this.#of(received));
     for (const slice of this.#slices) {
       const [former, items] = [at(before, slice.path), at(state, slice.path)];
       const clears = slice.isNew(items) && isCleared(items);

@@ -173,6 +173,17 @@ for (const order of Object.keys(ORDERS) as (keyof typeof ORDERS)[]) {
     ok(page.names().includes("C"));
   });
 
+  test(`f60_what_came_in_is_shown_after_a_skip: ${order}`, async (context) => {
+    const { page, plain, quietly } = await pages(context, order);
+    const first = page.store.liftedStore.getState().nextActionId;
+    page.dispatch(edited({ id: 1, name: "A" }));
+    plain.dispatch(added({ id: 3, name: "c" }));
+    await quietly();
+    page.tool(ActionCreators.toggleAction(first));
+    await quietly();
+    deepStrictEqual(page.names().slice(1), ["b", "c"]);
+  });
+
   test(`f60_rollback_reset_and_commit_send_nothing: ${order}`, async (context) => {
     for (const action of [ActionCreators.rollback(), ActionCreators.reset(), ActionCreators.commit()]) {
       const { device, page, plain, quietly } = await pages(context, order);

@@ -34,6 +34,12 @@ test("f61_a_slice_that_the_store_does_not_have_is_named_with_those_that_it_has",
   strictEqual(warnings().length, 1);
 });
 
+test("f61_a_name_that_every_object_has_is_not_in_the_store", async (context) => {
+  const { later, warnings } = await open(context, { notes: slice([]) }, { constructor: {} });
+  later();
+  strictEqual(warnings().length, 1);
+});
+
 test("f61_a_select_that_leads_nowhere_is_named_with_the_one_to_write", async (context) => {
   const todos = { items: [], status: "idle" };
   const { later, warnings } = await open(context, { todos: slice(todos) }, { todos: { select: "items" } });

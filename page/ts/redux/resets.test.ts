@@ -166,6 +166,18 @@ test("f58_the_items_that_a_reducer_begins_with_are_told_from_what_was_deleted", 
   deepStrictEqual(ids(device), []);
 });
 
+test("f58_a_sign_out_of_a_store_without_items_says_nothing", async (context) => {
+  const warned = warnings(context);
+  const all = combineReducers({ list: array });
+  const { store, tab } = open(new Device(), (state: never, action: UnknownAction) =>
+    all(action.type === "signed out" ? undefined : state, action),
+  );
+  await untilQuiet(tab);
+  store.dispatch({ type: "signed out" });
+  await untilQuiet(tab);
+  strictEqual(warned.callCount(), 0);
+});
+
 test("f58_a_slice_whose_reducer_returns_its_initial_state_is_reset_as_documented", async (context) => {
   const warned = warnings(context);
   const initialState: Item[] = [];

@@ -192,6 +192,32 @@ test("f59_signing_out_with_redux_undo_deletes_nothing", async (context) => {
   deepStrictEqual([ids(device), present(page).length], [["1", "2"], 2]);
 });
 
+test("an_undo_of_an_added_item_removes_it_though_another_page_has_edited_it", async (context) => {
+  const { device, one, other, quietly } = await two(context, undoing, present$);
+  one.store.dispatch(added({ id: 1, name: "a" }));
+  await quietly();
+  other.store.dispatch(edited({ id: 1, name: "b" }));
+  await quietly();
+  one.store.dispatch(ActionCreators.undo());
+  await quietly();
+  deepStrictEqual([ids(device), present(one), present(other)], [[], [], []]);
+});
+
+test("f59_an_undo_to_the_state_that_a_slice_begins_with_is_no_reset", async (context) => {
+  const drawing = createSlice({
+    name: "drawing",
+    initialState: [] as Item[],
+    reducers: { drawn: (state, { payload }: PayloadAction<Item>) => void state.push(payload) },
+  });
+  const reducer = () => combineReducers({ list: undoable(drawing.reducer) });
+  const { device, one, quietly } = await two(context, reducer, present$);
+  one.store.dispatch(drawing.actions.drawn({ id: 1 }));
+  await quietly();
+  one.store.dispatch(ActionCreators.undo());
+  await quietly();
+  deepStrictEqual([ids(device), present(one)], [[], []]);
+});
+
 // --- What is not understood
 
 for (const [name, state, hint] of [
@@ -229,6 +255,38 @@ test("f59_what_becomes_understood_is_kept_from_then_on", async (context) => {
   deepStrictEqual(list(), [{ id: "x" }]);
 });
 
+test("f59_a_plain_object_with_an_item_that_says_its_key_is_understood_whatever_is_beside_it", async (context) => {
+  quiet(context);
+  const device = stored({ id: "b" });
+  const { store, tab, list } = open(device, { a: { id: "a" }, order: ["a"] });
+  await untilQuiet(tab);
+  store.dispatch(set({ ...(list() as object), c: { id: "c" } }));
+  await untilQuiet(tab);
+  deepStrictEqual(ids(device), ["b", "c"]);
+});
+
+test("a_store_that_does_not_take_what_comes_in_deletes_nothing", async (context) => {
+  quiet(context);
+  const device = stored({ id: 1 });
+  const { store, tab } = open(device, (state: unknown = { list: [] }, action: UnknownAction) =>
+    action.type === "set" ? { list: action.payload } : state,
+  );
+  await untilQuiet(tab);
+  let refused = true;
+  const refuses = open(device, [], {
+    inner: (create) => (reducer, preloaded) =>
+      create((state, action) => (refused && state && action.type === "nightferry/changed" ? (state as never) : reducer(state, action)), preloaded), // biome-ignore format: one line
+  });
+  await untilQuiet(tab, refuses.tab);
+  refuses.store.dispatch(set([{ id: 2 }]));
+  store.dispatch(set([{ id: 1, name: "a" }, { id: 3 }])); // biome-ignore format: one line
+  await untilQuiet(tab, refuses.tab);
+  refused = false;
+  refuses.store.dispatch(set([{ id: 2, name: "b" }]));
+  await untilQuiet(tab, refuses.tab);
+  deepStrictEqual(ids(device).sort(), ["1", "2", "3"]);
+});
+
 test("the_note_of_redux_persist_in_a_slice_is_no_item", async (context) => {
   const errors = quiet(context);
   const device = new Device();
@@ -264,13 +322,13 @@ test("b15_ids_that_are_numbers_or_look_empty_are_ids_and_no_id_is_none", async (
 
 test("b15_of_two_items_with_one_id_the_first_is_kept_and_the_other_is_named", async (context) => {
   const errors = quiet(context);
-  const device = new Device();
   const twice = [{ id: 1, name: "first" }, { id: "1", name: "second" }]; // biome-ignore format: one line
   for (const preloaded of [twice, []]) {
+    const device = new Device();
     const { store, tab } = open(device, [], { preloaded });
-    await untilQuiet(tab);
     store.dispatch(set([...twice, { id: 2 }]));
     await untilQuiet(tab);
+    strictEqual(device.items("list").has("1"), preloaded.length === 0, "preloaded items are sent once they are edited");
     store.dispatch(set([{ id: 1, name: "edited" }, twice[1], { id: 2 }]));
     await untilQuiet(tab);
     deepStrictEqual(device.items("list").get("1"), { id: 1, name: "edited" });

@@ -119,11 +119,6 @@ export class TrackedSlice {
     this.#items = read(state, this.tracking);
   }
 
-  /** The state has what was last received, and nothing else is new. */
-  received(state: unknown): void {
-    this.#seen = state;
-  }
-
   /** Says once what is not done with an item. */
   #reportOnce(place: string, item: unknown, why: string, what: string): void {
     if (this.#reported.get(place) === item) return;

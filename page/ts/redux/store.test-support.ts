@@ -2,6 +2,7 @@
 
 import type { TestContext } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
+import type { StoreEnhancer } from "redux";
 import { actionText } from "../action.js";
 import type { Client } from "./binding.js";
 import { Device, type Tab } from "./device.test-support.js";
@@ -37,13 +38,15 @@ interface Opening {
   /** The state of `list` that the store begins with. */
   preloaded?: unknown;
   client?: Client;
+  /** An enhancer that stands inside. */
+  inner?: StoreEnhancer;
 }
 
 /** A store with the slice `list`, whatever its reducer. */
 export function open(
   device: Device,
   reducer: unknown,
-  { tracking = {}, others = {}, preloaded, client }: Opening = {},
+  { tracking = {}, others = {}, preloaded, client, inner }: Opening = {},
 ) {
   const tab = device.tab();
   const options: NightferryOptions = { slices: { list: tracking, ...others } };
@@ -51,7 +54,7 @@ export function open(
     reducer: (typeof reducer === "function" ? reducer : { list: slice(reducer) }) as never,
     middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
     ...(preloaded !== undefined && { preloadedState: { list: preloaded } as never }),
-    enhancers: (get) => get().concat(enhancer(client ?? tab, options)),
+    enhancers: (get) => get().concat(enhancer(client ?? tab, options), ...((inner ? [inner] : []) as never[])),
   }) as unknown as Opened;
   return { tab, store, list: () => store.getState().list as unknown };
 }
