@@ -105,11 +105,12 @@ export class Binding {
     this.store = new AppStore(store, withoutTracking);
     this.#client = client;
     this.#state = this.store.getState();
+    const first = initial();
     const configs: Record<string, SliceConfig> = {};
     this.#slices = [...places].map(([name, place]) => {
       const { selectId, sortComparer, select, ...config } = options.slices[name] as TrackedSliceConfig;
       configs[name] = config;
-      const slice = new TrackedSlice(name, place, this.#state, initial, report);
+      const slice = new TrackedSlice(name, place, this.#state, first, initial, report);
       this.#reportMisfit(slice, this.#of(slice));
       return slice;
     });
@@ -178,14 +179,13 @@ export class Binding {
   }
 
   #applyUpdate(slice: TrackedSlice, update: SliceUpdate, origin: Changed["origin"]): void {
-    if (update.puts.length === 0 && update.deletes.length === 0) {
-      slice.acknowledged(update.n);
-      return;
+    if (update.puts.length === 0 && update.deletes.length === 0) slice.acknowledged(update.n);
+    else if (this.store.isLocked()) this.#readAgain(slice);
+    else {
+      // Earlier changes of this page stay on top.
+      this.sendChanges();
+      this.#apply(slice, slice.apply(this.#of(slice), update), origin);
     }
-    if (this.store.isLocked()) return this.#readAgain(slice);
-    // Earlier changes of this page stay on top.
-    this.sendChanges();
-    this.#apply(slice, slice.apply(this.#of(slice), update), origin);
   }
 
   #apply(slice: TrackedSlice, { puts, gone }: ItemChange, origin: Changed["origin"]): void {
@@ -213,15 +213,18 @@ export class Binding {
     const before = this.#state;
     if (state === before || untracked > 0) return;
     this.#state = state;
+    const reset: TrackedSlice[] = [];
     for (const slice of this.#slices) {
       const [former, items] = [at(before, slice.path), at(state, slice.path)];
-      const clears = slice.isNew(items) && isCleared(items);
+      if (!slice.isNew(items)) continue;
+      const clears = isCleared(items);
+      const resets = slice.there && slice.isReset(state) && slice.holds(items);
       // Changes before a reset or clearSlice in the same microtask are sent.
-      if ((clears || slice.isResetTo(state)) && slice.isNew(former) && slice.holds(former)) {
-        this.#send(slice, slice.diff(former));
-      }
+      if ((clears || resets) && slice.isNew(former) && slice.holds(former)) this.#send(slice, slice.diff(former));
       if (clears) this.#send(slice, slice.clear(items));
+      else if (resets) reset.push(slice);
     }
+    for (const slice of reset) this.#reset(slice, at(state, slice.path));
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.sendChanges());
@@ -262,7 +265,7 @@ export class Binding {
   #reportMisfit(slice: TrackedSlice, state: unknown): void {
     const why = state === null || state === undefined ? undefined : slice.misfit(state);
     if (why && why !== slice.reported) {
-      report(`"${slice.name}" ${why}. Until then nothing of it is persisted, and all of it stays in the store.`);
+      report(`"${slice.name}" ${why}. Nothing of it is persisted; all of it stays in the store.`);
     }
     slice.reported = why;
   }

@@ -30,7 +30,12 @@ interface Opening {
   inner?: StoreEnhancer[];
 }
 
-async function open(context: TestContext, device: Device, reducer: unknown, { middleware = [], inner = [] }: Opening = {}) {
+async function open(
+  context: TestContext,
+  device: Device,
+  reducer: unknown,
+  { middleware = [], inner = [] }: Opening = {},
+) {
   quiet(context);
   const tab = device.tab();
   const store = configureStore({
@@ -68,12 +73,15 @@ for (const [name, middleware] of [
 test("b15_a_batch_is_looked_at_once", async (context) => {
   let reads = 0;
   // Each look at the slice reads the id of every item.
-  const item = new Proxy({ id: 1 }, {
-    get: (target, key) => {
-      if (key === "id") reads += 1;
-      return Reflect.get(target, key);
+  const item = new Proxy(
+    { id: 1 },
+    {
+      get: (target, key) => {
+        if (key === "id") reads += 1;
+        return Reflect.get(target, key);
+      },
     },
-  }); // biome-ignore format: one argument
+  );
   const more = (state: Item[] = [item], { type }: { type: string }) => (type === "more" ? [...state, { id: state.length + 1 }] : state); // biome-ignore format: one line
   const { store, tab } = await open(context, new Device(), enableBatching(combineReducers({ list: more })));
   const readsOf = async (action: unknown) => {

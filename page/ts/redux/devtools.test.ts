@@ -39,10 +39,22 @@ interface Inspected {
 
 /** Where the enhancer of DevTools stands. `composeWithDevTools` puts it last, next to the store. */
 const ORDERS = {
-  "DevTools last, as composeWithDevTools has them": (nightferry: StoreEnhancer, tools: StoreEnhancer, rest: StoreEnhancer[]) => [...rest, nightferry, tools],
-  "nightferryEnhancer first of all": (nightferry: StoreEnhancer, tools: StoreEnhancer, rest: StoreEnhancer[]) => [nightferry, ...rest, tools],
-  "nightferryEnhancer behind DevTools": (nightferry: StoreEnhancer, tools: StoreEnhancer, rest: StoreEnhancer[]) => [...rest, tools, nightferry],
-}; // biome-ignore format: one line each
+  "DevTools last, as composeWithDevTools has them": (
+    nightferry: StoreEnhancer,
+    tools: StoreEnhancer,
+    rest: StoreEnhancer[],
+  ) => [...rest, nightferry, tools],
+  "nightferryEnhancer first of all": (nightferry: StoreEnhancer, tools: StoreEnhancer, rest: StoreEnhancer[]) => [
+    nightferry,
+    ...rest,
+    tools,
+  ],
+  "nightferryEnhancer behind DevTools": (nightferry: StoreEnhancer, tools: StoreEnhancer, rest: StoreEnhancer[]) => [
+    ...rest,
+    tools,
+    nightferry,
+  ],
+};
 
 function open(device: Device, order: keyof typeof ORDERS, options: object = {}) {
   const tab = device.tab();

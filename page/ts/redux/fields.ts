@@ -9,6 +9,21 @@ export function isObject(value: unknown): value is Fields {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Returns true for equal values, of which arrays and plain objects are compared by what they hold. */
+export function isEqual(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  const [of, those] = [parts(one), parts(other)];
+  if (!of || !those || Array.isArray(one) !== Array.isArray(other)) return false;
+  const names = Object.keys(of);
+  return (
+    names.length === Object.keys(those).length &&
+    names.every((name) => Object.hasOwn(those, name) && isEqual(of[name], those[name]))
+  );
+}
+
+const parts = (value: unknown): Fields | undefined =>
+  Array.isArray(value) ? (value as never) : isObject(value) ? value : undefined;
+
 /** Returns the fields of `item` that differ from those of `former`. Fields that are gone are undefined. */
 export function changedFields(former: Fields, item: Fields): Fields {
   const fields: Fields = {};

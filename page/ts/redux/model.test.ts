@@ -3,7 +3,13 @@
 
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
-import { combineReducers, configureStore, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
+import {
+  combineReducers,
+  configureStore,
+  createEntityAdapter,
+  createSlice,
+  type PayloadAction,
+} from "@reduxjs/toolkit";
 import type { Reducer } from "redux";
 import undoable, { ActionCreators, type StateWithHistory } from "redux-undo";
 import { Device, turn } from "./device.test-support.js";
@@ -37,7 +43,10 @@ const list = createSlice({
   },
 });
 /** A slice with its items in a field, and one with undo. Their first states are made anew each time. */
-const nested = (state = { items: [] as Model[], status: 0 }, { type, payload }: { type: string; payload?: unknown }) => {
+const nested = (
+  state = { items: [] as Model[], status: 0 },
+  { type, payload }: { type: string; payload?: unknown },
+) => {
   const { id } = (payload ?? {}) as Model;
   if (type === "nested/status") return { ...state, status: state.status + 1 };
   const items = changed(state.items, type.replace("nested/", ""), id, payload as Model);

@@ -8,7 +8,12 @@ import { enhancer } from "./enhancer.js";
 import type { NightferryOptions } from "./options.js";
 import { type Item, slice, stored } from "./store.test-support.js";
 
-async function open(context: TestContext, reducer: unknown, slices: NightferryOptions["slices"], device = new Device()) {
+async function open(
+  context: TestContext,
+  reducer: unknown,
+  slices: NightferryOptions["slices"],
+  device = new Device(),
+) {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const warned = context.mock.method(console, "warn", () => {}).mock;
   const failed = context.mock.method(console, "error", () => {}).mock;
@@ -21,7 +26,14 @@ async function open(context: TestContext, reducer: unknown, slices: NightferryOp
   await untilQuiet(tab);
   await store.nightferry.ready;
   const later = () => context.mock.timers.tick(60_000);
-  return { store, tab, device, later, warnings: () => warned.calls.map(({ arguments: [text] }) => String(text)), failed };
+  return {
+    store,
+    tab,
+    device,
+    later,
+    warnings: () => warned.calls.map(({ arguments: [text] }) => String(text)),
+    failed,
+  };
 }
 
 test("f61_a_slice_that_the_store_does_not_have_is_named_with_those_that_it_has", async (context) => {

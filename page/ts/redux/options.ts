@@ -28,7 +28,7 @@ export interface NightferryOptions<State = Item> extends Omit<RegisterOptions, "
 }
 
 /** Slices by name: the state's own keys, and with `select` also the keys of what is nested in it. */
-export type TrackedSlices<State> = 0 extends 1 & State
+export type TrackedSlices<State> = string extends keyof State
   ? Record<string, TrackedSliceConfig>
   : { [Name in Keys<State>]?: TrackedSliceConfig<Paths<State>> } & {
       [Name in Exclude<NestedKeys<State>, Keys<State>>]?: TrackedSliceConfig<Paths<State>> & { select: Paths<State> };

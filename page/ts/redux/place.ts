@@ -43,7 +43,8 @@ export const isHistory = (state: unknown): state is { past: unknown[]; present: 
  */
 export function withItems(state: unknown, { path, tracking }: Place, by: ItemChange): unknown {
   const [key, ...rest] = path;
-  if (key === undefined) return tracking.single || isCollection(state) ? change(state, by.puts, by.gone, tracking) : state;
+  if (key === undefined)
+    return tracking.single || isCollection(state) ? change(state, by.puts, by.gone, tracking) : state;
   if (!isObject(state)) return state;
   const before = state[key];
   const inner = { path: rest, tracking };

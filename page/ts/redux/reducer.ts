@@ -60,7 +60,10 @@ export function withNightferry<S, A extends Action, P>(
 }
 
 /** Returns what an action of the binding does to the app's state; undefined for every other action. */
-function ownReducer(action: UnknownAction, places: ReadonlyMap<string, Place>): ((app: unknown) => unknown) | undefined {
+function ownReducer(
+  action: UnknownAction,
+  places: ReadonlyMap<string, Place>,
+): ((app: unknown) => unknown) | undefined {
   if (action.type === CHANGED) {
     const { slice, puts, deletes } = action as Changed;
     const place = places.get(slice);

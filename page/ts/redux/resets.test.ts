@@ -4,8 +4,8 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { combineReducers, createEntityAdapter, createReducer, createSlice } from "@reduxjs/toolkit";
-import { batchActions, enableBatching } from "redux-batched-actions";
 import type { Reducer, UnknownAction } from "redux";
+import { batchActions, enableBatching } from "redux-batched-actions";
 import { Device, untilQuiet } from "./device.test-support.js";
 import { type Item, ids, open, stored } from "./store.test-support.js";
 
@@ -51,6 +51,8 @@ const shapes: [name: string, AnyReducer][] = [
   ["an entity adapter", entities],
   ["a lazy initial state", immer],
 ];
+
+const same = (items: Item[]) => () => items;
 
 /** The console's warnings. */
 const warnings = (context: TestContext) => context.mock.method(console, "warn", () => {}).mock;
@@ -166,6 +168,85 @@ test("f58_the_items_that_a_reducer_begins_with_are_told_from_what_was_deleted", 
   deepStrictEqual(ids(device), []);
 });
 
+for (const [name, reducer] of [
+  ["a reducer", (state: Item[] = [], action: UnknownAction) => (action.type === "set" ? action.payload : state)],
+  [
+    "a copy",
+    (state: Item[] = [], action: UnknownAction) => (action.type === "set" ? [...(action.payload as Item[])] : state),
+  ],
+  [
+    "a part",
+    (state: Item[] = [], action: UnknownAction) =>
+      action.type === "loaded" ? (action.payload as { list: Item[] }).list : state,
+  ],
+  [
+    "a slice",
+    createSlice({
+      name: "l",
+      initialState: [] as Item[],
+      reducers: {},
+      extraReducers: (builder) => builder.addCase("set", (_, action: UnknownAction) => action.payload as Item[]),
+    }).reducer,
+  ],
+] as const) {
+  test(`f58_an_action_that_sets_no_items_deletes_those_that_were_there: ${name}`, async (context) => {
+    const warned = warnings(context);
+    const device = stored({ id: 1 });
+    const { store, tab } = open(device, combineReducers({ list: reducer as AnyReducer }));
+    await untilQuiet(tab);
+    store.dispatch(name === "a part" ? { type: "loaded", payload: { list: [] } } : { type: "set", payload: [] });
+    await untilQuiet(tab);
+    deepStrictEqual([ids(device), warned.callCount()], [[], 0]);
+  });
+}
+
+const initialState = { loading: false, ids: [] as number[], entities: {} as Record<number, Item> };
+for (const [name, reset] of [
+  ["a new adapter's state", () => adapter.getInitialState({ loading: false })],
+  ["a copy of its first state", () => ({ ...initialState, ids: [], entities: {} })],
+] as const) {
+  test(`f58_a_sign_out_that_each_slice_hears_by_itself_deletes_nothing: ${name}`, async (context) => {
+    const warned = warnings(context);
+    const list = createSlice({
+      name: "list",
+      initialState: adapter.getInitialState({ loading: false }),
+      reducers: {},
+      extraReducers: (builder) => builder.addCase("signed out", reset as never),
+    });
+    const device = stored({ id: 1 });
+    const { store, tab } = open(device, combineReducers({ list: list.reducer, session: (state = "me") => state }));
+    await untilQuiet(tab);
+    store.dispatch({ type: "signed out", payload: { reason: "idle", at: [1] } });
+    await untilQuiet(tab);
+    deepStrictEqual([ids(device), warned.callCount()], [["1"], 1]);
+  });
+}
+
+for (const [name, initial] of [
+  ["made anew", () => []],
+  ["the same", same([])],
+] as const) {
+  test(`f58_what_is_done_just_before_and_after_a_sign_out_is_sent_and_nothing_else: a first state that is ${name}`, async (context) => {
+    warnings(context);
+    const device = stored({ id: 1, name: "old" }, { id: 2 });
+    const all = combineReducers({
+      list: (state: Item[] = initial(), action: UnknownAction): Item[] =>
+        action.type === "edited" ? state.map((item) => ({ ...item, name: "new" })) : array(state, action),
+    });
+    const { store, tab, list } = open(device, (state: never, action: UnknownAction) =>
+      all(action.type === "signed out" ? undefined : state, action),
+    );
+    await untilQuiet(tab);
+    store.dispatch({ type: "edited" });
+    store.dispatch({ type: "signed out" });
+    store.dispatch({ type: "added", item: { id: 3 } });
+    await untilQuiet(tab);
+    const expected = [{ id: 1, name: "new" }, { id: 2, name: "new" }, { id: 3 }]; // biome-ignore format: one line
+    deepStrictEqual([...device.items("list").values()], expected);
+    deepStrictEqual((list() as Item[]).map(({ id }) => id).sort(), [1, 2, 3]);
+  });
+}
+
 test("f58_a_sign_out_of_a_store_without_items_says_nothing", async (context) => {
   const warned = warnings(context);
   const all = combineReducers({ list: array });
@@ -193,7 +274,8 @@ test("f58_a_slice_whose_reducer_returns_its_initial_state_is_reset_as_documented
 test("f58_a_batch_of_removals_deletes_and_a_reset_in_a_batch_does_not", async (context) => {
   warnings(context);
   const all = combineReducers({ list: array });
-  const root = enableBatching(((state, action) => all(action.type === "signed out" ? undefined : state, action)) as AnyReducer);
+  const root = enableBatching(((state, action) =>
+    all(action.type === "signed out" ? undefined : state, action)) as AnyReducer);
   const device = stored({ id: 1 }, { id: 2 });
   const { store, tab } = open(device, root);
   await untilQuiet(tab);

@@ -1,6 +1,7 @@
-// Tells a reset of a slice from a deletion of its items, where a reducer makes its first state anew at each call: a deletion
-// looks at the items that were there, a reset does not.
+// Tells a reset of a slice from a deletion of its items: both may come to the state that the reducer begins with. A deletion
+// looks at the items that were there, or has the new ones with it. A reset does neither.
 
+import { isEqual } from "./fields.js";
 import { at, type Path, withValue } from "./place.js";
 import { isCollection, read, size, type Tracking } from "./slice_state.js";
 
@@ -30,42 +31,55 @@ export class ResetMarker {
     const again = this.#had.has(items as object);
     for (const state of [former, items]) if (isCollection(state)) this.#had.add(state);
     if (again || !isCollection(former) || !isCollection(items) || !this.#isFirst(items, former, path, tracking)) return;
-    if (!looks(reduce, before, action, path)) resets.add(items);
+    if (!deletes(reduce, before, action, path, items)) resets.add(items);
   }
 
-  /** Returns true if the items are those that the reducer begins with, made anew, and items are gone. */
+  /** Returns true if the items are those that the reducer begins with, and others are gone. */
   #isFirst(items: object, former: object, path: Path, tracking: Tracking): boolean {
     const begins = this.#initialSize.get(path) ?? this.#measure(path);
-    if (begins === undefined || size(items, begins + 1) !== begins) return false;
+    if (size(items, begins + 1) !== begins) return false;
     const left = read(items, tracking);
     if ([...read(former, tracking).keys()].every((id) => left.has(id))) return false;
-    const [one, other] = [at(this.#initial(), path), at(this.#initial(), path)];
-    return one !== other && JSON.stringify(one) === JSON.stringify(items);
+    return isEqual(at(this.#initial(), path), items);
   }
 
-  #measure(path: Path): number | undefined {
+  #measure(path: Path): number {
     const items = at(this.#initial(), path);
-    if (!isCollection(items)) return undefined;
-    const begins = size(items, Number.POSITIVE_INFINITY);
+    const begins = isCollection(items) ? size(items, Number.POSITIVE_INFINITY) : -1;
     this.#initialSize.set(path, begins);
     return begins;
   }
 }
 
-/** Returns true if the reducer looks into the collection to come from one state to the other. */
-function looks(reduce: Reduce, before: unknown, action: unknown, path: Path): boolean {
+/** Returns true if an action comes from a state to `items` by what it removes or brings. */
+function deletes(reduce: Reduce, before: unknown, action: unknown, path: Path, items: object): boolean {
   const steps = batched(action);
-  if (steps) {
-    // The last step that left nothing decides: steps before it may have removed items.
-    let [state, last, from] = [before, undefined as unknown, before];
-    for (const step of steps) {
-      const next = reduce(state, step as never);
-      const [former, items] = [at(state, path), at(next, path)];
-      if (former !== items && isCollection(former) && size(former, 1) > 0) [last, from] = [step, state];
-      state = next;
+  if (!steps) return brings(action, items, 3) || looks(reduce, before, action, path);
+  // The last step that changed items decides: those before it may have removed some.
+  let [state, last, from] = [before, undefined as unknown, before];
+  for (const step of steps) {
+    let next: unknown;
+    try {
+      next = reduce(state, step as never);
+    } catch {
+      return false;
     }
-    return last === undefined || looks(reduce, from, last, path);
+    const [former, left] = [at(state, path), at(next, path)];
+    if (former !== left && isCollection(former) && size(former, 1) > 0) [last, from] = [step, state];
+    state = next;
   }
+  return last === undefined || deletes(reduce, from, last, path, items);
+}
+
+/** Returns true if an action has these items with it. */
+function brings(value: unknown, items: object, depth: number): boolean {
+  if (!isCollection(value)) return false;
+  if (isEqual(value, items)) return true;
+  return depth > 0 && Object.values(value).some((part) => brings(part, items, depth - 1));
+}
+
+/** Returns true if the reducer looks into the collection to come from one state to the next. */
+function looks(reduce: Reduce, before: unknown, action: unknown, path: Path): boolean {
   let looked = false;
   const look = (key: unknown) => {
     // Immer asks for symbols only.

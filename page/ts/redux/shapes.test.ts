@@ -97,7 +97,9 @@ test("f59_slices_nested_two_deep_are_kept_each_by_itself", async (context) => {
   const [posts, users] = [of("posts"), of("users")];
   const reducer = combineReducers({
     entities: combineReducers({ posts: posts.reducer, users: users.reducer }),
-    settings: combineReducers({ theme: (state = "light", { type }: UnknownAction) => (type === "dark" ? type : state) }),
+    settings: combineReducers({
+      theme: (state = "light", { type }: UnknownAction) => (type === "dark" ? type : state),
+    }),
   });
   const others = {
     posts: { select: "entities.posts" },
@@ -160,7 +162,12 @@ test("f59_what_comes_in_makes_no_step_of_redux_undo", async (context) => {
 });
 
 test("an_undo_takes_back_what_this_page_did_and_nothing_that_came_in", async (context) => {
-  const { device, one, other, quietly } = await two(context, undoing, present$, stored({ id: 0, name: "stored", n: 0 }));
+  const { device, one, other, quietly } = await two(
+    context,
+    undoing,
+    present$,
+    stored({ id: 0, name: "stored", n: 0 }),
+  );
   one.store.dispatch(edited({ id: 0, name: "mine" }));
   await quietly();
   other.store.dispatch(edited({ id: 0, n: 1 }));
@@ -225,11 +232,19 @@ for (const [name, state, hint] of [
   ["items in an array beside others", { items: [], status: "idle" }, 'select: "list.items"'],
   ["items in an object beside others", { items: {}, status: "idle", error: null }, 'select: "list.items"'],
   ["entities without ids", { entities: { a: { id: "a" } }, loading: false }, 'select: "list.entities"'],
-  ["slices below a slice", { posts: { ids: [], entities: {} }, users: { byId: {}, allIds: [] } }, 'select: "list.posts" or "list.users"'],
+  [
+    "slices below a slice",
+    { posts: { ids: [], entities: {} }, users: { byId: {}, allIds: [] } },
+    'select: "list.posts" or "list.users"',
+  ],
   ["a setting with a list", { columns: ["a"], wrap: true }, "single: true"],
   ["an ES map", new Map(), "neither an array nor a plain object"],
-  ["RTK Query's cache", { queries: {}, mutations: {}, provided: {}, subscriptions: {}, config: { online: true } }, "RTK Query"],
-] as const) { // biome-ignore format: one line each
+  [
+    "RTK Query's cache",
+    { queries: {}, mutations: {}, provided: {}, subscriptions: {}, config: { online: true } },
+    "RTK Query",
+  ],
+] as const) {
   test(`f59_a_shape_that_is_not_understood_is_named_at_once_and_not_sent: ${name}`, async (context) => {
     const errors = quiet(context);
     const device = stored({ id: "x" });

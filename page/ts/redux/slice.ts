@@ -56,20 +56,21 @@ export class TrackedSlice {
   /** The items that could not be kept, by place, so that each is reported once. */
   readonly #reported = new Map<string, unknown>();
 
-  /** `root` is the store's state. `report` hears of what cannot be kept. */
+  /** `root` is the store's state, `initial` the one that its reducers begin with. `report` hears of what cannot be kept. */
   constructor(
     name: string,
     { path, tracking }: Place,
     root: unknown,
-    initial: () => unknown,
+    initial: unknown,
+    initialNow: () => unknown,
     report: (problem: string) => void,
   ) {
     this.#report = report;
     this.name = name;
     this.path = path;
     this.tracking = tracking;
-    this.#initialNow = initial;
-    this.#initial = initial();
+    this.#initial = initial;
+    this.#initialNow = initialNow;
     this.#seen = at(root, path);
     this.there = this.holds(this.#seen);
     this.#items = this.there ? read(this.#seen, tracking) : new Map();
@@ -90,16 +91,11 @@ export class TrackedSlice {
     return state !== this.#seen;
   }
 
-  /** Returns true if the store's state has the very collection that the slice began with. */
-  isResetTo(root: unknown): boolean {
-    return this.#isFirst(root, this.#initial);
-  }
-
   /** Returns true if an action returned a collection to what it was at first, and did not remove its items. */
   isReset(root: unknown): boolean {
     const state = at(root, this.path);
     if (this.tracking.single || !this.isNew(state)) return false;
-    if (this.isResetTo(root) || isMarkedReset(state)) return true;
+    if (this.#isFirst(root, this.#initial) || isMarkedReset(state)) return true;
     // Only where nothing is left is it worth to ask the reducer.
     return this.#items.size > 0 && size(state as object, 1) === 0 && this.#isFirst(root, this.#initialNow());
   }
