@@ -94,6 +94,15 @@ test("b15_a_batch_is_looked_at_once", async (context) => {
   strictEqual(await readsOf(batchActions(Array.from({ length: 50 }, () => ({ type: "more" })))), ofOne);
 });
 
+test("what_a_new_version_of_a_reducer_makes_of_its_items_is_sent", async (context) => {
+  const { store, tab, device } = await open(context, stored({ id: 1 }), { list: slice([]) });
+  const migrating = (items: Item[] = []) =>
+    items.every(({ v }) => v) ? items : items.map((item) => ({ ...item, v: 2 }));
+  store.replaceReducer(combineReducers({ list: migrating }) as never);
+  await untilQuiet(tab);
+  deepStrictEqual(device.items("list").get("1"), { id: 1, v: 2 });
+});
+
 for (const [name, inner] of [
   ["alone", []],
   ["under DevTools", [instrument() as unknown as StoreEnhancer]],

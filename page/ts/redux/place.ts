@@ -37,6 +37,18 @@ export function withValue(state: unknown, path: Path, value: unknown): unknown {
 export const isHistory = (state: unknown): state is { past: unknown[]; present: unknown; future: unknown[] } =>
   isObject(state) && Array.isArray(state.past) && Array.isArray(state.future) && "present" in state;
 
+/** Returns how many keys of a path lead to the state of redux-undo whose present it goes through; -1 if there is none. */
+export const historyOn = (state: unknown, path: Path): number =>
+  path.findIndex((key, depth) => key === "present" && isHistory(at(state, path.slice(0, depth))));
+
+/** Returns the items in the versions that redux-undo keeps before and after the present one. */
+export function earlierVersions(state: unknown, path: Path): unknown[] {
+  const depth = historyOn(state, path);
+  if (depth < 0) return [];
+  const { past, future } = at(state, path.slice(0, depth)) as { past: unknown[]; future: unknown[] };
+  return [...past, ...future].map((version) => at(version, path.slice(depth + 1)));
+}
+
 /**
  * Returns the state with a change of a slice's items. In the present of redux-undo the change is made in the versions before
  * and after it, too: to undo takes back only what this page did.

@@ -5,7 +5,7 @@ import type { SliceChange } from "../subscriptions.js";
 import { appAction, appState, withAppState } from "./devtools.js";
 import { at, type Place, withItems, withValue } from "./place.js";
 import { ResetMarker } from "./resets.js";
-import { emptied, isCollection } from "./slice_state.js";
+import { emptied, isCollection, read } from "./slice_state.js";
 
 /** The actions with which a binding changes the store. */
 export const CHANGED = "nightferry/changed";
@@ -81,6 +81,8 @@ function ownReducer(
     }
     const none = emptied(items);
     cleared.add(none);
-    return withValue(app, place.path, none);
+    // Also in the versions that redux-undo keeps.
+    const without = withItems(app, place, { puts: new Map(), gone: new Set(read(items, place.tracking).keys()) });
+    return withValue(without, place.path, none);
   };
 }

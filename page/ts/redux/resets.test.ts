@@ -247,6 +247,20 @@ for (const [name, initial] of [
   });
 }
 
+test("f58_other_items_than_the_first_ones_are_no_reset_though_there_are_as_many", async (context) => {
+  const warned = warnings(context);
+  const device = new Device();
+  const template = (state: Item[] = [{ id: "welcome" }], action: UnknownAction) =>
+    action.type === "template" ? [{ id: "blank" }] : array(state, action);
+  const { store, tab } = open(device, combineReducers({ list: template }));
+  await untilQuiet(tab);
+  store.dispatch({ type: "added", item: { id: 1 } });
+  await untilQuiet(tab);
+  store.dispatch({ type: "template" });
+  await untilQuiet(tab);
+  deepStrictEqual([ids(device), warned.callCount()], [["blank"], 0]);
+});
+
 test("f58_a_sign_out_of_a_store_without_items_says_nothing", async (context) => {
   const warned = warnings(context);
   const all = combineReducers({ list: array });

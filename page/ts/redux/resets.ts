@@ -2,7 +2,7 @@
 // looks at the items that were there, or has the new ones with it. A reset does neither.
 
 import { isEqual } from "./fields.js";
-import { at, type Path, withValue } from "./place.js";
+import { at, earlierVersions, type Path, withValue } from "./place.js";
 import { isCollection, read, size, type Tracking } from "./slice_state.js";
 
 type Reduce = (state: unknown, action: never) => unknown;
@@ -31,6 +31,8 @@ export class ResetMarker {
     const again = this.#had.has(items as object);
     for (const state of [former, items]) if (isCollection(state)) this.#had.add(state);
     if (again || !isCollection(former) || !isCollection(items) || !this.#isFirst(items, former, path, tracking)) return;
+    // A version that redux-undo kept may have been changed since it was there.
+    if (earlierVersions(before, path).includes(items)) return;
     if (!deletes(reduce, before, action, path, items)) resets.add(items);
   }
 
@@ -56,7 +58,7 @@ function deletes(reduce: Reduce, before: unknown, action: unknown, path: Path, i
   const steps = batched(action);
   if (!steps) return brings(action, items, 3) || looks(reduce, before, action, path);
   // The last step that changed items decides: those before it may have removed some.
-  let [state, last, from] = [before, undefined as unknown, before];
+  let [state, last] = [before, undefined as unknown];
   for (const step of steps) {
     let next: unknown;
     try {
@@ -65,10 +67,10 @@ function deletes(reduce: Reduce, before: unknown, action: unknown, path: Path, i
       return false;
     }
     const [former, left] = [at(state, path), at(next, path)];
-    if (former !== left && isCollection(former) && size(former, 1) > 0) [last, from] = [step, state];
+    if (former !== left && isCollection(former) && size(former, 1) > 0) last = step;
     state = next;
   }
-  return last === undefined || deletes(reduce, from, last, path, items);
+  return last === undefined || deletes(reduce, before, last, path, items);
 }
 
 /** Returns true if an action has these items with it. */

@@ -7,6 +7,7 @@ import { combineReducers, createEntityAdapter, createSlice, type PayloadAction }
 import type { UnknownAction } from "redux";
 import undoable, { ActionCreators } from "redux-undo";
 import { Device, untilQuiet } from "./device.test-support.js";
+import { clearSlice } from "./reducer.js";
 import { type Item, ids, open, quiet, set, stored } from "./store.test-support.js";
 
 /** Two tabs of a device whose slice `list` is what `reducer` makes of it. */
@@ -223,6 +224,18 @@ test("f59_an_undo_to_the_state_that_a_slice_begins_with_is_no_reset", async (con
   one.store.dispatch(ActionCreators.undo());
   await quietly();
   deepStrictEqual([ids(device), present(one)], [[], []]);
+});
+
+test("an_undo_after_clearSlice_brings_back_nothing", async (context) => {
+  const { device, one, other, quietly } = await two(context, undoing, present$, stored({ id: 0 }));
+  one.store.dispatch(added({ id: 1 }));
+  await quietly();
+  one.store.dispatch(clearSlice("list"));
+  one.store.dispatch(added({ id: 2 }));
+  await quietly();
+  for (let step = 0; step < 3; step += 1) one.store.dispatch(ActionCreators.undo());
+  await quietly();
+  deepStrictEqual([ids(device), present(one), present(other)], [[], [], []]);
 });
 
 // --- What is not understood

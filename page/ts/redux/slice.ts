@@ -4,7 +4,7 @@
 import type { SliceChange } from "../subscriptions.js";
 import { changedFields, isObject, withFields } from "./fields.js";
 import { misfit } from "./misfit.js";
-import { at, type ItemChange, isHistory, type Path, type Place } from "./place.js";
+import { at, historyOn, type ItemChange, type Path, type Place } from "./place.js";
 import { isMarkedReset } from "./resets.js";
 import { disagreement, each, type Items, read, size, type Tracking } from "./slice_state.js";
 
@@ -105,8 +105,8 @@ export class TrackedSlice {
     const { path, tracking } = this;
     const first = at(initial, path);
     if (tracking.single || first === undefined || at(root, path) !== first) return false;
-    const history = path.findIndex((_, depth) => isHistory(at(initial, path.slice(0, depth))));
-    return history < 0 || at(root, path.slice(0, history)) === at(initial, path.slice(0, history));
+    const history = path.slice(0, Math.max(0, historyOn(initial, path)));
+    return history.length === 0 || at(root, history) === at(initial, history);
   }
 
   /** Takes the state as it is, without anything to send. */
