@@ -191,9 +191,8 @@ export class Binding {
   #apply(slice: TrackedSlice, { puts, gone }: ItemChange, origin: Changed["origin"]): void {
     if (!slice.there || (puts.size === 0 && gone.size === 0)) return;
     const before = this.#of(slice);
-    const items = [...puts].map(([id, value]) => ({ id, value }));
     try {
-      this.store.dispatch({ type: CHANGED, slice: slice.name, origin, puts: items, deletes: [...gone] } as Changed);
+      this.store.dispatch({ type: CHANGED, slice: slice.name, origin, puts: [...puts], deletes: [...gone] } as Changed);
     } catch (error) {
       // A subscriber's, which is told of a state that is there all the same.
       console.error("Nightferry: a subscriber of the store threw:", error);
@@ -218,7 +217,7 @@ export class Binding {
       const [former, items] = [at(before, slice.path), at(state, slice.path)];
       if (!slice.isNew(items)) continue;
       const clears = isCleared(items);
-      const resets = slice.there && slice.isReset(state) && slice.holds(items);
+      const resets = slice.there && slice.holds(items) && slice.isReset(state);
       // Changes before a reset or clearSlice in the same microtask are sent.
       if ((clears || resets) && slice.isNew(former) && slice.holds(former)) this.#send(slice, slice.diff(former));
       if (clears) this.#send(slice, slice.clear(items));
@@ -248,9 +247,6 @@ export class Binding {
    */
   #isThere(slice: TrackedSlice, state: unknown): boolean {
     if (!slice.holds(state)) {
-      if (slice.there && (state === null || state === undefined)) {
-        report(`"${slice.name}" is ${state} in the store now. What is stored stays.`);
-      }
       this.#reportMisfit(slice, state);
       slice.there = false;
       return false;
@@ -262,10 +258,12 @@ export class Binding {
     return false;
   }
 
+  /** Says once why a state cannot be taken for items. A slice that the store does not have yet may come. */
   #reportMisfit(slice: TrackedSlice, state: unknown): void {
-    const why = state === null || state === undefined ? undefined : slice.misfit(state);
-    if (why && why !== slice.reported) {
-      report(`"${slice.name}" ${why}. Nothing of it is persisted; all of it stays in the store.`);
+    const why = slice.misfit(state);
+    const is = slice.there || (state !== undefined && state !== null);
+    if (is && why && why !== slice.reported) {
+      report(`"${slice.name}" ${why}. It stays as it is, is not persisted, and nothing is deleted.`);
     }
     slice.reported = why;
   }
@@ -298,7 +296,7 @@ export class Binding {
 
   #reset(slice: TrackedSlice, state: unknown): void {
     console.warn(
-      `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all of its items, dispatch clearSlice("${slice.name}").`,
+      `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all, dispatch clearSlice("${slice.name}").`,
     );
     slice.adoptState(state);
     this.#readAgain(slice);

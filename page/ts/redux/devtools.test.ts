@@ -280,7 +280,7 @@ for (const order of Object.keys(ORDERS) as (keyof typeof ORDERS)[]) {
 
 test("f60_an_enhancer_that_stands_where_the_store_has_no_nightferry_says_so", async (context) => {
   const { errors, page } = await pages(context, "nightferryEnhancer behind DevTools");
-  ok(errors.mock.calls.some(({ arguments: [text] }) => String(text).includes("put DevTools' enhancer last")));
+  ok(errors.mock.calls.some(({ arguments: [text] }) => String(text).includes("Put it last")));
   strictEqual(page.store.nightferry, undefined);
 });
 

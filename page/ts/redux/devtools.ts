@@ -37,25 +37,28 @@ export function appAction<A extends Action>(state: unknown, action: A): A | unde
 
 /** A store without what DevTools show. */
 export class AppStore {
-  /** The state of DevTools is this store's own: their enhancer stands outside. */
-  readonly isInside: boolean;
+  /** The store of DevTools, if there are any. They compute all states anew when the reducer is replaced. */
+  readonly lifted: Store<Lifted> | undefined;
   readonly #store: Store;
-  readonly #lifted: Store<Lifted> | undefined;
 
   /** `untracked` calls what DevTools do to the store. */
   constructor(store: Store, untracked: (fn: () => unknown) => unknown) {
     this.#store = store;
-    this.isInside = isLifted(store.getState());
-    const lifted = (store as Inspected).liftedStore ?? (this.isInside ? (store as Store<Lifted>) : undefined);
-    this.#lifted = lifted;
+    const lifted = isLifted(store.getState()) ? (store as Store<Lifted>) : (store as Inspected).liftedStore;
+    this.lifted = lifted;
     if (!lifted) return;
     const { dispatch } = lifted;
     lifted.dispatch = ((action: Action) =>
       action.type === PERFORM_ACTION ? dispatch(action) : untracked(() => dispatch(action))) as typeof dispatch;
   }
 
+  /** The enhancer of DevTools stands outside: this store is theirs. */
+  get isInside(): boolean {
+    return this.lifted === this.#store;
+  }
+
   getState(): unknown {
-    return appState((this.#lifted ?? this.#store).getState());
+    return appState((this.lifted ?? this.#store).getState());
   }
 
   dispatch(action: UnknownAction): void {
@@ -64,11 +67,6 @@ export class AppStore {
 
   /** Returns true if DevTools let no action change the state. */
   isLocked(): boolean {
-    return this.#lifted?.getState().isLocked === true;
-  }
-
-  /** Returns true if DevTools compute all states anew when the reducer is replaced. */
-  get isInspected(): boolean {
-    return this.#lifted !== undefined;
+    return this.lifted?.getState().isLocked === true;
   }
 }

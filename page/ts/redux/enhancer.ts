@@ -46,7 +46,7 @@ export function enhancer(
         current = next as never;
         const replace = () => store.replaceReducer(withNightferry(next, places, initial));
         // DevTools compute all states anew, which nobody changed.
-        if (binding.store.isInspected) withoutTracking(replace);
+        if (binding.store.lifted) withoutTracking(replace);
         else replace();
       },
       nightferry: { ready: binding.ready },

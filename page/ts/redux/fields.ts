@@ -9,20 +9,19 @@ export function isObject(value: unknown): value is Fields {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Returns true if a slice's state can hold items. */
+export const isCollection = (state: unknown): state is object => Array.isArray(state) || isObject(state);
+
 /** Returns true for equal values, of which arrays and plain objects are compared by what they hold. */
 export function isEqual(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
-  const [of, those] = [parts(one), parts(other)];
-  if (!of || !those || Array.isArray(one) !== Array.isArray(other)) return false;
-  const names = Object.keys(of);
+  if (!isCollection(one) || !isCollection(other) || Array.isArray(one) !== Array.isArray(other)) return false;
+  const names = Object.keys(one) as never[];
   return (
-    names.length === Object.keys(those).length &&
-    names.every((name) => Object.hasOwn(those, name) && isEqual(of[name], those[name]))
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && isEqual(one[name], other[name]))
   );
 }
-
-const parts = (value: unknown): Fields | undefined =>
-  Array.isArray(value) ? (value as never) : isObject(value) ? value : undefined;
 
 /** Returns the fields of `item` that differ from those of `former`. Fields that are gone are undefined. */
 export function changedFields(former: Fields, item: Fields): Fields {

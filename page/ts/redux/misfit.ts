@@ -1,17 +1,18 @@
 // Says of a slice's state why it cannot be taken for items, and what to write.
 
-import { isObject } from "./fields.js";
+import { isCollection, isObject } from "./fields.js";
 import { at, isHistory, type Path } from "./place.js";
-import { isCollection, normalized, ownId, type Tracking } from "./slice_state.js";
+import { normalized, ownId, type Tracking } from "./slice_state.js";
 
 /** Returns why a state cannot be taken for the items at `path`; undefined if it can. A sentence without its subject. */
 export function misfit(state: unknown, path: string, tracking: Tracking): string | undefined {
+  if (state === undefined || (state === null && !tracking.single)) return `is ${state} in the store`;
   if (tracking.single) return undefined;
   if (!isCollection(state)) return "is neither an array nor a plain object";
   if (Array.isArray(state) || normalized(state) || !isObject(state)) return undefined;
   if (isHistory(state)) return `is the history of redux-undo: ${write([`${path}.present`])}`;
   if (isObject(state.queries) && isObject(state.subscriptions)) {
-    return "is RTK Query's cache of what a server has, which is fetched again: leave it out of slices";
+    return "is RTK Query's cache, which is fetched again: leave it out of slices";
   }
   const nests: string[] = [];
   const withoutId: string[] = [];
@@ -48,16 +49,12 @@ function hasItems(value: unknown, tracking: Tracking): boolean {
 export function missing(state: unknown, name: string, path: Path): string {
   const nested = [name, ...path];
   if (path[0] !== name && at(state, nested) !== undefined) {
-    return `the store has nothing at "${path.join(".")}". Write select: "${nested.join(".")}" for the slice "${name}".`;
+    return `the store has nothing at "${path.join(".")}": write select: "${nested.join(".")}".`;
   }
   const has = isObject(state) ? Object.keys(state).map((key) => `"${key}"`) : [];
-  return (
-    `the store has nothing at "${path.join(".")}", so nothing of the slice "${name}" is kept. It has ${has.join(", ")}. ` +
-    "Name in slices what the store has. A slice that comes later is kept from then on."
-  );
+  return `the store has nothing at "${path.join(".")}", so nothing of "${name}" is kept, unless it comes later. It has ${has.join(", ")}.`;
 }
 
 /** Said where the enhancer of Redux DevTools stands outside. */
 export const INSIDE_DEVTOOLS =
-  "the enhancer of Redux DevTools stands outside of nightferryEnhancer. Changes are kept, but the store has no `nightferry`: " +
-  "put DevTools' enhancer last, as in compose(nightferryEnhancer(…), DevTools.instrument()).";
+  "the enhancer of Redux DevTools hides `store.nightferry`. Put it last: compose(nightferryEnhancer(…), DevTools.instrument()).";

@@ -23,7 +23,8 @@ export interface TrackedSliceConfig<Select extends string = string> extends Slic
  * The options of `register`; a slice may say how the store holds it. With the type of the store's state, only slices that
  * the store has can be named.
  */
-export interface NightferryOptions<State = Item> extends Omit<RegisterOptions, "slices"> {
+// biome-ignore lint/suspicious/noExplicitAny: without the state's type any slice may be named.
+export interface NightferryOptions<State = any> extends Omit<RegisterOptions, "slices"> {
   slices: TrackedSlices<State>;
 }
 
@@ -57,10 +58,10 @@ type Paths<T, Depth extends unknown[] = []> = Depth["length"] extends 4
 /** Where the store has each slice. */
 export function placesOf(slices: Record<string, TrackedSliceConfig>): ReadonlyMap<string, Place> {
   return new Map(
-    Object.entries(slices).map(([name, { select = name, selectId, sortComparer, single }]) => {
-      // A name may have a dot; a path has keys.
-      const path = select === name ? [name] : select.split(".");
-      return [name, { path, tracking: { selectId, sortComparer, single } }];
+    Object.entries(slices).map(([name, tracking]) => {
+      // A name may have a dot in it.
+      const path = tracking.select?.split(".") ?? [name];
+      return [name, { path, tracking }];
     }),
   );
 }

@@ -1,7 +1,7 @@
 // Where a store has the items of a slice: under the slice's name, or at the path that `select` names.
 
-import { changedFields, isObject, withFields } from "./fields.js";
-import { change, type Items, isCollection, read, type Tracking } from "./slice_state.js";
+import { changedFields, isCollection, isObject, withFields } from "./fields.js";
+import { change, type Items, read, type Tracking } from "./slice_state.js";
 
 /** The keys that lead from the store's state to the items. */
 export type Path = readonly string[];
@@ -66,13 +66,14 @@ export function withItems(state: unknown, { path, tracking }: Place, by: ItemCha
   const now = itemsAt(before, inner);
   const rebase = (version: unknown) =>
     version === before ? present : withItems(version, inner, rebased(by, itemsAt(version, inner), now));
-  const { past, future, _latestUnfiltered: latest } = state as never as Record<string, unknown[]>;
+  // The version that becomes the past with the next step.
+  const { _latestUnfiltered: latest } = state as { _latestUnfiltered?: unknown };
   return {
     ...state,
-    past: past?.map(rebase),
+    past: state.past.map(rebase),
     present,
-    future: future?.map(rebase),
-    ...(latest && { _latestUnfiltered: rebase(latest) }),
+    future: state.future.map(rebase),
+    ...(latest !== undefined && { _latestUnfiltered: latest === null ? null : rebase(latest) }),
   };
 }
 

@@ -3,9 +3,10 @@
 import type { Action, Reducer, UnknownAction } from "redux";
 import type { SliceChange } from "../subscriptions.js";
 import { appAction, appState, withAppState } from "./devtools.js";
-import { at, type Place, withItems, withValue } from "./place.js";
+import { isCollection } from "./fields.js";
+import { at, type Place, withItems } from "./place.js";
 import { ResetMarker } from "./resets.js";
-import { emptied, isCollection, read } from "./slice_state.js";
+import { read } from "./slice_state.js";
 
 /** The actions with which a binding changes the store. */
 export const CHANGED = "nightferry/changed";
@@ -20,7 +21,7 @@ export interface Changed extends UnknownAction {
   slice: string;
   /** The origin of the change; `stored` if the slice was read. */
   origin: "stored" | SliceChange["origin"];
-  puts: { id: string; value: unknown }[];
+  puts: [id: string, item: unknown][];
   deletes: string[];
 }
 
@@ -67,8 +68,7 @@ function ownReducer(
   if (action.type === CHANGED) {
     const { slice, puts, deletes } = action as Changed;
     const place = places.get(slice);
-    const items = new Map(puts.map(({ id, value }) => [id, value]));
-    return (app) => (place ? withItems(app, place, { puts: items, gone: new Set(deletes) }) : app);
+    return (app) => (place ? withItems(app, place, { puts: new Map(puts), gone: new Set(deletes) }) : app);
   }
   if (action.type !== CLEAR) return undefined;
   const { slice } = action as unknown as ReturnType<typeof clearSlice>;
@@ -79,10 +79,10 @@ function ownReducer(
       report(`clearSlice("${slice}") did nothing: it empties a collection that is named in slices.`);
       return app;
     }
-    const none = emptied(items);
-    cleared.add(none);
-    // Also in the versions that redux-undo keeps.
-    const without = withItems(app, place, { puts: new Map(), gone: new Set(read(items, place.tracking).keys()) });
-    return withValue(without, place.path, none);
+    // No item has the empty id, with which also a collection without items becomes another one.
+    const gone = new Set([...read(items, place.tracking).keys(), ""]);
+    const emptied = withItems(app, place, { puts: new Map(), gone });
+    cleared.add(at(emptied, place.path) as object);
+    return emptied;
   };
 }

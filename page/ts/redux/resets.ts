@@ -1,9 +1,9 @@
 // Tells a reset of a slice from a deletion of its items: both may come to the state that the reducer begins with. A deletion
 // looks at the items that were there, or has the new ones with it. A reset does neither.
 
-import { isEqual } from "./fields.js";
+import { isCollection, isEqual } from "./fields.js";
 import { at, earlierVersions, type Path, withValue } from "./place.js";
-import { isCollection, read, size, type Tracking } from "./slice_state.js";
+import { read, size, type Tracking } from "./slice_state.js";
 
 type Reduce = (state: unknown, action: never) => unknown;
 
@@ -15,8 +15,8 @@ export const isMarkedReset = (state: unknown) => resets.has(state as object);
 export class ResetMarker {
   /** Makes the state that the reducers begin with. */
   readonly #initial: () => unknown;
-  /** How many items each slice begins with. */
-  readonly #initialSize = new Map<Path, number>();
+  /** What each slice begins with. */
+  readonly #first = new Map<Path, unknown>();
   /** The collections that the store has had: one that is there again is no new beginning but an undo. */
   readonly #had = new WeakSet<object>();
 
@@ -38,18 +38,11 @@ export class ResetMarker {
 
   /** Returns true if the items are those that the reducer begins with, and others are gone. */
   #isFirst(items: object, former: object, path: Path, tracking: Tracking): boolean {
-    const begins = this.#initialSize.get(path) ?? this.#measure(path);
-    if (size(items, begins + 1) !== begins) return false;
+    if (!this.#first.has(path)) this.#first.set(path, at(this.#initial(), path));
+    const first = this.#first.get(path);
+    if (!isCollection(first) || size(first) !== size(items) || !isEqual(first, items)) return false;
     const left = read(items, tracking);
-    if ([...read(former, tracking).keys()].every((id) => left.has(id))) return false;
-    return isEqual(at(this.#initial(), path), items);
-  }
-
-  #measure(path: Path): number {
-    const items = at(this.#initial(), path);
-    const begins = isCollection(items) ? size(items, Number.POSITIVE_INFINITY) : -1;
-    this.#initialSize.set(path, begins);
-    return begins;
+    return [...read(former, tracking).keys()].some((id) => !left.has(id));
   }
 }
 
@@ -67,7 +60,7 @@ function deletes(reduce: Reduce, before: unknown, action: unknown, path: Path, i
       return false;
     }
     const [former, left] = [at(state, path), at(next, path)];
-    if (former !== left && isCollection(former) && size(former, 1) > 0) last = step;
+    if (former !== left && isCollection(former) && size(former) > 0) last = step;
     state = next;
   }
   return last === undefined || deletes(reduce, before, last, path, items);
@@ -83,18 +76,11 @@ function brings(value: unknown, items: object, depth: number): boolean {
 /** Returns true if the reducer looks into the collection to come from one state to the next. */
 function looks(reduce: Reduce, before: unknown, action: unknown, path: Path): boolean {
   let looked = false;
-  const look = (key: unknown) => {
-    // Immer asks for symbols only.
-    if (typeof key === "string") looked = true;
-  };
   const watched = new Proxy(at(before, path) as object, {
     get: (target, key) => {
-      look(key);
+      // Immer asks every object for symbols.
+      if (typeof key === "string") looked = true;
       return Reflect.get(target, key);
-    },
-    has: (target, key) => {
-      look(key);
-      return Reflect.has(target, key);
     },
     ownKeys: (target) => {
       looked = true;

@@ -19,8 +19,8 @@ async function two(context: TestContext, reducer: () => unknown, tracking: objec
   return { device, one, other, quietly, errors };
 }
 
-/** What the worker was told, without what was before. */
-const told = (device: Device) => device.operations.splice(0).map(({ type, id, payload }) => [type, id ?? payload]);
+/** What was sent since the last call. */
+const sent = (device: Device) => device.operations.splice(0).map(({ type, id, payload }) => [type, id ?? payload]);
 
 for (const [name, empty] of [
   ["allIds and byId", { allIds: [], byId: {}, loading: false }],
@@ -36,7 +36,7 @@ for (const [name, empty] of [
     const { device, one, other, quietly, errors } = await two(context, () => empty, {});
     one.store.dispatch(set(normalized({ id: 1, name: "a" }, { id: 2, name: "b" })));
     await quietly();
-    deepStrictEqual(told(device), [["list/addItem", "1"], ["list/addItem", "2"]]); // biome-ignore format: one line
+    deepStrictEqual(sent(device), [["list/addItem", "1"], ["list/addItem", "2"]]); // biome-ignore format: one line
     one.store.dispatch(set(normalized({ id: 1, name: "A" }, { id: 2, name: "b" })));
     other.store.dispatch(set(normalized({ id: 1, name: "a" }, { id: 2, name: "B" })));
     await quietly();
@@ -78,7 +78,7 @@ for (const [name, none, items] of [
     const { device, one, other, quietly, errors } = await two(context, () => start, { select: "list.items" });
     one.store.dispatch(set({ ...start, status: "loading", items: items({ id: "a", n: 1 }, { id: "b", n: 1 }) }));
     await quietly();
-    deepStrictEqual(told(device), [["list/addItem", "a"], ["list/addItem", "b"]]); // biome-ignore format: one line
+    deepStrictEqual(sent(device), [["list/addItem", "a"], ["list/addItem", "b"]]); // biome-ignore format: one line
     one.store.dispatch(set({ ...(one.list() as Todos), items: items({ id: "a", n: 2 }, { id: "b", n: 1 }) }));
     other.store.dispatch(set({ ...(other.list() as Todos), items: items({ id: "a", n: 1 }, { id: "b", n: 2 }) }));
     await quietly();

@@ -78,7 +78,7 @@ export class TrackedSlice {
 
   /** Returns true if such a state holds the slice's items; if not, that says nothing about them. */
   holds(state: unknown): boolean {
-    return state !== undefined && this.misfit(state) === undefined;
+    return this.misfit(state) === undefined;
   }
 
   /** Returns why a state cannot be taken for the slice's items; undefined if it can. */
@@ -97,7 +97,7 @@ export class TrackedSlice {
     if (this.tracking.single || !this.isNew(state)) return false;
     if (this.#isFirst(root, this.#initial) || isMarkedReset(state)) return true;
     // Only where nothing is left is it worth to ask the reducer.
-    return this.#items.size > 0 && size(state as object, 1) === 0 && this.#isFirst(root, this.#initialNow());
+    return this.#items.size > 0 && size(state as object) === 0 && this.#isFirst(root, this.#initialNow());
   }
 
   /** To undo until the first state is no reset: redux-undo has another history then. */

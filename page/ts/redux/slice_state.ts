@@ -35,26 +35,11 @@ export function normalized(state: unknown): (typeof NORMALIZED)[number] | undefi
   return NORMALIZED.find(([ids, items]) => Array.isArray(state[ids]) && isObject(state[items]));
 }
 
-/** Returns true if a slice's state can hold items. */
-export const isCollection = (state: unknown): state is object => Array.isArray(state) || isObject(state);
-
-/** Returns how many items a collection has; of a plain object it counts no more than `limit`. */
-export function size(state: object, limit: number): number {
-  if (Array.isArray(state)) return state.length;
+/** Returns how many items a collection has. */
+export function size(state: object): number {
   const names = normalized(state);
-  if (names) return ((state as Fields)[names[0]] as Ids).length;
-  let count = 0;
-  for (const _ in state) if (++count >= limit) break;
-  return count;
-}
-
-/** Returns the collection without its items. */
-export function emptied(state: object): object {
-  if (Array.isArray(state)) return [];
-  const names = normalized(state);
-  if (names) return { ...state, [names[0]]: [], [names[1]]: {} };
-  const isItem = ([id, item]: [string, unknown]) => id !== "_persist" && isObject(item);
-  return Object.fromEntries(Object.entries(state).filter((entry) => !isItem(entry)));
+  const items = names ? ((state as Fields)[names[0]] as Ids) : state;
+  return Array.isArray(items) ? items.length : Object.keys(items).length;
 }
 
 /** The id that an item says it has, as text; undefined where it says none. */
@@ -103,10 +88,7 @@ const keys = (state: Fields) => Object.keys(state).filter((id) => id !== "_persi
 export function disagreement(state: unknown, id: string, item: unknown, tracking: Tracking): string | undefined {
   const { selectId } = tracking;
   if (tracking.single) return undefined;
-  if (!isObject(item)) {
-    const single = Array.isArray(state) || normalized(state) ? "" : " (single: true keeps a slice as one value)";
-    return `is no object, so it cannot be an item${single}`;
-  }
+  if (!isObject(item)) return "is no object, so it cannot be an item (single: true keeps a slice as one value)";
   if (id === "__proto__") return "has an id that no object can have as a key";
   const own = ownId(item, selectId);
   // In a plain object the key may be all that there is of an id.
