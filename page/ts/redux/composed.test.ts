@@ -130,6 +130,14 @@ for (const [name, inner] of [
     deepStrictEqual(ids(device), ["1", "2"]);
   });
 
+  test(`b15_a_slice_that_a_replaced_reducer_leaves_out_is_not_made_up: ${name}`, async (context) => {
+    const { store, tab, state, device } = await open(context, stored({ id: 1 }), { other: other.reducer, list: list.reducer }, { inner: [...inner] }); // biome-ignore format: one line
+    store.replaceReducer(combineReducers({ other: other.reducer }) as never);
+    store.dispatch(other.actions.counted());
+    await untilQuiet(tab);
+    deepStrictEqual([state(), ids(device)], [undefined, ["1"]]);
+  });
+
   test(`a_hot_reload_of_reducers_keeps_what_is_there_and_knows_their_new_first_state: ${name}`, async (context) => {
     const { store, tab, state, device } = await open(context, stored({ id: 1 }), { list: slice([]) }, { inner: [...inner] }); // biome-ignore format: one line
     const fresh = (items: Item[] = [], action: { type: string; payload?: unknown }) =>

@@ -6,9 +6,8 @@ import { normalized, ownId, type Tracking } from "./slice_state.js";
 
 /** Returns why a state cannot be taken for the items at `path`; undefined if it can. A sentence without its subject. */
 export function misfit(state: unknown, path: string, tracking: Tracking): string | undefined {
-  if (state === undefined || (state === null && !tracking.single)) return `is ${state} in the store`;
-  if (tracking.single) return undefined;
-  if (!isCollection(state)) return "is neither an array nor a plain object";
+  if (tracking.single) return state === undefined ? "is undefined" : undefined;
+  if (!isCollection(state)) return state ? "is neither an array nor a plain object" : `is ${state}`;
   if (Array.isArray(state) || normalized(state) || !isObject(state)) return undefined;
   if (isHistory(state)) return `is the history of redux-undo: ${write([`${path}.present`])}`;
   if (isObject(state.queries) && isObject(state.subscriptions)) {

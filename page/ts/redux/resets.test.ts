@@ -31,6 +31,14 @@ const byKey = (state: Record<string, Item> = {}, action: UnknownAction): Record<
     ? Object.fromEntries(Object.entries(state).filter(([, { id }]) => !goneWith(action).includes(id)))
     : state;
 
+/** One that looks at keys, and at nothing else of what it leaves out. */
+const byKeys = (state: Record<string, Item> = {}, action: UnknownAction): Record<string, Item> => {
+  if (action.type !== "removed") return state;
+  const left: Record<string, Item> = {};
+  for (const key of Object.keys(state)) if (!goneWith(action).map(String).includes(key)) left[key] = state[key] as Item; // biome-ignore format: one line
+  return left;
+};
+
 const adapter = createEntityAdapter<Item>();
 const entities = (state = adapter.getInitialState({ loading: false }), action: UnknownAction) =>
   action.type === "removed" ? adapter.removeMany(state, goneWith(action) as never[]) : state;
@@ -48,6 +56,7 @@ type AnyReducer = Reducer<any, any, any>;
 const shapes: [name: string, AnyReducer][] = [
   ["an array", array],
   ["a plain object", byKey],
+  ["a plain object, by its keys", byKeys],
   ["an entity adapter", entities],
   ["a lazy initial state", immer],
 ];

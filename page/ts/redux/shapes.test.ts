@@ -119,6 +119,17 @@ test("f59_slices_nested_two_deep_are_kept_each_by_itself", async (context) => {
 });
 type Opened = ReturnType<typeof open>;
 
+test("a_slice_whose_name_has_a_dot_is_one_key_of_the_state", async (context) => {
+  quiet(context);
+  const device = new Device();
+  const reducer = (state: Item[] = [], action: UnknownAction) => (action.type === "set" ? (action.payload as Item[]) : state); // biome-ignore format: one line
+  const { store, tab } = open(device, combineReducers({ "my.notes": reducer }), { others: { "my.notes": {} } });
+  await untilQuiet(tab);
+  store.dispatch(set([{ id: 1 }]));
+  await untilQuiet(tab);
+  deepStrictEqual([...device.items("my.notes").keys()], ["1"]);
+});
+
 // --- redux-undo
 
 const todos = (state: Item[] = [], action: UnknownAction): Item[] => {
@@ -160,6 +171,8 @@ test("f59_what_comes_in_makes_no_step_of_redux_undo", async (context) => {
   await quietly();
   const { past, future } = one.list() as { past: unknown[]; future: unknown[] };
   deepStrictEqual([present(one).length, past.length, future.length], [3, 1, 0]);
+  one.store.dispatch({ type: "something else" });
+  strictEqual((one.list() as { past: unknown[] }).past.length, 1);
 });
 
 test("an_undo_takes_back_what_this_page_did_and_nothing_that_came_in", async (context) => {
@@ -198,6 +211,17 @@ test("f59_signing_out_with_redux_undo_deletes_nothing", async (context) => {
   page.store.dispatch({ type: "signed out" });
   await untilQuiet(page.tab);
   deepStrictEqual([ids(device), present(page).length], [["1", "2"], 2]);
+});
+
+test("an_undo_to_a_version_that_others_have_emptied_removes_what_was_added", async (context) => {
+  const { device, one, other, quietly } = await two(context, undoing, present$, stored({ id: 0 }));
+  one.store.dispatch(added({ id: 1 }));
+  await quietly();
+  other.store.dispatch({ type: "removed", id: 0 });
+  await quietly();
+  one.store.dispatch(ActionCreators.undo());
+  await quietly();
+  deepStrictEqual([ids(device), present(one), present(other)], [[], [], []]);
 });
 
 test("an_undo_of_an_added_item_removes_it_though_another_page_has_edited_it", async (context) => {
@@ -319,7 +343,7 @@ test("the_note_of_redux_persist_in_a_slice_is_no_item", async (context) => {
   const errors = quiet(context);
   const device = new Device();
   const note = { version: -1, rehydrated: true };
-  const { store, tab, list } = open(device, {});
+  const { store, tab, list } = open(device, { loading: false, _persist: note });
   await untilQuiet(tab);
   store.dispatch(set({ a: { id: "a" }, _persist: note }));
   await untilQuiet(tab);
