@@ -96,6 +96,27 @@ fn what_a_page_of_the_user_still_has_is_dropped() {
 }
 
 #[test]
+fn what_another_tab_sends_meanwhile_is_not_lost() {
+    let mut world = synced(2);
+    world.server.mode = Fault::Refused;
+    // Signing out waits for a record that changes nothing, and another tab's change comes behind that one.
+    world.disk.hold = Some("_journal");
+    world.dispatch(0, "files/updateItem", json!({"id": 0, "text": "A secret of Ann's."}));
+    world.run_for(50);
+    let request = world.ask_of(0, "signOut", "files");
+    world.run_for(50);
+    world.dispatch(1, "files/addItem", json!({"id": "late"}));
+    world.run_for(50);
+    world.release();
+    world.run_until("it is answered", |world| world.pages[0].answer(request).is_some());
+    assert_eq!(world.pages[0].answers[&request]["code"], "unsent");
+    world.server.mode = Fault::Nothing;
+    world.run_until_quiescent();
+    assert!(world.server.value("files", "late").is_some());
+    world.check_converged();
+}
+
+#[test]
 fn a_worker_that_dies_while_it_signs_out_has_done_it_or_nothing() {
     for kill_at in 1..200 {
         let mut world = synced(1);

@@ -59,7 +59,9 @@ async fn registered(
     match &registration {
         Ok(_) => {
             page.registered.set(true);
-            page.has_signed_out.set(false);
+            if page.has_signed_out.take() {
+                resume();
+            }
             page.subscriptions.lists_may_have_changed();
         }
         Err(why) => drop(page.refused.replace(Some(why.clone()))),

@@ -204,7 +204,12 @@ impl Subscriptions {
             FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
             FromWorker::Token { number } => give_token(number),
             FromWorker::SignedOut { code, message, .. } => {
-                self.tracked.borrow_mut().clear();
+                let tracked = self.tracked.take();
+                for (slice, TrackedIds { ids, .. }) in tracked {
+                    let deletes = ids.into_iter().collect();
+                    let change = Change { puts: Vec::new(), deletes, origin: Origin::Tab };
+                    of_slice(&self.changes, &slice).tell(&Elsewhere { position: 0, change });
+                }
                 page().registered.set(false);
                 page().has_signed_out.set(true);
                 self.fail(ErrorKind::Failed, code, message);

@@ -24,6 +24,7 @@ import {
   rejectionsListeners,
   type SliceChange,
   subscribeErrors,
+  tellError,
 } from "./subscriptions.js";
 import type {
   Action,
@@ -118,11 +119,12 @@ export function register(options: RegisterOptions): Promise<Registration> {
 
 function isRegistered(call: Call): void {
   registered = call;
+  const isAnew = hasSignedOut || call.isLate;
   hasSignedOut = false;
   each(rejectionsListeners);
   each(conflictsListeners);
   // Something was to be read, and could not.
-  if (call.isLate) handleMessage({ kind: "joined", v: 1, position: 0 });
+  if (isAnew) handleMessage({ kind: "joined", v: 1, position: 0 });
 }
 
 const isAboutWorker = (code: string) =>
@@ -221,27 +223,30 @@ function deliver(message: Message): void {
   // Of another database the page has read nothing.
   if (message.kind === "registered") {
     const knew = [...tracked.values()].some(({ ids }) => ids.size > 0);
-    for (const of of tracked.values()) {
-      of.ids.clear();
-      of.isRead = false;
-    }
+    forgetItems();
     // A store that is bound gives its items back by itself.
     if (knew) handleMessage({ kind: "warning", v: message.v, code: "new_database", message: NEW_DATABASE });
   }
   if (message.kind === "signedOut") {
-    for (const of of tracked.values()) {
-      of.ids.clear();
-      of.isRead = false;
-    }
     registering = registered = undefined;
     hasSignedOut = true;
-    if (isSigningOut) return;
+    const { code, message: text } = message;
+    if (!isSigningOut) tellError({ kind: "failed", code, message: text });
   }
   if (message.kind === "token") giveToken(message.number);
   if (message.kind === "status" && message.status.pending > 0) askToPersist();
   if (message.kind === "pending") takeProgress(message.slice, message.changes, message.reset, message.n);
   else if (message.kind === "folded") inEffect(message.n);
   handleMessage(message);
+  if (message.kind === "signedOut") forgetItems();
+}
+
+/** The page knows no items any more. */
+function forgetItems(): void {
+  for (const of of tracked.values()) {
+    of.ids.clear();
+    of.isRead = false;
+  }
 }
 
 async function giveToken(number: number): Promise<void> {
@@ -488,7 +493,7 @@ async function readSlice(slice: string) {
   const end = follow(slice, (update) => {
     if (typeof update !== "string") changesDuringRead.push(update);
     // Another database has nothing of what was told.
-    else if (update === "registered") changesDuringRead = [];
+    else if (update !== "joined") changesDuringRead = [];
   });
   const rows = await requestRows(slice).finally(end);
   const since = changesDuringRead.filter((update) => update.position > rows.position);
@@ -537,6 +542,12 @@ export function subscribe<T>(slice: string, fn: (change: Change<T>) => void): ()
   };
   const end = follow(slice, (update) => {
     if (update === "joined") catchUp(slice, of, tell).catch(reportError);
+    else if (update === "signedOut") {
+      const deletes = [...of.ids];
+      of.ids.clear();
+      of.isRead = false;
+      tell({ puts: [], deletes, origin: "tab" });
+    }
     // Another database lacks what the page shows, which is no reason to take it away.
     else if (update !== "registered") {
       for (const id of update.deletes) of.ids.delete(id);

@@ -10,10 +10,11 @@ export type Rows = Required<bridge.Rows<unknown>>;
 export type Message = { v: number } & bridge.FromWorker<unknown>;
 
 /**
- * Why a slice has to be read again: something may have been missed since the worker has started, or the page is
- * registered for another database, which has nothing that the page knows.
+ * Why what a page knows of a slice is not to be built on: something may have been missed since the worker has started; the
+ * page is registered for another database, which has nothing that the page knows; or the user has signed out, and nothing
+ * is theirs any more. In the first two cases the slice is to be read again.
  */
-export type ResyncReason = "joined" | "registered";
+export type ResyncReason = "joined" | "registered" | "signedOut";
 
 /** A change; the last burst of this page, and the last record of all pages, that are in it. */
 export type SliceChange = Change<unknown> & { n: number; position: number };
@@ -148,7 +149,9 @@ export function handleMessage(message: Message): void {
       each(conflictsListeners);
       break;
     case "signedOut":
-      each(errorListeners, { ...message, kind: "failed" });
+      for (const slice of followers.values()) each(slice, message.kind);
+      each(rejectionsListeners);
+      each(conflictsListeners);
       break;
     case "failed":
     case "warning":
@@ -158,9 +161,14 @@ export function handleMessage(message: Message): void {
         status = { ...status, connection: "unknown", flaskConnected: false, error: message.message, errorCode };
         each(statusListeners, status);
       }
-      console.error(`Nightferry (${message.code}): ${message.message}`);
-      each(errorListeners, message);
+      tellError(message);
   }
+}
+
+/** Tells those who listen for errors. */
+export function tellError(error: WorkerError): void {
+  console.error(`Nightferry (${error.code}): ${error.message}`);
+  each(errorListeners, error);
 }
 
 /** Calls each listener. One that throws stops neither the others nor the worker's messages. */

@@ -167,7 +167,10 @@ export class Binding {
   handle(name: string, update: SliceChange | ResyncReason): void {
     const slice = this.#slices.find((slice) => slice.name === name) as TrackedSlice;
     const reading = this.#reading.get(slice);
-    if (typeof update === "string") {
+    if (update === "signedOut") {
+      reading?.changesDuringRead.splice(0);
+      this.#apply(slice, slice.signedOut(), "tab");
+    } else if (typeof update === "string") {
       if (update === "registered") {
         this.#send(slice, slice.lost());
         // Positions begin anew.

@@ -6,7 +6,7 @@ import { changedFields, isObject, withFields } from "./fields.js";
 import { misfit } from "./misfit.js";
 import { at, historyOn, type ItemChange, type Path, type Place } from "./place.js";
 import { isMarkedReset } from "./resets.js";
-import { disagreement, each, type Items, read, size, type Tracking } from "./slice_state.js";
+import { disagreement, each, type Items, read, size, type Tracking, VALUE } from "./slice_state.js";
 
 /** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
 export interface Operation {
@@ -237,6 +237,20 @@ export class TrackedSlice {
       operations.push(isObject(item) ? { id, item, fields: {} } : { id, item });
     }
     return operations;
+  }
+
+  /** The user has signed out. Returns how the state loses all that is theirs; nothing is known of the slice any more. */
+  signedOut(): ItemChange {
+    const gone = new Set(this.#items.keys());
+    const puts: Items = new Map();
+    const first = at(this.#initial, this.path);
+    if (this.tracking.single && first !== undefined) puts.set(VALUE, first);
+    this.#known = false;
+    this.#cleared = 0;
+    this.#own = [];
+    this.#workerHasItem.clear();
+    this.#items = new Map(puts);
+    return { puts, gone };
   }
 
   /** The worker has taken everything up to burst `n`. */

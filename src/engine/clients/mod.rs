@@ -382,13 +382,11 @@ impl Clients {
         self.fail_waiters("storage", reason, |wants| !matches!(wants, Wants::Progress(_)));
     }
 
-    /// Removes and returns a page that wants to sign out, once all before it is in effect.
+    /// Removes and returns a page that wants to sign out, once everything that any page has sent is in effect.
     pub fn take_sign_out(&mut self, journal: &Journal) -> Option<Waiter> {
-        let ready = |waiter: &Waiter| {
-            matches!(waiter.wants, Wants::SignOut { .. }) && journal.is_visible_through(waiter.position)
-        };
-        let at = self.waiters.iter().position(ready)?;
-        Some(self.waiters.remove(at))
+        let asks = |waiter: &Waiter| matches!(waiter.wants, Wants::SignOut { .. });
+        let at = self.waiters.iter().position(asks)?;
+        journal.is_idle().then(|| self.waiters.remove(at))
     }
 
     fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {

@@ -159,6 +159,7 @@ async fn signing_out_by_each_client(client: Client) -> Result<()> {
     let browser = Browser::start_fresh().await?;
     let tab = browser.tab();
     open_with_token(&tab, &server, Some(1)).await?;
+    tab.eval::<()>("window.gone = []; nf.subscribe('files', ({deletes}) => gone.push(...deletes));").await?;
     tab.dispatch(&[add("sent")]).await?;
     tab.sync_now().await?;
     server.fault(&[Fault::on("/nightferry/push").status(503)])?;
@@ -176,6 +177,7 @@ async fn signing_out_by_each_client(client: Client) -> Result<()> {
     assert_eq!(refused, "unsent");
     tab.eval::<()>("await nf.signOut({discard: true});").await?;
     assert!(tab.stored("files").await?.is_empty());
+    tab.wait_until("String(gone.sort()) === 'sent,unsent'").await?;
     let refused: String =
         tab.eval("return await nf.flushPersistence().then(() => 'done', ({code}) => code);").await?;
     assert_eq!(refused, "signed_out");
