@@ -31,10 +31,11 @@ const unsent = new Map();
 
 /** Opens the notes of a user: whose id and name, how requests prove it, where and how they sign in and out. */
 export async function openNotes({ user, name, getToken, database, signInPage, endSession }) {
+  const leave = () => location.replace(`${signInPage}#signed-out`);
   document.querySelector("#who").textContent = `Signed in as ${name}`;
   followStatus();
+  prepareSignOut({ endSession, leave, showAll, showNotice });
   subscribe("notes", apply);
-  const leave = () => location.replace(`${signInPage}#signed-out`);
   // Signed out in another tab.
   subscribeErrors(({ code }) => code === "signed_out" && leave());
   // What "Back" brings again may be of somebody who has signed out since.
@@ -44,7 +45,6 @@ export async function openNotes({ user, name, getToken, database, signInPage, en
     await showAll();
     document.body.dataset.phase = "ready";
     showWhetherEmpty();
-    prepareSignOut({ user, endSession, leave, showAll, showProblem });
     // Whoever opens the page has signed in: no wait of a session that was over is waited for.
     syncNow().catch(() => {}); // The status says what is wrong.
   } catch (error) {
@@ -98,8 +98,14 @@ function showWhetherEmpty() {
   document.querySelector("#empty").hidden = rows.size > 0 || document.body.dataset.phase !== "ready";
 }
 
+/** Shows what is wrong until the status says otherwise. */
 function showProblem(text) {
   document.querySelector("#problem").textContent = text;
+}
+
+/** Shows the answer to what the user asked for. */
+function showNotice(text) {
+  document.querySelector("#notice").textContent = text;
 }
 
 // Changes by people: the page shows them, and dispatches them to Nightferry.
@@ -130,7 +136,7 @@ list.addEventListener("click", ({ target }) => {
 document.querySelector("#sign-in").addEventListener("click", async (event) => {
   event.preventDefault();
   if (await isReachable()) location.assign(event.target.href);
-  else showProblem("Signing in needs the network, and the server cannot be reached. Your notes stay on this device.");
+  else showNotice("Signing in needs the network, and the server cannot be reached. Your notes stay on this device.");
 });
 
 // Messages of Nightferry.

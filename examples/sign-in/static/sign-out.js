@@ -7,85 +7,101 @@ import { isReachable } from "./server.js";
 const OFFLINE =
   "Signing out needs the network, and the server cannot be reached. Nothing was changed; your notes stay on this device.";
 const STILL_SIGNED_IN =
-  "Your notes are gone from this device, and the server has them. It did not answer when the session was to end: reload the page and sign out again.";
+  "The server did not answer, so you are still signed in. Reload the page once you are online, and sign out again.";
 
-const button = document.querySelector("#sign-out");
 const dialog = document.querySelector("#unsent");
 const file = document.querySelector("#file");
 
-const changes = (count) => (count === 1 ? "1 change" : `${count} changes`);
-
 /**
  * Makes the button and the field for a file work.
- * @param page how the session ends (`endSession`), and what the page does: `leave`, `showAll`, `showProblem`.
+ * @param page how the session ends (`endSession`), and what the page does: `leave`, `showAll`, `showNotice`.
  */
 export function prepareSignOut(page) {
-  button.disabled = false;
-  button.addEventListener("click", () => start(page));
+  document.querySelector("#sign-out").addEventListener("click", () => start(page));
   dialog.addEventListener("click", ({ target }) => choose(target.dataset.choice, page));
   file.addEventListener("change", () => load(page));
 }
 
 /** Signs out, or asks what is to become of changes that only this device has. */
 async function start(page) {
-  page.showProblem("");
-  if (!(await isReachable())) return page.showProblem(OFFLINE);
-  await attempt({}, page).catch((error) => page.showProblem(error.message));
+  page.showNotice("");
+  if (await isReachable()) await leaveDevice({}, page);
+  else page.showNotice(OFFLINE);
 }
 
 /** Signs out. Asks the user where something would be lost, and returns false then. */
-async function attempt(options, page) {
-  try {
-    await signOut(options);
-  } catch (error) {
-    if (error.code !== "unsent") throw error;
-    await ask();
-    return false;
-  }
-  await page.endSession().then(page.leave, () => {
-    dialog.close();
-    page.showProblem(STILL_SIGNED_IN);
-  });
+async function leaveDevice(options, page) {
+  const error = await failureOf(signOut(options));
+  if (error?.code === "unsent") return ask();
+  // The session ends all the same, as it has to on a computer of other people.
+  const isSignedIn = await failureOf(page.endSession());
+  if (!error && !isSignedIn) page.leave();
+  dialog.close();
+  if (isSignedIn) page.showNotice(STILL_SIGNED_IN);
+  else if (error) page.showNotice(`You are signed out, but your notes may still be on this device. ${error.message}`);
   return true;
 }
+
+const failureOf = (promise) =>
+  promise.then(
+    () => undefined,
+    (error) => error,
+  );
+
+// The question what is to become of unsent changes.
+
+const changes = (count) => (count === 1 ? "1 change" : `${count} changes`);
 
 async function ask() {
   const { items } = JSON.parse(await (await exportUnsent()).text());
   const [are, them] = items.length === 1 ? ["is", "it"] : ["are", "them"];
   document.querySelector("#unsent-text").textContent =
     `${changes(items.length)} ${are} only on this device, and signing out takes your notes from it. What shall become of ${them}?`;
+  offerToLeave(false);
   if (!dialog.open) dialog.showModal();
+  return false;
 }
 
 async function choose(choice, page) {
   if (!choice) return;
-  showProblem("");
-  if (choice === "stay") return dialog.close();
+  say("");
   try {
-    if (!(await isReachable())) return showProblem(OFFLINE);
-    if (choice === "send") {
-      await syncNow();
-      if (!(await attempt({}, page))) showProblem("Not everything could be sent: some notes wait for your decision.");
-    } else {
-      if (choice === "save") save(await exportUnsent());
-      await attempt({ discard: true }, page);
-    }
+    if (choice === "stay") dialog.close();
+    else if (choice === "save") await save();
+    else if (!(await isReachable())) say(OFFLINE);
+    else if (choice === "send") await send(page);
+    else await leaveDevice({ discard: true }, page);
   } catch (error) {
-    showProblem(`${error.message} Nothing was thrown away.`);
+    say(`${error.message} Nothing was thrown away.`);
   }
 }
 
-function showProblem(text) {
+async function send(page) {
+  await syncNow();
+  if (!(await leaveDevice({}, page))) say("Not everything could be sent: some notes wait for your decision.");
+}
+
+/** Lets the browser save a file. No script can see whether the file is there, so the user says so. */
+async function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await exportUnsent());
+  link.download = `unsent-notes-${new Date().toISOString().slice(0, 10)}.json`;
+  link.click();
+  say(`Your browser saves the file ${link.download}. Sign out once you see it among your downloads.`);
+  offerToLeave(true);
+}
+
+function offerToLeave(isSaved) {
+  const button = document.querySelector("[data-choice=saved]");
+  button.hidden = !isSaved;
+  if (isSaved) button.focus();
+}
+
+function say(text) {
   document.querySelector("#unsent-problem").textContent = text;
 }
 
-/** Lets the browser save a file. */
-function save(content) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = `unsent-notes-${new Date().toISOString().slice(0, 10)}.json`;
-  link.click();
-}
+// A file that was saved.
 
 /** Makes the changes of a saved file here. */
 async function load({ showAll }) {

@@ -143,6 +143,17 @@ async fn is_signed_out(tab: &Tab) -> Result<()> {
         )
         .await?;
     assert_eq!(notes, Vec::<Value>::new());
+    // And of the browser: no cookie of either way is anybody's.
+    let left: (Option<String>, u16) = tab
+        .eval(
+            "const headers = {'Content-Type': 'application/json'};
+             return [
+                 (await (await fetch('/session')).json()).user,
+                 (await fetch('/api/token', {method: 'POST', headers, body: '{}'})).status,
+             ];",
+        )
+        .await?;
+    assert_eq!(left, (None, 401));
     Ok(())
 }
 
@@ -245,8 +256,12 @@ async fn signing_out_asks_what_becomes_of_unsent_changes(way: Way) -> Result<()>
     tab.click("#sign-out").await?;
     wait_for_text(&tab, "#unsent-text", "1 change is only on this device").await?;
     tab.click("[data-choice=save]").await?;
-    is_signed_out(&tab).await?;
+    wait_for_text(&tab, "#unsent-problem", "Sign out once you see it among your downloads.").await?;
     let file = downloaded(downloads.path()).await?;
+    notes_are(&tab, &["saved", "lantern", "rope"]).await?;
+    shoot(&tab, &format!("sign-in-{}-saved", way.name())).await?;
+    tab.click("[data-choice=saved]").await?;
+    is_signed_out(&tab).await?;
     worker.offline(false).await?;
     worker.detach().await?;
     assert!(!texts_on_flask(&example, "ann").await?.contains("saved"));
@@ -326,7 +341,7 @@ async fn signing_in_and_out_need_the_network_and_say_so(way: Way) -> Result<()> 
     tab.show().await?;
     add_note(&tab, "written at sea").await?;
     tab.click("#sign-out").await?;
-    wait_for_text(&tab, "#problem", "Signing out needs the network").await?;
+    wait_for_text(&tab, "#notice", "Signing out needs the network").await?;
     notes_are(&tab, &["written at sea"]).await?;
 
     example.start().await?;
@@ -362,6 +377,31 @@ async fn a_line_says_that_somebody_elses_changes_wait(way: Way) -> Result<()> {
     assert_eq!(texts_on_flask(&example, "bob").await?, BTreeSet::from(["Bob's lantern".to_owned()]));
     wait_for_text(&again, "#who", "Signed in as ann").await?;
     again.wait_until("document.querySelector('#others').textContent === ''").await
+}
+
+/// Somebody else has signed in by the browser's cookie since: their token says nothing about this page's notes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_gives_no_token_of_another_user() -> Result<()> {
+    let (example, browser) = start().await?;
+    let tab = browser.tab();
+    sign_in(&tab, &example, Way::Token, "ann").await?;
+    let sign_in_as = "await fetch('/api/sign-in', {
+        method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(input),
+    });";
+    tab.eval_with::<()>(&json!({"name": "bob", "password": password("bob")}), sign_in_as).await?;
+    example.flask_command(&["end-sessions", "ann"])?;
+    add_note(&tab, "Ann's rope").await?;
+    wait_for_text(&tab, "#session-over", "Your notes stay on this device").await?;
+    assert!(
+        texts_on_flask(&example, "ann").await?.is_empty()
+            && texts_on_flask(&example, "bob").await?.is_empty()
+    );
+    // Signing out of Ann's notes leaves Bob signed in.
+    tab.click("#sign-out").await?;
+    tab.click("[data-choice=discard]").await?;
+    wait_for_text(&tab, "#signed-out", "You are signed out.").await?;
+    tab.goto(&format!("{}token/", example.url())).await?;
+    wait_for_text(&tab, "#who", "Signed in as bob").await
 }
 
 /// A request with both a session and a token is that of the token, or nobody's.
