@@ -11,7 +11,7 @@ from pathlib import Path
 from flask import Flask, jsonify, redirect, render_template, request, session, url_for
 from flask_login import LoginManager, current_user, login_required, login_user, logout_user
 from flask_nightferry import Nightferry, Principal
-from flask_wtf.csrf import CSRFProtect, generate_csrf
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from tokens import routes as token_routes
 from tokens import user_of_token
 from users import add_user, db, end_sessions, user_of_key, user_of_password
@@ -63,6 +63,7 @@ def create_app():
     csrf.exempt(token_routes)  # they take JSON only, which no page of another site can send
     app.cli.command("add-user")(add_user)
     app.cli.command("end-sessions")(end_sessions)
+    app.register_error_handler(CSRFError, old_form)
     app.after_request(add_headers)
     return app
 
@@ -84,13 +85,23 @@ def notes():
 
 def sign_in():
     if request.method == "GET":
-        return render_template("sign_in.html", entry="cookie")
+        return sign_in_page()
     user = user_of_password(request.form.get("name"), request.form.get("password"))
     if user is None:
-        return render_template("sign_in.html", entry="cookie", wrong=True), 403
+        return sign_in_page("Name and password do not fit together. Try again."), 403
     session.clear()  # nothing of whoever was here before
     login_user(user)
+    generate_csrf()  # before there are two requests at once, of which each would make another
     return redirect(url_for("notes"))
+
+
+def sign_in_page(problem=""):
+    return render_template("sign_in.html", entry="cookie", problem=problem)
+
+
+def old_form(error):
+    """Answers a form that another tab's sign-in has made out of date with a new one."""
+    return sign_in_page("This page was out of date, and nothing was changed. Try again."), 400
 
 
 def whose_session():

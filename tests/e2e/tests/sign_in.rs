@@ -379,6 +379,26 @@ async fn a_line_says_that_somebody_elses_changes_wait(way: Way) -> Result<()> {
     again.wait_until("document.querySelector('#others').textContent === ''").await
 }
 
+/// Two tabs show the form, and one of them signs in and out: the other's form is of a session that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_out_of_date_says_so_and_works_the_next_time() -> Result<()> {
+    let (example, browser) = start().await?;
+    let tab = browser.tab();
+    tab.goto(&Way::Cookie.sign_in_page(&example)).await?;
+    let other = browser.new_tab().await?;
+    sign_in(&other, &example, Way::Cookie, "ann").await?;
+    other.click("#sign-out").await?;
+    is_signed_out(&other).await?;
+    tab.show().await?;
+    for text in ["This page was out of date, and nothing was changed. Try again.", "Signed in as bob"] {
+        tab.type_into("#name", "bob").await?;
+        tab.type_into("#password", &password("bob")).await?;
+        tab.click("#form button").await?;
+        wait_for_text(&tab, "main", text).await?;
+    }
+    Ok(())
+}
+
 /// Somebody else has signed in by the browser's cookie since: their token says nothing about this page's notes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_gives_no_token_of_another_user() -> Result<()> {
