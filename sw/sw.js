@@ -74,6 +74,22 @@ async function fetchWasm() {
   return response;
 }
 
+/**
+ * Called when the database failed and gave no reason. Resolves with false if nothing else can be written here either: then the
+ * disk is full, which browsers do not say.
+ */
+self.__nightferry_has_room = async () => {
+  const name = `${CACHES}probe`;
+  try {
+    await (await caches.open(name)).put("/probe", new Response("x".repeat(200_000)));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await caches.delete(name).catch(() => {});
+  }
+};
+
 async function boot() {
   await lock();
   await once("wasm", instantiate);

@@ -2,12 +2,14 @@
 
 import * as client from "nightferry-client";
 import type { StoreEnhancer } from "redux";
-import type { NightferryOptions } from "./redux/binding.js";
 import { enhancer, type NightferryStore } from "./redux/enhancer.js";
+import type { NightferryOptions } from "./redux/options.js";
 import { mirror } from "./redux/sync.js";
 
-export { clearSlice, type NightferryOptions, type TrackedSliceConfig, withoutTracking } from "./redux/binding.js";
+export { withoutTracking } from "./redux/binding.js";
 export type { NightferryStore } from "./redux/enhancer.js";
+export type { NightferryOptions, TrackedSliceConfig, TrackedSlices } from "./redux/options.js";
+export { clearSlice } from "./redux/reducer.js";
 export {
   checkFlaskConnection,
   configureAutoSync,
@@ -32,7 +34,10 @@ export {
  * a microtask, and its changes are sent, field by field. Changes made elsewhere are put into the store.
  *
  * `configureStore({reducer, enhancers: (get) => get().concat(nightferryEnhancer({slices: {files: {}}}))})`
+ *
+ * With the type of the store's state, `nightferryEnhancer<RootState>(…)`, a slice that the store does not have is a type error.
  */
-export function nightferryEnhancer(options: NightferryOptions): StoreEnhancer<NightferryStore> {
+// biome-ignore lint/suspicious/noExplicitAny: without the state's type any slice may be named.
+export function nightferryEnhancer<State = any>(options: NightferryOptions<State>): StoreEnhancer<NightferryStore> {
   return enhancer(typeof window === "undefined" ? undefined : client.internal, options, mirror);
 }

@@ -1,6 +1,6 @@
 // The types that nightferry/redux adds to a store. There is nothing to run.
 
-import { configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
+import { combineReducers, configureStore, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
 import type * as nightferry from "./redux.js";
 
 type Equal<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
@@ -49,6 +49,46 @@ export type Checks = [
   Holds<Equal<Thunks["reset"], void>>,
   Holds<Equal<Thunks["clear"]["slice"], string>>,
 ];
+
+interface RootState {
+  notes: { ids: number[]; entities: Record<number, { id: number }> };
+  todos: { items: { id: string }[]; status: "idle" | "loading" };
+  list: { past: unknown[]; present: { id: string }[]; future: unknown[] };
+  entities: { posts: { byId: Record<string, { id: string }>; allIds: string[] } };
+  settings: Record<string, boolean>;
+}
+
+/** f61: what the store's state has can be named, and nothing else. */
+export const f61_named_by_the_state = () => {
+  nf.nightferryEnhancer<RootState>({
+    slices: {
+      notes: { debounceMs: 100 },
+      todos: { select: "todos.items" },
+      list: { select: "list.present" },
+      posts: { select: "entities.posts" },
+      settings: { single: true },
+    },
+  });
+  // @ts-expect-error the store has notes
+  nf.nightferryEnhancer<RootState>({ slices: { note: {} } });
+  // @ts-expect-error the store's state has todos.items
+  nf.nightferryEnhancer<RootState>({ slices: { todos: { select: "todos.item" } } });
+  // @ts-expect-error a path begins at the store's state
+  nf.nightferryEnhancer<RootState>({ slices: { list: { select: "present" } } });
+  // @ts-expect-error what is nested has to be selected
+  nf.nightferryEnhancer<RootState>({ slices: { posts: {} } });
+  // @ts-expect-error an item is no slice
+  nf.nightferryEnhancer<RootState>({ slices: { length: { select: "todos.items" } } });
+  // The type of a reducer's state, which an app has before it has a store.
+  const reducer = combineReducers({ notes: notes.reducer });
+  const slices = { notes: {} };
+  configureStore({
+    reducer,
+    enhancers: (get) => get().concat(nf.nightferryEnhancer<ReturnType<typeof reducer>>({ slices })),
+  }).nightferry.ready;
+  // @ts-expect-error the reducer has notes
+  nf.nightferryEnhancer<ReturnType<typeof reducer>>({ slices: { note: {} } });
+};
 
 export const refused = () => {
   // @ts-expect-error the slices are missing

@@ -160,12 +160,15 @@ impl<P: Clone> Session<P> {
             return None;
         }
         self.is_silent = true;
-        let registering = self.registering;
-        let (kept, ended) = std::mem::take(&mut self.requests)
-            .into_iter()
-            .partition(|request: &Request| Some(request.0) == registering);
-        self.requests = kept;
-        Some(ended.into_iter().map(|request: Request| request.0).collect())
+        let (registering, mut ended) = (self.registering, Vec::new());
+        self.requests.retain(|request| {
+            let is_kept = Some(request.0) == registering;
+            if !is_kept {
+                ended.push(request.0);
+            }
+            is_kept
+        });
+        Some(ended)
     }
 
     /// Sets the place that the page is of, which goes with every message.
@@ -409,16 +412,15 @@ impl<P: Clone> Session<P> {
         let asks =
             |request: &&Request| request.1.kind.as_deref().is_some_and(|kind| kind.starts_with("signOut"));
         let asked = self.requests.iter().filter(asks).map(|request| request.0).collect();
-        let page = std::mem::take(&mut self.page);
-        *self = Session {
-            place: self.place.take(),
-            device: self.device.take(),
-            gives_tokens: self.gives_tokens,
-            last_request: self.last_request,
-            last_burst: self.last_burst,
-            watched: std::mem::take(&mut self.watched),
-            ..Session::new(&page)
-        };
+        self.epoch = None;
+        self.bursts.clear();
+        self.requests.clear();
+        self.declared.clear();
+        (self.to_redeclare, self.registering) = (0, None);
+        (self.observed, self.observed_fully) = (None, None);
+        (self.is_elsewhere, self.was_elsewhere, self.unfinished) = (false, false, false);
+        (self.retry_at, self.heartbeat_at) = (None, None);
+        self.heard();
         Some(asked)
     }
 

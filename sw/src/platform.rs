@@ -15,6 +15,9 @@ use web_sys::BroadcastChannel;
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(into: &Uint32Array) -> Uint32Array;
+    /// Returns false if nothing can be written to this disk (sw.js).
+    #[wasm_bindgen(js_name = __nightferry_has_room)]
+    fn has_room_promise() -> Promise;
     type Performance;
     #[wasm_bindgen(thread_local_v2, js_name = performance)]
     static PERFORMANCE: Performance;
@@ -48,6 +51,11 @@ pub fn request_background_sync() {
     if let Some(sync) = REGISTRATION.with(Registration::sync) {
         spawn_local(async move { drop(JsFuture::from(sync.register("nightferry")).await) });
     }
+}
+
+/// Returns false if nothing can be written to this disk.
+pub async fn has_room() -> bool {
+    JsFuture::from(has_room_promise()).await.ok().and_then(|room| room.as_bool()).unwrap_or(true)
 }
 
 /// Looks for a newer worker, which the browser puts in the place of this one. It may fail, as without the server.

@@ -4,7 +4,7 @@ use crate::database::{self, Database, read};
 use crate::live::Live;
 use crate::network::Network;
 use crate::others;
-use crate::platform::{Pages, moment, request_background_sync};
+use crate::platform::{Pages, has_room, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
 use nightferry::bridge::from_worker::{self, To};
@@ -95,7 +95,10 @@ struct Worker {
 
 impl Worker {
     async fn boot(place: Place<'_>, network: Network, trace: bool) -> Result<&'static Worker, BootError> {
-        let (name, database, snapshot) = database_of(place).await.map_err(cannot_open)?;
+        let (name, database, snapshot) = match database_of(place).await {
+            Ok(found) => found,
+            Err(error) => return Err(cannot_open(&error, error.full || !has_room().await)),
+        };
         let mut engine = Engine::new(moment(), snapshot)?;
         let (name_of_all, user, place) = (place.name, place.user, place.to_text());
         engine.serve(&place, user);
@@ -248,6 +251,10 @@ impl Worker {
             let result = match begun {
                 Ok(transaction) => database::commit(transaction, writes).await,
                 Err(error) => self.reopen(error).await,
+            };
+            let result = match result {
+                Err(error) if !error.full => Err(StoreError { full: !has_room().await, ..error }),
+                result => result,
             };
             self.report(life, Input::Stored { txn, result });
         });
@@ -417,12 +424,13 @@ async fn database_of(Place { name, user }: Place<'_>) -> Result<(String, Databas
     Err(StoreError { full: false, message: "no database fits".into() })
 }
 
-fn cannot_open(error: StoreError) -> BootError {
-    let reason = error.message;
-    BootError {
-        code: "worker_failed",
-        message: format!(
+fn cannot_open(error: &StoreError, is_full: bool) -> BootError {
+    let reason = &error.message;
+    let message = match is_full {
+        true => "There is no room left on this device's disk, so Nightferry cannot open its database. Free some disk space; what was changed in this tab is kept in it until then, and nothing in the database is lost.".into(),
+        false => format!(
             "Nightferry could not open this site's database ({reason}). Close other tabs of this site and reload; changes wait in the page."
         ),
-    }
+    };
+    BootError { code: "worker_failed", message }
 }

@@ -34,7 +34,7 @@ as often as ``times`` says (null: until it is removed), after ``after`` others t
 firewall looks at it); with ``zipped``, those whose body is a gzip. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
-- ``status``  answered with ``status`` (and ``retry_after``, ``body``, ``content_type``); nothing happens
+- ``status``  answered with ``status`` (and ``retry_after``, ``body``, ``content_type``, ``location``); nothing happens
 - ``html``    answered with an HTML page and status 200; nothing happens
 - ``slow``    takes as long as the body takes at ``rate`` bytes a second; where the browser gives up before,
               nothing happens
@@ -384,6 +384,8 @@ class Layer:
             )
             if fault.get("retry_after") is not None:
                 answer.headers["Retry-After"] = str(fault["retry_after"])
+            if fault.get("location") is not None:
+                answer.headers["Location"] = fault["location"]
             self.log.write(key=key, event="answered", status=fault["status"], answer=None)
             return answer(environ, start_response)
         if kind == "html":

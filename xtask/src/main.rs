@@ -13,6 +13,7 @@ mod options;
 mod process;
 mod progress;
 mod purity;
+mod release;
 mod rust_pages;
 mod shots;
 mod sim;
@@ -31,6 +32,7 @@ use lexopt::{Arg, Parser};
 const USAGE: &str = "\
 cargo xtask build                                  the browser's files, dist/npm/ and dist/python/, with their sizes
 cargo xtask build --browser-only                   the browser's files alone
+cargo xtask build --release-files                  besides, dist/release/: wheel, npm package, notes, checksums
 cargo xtask api                                    writes docs/api.md, the API reference, out of the types
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
 cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
@@ -92,19 +94,25 @@ fn tidy(mut parser: Parser) -> Result<ExitCode> {
 }
 
 fn build(mut parser: Parser) -> Result<ExitCode> {
-    let mut browser_only = false;
+    let (mut browser_only, mut is_release) = (false, false);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("browser-only") => browser_only = true,
-            other => return Err(options::unknown("build", &other, "--browser-only")),
+            Arg::Long("release-files") => is_release = true,
+            other => return Err(options::unknown("build", &other, "--browser-only and --release-files")),
         }
     }
     browser_files::ensure()?;
     if browser_only {
         sizes::check(&workspace::dist_browser(), &[])?;
     } else {
-        npm_package::build()?;
-        wheel::build()?;
+        match is_release {
+            true => release::build()?,
+            false => {
+                npm_package::build()?;
+                wheel::build()?;
+            }
+        }
         sizes::check(&npm_package::folder(), &[npm_package::app()?])?;
     }
     Ok(ExitCode::SUCCESS)

@@ -9,9 +9,11 @@ import {
   createSlice,
   type PayloadAction,
 } from "@reduxjs/toolkit";
-import { clearSlice, type NightferryOptions, withoutTracking } from "./binding.js";
+import { withoutTracking } from "./binding.js";
 import { Device, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import type { NightferryOptions } from "./options.js";
+import { clearSlice } from "./reducer.js";
 
 interface File {
   id: number;

@@ -1,25 +1,14 @@
 // A Redux store bound to the worker: what its tracked slices change is sent, what changes elsewhere is put into it.
 
-import type { Action, Reducer, Store, UnknownAction } from "redux";
+import type { Store } from "redux";
 import type { ResyncReason, SliceChange } from "../subscriptions.js";
 import type { RegisterOptions, SliceConfig } from "../types.js";
+import { AppStore } from "./devtools.js";
+import { INSIDE_DEVTOOLS, missing } from "./misfit.js";
+import type { NightferryOptions, TrackedSliceConfig } from "./options.js";
+import { at, type ItemChange, type Place } from "./place.js";
+import { CHANGED, type Changed, isCleared, report } from "./reducer.js";
 import { type Operation, type SliceUpdate, TrackedSlice } from "./slice.js";
-import { isCollection } from "./slice_state.js";
-
-/** The options of `register`; a slice may say how the store holds it. */
-export interface NightferryOptions extends Omit<RegisterOptions, "slices"> {
-  slices: Record<string, TrackedSliceConfig>;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: items have whatever type the app gives them.
-type Item = any;
-
-export interface TrackedSliceConfig extends SliceConfig {
-  /** An item's id; by default its field `id`. */
-  selectId?: (item: Item) => string | number;
-  /** The order in which an entity adapter or an array keeps its items, where it has one. */
-  sortComparer?: (a: Item, b: Item) => number;
-}
 
 /** The part of the page's client that a binding needs. */
 export interface Client {
@@ -38,24 +27,6 @@ export interface Client {
   /** Hears what changes elsewhere, and up to which burst the own changes are in it; or why to read the slice again. */
   follow(slice: string, fn: (change: SliceChange | ResyncReason) => void): () => void;
 }
-
-/** The actions with which a binding changes the store. */
-const CHANGED = "nightferry/changed";
-const CLEAR = "nightferry/clearSlice";
-
-interface Changed extends UnknownAction {
-  type: typeof CHANGED;
-  slice: string;
-  /** The origin of the change; `stored` if the slice was read. */
-  origin: "stored" | SliceChange["origin"];
-  /** The slice's new state. */
-  state: unknown;
-}
-
-type State = Record<string, unknown>;
-
-/** Deletes all items of a slice, here and everywhere. (An action that returns a slice to its initial state does not.) */
-export const clearSlice = (slice: string) => ({ type: CLEAR, slice }) as const;
 
 /**
  * Calls `handle` with each update of `listen`, for as long as the binding exists. The source of updates outlives stores:
@@ -92,9 +63,6 @@ function each(fn: (binding: Binding) => void): void {
   }
 }
 
-/** The states that `clearSlice` made of slices. */
-const cleared = new WeakSet<object>();
-
 /** How many calls of `withoutTracking` are under way. */
 let untracked = 0;
 
@@ -110,67 +78,50 @@ export function withoutTracking<T>(fn: () => T): T {
   }
 }
 
-/** The reducer, and besides it what the binding's own actions do. */
-export function withNightferry<S, A extends Action, P>(
-  reducer: Reducer<S, A, P>,
-  slices: NightferryOptions["slices"],
-): Reducer<S, A, P> {
-  return ((state: P | undefined, action: UnknownAction) => {
-    if (action.type === CHANGED) {
-      const { slice, state: changed } = action as Changed;
-      return { ...(state as State), [slice]: changed };
-    }
-    if (action.type === CLEAR) {
-      const { slice } = action as unknown as ReturnType<typeof clearSlice>;
-      const items = (state as State)[slice];
-      if (slices[slice] && !slices[slice].single && isCollection(items)) {
-        const none = emptied(items);
-        cleared.add(none);
-        return { ...(state as State), [slice]: none };
-      }
-      report(`clearSlice("${slice}") did nothing: it empties a collection that is named in slices.`);
-      return state;
-    }
-    return reducer(state, action as unknown as A);
-  }) as Reducer<S, A, P>;
-}
-
-function emptied(state: unknown): object {
-  if (Array.isArray(state)) return [];
-  const { ids, entities } = state as State;
-  return Array.isArray(ids) && typeof entities === "object" ? { ...(state as State), ids: [], entities: {} } : {};
-}
+/** A moment after `ready`: reducers that an app adds later are there by then. */
+const MISSING_MS = 1_000;
 
 export class Binding {
   /** Resolves when the slices are registered and what was stored is in the store. */
   readonly ready: Promise<void>;
-  readonly store: Store;
+  readonly store: AppStore;
   readonly #client: Client;
   readonly #slices: TrackedSlice[];
   /** The slices that are being read, each with the changes told meanwhile. `again` is true if it is to be read again. */
   readonly #reading = new Map<TrackedSlice, { again: boolean; changesDuringRead: SliceUpdate[] }>();
+  /** Continues the reads that wait until DevTools unlock the store. */
+  readonly #locked: (() => void)[] = [];
   #scheduled = false;
   #state: unknown;
 
-  /** `initial` makes the state that the reducers begin with. */
-  constructor(store: Store, client: Client, options: NightferryOptions, initial: () => unknown) {
-    this.store = store;
+  /** `places` says where the store has the slices. `initial` makes the state that the reducers begin with. */
+  constructor(
+    store: Store,
+    client: Client,
+    options: NightferryOptions,
+    places: ReadonlyMap<string, Place>,
+    initial: () => unknown,
+  ) {
+    this.store = new AppStore(store, withoutTracking);
     this.#client = client;
-    this.#state = store.getState();
+    this.#state = this.store.getState();
+    const first = initial();
     const configs: Record<string, SliceConfig> = {};
-    this.#slices = Object.entries(options.slices).map(([name, { selectId, sortComparer, ...config }]) => {
+    this.#slices = [...places].map(([name, place]) => {
+      const { selectId, sortComparer, select, ...config } = options.slices[name] as TrackedSliceConfig;
       configs[name] = config;
-      const tracking = { selectId, sortComparer, single: config.single };
-      const first = () => (initial() as State | undefined)?.[name];
-      const state = this.#of(name);
-      const slice = new TrackedSlice(name, tracking, state, first, report);
-      if (state && !slice.there) report(`"${name}" is neither an array nor a plain object, so it is not persisted.`);
+      const slice = new TrackedSlice(name, place, this.#state, first, initial, report);
+      this.#reportMisfit(slice, this.#of(slice));
       return slice;
     });
+    if (this.store.isInside) report(INSIDE_DEVTOOLS);
     bindings.add(new WeakRef(this));
     this.ready = this.#start({ ...options, slices: configs });
-    // A failure rejects `ready` for those who wait for it, and is shown in the console, too.
-    this.ready.catch((error) => console.error("Nightferry does not persist this store's changes:", error));
+    this.ready.then(
+      () => this.#reportMissing(),
+      // A failure rejects `ready` for those who wait for it, and is shown in the console, too.
+      (error) => console.error("Nightferry does not persist this store's changes:", error),
+    );
   }
 
   async #start(options: RegisterOptions): Promise<void> {
@@ -195,9 +146,13 @@ export class Binding {
         // Changes of this page are sent before the slice is read.
         this.sendChanges();
         const rows = await this.#client.read(slice.name);
+        if (this.store.isLocked()) {
+          await new Promise<void>((resolve) => this.#locked.push(resolve));
+          reading.again = true;
+        }
         if (reading.again) continue;
         this.sendChanges();
-        this.#apply(slice, slice.replace(this.#of(slice.name), rows), "stored");
+        this.#apply(slice, slice.replace(this.#of(slice), rows), "stored");
         for (const update of reading.changesDuringRead.splice(0))
           if (update.position > rows.position) this.#applyUpdate(slice, update, "tab");
         this.#send(slice, slice.restore());
@@ -224,44 +179,51 @@ export class Binding {
   }
 
   #applyUpdate(slice: TrackedSlice, update: SliceUpdate, origin: Changed["origin"]): void {
-    if (update.puts.length === 0 && update.deletes.length === 0) {
-      slice.acknowledged(update.n);
-      return;
+    if (update.puts.length === 0 && update.deletes.length === 0) slice.acknowledged(update.n);
+    else if (this.store.isLocked()) this.#readAgain(slice);
+    else {
+      // Earlier changes of this page stay on top.
+      this.sendChanges();
+      this.#apply(slice, slice.apply(this.#of(slice), update), origin);
     }
-    // Earlier changes of this page stay on top.
-    this.sendChanges();
-    this.#apply(slice, slice.apply(this.#of(slice.name), update), origin);
   }
 
-  #apply(slice: TrackedSlice, state: unknown, origin: Changed["origin"]): void {
-    if (!slice.there || state === this.#of(slice.name)) return;
+  #apply(slice: TrackedSlice, { puts, gone }: ItemChange, origin: Changed["origin"]): void {
+    if (!slice.there || (puts.size === 0 && gone.size === 0)) return;
+    const before = this.#of(slice);
     try {
-      this.store.dispatch({ type: CHANGED, slice: slice.name, origin, state } satisfies Changed);
+      this.store.dispatch({ type: CHANGED, slice: slice.name, origin, puts: [...puts], deletes: [...gone] } as Changed);
     } catch (error) {
       // A subscriber's, which is told of a state that is there all the same.
       console.error("Nightferry: a subscriber of the store threw:", error);
     }
+    // Something else has kept the action from the store: what is not in it was not deleted.
+    if (this.#of(slice) === before) slice.adoptState(before);
   }
 
-  #of(slice: string): unknown {
-    return (this.store.getState() as State | undefined)?.[slice];
+  #of(slice: TrackedSlice): unknown {
+    return at(this.store.getState(), slice.path);
   }
 
   /** An action was reduced: its changes are looked at once, at the end of this microtask. */
   onAction(): void {
+    if (this.#locked.length > 0 && !this.store.isLocked()) for (const resume of this.#locked.splice(0)) resume();
     const state = this.store.getState();
-    const before = this.#state as State;
+    const before = this.#state;
     if (state === before || untracked > 0) return;
     this.#state = state;
+    const reset: TrackedSlice[] = [];
     for (const slice of this.#slices) {
-      const [former, items] = [before?.[slice.name], (state as State)[slice.name]];
-      const clears = slice.isNew(items) && cleared.has(items as object);
+      const [former, items] = [at(before, slice.path), at(state, slice.path)];
+      if (!slice.isNew(items)) continue;
+      const clears = isCleared(items);
+      const resets = slice.there && slice.holds(items) && slice.isReset(state);
       // Changes before a reset or clearSlice in the same microtask are sent.
-      if ((clears || slice.isResetTo(items)) && slice.isNew(former) && slice.holds(former)) {
-        this.#send(slice, slice.diff(former));
-      }
+      if ((clears || resets) && slice.isNew(former) && slice.holds(former)) this.#send(slice, slice.diff(former));
       if (clears) this.#send(slice, slice.clear(items));
+      else if (resets) reset.push(slice);
     }
+    for (const slice of reset) this.#reset(slice, at(state, slice.path));
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.sendChanges());
@@ -272,9 +234,9 @@ export class Binding {
     this.#scheduled = false;
     this.#state = this.store.getState();
     for (const slice of this.#slices) {
-      const state = this.#of(slice.name);
+      const state = this.#of(slice);
       if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
-      if (slice.isReset(state)) this.#reset(slice, state);
+      if (slice.isReset(this.#state)) this.#reset(slice, state);
       else this.#send(slice, slice.diff(state));
     }
   }
@@ -285,7 +247,7 @@ export class Binding {
    */
   #isThere(slice: TrackedSlice, state: unknown): boolean {
     if (!slice.holds(state)) {
-      if (slice.there) report(`"${slice.name}" is ${state} in the store now. What is stored stays.`);
+      this.#reportMisfit(slice, state);
       slice.there = false;
       return false;
     }
@@ -294,6 +256,28 @@ export class Binding {
     slice.adoptState(state);
     this.#readAgain(slice);
     return false;
+  }
+
+  /** Says once why a state cannot be taken for items. A slice that the store does not have yet may come. */
+  #reportMisfit(slice: TrackedSlice, state: unknown): void {
+    const why = slice.misfit(state);
+    const is = slice.there || (state !== undefined && state !== null);
+    if (is && why && why !== slice.reported) {
+      report(`"${slice.name}" ${why}. It stays as it is, is not persisted, and nothing is deleted.`);
+    }
+    slice.reported = why;
+  }
+
+  /** Names the slices that the store does not have, a moment after it was bound. */
+  #reportMissing(): void {
+    const held = new WeakRef(this);
+    setTimeout(() => held.deref()?.warnOfMissing(), MISSING_MS);
+  }
+
+  warnOfMissing(): void {
+    const state = this.store.getState();
+    for (const { name, path } of this.#slices)
+      if (at(state, path) === undefined) console.warn(`Nightferry: ${missing(state, name, path)}`);
   }
 
   #send(slice: TrackedSlice, operations: Operation[]): void {
@@ -312,7 +296,7 @@ export class Binding {
 
   #reset(slice: TrackedSlice, state: unknown): void {
     console.warn(
-      `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all of its items, dispatch clearSlice("${slice.name}").`,
+      `Nightferry: an action returned the slice "${slice.name}" to its initial state. That deletes nothing: what is stored is read again. To delete all, dispatch clearSlice("${slice.name}").`,
     );
     slice.adoptState(state);
     this.#readAgain(slice);
@@ -325,7 +309,13 @@ export class Binding {
   /** Takes what the store has as it is, without sending it. */
   adoptState(): void {
     this.#state = this.store.getState();
-    for (const slice of this.#slices) slice.adoptState(this.#of(slice.name));
+    for (const slice of this.#slices) {
+      const state = this.#of(slice);
+      if (!slice.isNew(state) || !this.#isThere(slice, state)) continue;
+      slice.adoptState(state);
+      // What was put in is gone where DevTools, outside, have computed the state anew.
+      if (this.store.isInside) this.#readAgain(slice);
+    }
   }
 }
 
@@ -339,5 +329,3 @@ function actionOf(
   if (item === undefined) return ["removeItem", id];
   return single ? ["set", item] : ["addItem", item, id];
 }
-
-const report = (problem: string) => console.error(`Nightferry: ${problem}`);

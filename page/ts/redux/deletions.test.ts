@@ -4,8 +4,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { test } from "node:test";
 import { combineReducers, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
-import { clearSlice } from "./binding.js";
 import { Device, turn, untilQuiet } from "./device.test-support.js";
+import { clearSlice } from "./reducer.js";
 import { type Item, ids, open, quiet, set, slice, stored } from "./store.test-support.js";
 
 test("a slice whose reducer comes later is not deleted everywhere by the first action", async (context) => {

@@ -1,7 +1,10 @@
 // The store enhancer, for any client.
 
 import type { Store, StoreEnhancer } from "redux";
-import { Binding, type Client, type NightferryOptions, withNightferry } from "./binding.js";
+import { Binding, type Client, withoutTracking } from "./binding.js";
+import { appState } from "./devtools.js";
+import { type NightferryOptions, placesOf } from "./options.js";
+import { withNightferry } from "./reducer.js";
 
 /** The property that the enhancer adds to a store. */
 export interface NightferryStore {
@@ -18,18 +21,22 @@ export function enhancer(
   bound?: (binding: Binding) => void,
 ): StoreEnhancer<NightferryStore> {
   return (createStore) => (reducer, preloadedState) => {
-    const store = createStore(withNightferry(reducer, options.slices), preloadedState);
-    if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
-    let current = reducer;
+    const places = placesOf(options.slices);
+    let current = reducer as (state: unknown, action: unknown) => unknown;
     const initial = () => {
+      // Under this name DevTools, where they stand outside, compute a state.
+      const action = { type: "@@redux/INIT.nightferry" };
       try {
-        return current(undefined, { type: "nightferry/initial" } as never);
+        // Twice: redux-undo goes back to the first state that it is given, which should not be one with items in it.
+        return appState(current(current(undefined, action), action));
       } catch {
         // A reducer without a state to begin with has no reset either.
         return undefined;
       }
     };
-    const binding = new Binding(store as unknown as Store, client, options, initial);
+    const store = createStore(withNightferry(reducer, places, initial), preloadedState);
+    if (!client) return { ...store, nightferry: { ready: Promise.resolve() } };
+    const binding = new Binding(store as unknown as Store, client, options, places, initial);
     // The first to hear of every action, wherever it was dispatched and wherever the enhancer stands among others.
     store.subscribe(() => binding.onAction());
     bound?.(binding);
@@ -37,7 +44,10 @@ export function enhancer(
       ...store,
       replaceReducer: (next) => {
         current = next as never;
-        store.replaceReducer(withNightferry(next, options.slices));
+        const replace = () => store.replaceReducer(withNightferry(next, places, initial));
+        // DevTools compute all states anew, which nobody changed.
+        if (binding.store.lifted) withoutTracking(replace);
+        else replace();
       },
       nightferry: { ready: binding.ready },
     };

@@ -3,9 +3,10 @@
 import { deepStrictEqual, doesNotThrow, ok, strictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
-import { type Client, clearSlice, withoutTracking } from "./binding.js";
+import { type Client, withoutTracking } from "./binding.js";
 import { Device, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import { clearSlice } from "./reducer.js";
 import { type Item, ids, open, quiet, set, slice, stored, strict } from "./store.test-support.js";
 
 // --- withoutTracking

@@ -3,10 +3,18 @@
 
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
-import { configureStore, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
-import { clearSlice } from "./binding.js";
+import {
+  combineReducers,
+  configureStore,
+  createEntityAdapter,
+  createSlice,
+  type PayloadAction,
+} from "@reduxjs/toolkit";
+import type { Reducer } from "redux";
+import undoable, { ActionCreators, type StateWithHistory } from "redux-undo";
 import { Device, turn } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import { clearSlice } from "./reducer.js";
 
 const RUNS = 500;
 const STEPS = 120;
@@ -34,6 +42,25 @@ const list = createSlice({
     remove: (state, { payload }: PayloadAction<number>) => state.filter(({ id }) => id !== payload),
   },
 });
+/** A slice with its items in a field, and one with undo. Their first states are made anew each time. */
+const nested = (
+  state = { items: [] as Model[], status: 0 },
+  { type, payload }: { type: string; payload?: unknown },
+) => {
+  const { id } = (payload ?? {}) as Model;
+  if (type === "nested/status") return { ...state, status: state.status + 1 };
+  const items = changed(state.items, type.replace("nested/", ""), id, payload as Model);
+  return items === state.items ? state : { ...state, items };
+};
+const drawing = () =>
+  undoable((state: Model[] = [], { type, payload }: { type: string; payload?: unknown }) =>
+    changed(state, type.replace("drawing/", ""), ((payload ?? {}) as Model).id, payload as Model),
+  );
+function changed(items: Model[], verb: string, id: number, item: Model): Model[] {
+  if (verb === "put") return [...items.filter((other) => other.id !== id), item];
+  if (verb === "edit") return items.map((other) => (other.id === id ? { ...other, ...item } : other));
+  return verb === "remove" ? items.filter((other) => other.id !== id) : items;
+}
 const theme = createSlice({ name: "theme", initialState: 0, reducers: { flip: (state) => 1 - state } });
 
 /** A generator of whole numbers below `n`, the same for the same seed. */
@@ -48,13 +75,27 @@ function random(seed: number): (n: number) => number {
 /** The items that a server rendered: the first ones of every page, until they are changed. */
 const rendered: Model[] = [0, 1, 2].map((id) => ({ id, f0: "rendered", f1: "rendered" }));
 
+const slices = {
+  models: {},
+  list: {},
+  theme: { single: true },
+  nested: { select: "nested.items" },
+  drawing: { select: "drawing.present" },
+};
+
 function open(device: Device) {
   const tab = device.tab();
   const store = configureStore({
-    reducer: { models: models.reducer, list: list.reducer, theme: theme.reducer },
-    preloadedState: { models: none, list: rendered, theme: 0 },
+    reducer: combineReducers({
+      models: models.reducer,
+      list: list.reducer,
+      theme: theme.reducer,
+      nested: nested as never as Reducer<ReturnType<typeof nested>>,
+      drawing: drawing() as Reducer<StateWithHistory<Model[]>>,
+    }),
+    preloadedState: { models: none, list: rendered, theme: 0 } as never,
     middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
-    enhancers: (get) => get().concat(enhancer(tab, { slices: { models: {}, list: {}, theme: { single: true } } })),
+    enhancers: (get) => get().concat(enhancer(tab, { slices })),
   });
   return { tab, store };
 }
@@ -63,7 +104,9 @@ type Page = ReturnType<typeof open>;
 function act({ store }: Page, pick: (n: number) => number, count: number): void {
   const id = pick(IDS);
   const changes = { [`f${pick(3)}`]: pick(4) === 0 ? undefined : count };
-  switch (pick(12)) {
+  const verb = pick(3) === 0 ? "remove" : pick(2) ? "edit" : "put";
+  const item = { id, [`f${pick(3)}`]: count };
+  switch (pick(18)) {
     case 0:
     case 1:
       store.dispatch(models.actions.put({ id, f0: count }));
@@ -90,6 +133,20 @@ function act({ store }: Page, pick: (n: number) => number, count: number): void 
       // There and back again, in one turn or not.
       store.dispatch(theme.actions.flip());
       if (pick(2)) store.dispatch(theme.actions.flip());
+      break;
+    case 11:
+    case 12:
+      store.dispatch({ type: `nested/${verb}`, payload: item });
+      break;
+    case 13:
+    case 14:
+      store.dispatch({ type: `drawing/${verb}`, payload: item });
+      break;
+    case 15:
+      store.dispatch(pick(2) ? ActionCreators.undo() : ActionCreators.redo());
+      break;
+    case 16:
+      store.dispatch({ type: "nested/status" });
       break;
     default:
       if (pick(8) === 0) store.dispatch(pick(2) ? models.actions.reset() : clearSlice("models"));
@@ -151,6 +208,8 @@ async function run(seed: number): Promise<void> {
     // Rendered items may have been deleted. Items that are shown and not stored are as they were rendered.
     const shown = rendered.filter(({ id }) => state.list.some((item) => item.id === id));
     deepStrictEqual(plain(state.list), { ...plain(shown), ...stored("list") }, `seed ${seed}: list`);
+    deepStrictEqual(plain(state.nested.items), stored("nested"), `seed ${seed}: nested`);
+    deepStrictEqual(plain(state.drawing.present), stored("drawing"), `seed ${seed}: drawing`);
     deepStrictEqual(state.theme, device.items("theme").get("value") ?? 0, `seed ${seed}: theme`);
   }
 }

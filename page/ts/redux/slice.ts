@@ -2,17 +2,11 @@
 // worker may not have taken yet.
 
 import type { SliceChange } from "../subscriptions.js";
-import {
-  change,
-  disagreement,
-  each,
-  type Items,
-  isCollection,
-  isEmpty,
-  isObject,
-  read,
-  type Tracking,
-} from "./slice_state.js";
+import { changedFields, isObject, withFields } from "./fields.js";
+import { misfit } from "./misfit.js";
+import { at, historyOn, type ItemChange, type Path, type Place } from "./place.js";
+import { isMarkedReset } from "./resets.js";
+import { disagreement, each, type Items, read, size, type Tracking } from "./slice_state.js";
 
 /** A change of one item: some of its fields, or else the whole; with neither it is deleted. */
 export interface Operation {
@@ -32,14 +26,17 @@ export type SliceUpdate = Omit<SliceChange, "origin">;
 
 export class TrackedSlice {
   readonly name: string;
+  readonly path: Path;
   readonly tracking: Tracking;
-  /** The collection that the slice's reducer begins with. Should a later action bring it back, that is a reset, and no deletion. */
+  /** The store's state that its reducers begin with. Should a later action bring back what the slice has in it, that is a reset. */
   readonly #initial: unknown;
-  /** The same, of the reducer that the store has by now. */
+  /** The same, of the reducers that the store has by now. */
   readonly #initialNow: () => unknown;
   readonly #report: (problem: string) => void;
   /** True if the store had the slice when it was last looked at. */
   there = false;
+  /** What was said last of a state that cannot be taken for items. */
+  reported: string | undefined;
   /** The state that was last looked at. */
   #seen: unknown;
   /** Its items as they were sent or received. */
@@ -59,27 +56,34 @@ export class TrackedSlice {
   /** The items that could not be kept, by place, so that each is reported once. */
   readonly #reported = new Map<string, unknown>();
 
-  /** `report` hears of what cannot be kept. */
+  /** `root` is the store's state, `initial` the one that its reducers begin with. `report` hears of what cannot be kept. */
   constructor(
     name: string,
-    tracking: Tracking,
-    state: unknown,
-    initial: () => unknown,
+    { path, tracking }: Place,
+    root: unknown,
+    initial: unknown,
+    initialNow: () => unknown,
     report: (problem: string) => void,
   ) {
     this.#report = report;
     this.name = name;
+    this.path = path;
     this.tracking = tracking;
-    this.#initialNow = initial;
-    this.#initial = initial();
-    this.#seen = state;
-    this.#items = read(state, tracking);
-    this.there = this.holds(state);
+    this.#initial = initial;
+    this.#initialNow = initialNow;
+    this.#seen = at(root, path);
+    this.there = this.holds(this.#seen);
+    this.#items = this.there ? read(this.#seen, tracking) : new Map();
   }
 
   /** Returns true if such a state holds the slice's items; if not, that says nothing about them. */
   holds(state: unknown): boolean {
-    return this.tracking.single ? state !== undefined : isCollection(state);
+    return this.misfit(state) === undefined;
+  }
+
+  /** Returns why a state cannot be taken for the slice's items; undefined if it can. */
+  misfit(state: unknown): string | undefined {
+    return misfit(state, this.path.join("."), this.tracking);
   }
 
   /** Returns true if the state is another one than was last looked at. */
@@ -87,20 +91,22 @@ export class TrackedSlice {
     return state !== this.#seen;
   }
 
-  /** Returns true if the state is the very collection that the slice began with. */
-  isResetTo(state: unknown): boolean {
-    return !this.tracking.single && state !== undefined && state === this.#initial;
+  /** Returns true if an action returned a collection to what it was at first, and did not remove its items. */
+  isReset(root: unknown): boolean {
+    const state = at(root, this.path);
+    if (this.tracking.single || !this.isNew(state)) return false;
+    if (this.#isFirst(root, this.#initial) || isMarkedReset(state)) return true;
+    // Only where nothing is left is it worth to ask the reducer.
+    return this.#items.size > 0 && size(state as object) === 0 && this.#isFirst(root, this.#initialNow());
   }
 
-  /** Returns true if an action returned a collection to what it was at first. */
-  isReset(state: unknown): boolean {
-    if (this.tracking.single || !this.isNew(state)) return false;
-    if (this.isResetTo(state)) return true;
-    // Only where nothing is left is it worth to ask the reducer.
-    if (this.#items.size === 0 || !isEmpty(state)) return false;
-    const [first, second] = [this.#initialNow(), this.#initialNow()];
-    // A reducer that makes its first state anew each time cannot be told from one whose items were all removed.
-    return first === second ? state === first : JSON.stringify(state) === JSON.stringify(first);
+  /** To undo until the first state is no reset: redux-undo has another history then. */
+  #isFirst(root: unknown, initial: unknown): boolean {
+    const { path, tracking } = this;
+    const first = at(initial, path);
+    if (tracking.single || first === undefined || at(root, path) !== first) return false;
+    const history = path.slice(0, Math.max(0, historyOn(initial, path)));
+    return history.length === 0 || at(root, history) === at(initial, history);
   }
 
   /** Takes the state as it is, without anything to send. */
@@ -164,12 +170,9 @@ export class TrackedSlice {
       this.#workerHasItem.set(id, true);
       return { id, item };
     }
-    const fields: Record<string, unknown> = {};
+    const fields = changedFields(former, item);
     const was: Record<string, unknown> = {};
-    for (const name in item) if (item[name] !== former[name]) fields[name] = item[name];
     for (const name in former) {
-      const left = Object.hasOwn(item, name) ? item[name] : undefined;
-      if (former[name] !== undefined && left === undefined) fields[name] = undefined;
       if (former[name] !== undefined && Object.hasOwn(fields, name)) was[name] = former[name];
     }
     if (Object.keys(fields).length === 0) return undefined;
@@ -243,8 +246,8 @@ export class TrackedSlice {
     this.#own = this.#own.filter((sent) => sent.n > n);
   }
 
-  /** The state with what the worker told; own changes that are newer stay on top. */
-  apply(state: unknown, { puts, deletes, n }: SliceUpdate): unknown {
+  /** Returns how the worker's update changes the state; own changes that are newer stay on top. */
+  apply(state: unknown, { puts, deletes, n }: SliceUpdate): ItemChange {
     this.acknowledged(n);
     const put: Items = new Map();
     const gone = new Set(deletes);
@@ -258,8 +261,8 @@ export class TrackedSlice {
     return this.#change(state, put, gone);
   }
 
-  /** The state with all of the slice as the worker has it: what it had and does not name is gone. */
-  replace(state: unknown, update: SliceUpdate): unknown {
+  /** Returns how the state becomes the slice as the worker has it: what it had and does not name is gone. */
+  replace(state: unknown, update: SliceUpdate): ItemChange {
     this.#known = true;
     const named = new Set(update.puts.map(({ id }) => id));
     // Items that the worker never had stay: the app's first ones, and those that could not be kept.
@@ -267,7 +270,7 @@ export class TrackedSlice {
     return this.apply(state, { ...update, deletes });
   }
 
-  #change(state: unknown, puts: Items, deletes: Set<string>): unknown {
+  #change(state: unknown, puts: Items, deletes: Set<string>): ItemChange {
     for (const { operation } of this.#own) {
       const { id } = operation;
       if (!puts.has(id) && !deletes.has(id)) continue;
@@ -283,14 +286,12 @@ export class TrackedSlice {
       puts.delete(id);
       this.#reportOnce(`[${JSON.stringify(id)}]`, item, why, "It is stored and not shown.");
     }
-    const changed = change(state, puts, deletes, this.tracking);
     for (const id of deletes) {
       this.#items.delete(id);
       this.#workerHasItem.delete(id);
     }
     for (const [id, item] of puts) this.#items.set(id, item);
-    this.#seen = changed;
-    return changed;
+    return { puts, gone: deletes };
   }
 }
 
@@ -298,8 +299,5 @@ export class TrackedSlice {
 function over(item: unknown, { item: upsert, fields }: Operation): unknown {
   if (!fields) return upsert;
   // An item that was deleted elsewhere is not created again from some of its fields.
-  if (!isObject(item)) return item ?? upsert;
-  const changed = { ...item, ...fields };
-  for (const name in fields) if (changed[name] === undefined) delete changed[name];
-  return changed;
+  return isObject(item) ? withFields(item, fields) : (item ?? upsert);
 }

@@ -1,6 +1,8 @@
 // How a slice of a Redux store holds its items: as an array, as an entity adapter does, as a plain object by id, or as one
 // value. Read and changed here without knowing the slice's reducer.
 
+import { isObject } from "./fields.js";
+
 /** The options with which a slice is tracked. */
 export interface Tracking {
   /** An item's id; by default its field `id`. */
@@ -14,39 +16,34 @@ export interface Tracking {
 /** Items by their ids. */
 export type Items = Map<string, unknown>;
 
-/** The state of `createEntityAdapter`; it may have other fields beside. */
-interface Entities {
-  ids: (string | number)[];
-  entities: Record<string, unknown>;
-}
-
 type Fields = Record<string, unknown>;
+type Ids = (string | number)[];
+
+/** How normalized states call their list of ids and their items: `createEntityAdapter`, and Redux's documents. */
+const NORMALIZED = [
+  ["ids", "entities"],
+  ["allIds", "byId"],
+  ["allIds", "byIds"],
+] as const;
 
 /** The id of a slice with one value. */
 export const VALUE = "value";
 
-/** A plain object; of another window's, too. */
-export function isObject(value: unknown): value is Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+/** Returns the names of the list of ids and of the items, if a state is normalized. It may have other fields beside. */
+export function normalized(state: unknown): (typeof NORMALIZED)[number] | undefined {
+  if (!isObject(state)) return undefined;
+  return NORMALIZED.find(([ids, items]) => Array.isArray(state[ids]) && isObject(state[items]));
 }
 
-const isEntities = (state: unknown): state is Entities =>
-  isObject(state) && Array.isArray(state.ids) && isObject(state.entities);
-
-/** Returns true if a slice's state can hold items. */
-export const isCollection = (state: unknown) => Array.isArray(state) || isObject(state);
-
-/** Returns true if a collection has no items. */
-export function isEmpty(state: unknown): boolean {
-  if (isEntities(state)) return state.ids.length === 0;
-  for (const _ in state as object) return false;
-  return true;
+/** Returns how many items a collection has. */
+export function size(state: object): number {
+  const names = normalized(state);
+  const items = names ? ((state as Fields)[names[0]] as Ids) : state;
+  return Array.isArray(items) ? items.length : Object.keys(items).length;
 }
 
 /** The id that an item says it has, as text; undefined where it says none. */
-function ownId(item: unknown, selectId: Tracking["selectId"]): string | undefined {
+export function ownId(item: unknown, selectId: Tracking["selectId"]): string | undefined {
   if (!isObject(item)) return undefined;
   let id: unknown = item.id;
   try {
@@ -54,7 +51,7 @@ function ownId(item: unknown, selectId: Tracking["selectId"]): string | undefine
   } catch {
     return undefined;
   }
-  return typeof id === "string" || typeof id === "number" ? String(id) : undefined;
+  return typeof id === "string" || Number.isFinite(id) ? String(id) : undefined;
 }
 
 /** Calls `visit` with each item and its id. An item that cannot be kept is left out, and `reject` hears why. */
@@ -73,21 +70,25 @@ export function each(
   } else if (Array.isArray(state)) {
     state.forEach((item: unknown, at) => {
       const id = ownId(item, tracking.selectId);
-      if (id === undefined) reject(`[${at}]`, "has no id that is a string or a number");
+      if (id === undefined) reject(`[${at}]`, "has no id that is a string or a finite number");
       else visitItem(at, id, item);
     });
-  } else if (isEntities(state)) {
-    for (const id of state.ids) visitItem(id, String(id), state.entities[id]);
   } else if (isObject(state)) {
-    for (const id in state) visitItem(id, id, state[id]);
+    const names = normalized(state);
+    const items = names ? (state[names[1]] as Fields) : state;
+    const ids = names ? (state[names[0]] as Ids) : keys(state);
+    for (const id of ids) visitItem(id, String(id), items[id]);
   }
 }
 
+/** The ids of a plain object's items. redux-persist has a note of its own among them. */
+const keys = (state: Fields) => Object.keys(state).filter((id) => id !== "_persist");
+
 /** Why an item cannot be kept under its id, in such a state. */
 export function disagreement(state: unknown, id: string, item: unknown, tracking: Tracking): string | undefined {
-  const { selectId, single } = tracking;
-  if (single) return undefined;
-  if (!isObject(item)) return "is no object, so it cannot be an item";
+  const { selectId } = tracking;
+  if (tracking.single) return undefined;
+  if (!isObject(item)) return "is no object, so it cannot be an item (single: true keeps a slice as one value)";
   if (id === "__proto__") return "has an id that no object can have as a key";
   const own = ownId(item, selectId);
   // In a plain object the key may be all that there is of an id.
@@ -96,13 +97,15 @@ export function disagreement(state: unknown, id: string, item: unknown, tracking
   return `says that its id is ${JSON.stringify(own)}; pass selectId if its id is in another field`;
 }
 
-/** A slice's items. */
+/** A slice's items; of two with one id the first. */
 export function read(state: unknown, tracking: Tracking): Items {
   const items: Items = new Map();
   each(
     state,
     tracking,
-    (id, item) => items.set(id, item),
+    (id, item) => {
+      if (!items.has(id)) items.set(id, item);
+    },
     () => {},
   );
   return items;
@@ -113,8 +116,10 @@ export function change(state: unknown, puts: Items, gone: Set<string>, tracking:
   if (puts.size === 0 && gone.size === 0) return state;
   if (tracking.single) return puts.has(VALUE) ? puts.get(VALUE) : state;
   if (Array.isArray(state)) return changeArray(state, puts, gone, tracking);
-  if (isEntities(state)) return changeEntities(state, puts, gone, tracking);
-  return changeObject(state as Fields, puts, gone);
+  const names = normalized(state);
+  return names
+    ? changeNormalized(state as Fields, names, puts, gone, tracking)
+    : changeObject(state as Fields, puts, gone);
 }
 
 function changeArray(state: unknown[], puts: Items, gone: Set<string>, tracking: Tracking): unknown[] {
@@ -132,23 +137,31 @@ function changeArray(state: unknown[], puts: Items, gone: Set<string>, tracking:
   return sortComparer ? changed.sort(sortComparer as (a: unknown, b: unknown) => number) : changed;
 }
 
-function changeEntities(state: Entities, puts: Items, gone: Set<string>, tracking: Tracking): Entities {
-  const entities = changeObject(state.entities, puts, gone);
+function changeNormalized(
+  state: Fields,
+  [listed, named]: (typeof NORMALIZED)[number],
+  puts: Items,
+  gone: Set<string>,
+  tracking: Tracking,
+): Fields {
+  const [former, { sortComparer }] = [state[listed] as Ids, tracking];
+  const items = changeObject(state[named] as Fields, puts, gone);
   const known = new Set<string>();
-  // Ids that are numbers stay numbers.
-  const ids = state.ids.filter((id) => {
+  const ids = former.filter((id) => {
     known.add(String(id));
     return !gone.has(String(id));
   });
-  for (const [id, item] of puts) if (!known.has(id)) ids.push(idAs(id, item, tracking));
-  const { sortComparer } = tracking;
-  if (sortComparer) ids.sort((a, b) => sortComparer(entities[a] as never, entities[b] as never));
-  const same = ids.length === state.ids.length && ids.every((id, at) => id === state.ids[at]);
-  return { ...state, ids: same ? state.ids : ids, entities };
+  const numbers = former.length > 0 && former.every((id) => typeof id === "number");
+  for (const [id, item] of puts) if (!known.has(id)) ids.push(idAs(id, item, tracking, numbers));
+  if (sortComparer) ids.sort((a, b) => sortComparer(items[a] as never, items[b] as never));
+  const same = ids.length === former.length && ids.every((id, at) => id === former[at]);
+  return { ...state, [listed]: same ? former : ids, [named]: items };
 }
 
-function idAs(id: string, item: unknown, { selectId }: Tracking): string | number {
+/** Ids that are numbers stay numbers. Where the item does not say its id, it is of the kind of the `others`. */
+function idAs(id: string, item: unknown, { selectId }: Tracking, others: boolean): string | number {
   const own = selectId ? selectId(item as never) : (item as Fields).id;
+  if (own === undefined && others && String(Number(id)) === id) return Number(id);
   return typeof own === "number" ? own : id;
 }
 

@@ -2,10 +2,12 @@
 
 import type { TestContext } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
+import type { StoreEnhancer } from "redux";
 import { actionText } from "../action.js";
-import type { Client, NightferryOptions } from "./binding.js";
+import type { Client } from "./binding.js";
 import { Device, type Tab } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
+import type { NightferryOptions } from "./options.js";
 
 export interface Item {
   id: number | string;
@@ -28,19 +30,31 @@ interface Opened {
   nightferry: { ready: Promise<void> };
 }
 
+interface Opening {
+  /** How `list` is tracked. */
+  tracking?: object;
+  /** More slices. */
+  others?: NightferryOptions["slices"];
+  /** The state of `list` that the store begins with. */
+  preloaded?: unknown;
+  client?: Client;
+  /** An enhancer that stands inside. */
+  inner?: StoreEnhancer;
+}
+
 /** A store with the slice `list`, whatever its reducer. */
 export function open(
   device: Device,
   reducer: unknown,
-  { tracking = {}, preloaded, client }: { tracking?: object; preloaded?: unknown; client?: Client } = {},
+  { tracking = {}, others = {}, preloaded, client, inner }: Opening = {},
 ) {
   const tab = device.tab();
-  const options: NightferryOptions = { slices: { list: tracking } };
+  const options: NightferryOptions = { slices: { list: tracking, ...others } };
   const store = configureStore({
     reducer: (typeof reducer === "function" ? reducer : { list: slice(reducer) }) as never,
     middleware: (get) => get({ immutableCheck: false, serializableCheck: false }),
     ...(preloaded !== undefined && { preloadedState: { list: preloaded } as never }),
-    enhancers: (get) => get().concat(enhancer(client ?? tab, options)),
+    enhancers: (get) => get().concat(enhancer(client ?? tab, options), ...((inner ? [inner] : []) as never[])),
   }) as unknown as Opened;
   return { tab, store, list: () => store.getState().list as unknown };
 }

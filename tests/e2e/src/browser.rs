@@ -1,10 +1,12 @@
 //! Chromium.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,15 +19,60 @@ use crate::tab::Tab;
 use crate::wait::{DEADLINE, eventually};
 
 /// A user's data folder. It outlives the browsers that use it, and is removed when dropped.
-pub struct Profile(TempDir);
+pub struct Profile {
+    folder: TempDir,
+    /// A disk of its own is mounted there.
+    is_disk: bool,
+}
 
 impl Profile {
     pub fn fresh() -> Result<Profile> {
-        Ok(Profile(TempDir::new()?))
+        Ok(Profile { folder: TempDir::new()?, is_disk: false })
+    }
+
+    /// A profile on a disk of its own, of so many megabytes. Only root can make one.
+    pub fn on_a_disk(megabytes: usize) -> Result<Profile> {
+        let folder = TempDir::new()?;
+        let size = format!("size={megabytes}m");
+        let mounting =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status()?;
+        ensure!(
+            mounting.success(),
+            "a disk for the browser's profile could not be mounted, which takes root"
+        );
+        Ok(Profile { folder, is_disk: true })
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+
+    /// Fills the disk to the last byte.
+    pub fn fill(&self) -> Result<()> {
+        let mut filler = std::fs::File::options().create(true).append(true).open(self.filler())?;
+        // Ever smaller pieces, until not even one byte has room.
+        for size in [1 << 20, 1 << 12, 1] {
+            while filler.write_all(&vec![b'.'; size]).is_ok() {}
+        }
+        Ok(())
+    }
+
+    /// Makes room again.
+    pub fn make_room(&self) -> Result<()> {
+        Ok(std::fs::remove_file(self.filler())?)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        if self.is_disk {
+            // Lazily: the browser may be ending still.
+            let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        }
     }
 }
 

@@ -66,6 +66,11 @@ impl Fault {
         self.with("body", json!(body))
     }
 
+    /// Redirected to this address, as by a proxy that wants somebody to sign in; nothing happens.
+    pub fn redirects(self, location: &str) -> Fault {
+        self.status(302).with("location", json!(location))
+    }
+
     /// Answered with an HTML page and status 200, as a captive portal does; nothing happens.
     pub fn html(self) -> Fault {
         self.kind("html")

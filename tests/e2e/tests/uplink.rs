@@ -251,3 +251,26 @@ async fn f51_a_clock_that_is_set_back_delays_nothing() -> Result<()> {
     tab.wait_until("nf.getStatus().pending === 0 && nf.getStatus().error === null").await?;
     server.check_nothing_applied_twice()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f67_a_redirect_of_an_identity_proxy_is_a_session_that_is_over() -> Result<()> {
+    let (server, _browser, tab) = open_client(json!({"debounceMs": 20})).await?;
+    tab.sync_now().await?;
+    // Another origin, and a page of this one.
+    for location in ["https://sign-in.example/", "/__test__/blank"] {
+        server.fault(&[Fault::on("/nightferry/p").redirects(location)])?;
+        tab.dispatch(&[add(1, location)]).await?;
+        tab.eval::<()>("await nf.syncNow().catch(() => {});").await?;
+        let status: Value = tab.eval("return nf.getStatus();").await?;
+        assert_eq!(status["errorCode"], "unauthenticated", "{status}");
+        assert!(status["error"].as_str().is_some_and(|error| error.contains("sign in")), "{status}");
+        let before = pushes(&server)?;
+        tab.dispatch(&[add(2, location)]).await?;
+        tab.flush().await?;
+        assert_eq!(pushes(&server)?, before, "nothing is sent until somebody has signed in");
+        server.heal()?;
+        tab.sync_now().await?;
+        assert_eq!(server.items("files").await?.len(), 2);
+    }
+    Ok(())
+}
