@@ -31,13 +31,13 @@ const unsent = new Map();
 
 /** Opens the notes of a user: whose id and name, how requests prove it, where and how they sign in and out. */
 export async function openNotes({ user, name, getToken, database, signInPage, endSession }) {
-  const leave = () => location.replace(`${signInPage}#signed-out`);
+  const showSignIn = () => location.replace(`${signInPage}#signed-out`);
   document.querySelector("#who").textContent = `Signed in as ${name}`;
   followStatus();
-  prepareSignOut({ endSession, leave, showAll, showNotice });
+  prepareSignOut({ endSession, showSignIn, showAll, showNotice });
   subscribe("notes", apply);
   // Signed out in another tab.
-  subscribeErrors(({ code }) => code === "signed_out" && leave());
+  subscribeErrors(({ code }) => code === "signed_out" && showSignIn());
   // What "Back" brings again may be of somebody who has signed out since.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   try {

@@ -14,7 +14,7 @@ const file = document.querySelector("#file");
 
 /**
  * Makes the button and the field for a file work.
- * @param page how the session ends (`endSession`), and what the page does: `leave`, `showAll`, `showNotice`.
+ * @param page how the session ends (`endSession`), and what the page does: `showSignIn`, `showAll`, `showNotice`.
  */
 export function prepareSignOut(page) {
   document.querySelector("#sign-out").addEventListener("click", () => start(page));
@@ -35,7 +35,7 @@ async function leaveDevice(options, page) {
   if (error?.code === "unsent") return ask();
   // The session ends all the same, as it has to on a computer of other people.
   const isSignedIn = await failureOf(page.endSession());
-  if (!error && !isSignedIn) page.leave();
+  if (!error && !isSignedIn) page.showSignIn();
   dialog.close();
   if (isSignedIn) page.showNotice(STILL_SIGNED_IN);
   else if (error) page.showNotice(`You are signed out, but your notes may still be on this device. ${error.message}`);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nightferry_e2e::{Browser, DEADLINE, Example, Tab, document_block, eventually, shoot};
+use nightferry_e2e::{Browser, DEADLINE, Example, Tab, document_block, eventually, root, shoot};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -399,26 +399,46 @@ async fn a_form_that_is_out_of_date_says_so_and_works_the_next_time() -> Result<
     Ok(())
 }
 
-/// Somebody else has signed in by the browser's cookie since: their token says nothing about this page's notes.
+/// Signs in by the browser's cookie alone, as a page that is gone by now has done.
+async fn sign_in_elsewhere(tab: &Tab, name: &str) -> Result<()> {
+    tab.eval_with(
+        &json!({"name": name, "password": password(name)}),
+        "const headers = {'Content-Type': 'application/json'};
+         await fetch('/api/sign-in', {method: 'POST', headers, body: JSON.stringify(input)});",
+    )
+    .await
+}
+
+/// Syncs as the page itself can. Returns the status' `errorCode`.
+async fn sync(tab: &Tab) -> Result<Option<String>> {
+    tab.eval(
+        "const {getStatus, syncNow} = await import('/nightferry/client.js');
+         await syncNow().catch(() => {});
+         return getStatus().errorCode;",
+    )
+    .await
+}
+
+/// The browser's refresh token is somebody else's by now, and then the page's user's again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_gives_no_token_of_another_user() -> Result<()> {
+async fn a_page_gives_tokens_of_its_own_user_only_and_none_that_was_refused() -> Result<()> {
     let (example, browser) = start().await?;
     let tab = browser.tab();
     sign_in(&tab, &example, Way::Token, "ann").await?;
-    let sign_in_as = "await fetch('/api/sign-in', {
-        method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(input),
-    });";
-    tab.eval_with::<()>(&json!({"name": "bob", "password": password("bob")}), sign_in_as).await?;
+    sign_in_elsewhere(&tab, "bob").await?;
     example.flask_command(&["end-sessions", "ann"])?;
     add_note(&tab, "Ann's rope").await?;
     wait_for_text(&tab, "#session-over", "Your notes stay on this device").await?;
-    assert!(
-        texts_on_flask(&example, "ann").await?.is_empty()
-            && texts_on_flask(&example, "bob").await?.is_empty()
-    );
+    assert_eq!(sync(&tab).await?.as_deref(), Some("unauthenticated"), "nothing is tried with Bob's token");
+
+    sign_in_elsewhere(&tab, "ann").await?;
+    assert_eq!(sync(&tab).await?, None);
+    wait_for_texts_on_flask(&example, "ann", &["Ann's rope"]).await?;
+    assert!(texts_on_flask(&example, "bob").await?.is_empty());
+
     // Signing out of Ann's notes leaves Bob signed in.
+    sign_in_elsewhere(&tab, "bob").await?;
     tab.click("#sign-out").await?;
-    tab.click("[data-choice=discard]").await?;
     wait_for_text(&tab, "#signed-out", "You are signed out.").await?;
     tab.goto(&format!("{}token/", example.url())).await?;
     wait_for_text(&tab, "#who", "Signed in as bob").await
@@ -444,6 +464,19 @@ async fn a_token_is_never_taken_for_the_session() -> Result<()> {
     ] {
         assert_eq!(tab.eval_with::<Value>(&authorization, whose).await?, answer, "{authorization}");
     }
+    // The refresh token is no access token.
+    sign_in_elsewhere(&tab, "bob").await?;
+    let api = json!({"urls": [format!("{}api/token", example.url())]});
+    let cookies = tab.cdp("Network.getCookies", api).await?;
+    let refresh =
+        cookies["cookies"].as_array().into_iter().flatten().find(|cookie| cookie["name"] == "refresh");
+    let refresh = refresh.context("the refresh token's cookie")?;
+    assert_eq!(
+        (&refresh["httpOnly"], &refresh["secure"], &refresh["sameSite"], &refresh["path"]),
+        (&json!(true), &json!(true), &json!("Strict"), &json!("/api/"))
+    );
+    let bearer = format!("Bearer {}", refresh["value"].as_str().context("a value")?);
+    assert_eq!(tab.eval_with::<Value>(&bearer, whose).await?, json!(401));
     // A form of another site cannot sign anybody in, since it sends no JSON.
     let sent =
         "return (await fetch('/api/sign-in', {method: 'POST', body: new URLSearchParams(input)})).status;";
@@ -452,5 +485,19 @@ async fn a_token_is_never_taken_for_the_session() -> Result<()> {
     // Signing out by a form needs the token of the site's own page.
     let sent = "return (await fetch('/sign-out', {method: 'POST'})).status;";
     assert_eq!(tab.eval::<u16>(sent).await?, 400);
+    Ok(())
+}
+
+#[test]
+fn the_recipes_of_the_document_are_the_examples_code() -> Result<()> {
+    for (block, file) in [
+        ("authenticate", "app.py"),
+        ("endSession", "static/cookie.js"),
+        ("getToken", "static/token.js"),
+        ("leaveDevice", "static/sign-out.js"),
+    ] {
+        let code = std::fs::read_to_string(root().join("examples/sign-in").join(file))?;
+        assert!(code.contains(&document_block("docs/security.md", block)?), "{block} is not as in {file}");
+    }
     Ok(())
 }
