@@ -243,7 +243,7 @@ impl Connection {
         self.say(|session, now| {
             let mut messages = Vec::new();
             if !is_elsewhere && !cannot_start {
-                session.heard();
+                session.note_answer();
             }
             match &*kind {
                 "signedOut" => {

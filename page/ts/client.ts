@@ -79,7 +79,7 @@ let registered: Call | undefined;
 let pendingRegistrations = 0;
 /** The worker, the API and the database in use, as a key; undefined until the worker can be posted to. */
 let connected: string | undefined;
-let link: WorkerLink | undefined;
+let worker: WorkerLink | undefined;
 let updatedAt = 0;
 /** The user has signed out, and nobody has registered since. */
 let hasSignedOut = false;
@@ -144,7 +144,7 @@ async function start(options: RegisterOptions, before: Call | undefined, isDone:
     }
     const place = JSON.stringify([workerUrl, api, name, user]);
     if (!connected) {
-      link = await connect([workerUrl, api, name, user], onMessage, deliver);
+      worker = await connect([workerUrl, api, name, user], onMessage, deliver);
       listenToBrowser();
       // The browser looks for a newer worker when a page navigates into its scope, where no page is.
       lookForUpdate();
@@ -156,7 +156,7 @@ async function start(options: RegisterOptions, before: Call | undefined, isDone:
         "register() was called before with another workerUrl, api, name or user. Reload the page.",
       );
     }
-    if (wasm.is_elsewhere()) await link?.claim();
+    if (wasm.is_elsewhere()) await worker?.claim();
     mayPersist &&= options.persistStorage ?? true;
     if (getToken) wasm.give_tokens();
     for (const slice of pendingListeners.keys()) wasm.watch(slice);
@@ -191,7 +191,7 @@ function lookForUpdate(): void {
   newerWorker();
 }
 
-const newerWorker = (): Promise<boolean> => link?.update().catch(() => false) ?? Promise.resolve(false);
+const newerWorker = (): Promise<boolean> => worker?.update().catch(() => false) ?? Promise.resolve(false);
 
 function listenToBrowser(): void {
   addEventListener("online", () => wasm.tell("online"));

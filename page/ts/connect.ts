@@ -57,7 +57,7 @@ export async function connect(
     );
   }
   let registration = await registerWorker(url);
-  const link: WorkerLink = {
+  const access: WorkerLink = {
     async claim() {
       registration = await registerWorker(url);
       wasm.adopt(registration);
@@ -78,14 +78,14 @@ export async function connect(
     if (isClaiming) return;
     isClaiming = true;
     // After a failure it is tried again, whenever the session posts.
-    await link.claim().catch((error) => console.warn("Nightferry could not register its worker again:", error));
+    await access.claim().catch((error) => console.warn("Nightferry could not register its worker again:", error));
     isClaiming = false;
   };
   wasm.connect(registration, page, place, deliver, arm, lost);
   // One for all pages of the user, and one for this page.
   for (const channel of [place, `:${page}`])
     new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => onMessage(data);
-  return link;
+  return access;
 }
 
 /** Registers the worker, and waits until it, or that of another user, is active. */

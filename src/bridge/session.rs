@@ -147,7 +147,7 @@ impl<P: Clone> Session<P> {
     }
 
     /// The page's own worker has said something.
-    pub fn heard(&mut self) {
+    pub fn note_answer(&mut self) {
         // It may still owe something: the next try counts from then on.
         (self.owed_since, self.tries, self.is_silent) = (None, 0, false);
     }
@@ -420,7 +420,7 @@ impl<P: Clone> Session<P> {
         (self.observed, self.observed_fully) = (None, None);
         (self.is_elsewhere, self.was_elsewhere, self.unfinished) = (false, false, false);
         (self.retry_at, self.heartbeat_at) = (None, None);
-        self.heard();
+        self.note_answer();
         Some(asked)
     }
 

@@ -23,7 +23,8 @@ pub enum Connection {
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Nothing answers.
-    Unreachable,
+    #[serde(rename = "unreachable")]
+    NetworkError,
     /// The server answers that it cannot answer now.
     Busy,
     /// The server failed.

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A page has so long to give a token, in ms, before the next one is asked.
-const PATIENCE_MS: u64 = 10_000;
+const ANSWER_MS: u64 = 10_000;
 
 /// A request to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Tokens {
             self.waiting = None;
             return Step::Fail(request);
         };
-        waiting.until = now.plus(PATIENCE_MS);
+        waiting.until = now.plus(ANSWER_MS);
         Step::Ask { page, number: self.last_number }
     }
 
@@ -251,8 +251,8 @@ mod tests {
         let (mut tokens, number) = waiting();
         tokens.given(number, Some("old".into()), Tick(1));
         let (_, number) = asked(tokens.answered(1, &status(401), Tick(2), pages(&["a"])).unwrap());
-        let again = tokens.given(number, Some("new".into()), Tick(3));
-        assert_eq!(again, Some(Step::Send(request(1), with("new"))));
+        let sent = tokens.given(number, Some("new".into()), Tick(3));
+        assert_eq!(sent, Some(Step::Send(request(1), with("new"))));
         // The new one is refused, too: that is for the user to mend.
         assert_eq!(tokens.answered(1, &status(401), Tick(4), pages(&["a"])), None);
         assert_eq!(tokens.known(), None);

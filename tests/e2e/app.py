@@ -20,9 +20,10 @@ has died). Beside the app:
 Beside the log, ``FOLDER/applied.jsonl`` has a line for every change that took effect. While
 ``FOLDER/build.txt`` exists, Nightferry's worker is served as the build that it names, as after an update.
 
-Everybody is anonymous, and has one another's items. With ``FOLDER/users.txt`` there are users, each with items
-of their own. Where it says ``cookie``, the cookie ``user`` says who is signed in; where it says ``token``, the
-header ``Authorization: Bearer USER-NUMBER`` does, with a number from that in ``FOLDER/oldest-token.txt`` on.
+Everybody is anonymous, and has one another's items. With ``FOLDER/users.txt`` there are users, each with
+items of their own. Where it says ``cookie``, the cookie ``user`` says who is signed in; where it says
+``token``, the header ``Authorization: Bearer USER-NUMBER`` does, with a number from that in
+``FOLDER/oldest-token.txt`` on.
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
@@ -34,7 +35,8 @@ as often as ``times`` says (null: until it is removed), after ``after`` others t
 firewall looks at it); with ``zipped``, those whose body is a gzip. The kinds:
 
 - ``silent``  the request is taken and never answered; nothing happens
-- ``status``  answered with ``status`` (and ``retry_after``, ``body``, ``content_type``, ``location``); nothing happens
+- ``status``  answered with ``status`` (and ``retry_after``, ``body``, ``content_type``, ``location``);
+  nothing happens
 - ``html``    answered with an HTML page and status 200; nothing happens
 - ``slow``    takes as long as the body takes at ``rate`` bytes a second; where the browser gives up before,
               nothing happens

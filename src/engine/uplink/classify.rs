@@ -74,7 +74,7 @@ impl Class {
     /// The kind of failure that people and programs are told, given the server's own code.
     fn error_code(self, code: Option<&str>) -> ErrorCode {
         match (self, code) {
-            (Class::NetworkError | Class::TimedOut, _) => ErrorCode::Unreachable,
+            (Class::NetworkError | Class::TimedOut, _) => ErrorCode::NetworkError,
             (Class::Busy, _) => ErrorCode::Busy,
             (Class::Failing, _) => ErrorCode::ServerError,
             (Class::Authenticate, _) => ErrorCode::Unauthenticated,

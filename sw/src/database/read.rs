@@ -67,7 +67,7 @@ pub fn begin_load(
     slices: &[Whole],
 ) -> Result<Transaction, StoreError> {
     let mut stores = vec![ITEMS];
-    let named = wanted.iter().map(|wanted| &wanted.store).chain(slices.iter().map(|whole| &whole.store));
+    let named = wanted.iter().map(|wanted| &wanted.store).chain(slices.iter().map(|slice| &slice.store));
     for store in named {
         if !stores.contains(&&**store) {
             stores.push(store);

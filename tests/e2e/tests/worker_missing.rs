@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{
-    Client, DEADLINE, Fault, eventually, open_client, open_client_for, start_for, with_each_client,
-};
+use nightferry_e2e::{Client, Fault, open_client, open_client_for, start_for, with_each_client};
 use serde_json::{Value, json};
 
 fn add(id: &str) -> Value {

@@ -9,7 +9,6 @@ use nightferry_sim::users::SharedBrowser;
 use report::Summary;
 use std::ops::Range;
 use std::process::ExitCode;
-use std::time::Instant;
 
 const USAGE: &str = "\
 nightferry-sim [--seeds 500] [--from 0] [--devices 1] [--keep-going] [--fresh] [--no-shrink]
@@ -150,7 +149,7 @@ fn many(options: &Options) -> ExitCode {
 
 /// Runs these seeds of a browser with several users, to the first that fails.
 fn of_users(seeds: Range<u64>, prints_trace: bool) -> ExitCode {
-    let (began, mut strayed, mut ran) = (Instant::now(), 0, 0);
+    let (began, mut strayed, mut ran) = (report::Clock::now(), 0, 0);
     for seed in seeds {
         let mut browser = None;
         let failure = shrink::failure(|| browser.insert(SharedBrowser::new(seed, prints_trace)).run());

@@ -8,7 +8,7 @@ use nightferry_sim::scenario::Plan;
 use nightferry_sim::shrink::{self, Outcome};
 use std::process::ExitCode;
 #[expect(clippy::disallowed_types, reason = "how long it takes is for people; no run depends on it")]
-type Clock = std::time::Instant;
+pub type Clock = std::time::Instant;
 
 /// How many of a failed run's events are shown.
 pub const LAST: usize = 40;
