@@ -274,7 +274,8 @@ fn e2e(options: &Options) -> Result<()> {
     browser_files::ensure()?;
     npm_package::build()?;
     rust_pages::build_for_tests()?;
-    toolchain::ensure_python(Python::Serve)?;
+    // The examples use other extensions beside Nightferry, such as Flask-Login.
+    toolchain::ensure_python(Python::Develop)?;
     let chromium = toolchain::ensure_chromium()?;
     // A test that fails hides none of the others.
     let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);

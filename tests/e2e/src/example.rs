@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use reqwest::RequestBuilder;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -139,10 +140,23 @@ impl Example {
 
     /// Returns a slice's items in Flask: by id, the value.
     pub async fn items(&self, slice: &str) -> Result<BTreeMap<String, Value>> {
+        self.items_by(slice, |request| request).await
+    }
+
+    /// The same of whoever has this access token.
+    pub async fn items_of(&self, token: &str, slice: &str) -> Result<BTreeMap<String, Value>> {
+        self.items_by(slice, |request| request.bearer_auth(token)).await
+    }
+
+    async fn items_by(
+        &self,
+        slice: &str,
+        sign: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<BTreeMap<String, Value>> {
         let url = format!("http://127.0.0.1:{}/nightferry/pull", self.flask);
         let mut items = BTreeMap::new();
         let pull = json!({"protocol": 1, "client": "e2e-reader", "slices": {slice: null}});
-        let answer = client()?.post(url).json(&pull).send().await?.error_for_status()?;
+        let answer = sign(client()?.post(url).json(&pull)).send().await?.error_for_status()?;
         let answer: Value = answer.json().await?;
         ensure!(answer["more"] == false, "an example's items fit into one answer");
         for change in answer["changes"].as_array().into_iter().flatten() {
@@ -152,6 +166,20 @@ impl Example {
             }
         }
         Ok(items)
+    }
+
+    /// Posts JSON to one of the app's own routes. Returns the status and the answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let answer =
+            client()?.post(format!("http://127.0.0.1:{}{path}", self.flask)).json(body).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await.unwrap_or_default()))
+    }
+
+    /// Runs one of the app's own commands: `flask --app app NAME …`.
+    pub fn flask_command(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(python());
+        command.args(["-m", "flask", "--app", "app"]).args(arguments);
+        finish(command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(self.path()))
     }
 
     /// Waits until `done` likes what Flask holds of a slice.
