@@ -42,6 +42,7 @@ import type {
 import { actionOf, type Imported, readFile } from "./unsent.js";
 import { encode } from "./value.js";
 
+export { describeStatus, STATUS_TEXTS, type State, type StatusText, type StatusTexts } from "./status_text.js";
 export {
   getStatus,
   getSyncMetrics,
