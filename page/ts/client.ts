@@ -42,7 +42,14 @@ import type {
 import { actionOf, type Imported, readFile } from "./unsent.js";
 import { encode } from "./value.js";
 
-export { describeStatus, STATUS_TEXTS, type State, type StatusText, type StatusTexts } from "./status_text.js";
+export {
+  type Describable,
+  describeStatus,
+  STATUS_TEXTS,
+  type State,
+  type StatusText,
+  type StatusTexts,
+} from "./status_text.js";
 export {
   getStatus,
   getSyncMetrics,

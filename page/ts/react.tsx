@@ -2,6 +2,7 @@
 // Nightferry for React 18 and 19, published as `nightferry/react`: hooks, toasts, the dashboard, conflicts and refusals, over the
 // page's API.
 
+export type { NameOf } from "./names.js";
 export {
   type ConflictDecisions,
   ConflictResolution,
@@ -14,4 +15,5 @@ export { PersistenceDashboard, type PersistenceDashboardProps } from "./react/da
 export { useItemState } from "./react/item_state.js";
 export type { PersistenceAutoSync, PersistenceMetrics, PersistenceStatus } from "./react/parts.js";
 export { type Persistence, usePersistence } from "./react/persistence.js";
+export type { ToastTexts } from "./react/toast_text.js";
 export { PersistenceToasts, type PersistenceToastsProps } from "./react/toasts.js";

@@ -17,10 +17,11 @@ test("f68: five words say how things are, and the detail says what is safe and w
     [{ ...online, pending: 1, errorCode: "busy" }, "saved", "Saved on this device", /1 change is kept/],
     [{ ...online, pending: 1, errorCode: "deferred" }, "saved", "Saved on this device", /cannot take/],
     [{ ...online, pending: 2, errorCode: "unauthenticated" }, "paused", "Paused", /2 changes.*Sign in again/],
-    [{ errorCode: "wrong_user" }, "paused", "Paused", /[Rr]eload/],
+    [{ errorCode: "wrong_user" }, "paused", "Paused", /[Ll]eave/],
     [{ ...online, errorCode: "storage_full" }, "paused", "Paused", /room/],
-    [{ errorCode: "no_worker", pending: 1 }, "paused", "Paused", /[Rr]eload/],
-    [{ ...online, errorCode: "not_nightferry" }, "paused", "Paused", /kept/],
+    [{ errorCode: "no_worker", pending: 1 }, "paused", "Paused", /^This page cannot save now/],
+    [{ ...online, pending: 1, errorCode: "not_nightferry" }, "paused", "Paused", /1 change is kept.*network/],
+    [{ ...online, pending: 1, errorCode: "other" }, "paused", "Paused", /1 change is kept.*operator/],
     [{ ...online, enabled: false }, "paused", "Paused", /switched off/],
     [{ ...online, conflicts: 1, rejected: 1, errorCode: "rejected" }, "needs-you", "Needs you (2)", /refused 1 change/],
     [{ ...online, conflicts: 2, pending: 1 }, "needs-you", "Needs you (2)", /2 items were changed here and elsewhere/],
@@ -53,7 +54,11 @@ test("f68: no text for users has a developer's words, and each can be translated
   }
   const german = describeStatus(
     { ...getStatus(), ...online, pending: 2, errorCode: "unauthenticated" },
-    { paused: "Angehalten", kept: (n) => `${n} Änderungen sind hier gesichert.`, unauthenticated: "Bitte neu anmelden." },
+    {
+      paused: "Angehalten",
+      kept: (n) => `${n} Änderungen sind hier gesichert.`,
+      unauthenticated: "Bitte neu anmelden.",
+    },
   );
   assert.deepEqual(german, {
     state: "paused",

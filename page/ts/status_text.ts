@@ -8,6 +8,13 @@ import type { ErrorCode, Status } from "./types.js";
  */
 export type State = "up-to-date" | "sending" | "saved" | "paused" | "needs-you";
 
+/** The part of a status that its words are made of: `getStatus()` has it, and `status` of `usePersistence()`. */
+export type Describable = Pick<
+  Status,
+  "enabled" | "connection" | "pending" | "conflicts" | "rejected" | "progress" | "errorCode"
+> &
+  Partial<Pick<Status, "othersWaiting">>;
+
 /** A state in words. */
 export interface StatusText {
   state: State;
@@ -34,7 +41,7 @@ export const STATUS_TEXTS = {
   /** So many items have changes that the server does not have. */
   kept: (pending: number) => `${changes(pending)} kept on this device.`,
   done: (done: number, total: number) => `${done.toLocaleString()} of ${total.toLocaleString()} are done.`,
-  asking: "Everything is kept on this device.",
+  asking: "The server is asked for news.",
   byItself: "You can go on working: sending goes on by itself.",
   othersWaiting: (users: number) =>
     users === 1
@@ -44,7 +51,7 @@ export const STATUS_TEXTS = {
     items === 1
       ? "1 item was changed here and elsewhere; both versions are kept."
       : `${items.toLocaleString()} items were changed here and elsewhere; both versions are kept.`,
-  rejected: (refused: number) =>
+  refusals: (refused: number) =>
     `The server refused ${refused === 1 ? "1 change" : `${refused.toLocaleString()} changes`}; your version is kept.`,
   decide: "Please decide.",
   off: "Saving is switched off. What you change now is kept aside until it is on again.",
@@ -55,13 +62,16 @@ export const STATUS_TEXTS = {
   deferred: "The server cannot take one change now, and it waits. All others go on.",
   unauthenticated: "Sign in again, and sending goes on.",
   wrong_principal: "Somebody else is signed in. Sign in as yourself, and sending goes on.",
-  not_nightferry: "The server is not set up for this. Please tell its operator.",
+  not_nightferry:
+    "Something else answers in the server’s place. Sign in to this network if it asks for that; else tell the operator.",
   declined: "The server declines to take changes. Please tell its operator.",
+  other: "The server does not take changes now. Please tell its operator.",
   storage_full: "There is no room left on this device. Make some room, and leave this page open until then.",
   storage: "This device cannot save now. Leave this page open: it is tried again.",
-  wrong_user: "Another user is signed in. Reload this page.",
-  wrong_name: "Another part of this site is in use. Reload this page.",
-  no_worker: "Leave this page open; if this stays, reload it.",
+  wrong_user:
+    "Another user is signed in in this browser. What you change now is on this page only: leave it open until you are signed in again.",
+  wrong_name: "Another part of this site is in use. What you change now is on this page only: leave it open.",
+  no_worker: "This page cannot save now. Leave it open: it is tried again.",
 } as const;
 
 /** The same keys, with the app's texts. */
@@ -71,18 +81,11 @@ export type StatusTexts = {
     : string;
 };
 
-/** Somebody has to do something for sending to go on. */
-const PAUSED: readonly ErrorCode[] = [
-  "unauthenticated",
-  "wrong_principal",
-  "not_nightferry",
-  "declined",
-  "storage_full",
-  "storage",
-  "wrong_user",
-  "wrong_name",
-  "no_worker",
-];
+/** Somebody has to do something for sending to go on; the changes are on this device. */
+const PAUSED: readonly ErrorCode[] = ["unauthenticated", "wrong_principal", "not_nightferry", "declined", "other"];
+
+/** The same, and what is changed now may be on the page only. */
+const UNSAVED: readonly ErrorCode[] = ["storage_full", "storage", "wrong_user", "wrong_name", "no_worker"];
 
 /** These hinder nothing from being sent, or are told by the counts of conflicts and refusals. */
 const HARMLESS: readonly ErrorCode[] = ["conflict", "rejected", "unreadable", "rebuilding", "slow"];
@@ -91,22 +94,22 @@ const HARMLESS: readonly ErrorCode[] = ["conflict", "rejected", "unreadable", "r
  * Says a status in words for users: one of five states, a text of a word or two, and a detail that says what is safe and what
  * to do. `texts` takes the place of the English ones, key by key (`STATUS_TEXTS`).
  */
-export function describeStatus(status: Status, texts: Partial<StatusTexts> = {}): StatusText {
+export function describeStatus(status: Describable, texts: Partial<StatusTexts> = {}): StatusText {
   const say: StatusTexts = { ...STATUS_TEXTS, ...texts };
-  const { connection, pending, conflicts, rejected, progress, errorCode: code, othersWaiting } = status;
+  const { connection, pending, conflicts, rejected, progress, errorCode: code, othersWaiting = 0 } = status;
   const kept = pending > 0 && say.kept(pending);
-  // An error of which this page has no text is one of a newer worker.
-  const why = code !== null && Object.hasOwn(STATUS_TEXTS, code) && say[code as keyof StatusTexts & ErrorCode];
+  const why = code !== null && code in STATUS_TEXTS && say[code as keyof StatusTexts & ErrorCode];
   const made = (state: State, text: string, ...detail: (string | false)[]): StatusText => ({
     state,
     text,
     detail: detail.filter(Boolean).join(" "),
   });
 
+  if (code !== null && UNSAVED.includes(code)) return made("paused", say.paused, why);
   if (code !== null && PAUSED.includes(code)) return made("paused", say.paused, kept, why);
   if (!status.enabled) return made("paused", say.paused, say.off);
   if (conflicts + rejected > 0) {
-    const what = [conflicts > 0 && say.conflicts(conflicts), rejected > 0 && say.rejected(rejected), say.decide];
+    const what = [conflicts > 0 && say.conflicts(conflicts), rejected > 0 && say.refusals(rejected), say.decide];
     return made("needs-you", say.needsYou(conflicts + rejected), ...what);
   }
   // The first failure says little: the second one is an answer.

@@ -1,6 +1,6 @@
 // A custom element in a React app, loaded when it is first shown.
 
-import { createElement, type ReactElement, type ReactNode, useEffect, useState } from "react";
+import { createElement, type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
 
 interface LazyElementProps {
   tag: string;
@@ -12,6 +12,29 @@ interface LazyElementProps {
   fallback: ReactNode;
   /** Of the element: attributes, and a ref. */
   props?: Record<string, unknown>;
+}
+
+/** Returns a ref that keeps these properties of an element up to date; one that is undefined is left as it is. */
+export function useProperties(properties: Record<string, unknown>): (element: HTMLElement | null) => void {
+  const shown = useRef<HTMLElement | null>(null);
+  const latest = useRef(properties);
+  const [set] = useState(() => (element: HTMLElement | null) => {
+    shown.current = element;
+    if (element) assign(element, latest.current);
+  });
+  useEffect(() => {
+    const before = latest.current;
+    latest.current = properties;
+    const changed = Object.entries(properties).filter(([name, value]) => value !== before[name]);
+    if (shown.current) assign(shown.current, Object.fromEntries(changed));
+  });
+  return set;
+}
+
+function assign(element: HTMLElement, properties: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value !== undefined) Object.assign(element, { [name]: value });
+  }
 }
 
 export function LazyElement({ tag, load, what, fallback, props }: LazyElementProps): ReactElement {
