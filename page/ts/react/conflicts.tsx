@@ -14,7 +14,7 @@ import {
 import { type ReactElement, type ReactNode, useSyncExternalStore } from "react";
 import type { ConflictTexts } from "../conflicts/text.js";
 import type { NameOf } from "../names.js";
-import { LazyElement, useProperties } from "./lazy_element.js";
+import { LazyElement, type LoadTexts, useProperties } from "./lazy_element.js";
 
 export interface ConflictResolutionProps {
   /** Shows only conflicts of this slice. */
@@ -24,7 +24,7 @@ export interface ConflictResolutionProps {
   /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`, or its id. */
   nameOf?: NameOf;
   /** The app's texts in the place of the English ones, by key, for all such lists of the page. The same object in each render. */
-  texts?: Partial<ConflictTexts>;
+  texts?: Partial<ConflictTexts> & LoadTexts;
   /** The id of a copy, for "Keep both". By default `<id>-copy`. */
   copyId?: (conflict: Conflict<unknown>) => string;
   /** Shown while the element is loading. */
@@ -43,6 +43,7 @@ export function ConflictResolution(props: ConflictResolutionProps): ReactElement
       tag="nightferry-conflicts"
       load={loadConflicts}
       what="The list of conflicts"
+      texts={texts}
       fallback={fallback}
       props={{ ref: setNames, slice, item }}
     />
@@ -60,6 +61,7 @@ export function RefusedChanges(props: RefusedChangesProps): ReactElement {
       tag="nightferry-refusals"
       load={loadConflicts}
       what="The list of refused changes"
+      texts={texts}
       fallback={fallback}
       props={{ ref: setNames, slice, item }}
     />

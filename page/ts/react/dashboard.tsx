@@ -3,13 +3,13 @@
 import type { ReactElement, ReactNode } from "react";
 import type { DashboardTexts } from "../dashboard/texts.js";
 import type { NameOf } from "../names.js";
-import { LazyElement, useProperties } from "./lazy_element.js";
+import { LazyElement, type LoadTexts, useProperties } from "./lazy_element.js";
 
 export interface PersistenceDashboardProps {
   /** Shown while the dashboard is loading. */
   fallback?: ReactNode;
   /** The app's texts in the place of the English ones, by key, for all dashboards of the page. The same object in each render. */
-  texts?: Partial<DashboardTexts>;
+  texts?: Partial<DashboardTexts> & LoadTexts;
   /** The items' names for people. */
   nameOf?: NameOf;
 }
@@ -22,6 +22,7 @@ export function PersistenceDashboard({ fallback = null, texts, nameOf }: Persist
       tag="nightferry-dashboard"
       load={loadDashboard}
       what="The dashboard"
+      texts={texts}
       fallback={fallback}
       props={{ ref }}
     />

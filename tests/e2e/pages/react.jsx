@@ -85,7 +85,7 @@ const PARTS = {
   toasts: () => <PersistenceToasts limit={3} nameOf={(slice, item) => item && `${slice}: ${item.title}`} />,
   dashboard: () => <PersistenceDashboard fallback={<p id="loading">Loading</p>} />,
   conflicts: () => <ConflictResolution slice="files" nameOf={(_slice, _item, id) => `File ${id}`} />,
-  refusals: () => <RefusedChanges nameOf={(slice, item, id) => `${slice} ${id}`} />,
+  refusals: () => <RefusedChanges />,
   state: () => <State />,
   translated: () => <PersistenceDashboard texts={GERMAN} />,
   decisions: () => <Decisions />,
