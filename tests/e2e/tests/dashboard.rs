@@ -82,6 +82,8 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     page.tab.wait_until(&format!("{result}.startsWith('Flushed')")).await?;
     assert_eq!(page.tab.stored("files").await?.len(), 1);
     server.wait_for_items("files", |files| files.len() == 1).await?;
+    // The page has the answer, too.
+    page.tab.wait_until("nf.getStatus().pending === 0").await?;
 
     server.stop()?;
     page.tab.dispatch(&[add(2)]).await?;

@@ -34,7 +34,7 @@ const NOTE_TEXTS: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn f68_a_start_with_a_slow_first_answer_never_says_offline() -> Result<()> {
     let (server, browser, tab) = start().await?;
-    server.fault(&[Fault::on("/nightferry/").silent()])?;
+    server.fault(&["pull", "push", "health"].map(|of| Fault::on(&format!("/nightferry/{of}")).silent()))?;
     tab.before_scripts(NOTE_TEXTS).await?;
     let page = ReactPage::open(tab, &server).await?;
     page.show(&["readers", "toasts", "dashboard", "state"]).await?;
