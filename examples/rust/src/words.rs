@@ -30,15 +30,30 @@ impl State {
 /// Returns the state, and its words for users.
 pub fn words(status: &Status) -> (State, String) {
     use ErrorCode::*;
-    let waits = matches!(status.error_code, Some(Unreachable | Busy | ServerError | TooLarge | Deferred));
-    let goes_on = waits
-        || matches!(status.error_code, None | Some(Conflict | Rejected | Unreadable | Rebuilding | Slow));
+    let code = status.error_code;
+    let is_paused = matches!(
+        code,
+        Some(
+            Unauthenticated
+                | WrongPrincipal
+                | NotNightferry
+                | Declined
+                | Other
+                | StorageFull
+                | Storage
+                | WrongUser
+                | WrongName
+                | NoWorker
+        )
+    );
+    let is_harmless = matches!(code, None | Some(Conflict | Rejected | Unreadable | Rebuilding | Slow));
     let decisions = status.conflicts + status.rejected;
-    if !goes_on || !status.enabled {
+    if is_paused || !status.enabled {
         (State::Paused, "Paused".into())
     } else if decisions > 0 {
         (State::NeedsYou, format!("Needs you ({decisions})"))
-    } else if status.connection == Connection::LocalOnly || (waits && status.connection == Connection::Online)
+    } else if status.connection == Connection::LocalOnly
+        || (!is_harmless && status.connection == Connection::Online)
     {
         (State::Saved, "Saved on this device".into())
     } else if status.pending > 0 {

@@ -37,9 +37,10 @@ async fn f68_a_start_with_a_slow_first_answer_never_says_offline() -> Result<()>
     server.fault(&["pull", "push", "health"].map(|of| Fault::on(&format!("/nightferry/{of}")).silent()))?;
     tab.before_scripts(NOTE_TEXTS).await?;
     let page = ReactPage::open(tab, &server).await?;
+    page.register(json!({"debounceMs": 20})).await?;
     page.show(&["readers", "toasts", "dashboard", "state"]).await?;
     page.wait_until_seen("status", "value.connection === 'unknown' && !value.flaskConnected").await?;
-    page.register(json!({"debounceMs": 20})).await?;
+    page.tab.wait_until("[...shown].includes('Connecting')").await?;
     page.tab.dispatch(&[add(1)]).await?;
     let state = "document.querySelector('#state')?.textContent";
     page.wait_until_seen("status", "value.connection === 'unknown' && value.pending === 1").await?;
