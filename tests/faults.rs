@@ -307,7 +307,12 @@ fn a_refused_change_is_undone_and_kept_and_the_next_one_goes_on() {
         (&json!("a"), &json!(1), &json!("Not this one."))
     );
     assert_eq!(world.pages[0].last("status")["status"]["rejected"], 2);
-    assert_eq!(world.pages[0].last("warning")["code"], "not_applied");
+    let warning = world.pages[0].last("warning");
+    assert_eq!(
+        (&warning["code"], &warning["slice"], &warning["id"]),
+        (&json!("not_applied"), &json!("files"), &json!("new")),
+        "f68: an error names what it is about"
+    );
     assert_eq!((world.disk.pushing().len(), world.disk.count("_journal")), (0, 0));
 
     world.server.refused.clear();
@@ -505,6 +510,16 @@ fn bad_input_is_told_and_stops_nothing() {
     );
     world.run_until_quiescent();
     assert_eq!(warned(&world), ["bad_action", "unknown_slice", "missing_id", "bad_id", "missing_item"]);
+    let about: Vec<Value> = world.pages[0]
+        .heard_of("warning")
+        .iter()
+        .map(|warning| json!([warning.get("slice"), warning.get("id")]))
+        .collect();
+    assert_eq!(
+        Value::from(about),
+        json!([[null, null], ["nope", null], ["files", null], ["files", null], ["files", "absent"]]),
+        "f68: an error names what it is about"
+    );
     for id in ["a", "b", "c"] {
         assert!(world.server.value("files", id).is_some(), "{id}");
     }

@@ -1,7 +1,7 @@
 //! The worker's messages as TypeScript sees them: an example of each, made here, kept in `page/ts/generated/` and
 //! checked there against the types of the page. `UPDATE=1 cargo test --test messages` writes it anew.
 
-use nightferry::bridge::from_worker::{self, Origin, PendingList, Progress, Rejection};
+use nightferry::bridge::from_worker::{self, About, Origin, PendingList, Progress, Rejection};
 use nightferry::bridge::status::{AutoSyncStatus, Connection, Status, SyncProgress, SyncStatus};
 use nightferry::store::Key;
 use nightferry::units::{BurstNo, Millis, Position};
@@ -112,7 +112,11 @@ fn are_what_the_page_takes() {
         read(&from_worker::pending("files", PendingList::All(Some(BurstNo(3))), &pending)),
         read(&from_worker::pending("files", PendingList::Changes, &pending)),
         read(&from_worker::failed(None, "storage", "Changes could not be kept yet.")),
-        read(&from_worker::warning("missing_item", "An update was not kept: there is no such item.")),
+        read(&from_worker::warning(
+            "missing_item",
+            "An update was not kept: there is no such item.",
+            About::item(&Key::new("files", "a")),
+        )),
     ];
     let text = format!("{HEAD}{:#} satisfies Message[];\n", Value::from(messages.to_vec()));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/page/ts/generated/messages.ts");

@@ -201,7 +201,9 @@ impl Subscriptions {
                 }
                 self.fail(ErrorKind::Failed, code, message);
             }
-            FromWorker::Warning { code, message } => self.fail(ErrorKind::Warning, code, message),
+            FromWorker::Warning { code, message, slice, id } => {
+                self.tell_error(WorkerError { kind: ErrorKind::Warning, code, message, slice, id });
+            }
             FromWorker::Token { number } => give_token(number),
             FromWorker::SignedOut { code, message, .. } => {
                 let tracked = self.tracked.take();
@@ -248,8 +250,12 @@ impl Subscriptions {
     }
 
     fn fail(&self, kind: ErrorKind, code: String, message: String) {
-        web_sys::console::error_1(&format!("Nightferry ({code}): {message}").into());
-        self.on_error.tell(&WorkerError { kind, code, message });
+        self.tell_error(WorkerError { kind, code, message, slice: None, id: None });
+    }
+
+    fn tell_error(&self, error: WorkerError) {
+        web_sys::console::error_1(&format!("Nightferry ({}): {}", error.code, error.message).into());
+        self.on_error.tell(&error);
     }
 
     /// Returns the items that are a `T`, and reports the others.

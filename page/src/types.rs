@@ -90,6 +90,14 @@ pub struct WorkerError {
     pub code: String,
     /// A sentence that says what happened, and what to do next.
     pub message: String,
+    /// The slice that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub slice: Option<String>,
+    /// The item of the slice that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub id: Option<String>,
 }
 
 #[cfg(test)]

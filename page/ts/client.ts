@@ -44,6 +44,14 @@ import { actionOf, type Imported, readFile } from "./unsent.js";
 import { encode } from "./value.js";
 
 export {
+  type Describable,
+  describeStatus,
+  STATUS_TEXTS,
+  type State,
+  type StatusText,
+  type StatusTexts,
+} from "./status_text.js";
+export {
   getStatus,
   getSyncMetrics,
   subscribeErrors,

@@ -5,10 +5,10 @@ import { type Conflict, type Rejected, subscribeConflicts, subscribeRejected } f
 import { type ConflictNames, conflictCard } from "./conflicts/conflict.js";
 import { ListElement, type ListOptions } from "./conflicts/list.js";
 import { refusalCard } from "./conflicts/refusal.js";
-import { TEXT } from "./conflicts/text.js";
+import { type ConflictTexts, TEXT } from "./conflicts/text.js";
+import type { NameOf } from "./names.js";
 
-export { TEXT } from "./conflicts/text.js";
-export type { ConflictNames };
+export type { ConflictNames, ConflictTexts, NameOf };
 
 /**
  * The items that were changed here and elsewhere, each with its fields: mine, theirs, before. The choices are committed
@@ -16,12 +16,11 @@ export type { ConflictNames };
  */
 export class NightferryConflicts extends ListElement<Conflict<unknown>> implements ConflictNames {
   // Declared alone: what a page has set before the element's code is loaded stays.
-  declare itemName?: ConflictNames["itemName"];
   declare copyId?: ConflictNames["copyId"];
 
   protected readonly options: ListOptions<Conflict<unknown>> = {
-    heading: TEXT.conflicts,
-    none: TEXT.noMore,
+    heading: () => TEXT.conflicts,
+    none: () => TEXT.noMore,
     subscribe: subscribeConflicts,
     keyOf: ({ slice, itemId }) => JSON.stringify([slice, itemId]),
     card: (conflict, prefix, say) => conflictCard(conflict, prefix, say, this),
@@ -31,11 +30,11 @@ export class NightferryConflicts extends ListElement<Conflict<unknown>> implemen
 /** The changes that the server refused, each with the reason: edit and retry, or discard. Attributes as of the conflicts. */
 export class NightferryRefusals extends ListElement<Rejected<unknown>> {
   protected readonly options: ListOptions<Rejected<unknown>> = {
-    heading: TEXT.refusals,
-    none: TEXT.noMoreRefused,
+    heading: () => TEXT.refusals,
+    none: () => TEXT.noMoreRefused,
     subscribe: subscribeRejected,
     keyOf: ({ id }) => id,
-    card: refusalCard,
+    card: (refusal, prefix, say) => refusalCard(refusal, prefix, say, this.nameOf),
   };
 }
 

@@ -15,29 +15,22 @@ test("the module is imported where there is no document", () => {
   assert.equal(typeof NightferryDashboard, "function");
 });
 
-test("each state has a title and says what to do", () => {
+test("f68: the head says the five words, and why the page cannot save where it cannot", () => {
   const failure = (code: string) => Object.assign(new Error("Open that address."), { code });
   const online: Partial<Status> = { connection: "online", flaskConnected: true };
   const cases: [Start, Partial<Status>, string, RegExp][] = [
-    ["asked", {}, "Asking", /console/],
-    [failure("not_registered"), {}, "Not started", /register\(\{slices\}\)/],
-    [failure("worker_failed"), {}, "Nightferry does not run", /Open that address/],
-    ["running", {}, "Not known yet", /not reached yet/],
-    ["running", { connection: "local-only", pending: 2 }, "Server out of reach", /2 changes wait.*network/],
-    ["running", { ...online }, "Connected", /The server has everything/],
-    ["running", { ...online, pending: 1 }, "Connected", /1 change waits/],
-    ["running", { ...online, error: "no" }, "Connected, with an error", /below/],
-    ["running", { ...online, enabled: false }, "Connected, persistence off", /enablePersistence/],
-    ["running", { ...online, conflicts: 1 }, "Connected, with conflicts", /1 item was changed/],
-    ["running", { ...online, rejected: 1, error: "It was refused." }, "Connected, with refusals", /refused 1 change:/],
-    ["running", { ...online, rejected: 1, error: "no", pending: 1 }, "Connected, with an error", /1 change waits/],
-    ["running", { ...online, rejected: 2 }, "Connected, with refusals", /refused 2 changes/],
-    ["running", { ...online, syncStatus: "syncing", progress: { done: 3, total: 9 } }, "Syncing", /3 of 9/],
+    ["asked", {}, "Connecting", /asked/],
+    [failure("not_registered"), {}, "Paused", /not begun to save/],
+    [failure("worker_failed"), {}, "Paused", /cannot save/],
+    ["running", { connection: "local-only", pending: 2 }, "Saved on this device", /2 changes/],
+    ["running", { ...online }, "Up to date", /The server has everything/],
+    ["running", { ...online, pending: 1 }, "Sending 1", /kept/],
+    ["running", { ...online, rejected: 1, error: "It was refused." }, "Needs you (1)", /refused 1 change;/],
   ];
-  for (const [start, status, title, text] of cases) {
+  for (const [start, status, text, detail] of cases) {
     const said = words(start, status);
-    assert.equal(said.title, title);
-    assert.match(said.text, text);
+    assert.equal(said.text, text);
+    assert.match(said.detail, detail);
   }
 });
 

@@ -18,7 +18,12 @@ import { metrics } from "./dashboard/metrics.js";
 import type { Start, View } from "./dashboard/nodes.js";
 import { operations } from "./dashboard/operations.js";
 import { STYLE } from "./dashboard/style.js";
+import { type DashboardTexts, TEXT } from "./dashboard/texts.js";
+import type { NameOf } from "./names.js";
+import { takeOwn } from "./nodes.js";
 import { adopt } from "./theme.js";
+
+export type { DashboardTexts, NameOf };
 
 /** Times are shown relative to now. */
 const TICK_MS = 1_000;
@@ -31,9 +36,28 @@ export class NightferryDashboard extends Base {
   private ends: (() => void)[] = [];
   private start: Start = "asked";
   private frame: number | undefined;
+  /** The items' names for people, in what is to be decided. */
+  declare nameOf?: NameOf;
+
+  /** The app's texts in the place of the English ones, by key, for all dashboards of the page. */
+  get texts(): Partial<DashboardTexts> {
+    return TEXT;
+  }
+
+  set texts(texts: Partial<DashboardTexts>) {
+    Object.assign(TEXT, texts);
+    if (!this.shadowRoot) return;
+    this.build(this.shadowRoot);
+    this.later();
+  }
 
   connectedCallback(): void {
-    if (!this.shadowRoot) this.build(this.attachShadow({ mode: "open" }));
+    takeOwn(this, "texts");
+    if (!this.shadowRoot) {
+      const root = this.attachShadow({ mode: "open" });
+      adopt(root, STYLE);
+      this.build(root);
+    }
     this.start = "asked";
     const ends = [subscribeStatus(this.onStatus), subscribeSyncMetrics(this.later), logChanged(this.later)];
     const timer = setInterval(this.later, TICK_MS);
@@ -49,15 +73,14 @@ export class NightferryDashboard extends Base {
   }
 
   private build(root: ShadowRoot): void {
-    adopt(root, STYLE);
-    const [head, toDecide] = [connection(), decisions()];
+    const [head, toDecide] = [connection(), decisions(() => this.nameOf)];
     const sections = [head, operations(() => this.ask()), metrics(), autoSyncForm(), errors()];
     const main = document.createElement("div");
     main.className = "dashboard";
     main.append(...sections.map(({ node }) => node));
     head.node.append(toDecide.node);
     this.views = [...sections, toDecide];
-    root.append(main);
+    root.replaceChildren(main);
   }
 
   /** Learns whether the page has started Nightferry: the connection is asked for, which fails where it has not. */

@@ -26,3 +26,11 @@ export function draw(tag: string, attributes: Record<string, string | number> = 
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** Has an element take a property that the page set before the element's code was loaded, by its setter. */
+export function takeOwn<E extends HTMLElement>(element: E, property: keyof E): void {
+  if (!Object.hasOwn(element, property)) return;
+  const value = element[property];
+  delete element[property];
+  element[property] = value;
+}

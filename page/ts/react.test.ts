@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { getStatus, getSyncMetrics } from "nightferry-client";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server.edge";
-import { PRESENT, SERVER } from "./react/parts.js";
+import { PRESENT, part, SERVER } from "./react/parts.js";
 import {
   ConflictResolution,
   PersistenceDashboard,
@@ -23,7 +23,19 @@ test("a server renders what is so before a worker was heard, and needs no window
   }
   const html = renderToString(createElement(All));
   assert.deepEqual(JSON.parse(html.replaceAll("&quot;", '"').replace(/<\/?pre>/g, "")), {
-    status: { enabled: true, lastSyncTime: null, syncStatus: "idle", error: null, flaskConnected: false },
+    status: {
+      enabled: true,
+      lastSyncTime: null,
+      syncStatus: "idle",
+      error: null,
+      flaskConnected: false,
+      connection: "unknown",
+      pending: 0,
+      conflicts: 0,
+      rejected: 0,
+      progress: null,
+      errorCode: null,
+    },
     metrics: {
       totalOperations: 0,
       successfulOperations: 0,
@@ -42,6 +54,22 @@ test("what a server renders is what the client says before it heard anything", (
   assert.equal(PRESENT.status(), PRESENT.status(), "the same object while nothing has changed");
   assert.equal(getStatus().autoSync.nextSyncAt, null);
   assert.equal(getSyncMetrics().totalOperations, 0);
+});
+
+test("a part is the same object for as long as its fields are equal, those of objects included", () => {
+  let source = { progress: { done: 1, total: 2 } as object | null, pending: 1, other: 0 };
+  const read = part(
+    () => source,
+    ({ progress, pending }) => ({ progress, pending }),
+  );
+  const first = read();
+  source = { ...source, progress: { done: 1, total: 2 }, other: 1 };
+  assert.equal(read(), first);
+  source = { ...source, progress: { done: 2, total: 2 } };
+  const second = read();
+  assert.notEqual(second, first);
+  source = { ...source, progress: null };
+  assert.notEqual(read(), second);
 });
 
 test("toasts and dashboard render on a server, empty", () => {

@@ -1,5 +1,6 @@
 // `usePersistence` returns the shape that apps are written against. There is nothing to run: TypeScript checks it.
 
+import type { ErrorCode } from "nightferry-client";
 import type { Persistence, usePersistence } from "./react.js";
 
 /** The hook's documented shape. */
@@ -35,6 +36,16 @@ interface Documented {
   syncNow: () => Promise<void>;
 }
 
+/** The rest of the status, beside what is documented. */
+interface Rest {
+  connection: "online" | "local-only" | "unknown";
+  pending: number;
+  conflicts: number;
+  rejected: number;
+  progress: { done: number; total: number } | null;
+  errorCode: ErrorCode | null;
+}
+
 type Returned = ReturnType<typeof usePersistence>;
 type Equal<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
 type Holds<Condition extends true> = Condition;
@@ -51,9 +62,10 @@ type Takes<Name extends keyof Documented> = Documented[Name] extends (...taken: 
 export type Checks = [
   Holds<Equal<Returned, Persistence>>,
   Holds<Returned extends Documented ? true : false>,
-  Holds<Documented extends Returned ? true : false>,
   Holds<Equal<keyof Returned, keyof Documented>>,
-  Holds<Same<"status">>,
+  Holds<Equal<Pick<Returned["status"], keyof Documented["status"]>, Documented["status"]>>,
+  Holds<Equal<Omit<Returned["status"], keyof Documented["status"]>, Omit<Rest, never>>>,
+  Holds<{ status: Documented["status"] & Rest } & Omit<Documented, "status"> extends Returned ? true : false>,
   Holds<Same<"metrics">>,
   Holds<Same<"autoSyncStatus">>,
   Holds<Takes<"flush">>,

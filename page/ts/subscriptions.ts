@@ -122,6 +122,7 @@ export function listen<F>(set: Set<F>, fn: F): () => void {
 export function handleMessage(message: Message): void {
   switch (message.kind) {
     case "status":
+      logError(message.status, status);
       status = message.status;
       each(statusListeners, status);
       break;
@@ -169,6 +170,12 @@ export function handleMessage(message: Message): void {
 export function tellError(error: WorkerError): void {
   console.error(`Nightferry (${error.code}): ${error.message}`);
   each(errorListeners, error);
+}
+
+/** Logs the sentence for developers, once for each kind of error. Of conflicts and refusals, messages of their own say it. */
+function logError({ error, errorCode }: Status, before: Status): void {
+  if (errorCode === null || errorCode === before.errorCode || ["conflict", "rejected"].includes(errorCode)) return;
+  console.warn(`Nightferry (${errorCode}): ${error}`);
 }
 
 /** Calls each listener. One that throws stops neither the others nor the worker's messages. */

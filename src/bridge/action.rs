@@ -89,10 +89,12 @@ impl Operation {
 pub struct BadAction {
     pub code: &'static str,
     pub message: String,
+    /// The slice that the action names.
+    pub slice: Option<String>,
 }
 
 fn bad<T>(code: &'static str, message: String) -> Result<T, BadAction> {
-    Err(BadAction { code, message })
+    Err(BadAction { code, message, slice: None })
 }
 
 impl<'a> Action<'a> {
@@ -122,6 +124,11 @@ impl<'a> Action<'a> {
         let (payload, upsert) = (payload.map(RawValue::get), upsert.map(RawValue::get));
         let was = was.map(RawValue::get).filter(|was| was.starts_with('{'));
         Ok(Action { kind, payload, id, unset, upsert, was, choice, left, at })
+    }
+
+    /// The slice that the type names, whether there is one of that name or not.
+    pub fn slice(&self) -> Option<&str> {
+        self.kind.rsplit_once('/').map(|(slice, _)| slice)
     }
 
     /// Returns the operations of the action, in order. Each item of an array is valid or invalid on its own.

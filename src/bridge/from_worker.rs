@@ -85,6 +85,14 @@ pub enum FromWorker<V> {
     Warning {
         code: String,
         message: String,
+        /// The slice that it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        slice: Option<String>,
+        /// The item of the slice that it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        id: Option<String>,
     },
     /// The state of the whole. While it is `unfinished` pages wake the worker now and then, and in `wakeIn` ms for the next
     /// sync.
@@ -406,9 +414,27 @@ pub fn failed(request: Option<u64>, code: &str, message: &str) -> String {
     text(FromWorker::Failed { request, code: code.into(), message: message.into() })
 }
 
+/// The slice, and the item of it, that a warning is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct About<'a> {
+    pub slice: Option<&'a str>,
+    pub id: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    pub fn item(key: &'a Key) -> Self {
+        About { slice: Some(&key.slice), id: Some(&key.id) }
+    }
+
+    pub fn slice(slice: Option<&'a str>) -> Self {
+        About { slice, id: None }
+    }
+}
+
 /// An action, or something in the database, could not be used. Nothing else is affected.
-pub fn warning(code: &str, message: &str) -> String {
-    text(FromWorker::Warning { code: code.into(), message: message.into() })
+pub fn warning(code: &str, message: &str, about: About) -> String {
+    let (slice, id) = (about.slice.map(str::to_owned), about.id.map(str::to_owned));
+    text(FromWorker::Warning { code: code.into(), message: message.into(), slice, id })
 }
 
 /// While the server pokes the worker, pages wake it so often, in ms: a browser ends a worker that hears of no page.

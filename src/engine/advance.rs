@@ -9,7 +9,7 @@ use super::replica::{Applied, Effects, ParsedRecord, Urgency, ValueWrite, wanted
 use super::storage::Purpose;
 use super::uplink::{Context, Failure, Outcome, PushEnded, Reception, Step};
 use super::{Engine, Output, Phase, tokens};
-use crate::bridge::from_worker::{self, Origin, To};
+use crate::bridge::from_worker::{self, About, Origin, To};
 use crate::store::{AnswerRow, AnswerStatus, Answers, Loaded, Pulled, RecordHead, StoreError, Write};
 use crate::units::Position;
 
@@ -106,7 +106,8 @@ impl Engine {
                 (&parsed.effects, self.replay.is_repeated(record.position))
             {
                 for reason in bad {
-                    self.clients.warn(Some(&edits.page), reason.code, &reason.message);
+                    let about = About::slice(reason.slice.as_deref());
+                    self.clients.warn(Some(&edits.page), reason.code, &reason.message, about);
                 }
             }
             if !self.replay.is_repeated(record.position) {
@@ -182,21 +183,21 @@ impl Engine {
                         "An update of {} \"{}\" was not kept: there is no such item. Add it first.",
                         key.slice, key.id
                     );
-                    self.clients.warn(Some(&edits.page), "missing_item", &text);
+                    self.clients.warn(Some(&edits.page), "missing_item", &text, About::item(&key));
                 }
                 for key in not_refused {
                     let text = format!(
                         "The refused change of {} \"{}\" is not in the list any more: it was decided on elsewhere. Nothing was changed.",
                         key.slice, key.id
                     );
-                    self.clients.warn(Some(&edits.page), "rejection_changed", &text);
+                    self.clients.warn(Some(&edits.page), "rejection_changed", &text, About::item(&key));
                 }
                 for key in not_in_conflict {
                     let text = format!(
                         "The conflict of {} \"{}\" is another one meanwhile: the item was changed again, or the conflict was resolved elsewhere. Nothing was changed; look at getConflicts() again.",
                         key.slice, key.id
                     );
-                    self.clients.warn(Some(&edits.page), "conflict_changed", &text);
+                    self.clients.warn(Some(&edits.page), "conflict_changed", &text, About::item(&key));
                 }
                 self.clients.tell_changed(Some(&edits.page), &[(Origin::Tab, &changed)], &self.journal);
                 self.clients.tell_author(&edits.page, &corrected, &self.journal);
@@ -207,8 +208,8 @@ impl Engine {
                 let changes = [(Origin::Server, &from_server), (Origin::Rollback, &rolled_back)];
                 self.clients.tell_changed(None, &changes, &self.journal);
                 self.clients.undecided(None);
-                for reason in reasons {
-                    self.clients.warn(None, "not_applied", &reason);
+                for (key, reason) in reasons {
+                    self.clients.warn(None, "not_applied", &reason, About::item(&key));
                     self.clients.undecided(Some(reason));
                 }
                 self.clients.reached(view!(self));
@@ -218,8 +219,8 @@ impl Engine {
                     self.clients.metrics().count(self.now, &change.slice, Kind::Pull, true);
                 }
                 self.clients.tell_changed(None, &[(Origin::Server, &from_server)], &self.journal);
-                for reason in reasons {
-                    self.clients.warn(None, "conflict", &reason);
+                for (key, reason) in reasons {
+                    self.clients.warn(None, "conflict", &reason, About::item(&key));
                     self.clients.undecided(Some(reason));
                 }
                 self.clients.reached(view!(self));
@@ -531,7 +532,7 @@ impl Engine {
             Outcome::Answers { answers, with } => self.record(answers, with),
             Outcome::Pulled(page) => self.record_page(page),
             Outcome::Rebuild { reason, slices, withdrawn, message } => {
-                self.clients.warn(None, "rebuild", &message);
+                self.clients.warn(None, "rebuild", &message, About::default());
                 self.begin_rebuild(Rebuild { reason, slices, withdrawn, with: Vec::new() });
             }
             Outcome::Failed(failure) => self.request_failed(&failure),

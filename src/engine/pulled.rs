@@ -6,6 +6,7 @@ use super::messages::view;
 use super::replay::Missing;
 use super::uplink::{LiveStep, Page};
 use super::{Engine, Output};
+use crate::bridge::from_worker::About;
 use crate::collect;
 use crate::store::{AnswerRow, Cursors, Pulled, RebuildReason, RebuildRow, RecordHead, Write};
 use crate::units::Position;
@@ -34,7 +35,7 @@ impl Engine {
     pub(super) fn record_page(&mut self, page: Page) {
         let Page { changes, cursors, malformed } = page;
         for reason in malformed {
-            self.clients.warn(None, "malformed_change", &reason);
+            self.clients.warn(None, "malformed_change", &reason, About::default());
         }
         let rebuild = self.uplink.rebuild().map(RebuildRow::in_records);
         if !changes.is_empty() || rebuild.is_some() {

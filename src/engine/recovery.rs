@@ -11,7 +11,7 @@ use super::storage::Purpose;
 use super::tokens::Tokens;
 use super::uplink::Uplink;
 use super::{Engine, Moment, Phase};
-use crate::bridge::from_worker::{self, To};
+use crate::bridge::from_worker::{self, About, To};
 use crate::collect;
 use crate::json::{number, quoted, read};
 use crate::store::{Cursors, Key, RebuildReason, RebuildRow, RecordHead, RecordRow, SCHEMA, Snapshot, Write};
@@ -127,7 +127,7 @@ impl Engine {
     }
 
     fn warn_of_unreadable(&mut self, text: String) {
-        self.clients.warn(None, "unreadable_record", &text);
+        self.clients.warn(None, "unreadable_record", &text, About::default());
         self.clients.notice(Some(text));
     }
 

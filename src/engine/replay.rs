@@ -216,12 +216,13 @@ fn parse_actions(
             }
         };
         let at = action.at.map_or(arrived, Millis);
+        let mut refuse = |reason| bad.push(BadAction { slice: action.slice().map(str::to_owned), ..reason });
         match action.operations(slices) {
             Ok(read) => read.into_iter().for_each(|operation| match operation {
                 Ok(operation) => operations.push((operation, at)),
-                Err(reason) => bad.push(reason),
+                Err(reason) => refuse(reason),
             }),
-            Err(reason) => bad.push(reason),
+            Err(reason) => refuse(reason),
         }
     }
     Some(operations)

@@ -7,7 +7,7 @@ use crate::others;
 use crate::platform::{Pages, has_room, moment, request_background_sync};
 use gloo_timers::callback::Timeout;
 use js_sys::{Function, Promise};
-use nightferry::bridge::from_worker::{self, To};
+use nightferry::bridge::from_worker::{self, About, To};
 use nightferry::bridge::place::Place;
 use nightferry::engine::{BootError, Deadline, Engine, Input, Output, Rescue};
 use nightferry::store::{Snapshot, StoreError, Wanted, Whole, Write};
@@ -352,7 +352,7 @@ impl Worker {
         self.engine.replace(engine);
         self.life.set(self.life.get() + 1);
         let text = "The browser deleted this site's data while the app was open. What had not reached the server was kept and is sent; the rest is read again.";
-        self.pages.post(&To::All, &from_worker::warning("database_deleted", text));
+        self.pages.post(&To::All, &from_worker::warning("database_deleted", text, About::default()));
         self.pump();
         Ok(())
     }

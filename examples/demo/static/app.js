@@ -41,7 +41,7 @@ async function load() {
 async function start(client) {
   const store = new FileStore(client);
   await store.open();
-  const status = new StatusView(banner, () => store.syncNow());
+  const status = new StatusView(banner, client);
   const decide = run(store, status);
   client.subscribeStatus((now) => {
     status.show(now);

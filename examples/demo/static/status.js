@@ -1,4 +1,4 @@
-// The header and the bar at the bottom: is there a connection, what waits, what went wrong, and "Sync now".
+// The header and the bar at the bottom: how things are, what waits, what somebody has to do, and "Sync now".
 
 import { byId, setIcon, setText } from "./dom.js";
 import { at, count, since } from "./format.js";
@@ -6,13 +6,21 @@ import { announce, toast } from "./notices.js";
 
 /**
  * @typedef {import("./store.js").Status} Status
+ * @typedef {import("./store.js").Client} Client
  * @typedef {import("./notices.js").ErrorBanner} ErrorBanner
  */
 
-const CONNECTION = {
-  unknown: { text: "Connecting…", icon: "unknown" },
-  online: { text: "Online", icon: "online" },
-  "local-only": { text: "Local only", icon: "local" },
+const ICONS = {
+  "up-to-date": "synced",
+  sending: "sending",
+  saved: "local",
+  paused: "rejected",
+  "needs-you": "conflict",
+};
+/** What this app calls an item. @type {Partial<import("./store.js").StatusTexts>} */
+const TEXTS = {
+  conflicts: (files) =>
+    `${count(files, "file")} ${files === 1 ? "was" : "were"} changed here and elsewhere; both versions are kept.`,
 };
 const FEEDBACK = {
   Synced: "Synced.",
@@ -44,11 +52,11 @@ export class StatusView {
 
   /**
    * @param {ErrorBanner} banner
-   * @param {() => Promise<unknown>} sync
+   * @param {Client} client
    */
-  constructor(banner, sync) {
+  constructor(banner, client) {
     this.banner = banner;
-    this.sync = sync;
+    this.client = client;
     this.#button.addEventListener("click", () => void this.syncNow());
     setInterval(() => this.#drawTime(), 5000);
   }
@@ -57,15 +65,15 @@ export class StatusView {
   show(status) {
     this.#status = status;
     const { connection, pending, progress, syncStatus } = status;
-    const error = failureOf(status);
-    const known = CONNECTION[connection] ?? CONNECTION.unknown;
+    const { state, text, detail } = this.#words(status);
 
     this.#connection.dataset.connection = connection;
-    setText(this.#connectionText, known.text);
-    setIcon(this.#connection.querySelector("svg"), known.icon);
+    this.#connection.dataset.state = state;
+    setText(this.#connectionText, text);
+    setIcon(this.#connection.querySelector("svg"), ICONS[state]);
 
     this.#pending.dataset.count = String(pending);
-    setText(this.#pending, pending ? `${count(pending, "change")} to send` : "");
+    setText(this.#pending, pending && state !== "sending" ? `${count(pending, "change")} to send` : "");
 
     this.#button.disabled = this.#busy || !status.enabled;
     this.#button.classList.toggle("is-busy", this.#busy || syncStatus === "syncing");
@@ -77,17 +85,21 @@ export class StatusView {
       this.#progress.value = progress.done;
     }
 
-    setText(this.#detail, this.#feedback || describe(status));
-    this.#bar.dataset.tone = error && connection !== "local-only" ? "error" : connection;
+    setText(this.#detail, this.#feedback || detail);
+    this.#bar.dataset.tone = state;
     this.#drawTime();
 
-    // Without a connection an error is nothing to act on: the bar says what happens. With one, it is.
-    if (error && connection !== "local-only") {
-      this.banner.show("The last sync did not work", `${error} ${nextStep(status)}`);
-    } else this.banner.clear();
+    // That changes wait on this device is nothing to act on: one quiet line says it.
+    if (state === "paused") this.banner.show(text, detail);
+    else this.banner.clear();
 
-    this.#say(status, known.text);
+    this.#say(state, `${text}. ${detail}`);
     this.#warn(status.warnings ?? []);
+  }
+
+  /** @param {Status} status */
+  #words(status) {
+    return this.client.describeStatus(status, TEXTS);
   }
 
   async syncNow() {
@@ -101,17 +113,13 @@ export class StatusView {
     /** @type {keyof typeof FEEDBACK} */
     let result = "Synced";
     try {
-      await this.sync();
-      const status = this.#status;
-      if (status?.connection === "local-only") result = "No answer";
-      else if (status && failureOf(status)) result = "Not synced";
-      else if (status && toDecide(status)) result = "To decide";
+      await this.client.syncNow();
+      const state = this.#status && this.#words(this.#status).state;
+      if (state === "saved" || state === "paused") result = "Not synced";
+      else if (state === "needs-you") result = "To decide";
     } catch (error) {
-      if (/** @type {{code?: string}} */ (error).code === "unreachable") result = "No answer";
-      else {
-        result = "Not synced";
-        this.banner.show("Sync now did not work", `${messageOf(error)} ${nextStep(this.#status)}`);
-      }
+      result = /** @type {{code?: string}} */ (error).code === "unreachable" ? "No answer" : "Not synced";
+      console.error("Sync now did not work:", error);
     }
     setText(this.#buttonText, result);
     this.#feedback = FEEDBACK[result];
@@ -139,68 +147,15 @@ export class StatusView {
   }
 
   /**
-   * Only what matters is read aloud, and once: not every change of a count.
-   * @param {Status} status
+   * Only what matters is read aloud, and once: neither every change of a count, nor that things are as at the start.
+   * @param {import("./store.js").StateOfThings} state
    * @param {string} text
    */
-  #say({ connection, error }, text) {
-    const key = `${connection} ${error ?? ""}`;
-    if (key === this.#said) return;
-    const first = this.#said === "";
-    this.#said = key;
-    if (!first || connection === "local-only") {
-      announce(connection === "local-only" ? `${text}. Changes are kept on this device.` : text);
-    }
+  #say(state, text) {
+    const isNews = state === "sending" ? false : state !== this.#said && (this.#said !== "" || state !== "up-to-date");
+    if (state !== "sending") this.#said = state;
+    if (isNews) announce(text);
   }
-}
-
-/** @param {Status} status */
-function describe(status) {
-  const { enabled, connection, pending, progress, syncStatus } = status;
-  const error = failureOf(status);
-  if (!enabled) return "Keeping files is switched off.";
-  if (connection === "local-only") {
-    const kept = pending ? `${count(pending, "change")} ${pending === 1 ? "is" : "are"}` : "changes are";
-    return `The server does not answer. Go on working: ${kept} kept on this device and sent once it is back.`;
-  }
-  if (progress && progress.total >= LONG_SYNC)
-    return `Syncing ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")}…`;
-  if (connection === "unknown") return "Looking for the server… Changes are kept on this device.";
-  if (error) return `The last sync did not work: ${error}`;
-  if (pending && syncStatus === "syncing") return `Sending ${count(pending, "change")}…`;
-  const waiting = toDecide(status);
-  if (pending) return `${count(pending, "change")} kept here, about to be sent. ${waiting}`.trim();
-  return waiting || "Everything is on the server.";
-}
-
-/**
- * Returns the sentence about decisions that wait; null if none do.
- * @param {Status} status
- */
-function toDecide({ conflicts, rejected }) {
-  const parts = [];
-  if (conflicts) parts.push(`${count(conflicts, "file")} ${conflicts === 1 ? "was" : "were"} changed elsewhere, too`);
-  if (rejected) parts.push(`the server refused ${count(rejected, "change")}`);
-  const text = parts.join(", and ");
-  return text && `${text[0].toUpperCase()}${text.slice(1)}: kept here, and not sent until you decide.`;
-}
-
-/**
- * Returns the sentence about changes that cannot be sent for now. Once only decisions are left, the sentence is about
- * them, and nothing is tried again.
- * @param {Status} status
- */
-function failureOf(status) {
-  return status.pending === 0 && toDecide(status) ? null : status.error;
-}
-
-/** @param {Status | null} status */
-function nextStep(status) {
-  const pending = status?.pending ?? 0;
-  const kept = pending
-    ? `${count(pending, "change")} ${pending === 1 ? "stays" : "stay"} on this device; `
-    : "Nothing is lost; ";
-  return `${kept}it is tried again by itself, or at once with “Sync now”.`;
 }
 
 /** @param {unknown} error */

@@ -18,12 +18,16 @@
  * @property {boolean} flaskConnected
  * @property {"idle" | "syncing" | "success" | "error"} syncStatus
  * @property {string | null} error
+ * @property {string | null} errorCode
  * @property {number | null} lastSyncTime
  * @property {number} pending
  * @property {number} conflicts
  * @property {number} rejected
  * @property {{done: number, total: number} | null} progress
  * @property {unknown[]} [warnings]
+ *
+ * @typedef {"up-to-date" | "sending" | "saved" | "paused" | "needs-you"} StateOfThings
+ * @typedef {{conflicts: (items: number) => string}} StatusTexts the part that this page replaces
  *
  * @typedef {object} Client the part of `/nightferry/client.js` that this page uses
  * @property {(options: object) => Promise<unknown>} register
@@ -32,6 +36,7 @@
  * @property {(slice: string, fn: (change: {puts: {id: string, value: Item}[], deletes: string[], origin: "tab" | "server" | "rollback"}) => void) => () => void} subscribe
  * @property {(slice: string, fn: (changes: {id: string, state: Progress}[], reset: boolean) => void) => () => void} subscribePending
  * @property {() => Status} getStatus
+ * @property {(status: Status, texts?: Partial<StatusTexts>) => {state: StateOfThings, text: string, detail: string}} describeStatus
  * @property {(fn: (status: Status) => void) => () => void} subscribeStatus
  * @property {() => Promise<void>} syncNow
  */
@@ -176,10 +181,6 @@ export class FileStore {
     this.#changedHere((change) => {
       for (const { id } of items) this.#delete(id, change);
     });
-  }
-
-  syncNow() {
-    return this.#client.syncNow();
   }
 
   /** @param {{puts: {id: string, value: Item}[], deletes: string[], origin: "tab" | "server" | "rollback"}} received */

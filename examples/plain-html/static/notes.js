@@ -1,6 +1,7 @@
 // A list of notes. Nightferry keeps each change on this device and carries it to the server.
 
 import {
+  describeStatus,
   dispatch,
   hydrate,
   register,
@@ -17,7 +18,6 @@ const STATES = {
   conflict: "Changed elsewhere, too",
   rejected: "Refused by the server",
 };
-const CONNECTIONS = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
 const list = document.querySelector("#notes");
 const form = document.querySelector("#add");
@@ -95,7 +95,7 @@ list.addEventListener("click", ({ target }) => {
 sync.addEventListener("click", async () => {
   sync.disabled = true;
   // A sync that fails is told by the status, too.
-  await syncNow().catch((error) => showProblem(error.message));
+  await syncNow().catch(console.error);
   sync.disabled = false;
 });
 
@@ -110,12 +110,14 @@ subscribePending("notes", (changes, reset) => {
   for (const id of reset ? rows.keys() : changes.map((change) => change.id)) showState(id);
 });
 
-subscribeStatus(({ connection, error, pending }) => {
+subscribeStatus((status) => {
+  const { state, text, detail } = describeStatus(status);
   const badge = document.querySelector("#connection");
-  badge.dataset.connection = connection;
-  badge.dataset.pending = pending;
-  badge.textContent = pending ? `${CONNECTIONS[connection]} · ${pending} to send` : CONNECTIONS[connection];
-  showProblem(error ?? "");
+  badge.dataset.connection = status.connection;
+  badge.dataset.state = state;
+  badge.textContent = text;
+  badge.title = detail;
+  showProblem(state === "paused" ? detail : "");
 });
 
 const apply = ({ puts, deletes }) => {

@@ -1,9 +1,8 @@
-// The connection, which opens the dashboard; what is to be decided; "Sync"; and the theme.
+// How things are, which opens the dashboard; what is to be decided; "Sync"; and the theme.
 
+import { describeStatus } from "nightferry";
 import { useConflictResolution, usePersistence } from "nightferry/react";
 import { type Theme, theme, useAppDispatch, useAppSelector } from "./store";
-
-const CONNECTION = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
 /** The views that take the place of list and editor. */
 export type Panel = "dashboard" | "decisions";
@@ -16,14 +15,11 @@ interface Props {
 export function Header({ panel, toggle }: Props) {
   const dispatch = useAppDispatch();
   const chosen = useAppSelector((state) => state.theme);
-  const { status, autoSyncStatus, syncNow } = usePersistence();
+  const { status, syncNow } = usePersistence();
   const { conflicts, rejected } = useConflictResolution();
   const dashboard = panel === "dashboard";
   const toDecide = conflicts.length + rejected.length;
-  // A conflict or a refusal is no failure: trying again would change nothing.
-  const failed = status.syncStatus === "error" && toDecide === 0;
-  const connection = status.flaskConnected ? "online" : status.error ? "local-only" : "unknown";
-  const pending = autoSyncStatus.changeCounter;
+  const { state, text, detail } = describeStatus(status);
 
   return (
     <header>
@@ -31,19 +27,15 @@ export function Header({ panel, toggle }: Props) {
       <button
         type="button"
         className="badge"
-        data-connection={connection}
-        data-pending={pending}
-        title={dashboard ? "Close the dashboard" : "Open the dashboard"}
+        data-state={state}
+        data-connection={status.connection}
+        data-pending={status.pending}
+        title={detail}
         aria-expanded={dashboard}
         aria-controls="dashboard"
         onClick={() => toggle("dashboard")}
       >
-        {CONNECTION[connection]}
-        {pending > 0 && (
-          <span className="pending">
-            {pending} <span>to send</span>
-          </span>
-        )}
+        {text}
       </button>
       {(toDecide > 0 || panel === "decisions") && (
         <button
@@ -63,7 +55,7 @@ export function Header({ panel, toggle }: Props) {
         title="Send now what the server does not have"
         onClick={syncNow}
       >
-        {failed ? "Retry" : "Sync"}
+        {state === "saved" || state === "paused" ? "Retry" : "Sync"}
       </button>
       <select
         aria-label="Theme"

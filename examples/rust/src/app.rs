@@ -2,6 +2,7 @@
 
 use crate::slice::{edit, use_progress, use_slice, use_status};
 use crate::thing::{Change, Thing};
+use crate::words::{State, words};
 use nightferry_page::{Connection, ProgressState, RegisterOptions, Status, register, sync_now};
 use web_sys::HtmlInputElement;
 use yew::platform::spawn_local;
@@ -47,11 +48,12 @@ fn PackingList() -> Html {
 
     let mut things: Vec<&Thing> = list.items.values().collect();
     things.sort_by(|a, b| a.added_at.total_cmp(&b.added_at).then_with(|| a.id.cmp(&b.id)));
+    let paused = status.error.as_deref().filter(|_| words(&status).0 == State::Paused);
     let phase = if list.is_read() { "ready" } else { "opening" };
     html! {
         <main data-phase={phase}>
             <Header status={(*status).clone()} problem={show_problem} />
-            if let Some(why) = status.error.as_deref().or((!problem.is_empty()).then_some(&**problem)) {
+            if let Some(why) = paused.or((!problem.is_empty()).then_some(&**problem)) {
                 <p class="problem" role="alert">{ why }</p>
             }
             if !things.is_empty() {
@@ -93,19 +95,16 @@ fn Header(HeaderProps { status, problem }: &HeaderProps) -> Html {
             });
         }
     });
-    let (connection, words) = match status.connection {
-        Connection::Unknown => ("unknown", "Connecting…"),
-        Connection::Online => ("online", "Online"),
-        Connection::LocalOnly => ("local-only", "Local only"),
+    let connection = match status.connection {
+        Connection::Unknown => "unknown",
+        Connection::Online => "online",
+        Connection::LocalOnly => "local-only",
     };
-    let pending = status.pending;
+    let (state, text) = words(status);
     html! {
         <header>
             <h1>{ "Packing list" }</h1>
-            <span class="connection" role="status" data-connection={connection} data-pending={pending.to_string()}>
-                { words }
-                if pending > 0 { { format!(" · {pending} to send") } }
-            </span>
+            <span class="connection" role="status" data-connection={connection} data-state={state.name()}>{ text }</span>
             <button class="sync" type="button" onclick={sync} disabled={*syncing}>{ "Sync now" }</button>
         </header>
     }

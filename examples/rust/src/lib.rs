@@ -4,6 +4,7 @@
 mod app;
 mod slice;
 mod thing;
+mod words;
 
 use wasm_bindgen::prelude::*;
 

@@ -1,18 +1,19 @@
 // One conflict: what happened, the fields, and what saving would make of it.
 
 import { type Conflict, internal, type NightferryError, resolveConflict } from "nightferry-client";
+import { itemName, type NameOf } from "../names.js";
 import { make, setText } from "../nodes.js";
 import { BadEdit, Draft } from "./draft.js";
 import { columns, type FieldView, fieldView } from "./fields.js";
 import type { Card } from "./list.js";
-import { combine, isObject, mergedSide, nameOf } from "./merge.js";
+import { combine, isObject, mergedSide } from "./merge.js";
 import { TEXT, when } from "./text.js";
 import { labelText, partList, valueNode } from "./values.js";
 
 /** The names that an app gives its items. */
 export interface ConflictNames {
-  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
-  itemName?: ((conflict: Conflict<unknown>) => string) | undefined;
+  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`, or its id. */
+  nameOf?: NameOf | undefined;
   /** The id of a copy. By default `<id>-copy`, where the item has its id in its field `id`. */
   copyId?: ((conflict: Conflict<unknown>) => string) | undefined;
 }
@@ -62,9 +63,7 @@ export function conflictCard(
 
   const who = () => (conflict.by ? TEXT.by(conflict.by) : TEXT.somebody);
   const name = () =>
-    names.itemName?.(conflict) ??
-    nameOf(conflict.local ?? conflict.remote ?? conflict.base) ??
-    (conflict.itemId === "value" ? conflict.slice : conflict.itemId);
+    itemName(conflict.slice, conflict.local ?? conflict.remote ?? conflict.base, conflict.itemId, names.nameOf);
 
   /** The copy of this device's side, or nothing where it has no id of its own that could be another. */
   const copied = (): { id: string } | undefined => {

@@ -1,9 +1,11 @@
 // The base of both elements: a list of cards, one for each decision, that follows the page's API. The keyboard's place
 // stays where it is when a card changes, and goes to the next card when one is done.
 
-import { make, setText } from "../nodes.js";
+import type { NameOf } from "../names.js";
+import { make, setText, takeOwn } from "../nodes.js";
 import { adopt } from "../theme.js";
 import { STYLE } from "./style.js";
+import { type ConflictTexts, TEXT } from "./text.js";
 
 /** Times are shown relative to now. */
 const TICK_MS = 20_000;
@@ -30,9 +32,9 @@ export interface Entry {
 
 /** The texts and cards of a list. */
 export interface ListOptions<T> {
-  heading: string;
+  heading(): string;
   /** Said when the last one is done. */
-  none: string;
+  none(): string;
   subscribe(fn: (entries: T[]) => void): () => void;
   /** Returns the key by which a card is kept when its entry changes. */
   keyOf(entry: T): string;
@@ -45,6 +47,8 @@ let lists = 0;
 export abstract class ListElement<T extends Entry> extends Base {
   /** Shows only this slice's, or only this item's. */
   static readonly observedAttributes = ["slice", "item"];
+  /** The items' names for people. Declared alone: what a page has set before the element's code is loaded stays. */
+  declare nameOf?: NameOf | undefined;
   readonly #cards = new Map<string, Card<T>>();
   readonly #list = `nightferry-${++lists}`;
   #made = 0;
@@ -57,7 +61,22 @@ export abstract class ListElement<T extends Entry> extends Base {
 
   protected abstract readonly options: ListOptions<T>;
 
+  /** The app's texts in the place of the English ones, by key, for all such elements of the page. */
+  get texts(): Partial<ConflictTexts> {
+    return TEXT;
+  }
+
+  set texts(texts: Partial<ConflictTexts>) {
+    Object.assign(TEXT, texts);
+    if (!this.#heading) return;
+    for (const card of this.#cards.values()) card.node.remove();
+    this.#cards.clear();
+    setText(this.#heading, this.options.heading());
+    this.#show(this.#entries);
+  }
+
   connectedCallback(): void {
+    takeOwn(this, "texts");
     if (!this.shadowRoot) this.#build(this.attachShadow({ mode: "open" }));
     const end = this.options.subscribe((entries) => this.#show(entries));
     const timer = setInterval(() => this.#tick(), TICK_MS);
@@ -79,7 +98,7 @@ export abstract class ListElement<T extends Entry> extends Base {
 
   #build(root: ShadowRoot): void {
     adopt(root, STYLE);
-    this.#heading = make("h2", { tabindex: "-1" }, this.options.heading);
+    this.#heading = make("h2", { tabindex: "-1" }, this.options.heading());
     this.#said = make("p", { class: "said", role: "status" });
     this.#body = make("div", { class: "cards" });
     root.append(make("div", { class: "list" }, this.#heading, this.#said, this.#body));
@@ -125,7 +144,7 @@ export abstract class ListElement<T extends Entry> extends Base {
     const heading = next === undefined ? undefined : this.#cards.get(next)?.node.querySelector<HTMLElement>("h3");
     if (heading) heading.focus();
     else {
-      this.say(`${this.#said?.textContent ?? ""} ${this.options.none}`.trim());
+      this.say(`${this.#said?.textContent ?? ""} ${this.options.none()}`.trim());
       this.#said?.setAttribute("tabindex", "-1");
       this.#said?.focus();
     }

@@ -1,6 +1,8 @@
 // The three sides of an item laid side by side, part by part, as the worker's merge does it (src/rebase/): objects key by key,
 // lists of elements with ids element by element, all else as one value.
 
+import { nameIn } from "../names.js";
+
 /** A value that may be absent: undefined is a side that is not there. */
 export type Side = unknown;
 
@@ -121,7 +123,7 @@ function lists(sides: Sides, base: List, local: List, remote: List, visitor: Vis
     const value = part(
       {
         path: `${path}/@${escaped(id)}`,
-        label: [...label, nameOf(here ?? there) ?? id],
+        label: [...label, nameIn(here ?? there) ?? id],
         base: before,
         local: here,
         remote: there,
@@ -138,7 +140,7 @@ function lists(sides: Sides, base: List, local: List, remote: List, visitor: Vis
     const inOrder = (list: List) =>
       names(list)
         .sort(([one], [other]) => [...list.keys()].indexOf(one) - [...list.keys()].indexOf(other))
-        .map(([id, element]) => nameOf(element) ?? id);
+        .map(([id, element]) => nameIn(element) ?? id);
     const local_ = inOrder(local);
     const remote_ = inOrder(remote);
     const chosen = visitor.differs({
@@ -214,14 +216,4 @@ export function same(one: unknown, other: unknown): boolean {
     keys.length === Object.keys(other).length &&
     keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
   );
-}
-
-/** Returns the name of an item or an element for people: the first of its fields that is a name. */
-export function nameOf(value: unknown): string | undefined {
-  if (!isObject(value)) return undefined;
-  for (const field of ["name", "title", "label", "path", "subject", "text"]) {
-    const name = value[field];
-    if (typeof name === "string" && name.trim() !== "") return name.length > 60 ? `${name.slice(0, 59)}…` : name;
-  }
-  return undefined;
 }

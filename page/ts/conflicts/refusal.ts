@@ -1,16 +1,22 @@
 // One refused change: the reason in the server's words, the user's version, and the ways on.
 
 import { discardRejected, type NightferryError, type Rejected, retryRejected } from "nightferry-client";
+import { itemName, type NameOf } from "../names.js";
 import { make, setText } from "../nodes.js";
 import { BadEdit, kindOf, leaves, parse, typed } from "./draft.js";
 import type { Card } from "./list.js";
-import { type Equal, nameOf } from "./merge.js";
+import type { Equal } from "./merge.js";
 import { TEXT, when } from "./text.js";
 import { labelText, partList } from "./values.js";
 
-export function refusalCard(refusal: Rejected<unknown>, prefix: string, say: (text: string) => void): Card<unknown> {
+export function refusalCard(
+  refusal: Rejected<unknown>,
+  prefix: string,
+  say: (text: string) => void,
+  nameOf?: NameOf,
+): Card<unknown> {
   const { id, value, message, itemId, slice, at } = refusal;
-  const name = nameOf(value) ?? (itemId === "value" ? slice : itemId);
+  const name = itemName(slice, value, itemId, nameOf);
   const isDelete = refusal.op === "delete";
   const parts = leaves({ path: "", label: [], value });
 

@@ -1,8 +1,12 @@
-// All that the elements say. An app may replace any of it, before the elements are shown: `Object.assign(TEXT, {save: "Sichern"})`.
+// All that the elements say, by key. An app replaces any of it: `element.texts = {save: "Sichern"}`.
 
 import type { By } from "../types.js";
 
+/** The texts in use, of all such elements of the page. */
 export const TEXT = {
+  /** The language of times, as a BCP 47 tag. */
+  locale: "en",
+  justNow: "just now",
   mine: "Mine",
   theirs: "Theirs",
   before: "Before",
@@ -23,6 +27,7 @@ export const TEXT = {
     `You changed it ${here}. ${who} deleted it ${there}.`,
   kept: "Both versions are kept. Nothing more of it is sent until you decide.",
   at: "at an unknown time",
+  on: (date: string) => `on ${date}`,
   somebody: "Another device",
   by: ({ user, device }: By) => {
     // Without a sign-in everybody has this name.
@@ -90,7 +95,8 @@ export const TEXT = {
   noMoreRefused: "Nothing is refused any more.",
 };
 
-const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+export type ConflictTexts = typeof TEXT;
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400_000],
   ["hour", 3_600_000],
@@ -102,8 +108,8 @@ export function when(at: number, now: number): string {
   if (at === 0) return TEXT.at;
   for (const [unit, ms] of UNITS) {
     const ago = Math.floor((now - at) / ms);
-    if (ago >= 30 && unit === "day") return `on ${new Date(at).toLocaleDateString("en")}`;
-    if (ago >= 1) return RELATIVE.format(-ago, unit);
+    if (ago >= 30 && unit === "day") return TEXT.on(new Date(at).toLocaleDateString(TEXT.locale));
+    if (ago >= 1) return new Intl.RelativeTimeFormat(TEXT.locale, { numeric: "auto" }).format(-ago, unit);
   }
-  return "just now";
+  return TEXT.justNow;
 }

@@ -3,29 +3,31 @@
 import { type AutoSyncConfig, configureAutoSync, type NightferryError } from "nightferry-client";
 import { make, setText } from "../nodes.js";
 import { type Model, section, type View } from "./nodes.js";
+import { TEXT } from "./texts.js";
 
 type Name = keyof AutoSyncConfig;
 
-const FIELDS: { name: Name; label: string; hint: string; number: boolean }[] = [
-  { name: "enabled", label: "Sync by itself", hint: "Off, only commits and “Sync now” send.", number: false },
-  { name: "syncOnChange", label: "Sync after every change, too", hint: "As soon as it is committed.", number: false },
-  { name: "intervalMs", label: "Interval in ms", hint: "Between two syncs; at least 1,000.", number: true },
-  { name: "maxQueueSize", label: "Most waiting items", hint: "With so many, all is sent at once.", number: true },
+const FIELDS: { name: Name; number: boolean }[] = [
+  { name: "enabled", number: false },
+  { name: "syncOnChange", number: false },
+  { name: "intervalMs", number: true },
+  { name: "maxQueueSize", number: true },
 ];
 
 export function autoSyncForm(): View {
   const inputs = new Map<Name, HTMLInputElement>();
-  const rows = FIELDS.map(({ name, label, hint, number }) => {
+  const rows = FIELDS.map(({ name, number }) => {
     const kind: Record<string, string> = number
       ? { type: "number", inputmode: "numeric", step: "any" }
       : { type: "checkbox" };
     const input = make("input", { ...kind, id: name, name, "aria-describedby": `${name}-hint result` });
     inputs.set(name, input);
-    const text = make("label", { for: name }, label);
+    const text = make("label", { for: name }, TEXT[name]);
+    const hint = TEXT[`${name}Hint`];
     return make("div", { class: number ? "field" : "check" }, input, text, make("small", { id: `${name}-hint` }, hint));
   });
-  const save = make("button", { type: "submit", class: "first" }, "Save");
-  const undo = make("button", { type: "reset" }, "Undo");
+  const save = make("button", { type: "submit", class: "first" }, TEXT.save);
+  const undo = make("button", { type: "reset" }, TEXT.undo);
   const result = make("p", { class: "result", role: "status", id: "result" });
   const form = make("form", {}, ...rows, make("div", { class: "buttons" }, save, undo), result);
   // The API explains what is invalid; the browser would only not submit the form.
@@ -74,14 +76,14 @@ export function autoSyncForm(): View {
     if (save.ariaBusy === "true" || Object.keys(config).length === 0) return;
     const empty = FIELDS.find(({ name }) => Number.isNaN(config[name]));
     if (empty) {
-      say("failed", `“${empty.label}” (${empty.name}) needs a number. Nothing was changed.`);
+      say("failed", TEXT.needsNumber(`“${TEXT[empty.name]}” (${empty.name})`));
       return;
     }
     save.ariaBusy = "true";
-    say("busy", "Saving …");
+    say("busy", TEXT.saving);
     try {
       await configureAutoSync(config);
-      say("done", "Saved: in force in every tab, and kept for the next time.");
+      say("done", TEXT.savedSettings);
     } catch (error) {
       say("failed", (error as NightferryError).message);
     } finally {
@@ -90,7 +92,7 @@ export function autoSyncForm(): View {
     }
   });
 
-  const node = section("auto-sync", "Auto-sync", form);
+  const node = section("auto-sync", TEXT.autoSync, form);
   return {
     node,
     update({ status: { autoSync } }: Model) {

@@ -3,6 +3,7 @@
 
 import { draw, make, setText } from "../nodes.js";
 import { duration } from "./text.js";
+import { TEXT } from "./texts.js";
 
 /** The most bars, as many as the metrics keep durations, and the fewest that there is room for. */
 const MOST = 100;
@@ -65,6 +66,6 @@ export function chart() {
 export function describe(times: readonly number[]): string {
   const sorted = [...times].sort((one, other) => one - other);
   const at = (part: number) => duration(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);
-  if (times.length === 1) return `The last operation took ${at(1)}`;
-  return `The last ${times.length}: half of them took up to ${at(0.5)}, 95\u00a0% up to ${at(0.95)}, the slowest ${at(1)}`;
+  if (times.length === 1) return TEXT.oneTime(at(1));
+  return TEXT.times(times.length, at(0.5), at(0.95), at(1));
 }

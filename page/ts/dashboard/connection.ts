@@ -3,6 +3,7 @@
 import { make, setText } from "../nodes.js";
 import { type Model, section, type View } from "./nodes.js";
 import { ago, duration, summary } from "./text.js";
+import { TEXT } from "./texts.js";
 
 export function connection(): View {
   const dot = make("span", { class: "dot", "aria-hidden": "true" });
@@ -10,27 +11,27 @@ export function connection(): View {
   const text = make("p");
   // Only the title is read aloud: the text counts, and would never be silent.
   const state = make("div", { class: "state" }, make("div", { class: "title", role: "status" }, dot, title), text);
-  const bar = make("progress", { "aria-label": "Sync progress" });
+  const bar = make("progress", { "aria-label": TEXT.progress });
   const facts = make("dl", { class: "facts" });
   const fact = (name: string) => {
     const value = make("dd");
     facts.append(make("div", {}, make("dt", {}, name), value));
     return value;
   };
-  const waiting = fact("Waiting");
-  const oldest = fact("Oldest change");
-  const conflicts = fact("In conflict");
-  const rejected = fact("Refused");
-  const last = fact("Last sync");
-  const next = fact("Next sync");
-  const node = section("connection", "Sync", state, bar, facts);
+  const waiting = fact(TEXT.waiting);
+  const oldest = fact(TEXT.oldestChange);
+  const conflicts = fact(TEXT.inConflict);
+  const rejected = fact(TEXT.refused);
+  const last = fact(TEXT.lastSync);
+  const next = fact(TEXT.nextSync);
+  const node = section("connection", TEXT.sync, state, bar, facts);
 
   const update = (model: Model): void => {
     const { status, metrics, now } = model;
     const words = summary(model);
-    node.dataset.tone = words.tone;
-    setText(title, words.title);
-    setText(text, words.text);
+    node.dataset.state = words.state;
+    setText(title, words.text);
+    setText(text, words.detail);
     const { progress, lastSyncTime, autoSync } = status;
     bar.hidden = status.syncStatus !== "syncing" || progress === null;
     bar.max = progress?.total ?? 1;
@@ -39,10 +40,11 @@ export function connection(): View {
     setText(oldest, metrics.oldestPendingAt === null ? "–" : ago(metrics.oldestPendingAt, now));
     setText(conflicts, status.conflicts.toLocaleString());
     setText(rejected, status.rejected.toLocaleString());
-    setText(last, lastSyncTime === null ? "never" : ago(lastSyncTime, now));
-    setText(next, autoSync.nextSyncAt === null ? (autoSync.enabled ? "–" : "off") : within(autoSync.nextSyncAt - now));
+    setText(last, lastSyncTime === null ? TEXT.never : ago(lastSyncTime, now));
+    const off = autoSync.enabled ? "–" : TEXT.autoSyncIsOff;
+    setText(next, autoSync.nextSyncAt === null ? off : within(autoSync.nextSyncAt - now));
   };
   return { node, update };
 }
 
-const within = (ms: number) => (ms < 1_000 ? "now" : `in ${duration(Math.floor(ms / 1_000) * 1_000)}`);
+const within = (ms: number) => (ms < 1_000 ? TEXT.now : TEXT.in(duration(Math.floor(ms / 1_000) * 1_000)));

@@ -1,9 +1,11 @@
 // The decisions that wait for somebody: the elements for conflicts and refusals, loaded once there are any.
 
+import type { NameOf } from "../names.js";
 import { make, setText } from "../nodes.js";
 import type { View } from "./nodes.js";
+import { TEXT } from "./texts.js";
 
-export function decisions(): View {
+export function decisions(nameOf: () => NameOf | undefined): View {
   const problem = make("p", { class: "bad" });
   const node = make("div", { class: "decisions" }, problem);
   let isLoading = false;
@@ -12,14 +14,14 @@ export function decisions(): View {
     isLoading = true;
     try {
       await import("nightferry-conflicts");
-      node.append(make("nightferry-conflicts"), make("nightferry-refusals"));
+      const lists = [make("nightferry-conflicts"), make("nightferry-refusals")];
+      for (const list of lists) list.nameOf = nameOf();
+      node.append(...lists);
       setText(problem, "");
     } catch (error) {
       isLoading = false;
-      setText(
-        problem,
-        `What is to be decided cannot be shown: ${(error as Error).message}. It is kept; it is shown once the network is back.`,
-      );
+      console.error("Nightferry: the elements for decisions could not be loaded:", error);
+      setText(problem, TEXT.decisionsFailed);
     }
   };
   return {

@@ -4,25 +4,28 @@ import { make, setText } from "../nodes.js";
 import { type Entry, log, presentError } from "./log.js";
 import { section, type View } from "./nodes.js";
 import { duration, timeOfDay } from "./text.js";
+import { TEXT } from "./texts.js";
 
 export function errors(): View {
   const text = make("p");
   const since = make("small");
   const present = make("div", { class: "present", role: "status" }, text, since);
   const list = make("ol");
-  const none = make("p", { class: "quiet" }, "No error since this page was opened.");
-  const node = section("errors", "Errors", present, none, list);
+  const none = make("p", { class: "quiet" }, TEXT.noErrors);
+  const node = section("errors", TEXT.errors, present, none, list);
   let shown = "";
 
   return {
     node,
-    update({ now }) {
+    update({ start, now }) {
       const error = presentError();
+      // Why the page could not start is in no status.
+      const failure = typeof start === "object" ? start.message : error?.text;
       const earlier = log().filter((entry) => entry !== error);
-      setText(text, error?.text ?? "");
-      setText(since, error ? `Since ${timeOfDay(error.at, now)}` : "");
-      present.hidden = !error;
-      none.hidden = log().length > 0;
+      setText(text, failure ?? "");
+      setText(since, error ? TEXT.since(timeOfDay(error.at, now)) : "");
+      present.hidden = failure === undefined;
+      none.hidden = log().length > 0 || failure !== undefined;
       const key = JSON.stringify(earlier);
       if (key === shown) return;
       shown = key;
@@ -35,8 +38,8 @@ function item({ text, at, latest, times, over }: Entry, now: number): HTMLElemen
   const time = make("time", { datetime: new Date(latest).toISOString() }, timeOfDay(latest, now));
   const node = make("li", {}, time, make("span", {}, text));
   const notes = [];
-  if (times > 1) notes.push(`${times} times since ${timeOfDay(at, now)}`);
-  if (over !== undefined) notes.push(`over after ${duration(over - at)}`);
+  if (times > 1) notes.push(TEXT.timesSince(times, timeOfDay(at, now)));
+  if (over !== undefined) notes.push(TEXT.overAfter(duration(over - at)));
   if (notes.length > 0) node.append(make("small", {}, notes.join("; ")));
   return node;
 }

@@ -4,9 +4,10 @@ import type { OperationCount, PushCount, SyncMetrics } from "nightferry-client";
 import { make, setText } from "../nodes.js";
 import { chart } from "./chart.js";
 import { section, type View } from "./nodes.js";
-import { ago, count, duration } from "./text.js";
+import { ago, duration } from "./text.js";
+import { TEXT } from "./texts.js";
 
-const KINDS = { put: "Written", delete: "Removed", push: "Sent" } as const;
+const KINDS = { put: "written", delete: "removed", push: "sent" } as const;
 
 export function metrics(): View {
   const tiles = make("dl", { class: "tiles" });
@@ -15,22 +16,22 @@ export function metrics(): View {
     tiles.append(make("div", {}, make("dt", {}, name), value));
     return value;
   };
-  const total = tile("Operations");
-  const rate = tile("Success rate");
-  const failed = tile("Failed");
-  const refused = tile("Refused");
-  const average = tile("Average time");
+  const total = tile(TEXT.operations);
+  const rate = tile(TEXT.successRate);
+  const failed = tile(TEXT.failures);
+  const refused = tile(TEXT.refused);
+  const average = tile(TEXT.averageTime);
   const last = make("p", { class: "quiet" });
   const times = chart();
   const slices = table();
-  const node = section("metrics", "Operations", tiles, times.node, slices.node, last);
+  const node = section("metrics", TEXT.operations, tiles, times.node, slices.node, last);
   let drawn: SyncMetrics | undefined;
 
   return {
     node,
     update({ metrics, now }) {
       const at = metrics.lastOperationTime;
-      setText(last, at === 0 ? "No operation has ended yet." : `The last one ended ${ago(at, now)}.`);
+      setText(last, at === 0 ? TEXT.noOperation : TEXT.lastOperation(ago(at, now)));
       if (metrics === drawn) return;
       drawn = metrics;
       const { totalOperations, successfulOperations, failedOperations, rejectedOperations } = metrics;
@@ -53,22 +54,22 @@ function percent(share: number): string {
 }
 
 /** Lists the counts of changes that ended without success. */
-function others(counts?: OperationCount | PushCount): [number, string][] {
+function others(counts?: OperationCount | PushCount): [number, (n: string) => string][] {
   if (!counts) return [];
   const { failed, rejected, conflicts } = { rejected: 0, conflicts: 0, ...counts };
   return [
-    [failed, "failed"],
-    [rejected, "refused"],
-    [conflicts, "in conflict"],
+    [failed, TEXT.ofFailed],
+    [rejected, TEXT.ofRefused],
+    [conflicts, TEXT.ofConflicts],
   ];
 }
 
 /** By slice and kind. */
 function table() {
   const body = make("tbody");
-  const head = make("tr", {}, make("th", { scope: "col" }, "Slice"));
-  for (const name of Object.values(KINDS)) head.append(make("th", { scope: "col" }, name));
-  const node = make("table", {}, make("caption", {}, "By slice"), make("thead", {}, head), body);
+  const head = make("tr", {}, make("th", { scope: "col" }, TEXT.slice));
+  for (const name of Object.values(KINDS)) head.append(make("th", { scope: "col" }, TEXT[name]));
+  const node = make("table", {}, make("caption", {}, TEXT.bySlice), make("thead", {}, head), body);
   return {
     node,
     update(bySlice: SyncMetrics["bySlice"]) {
@@ -81,7 +82,7 @@ function table() {
             const counts = bySlice[name]?.[kind];
             const cell = make("td", {}, (counts?.successful ?? 0).toLocaleString());
             for (const [number, text] of others(counts)) {
-              if (number > 0) cell.append(" ", make("span", { class: "bad" }, count(number, text, text)));
+              if (number > 0) cell.append(" ", make("span", { class: "bad" }, text(number.toLocaleString())));
             }
             row.append(cell);
           }

@@ -10,6 +10,7 @@ import {
 import { make, setText } from "../nodes.js";
 import { type Model, section, type View } from "./nodes.js";
 import { duration, timeOfDay } from "./text.js";
+import { TEXT } from "./texts.js";
 
 /** `ask` is called after a check of the connection, which may show that Nightferry was started meanwhile. */
 export function operations(ask: () => void): View {
@@ -26,12 +27,12 @@ export function operations(ask: () => void): View {
       if (button.ariaBusy === "true") return;
       button.ariaBusy = "true";
       const began = performance.now();
-      say("busy", `${name} …`);
+      say("busy", TEXT.busy(name));
       try {
         const came = await run();
-        say("done", `${came} (${duration(performance.now() - began)}, at ${timeOfDay(Date.now(), Date.now())})`);
+        say("done", TEXT.result(came, duration(performance.now() - began), timeOfDay(Date.now(), Date.now())));
       } catch (error) {
-        say("failed", `${name} failed. ${(error as NightferryError).message}`);
+        say("failed", TEXT.failed(name, (error as NightferryError).message));
       } finally {
         button.ariaBusy = "false";
       }
@@ -44,25 +45,25 @@ export function operations(ask: () => void): View {
     setText(result, text);
   };
 
-  operation("Sync now", "Sends everything that waits", async () => {
+  operation(TEXT.syncNow, TEXT.syncNowHint, async () => {
     await syncNow();
-    return "Synced: the server has everything that may be sent.";
+    return TEXT.synced;
   }).classList.add("first");
-  operation("Flush", "Writes what was dispatched to IndexedDB, without waiting for the debounce", async () => {
+  operation(TEXT.flush, TEXT.flushHint, async () => {
     await flushPersistence();
-    return "Flushed: everything dispatched is in IndexedDB.";
+    return TEXT.flushed;
   });
-  operation("Check connection", "Asks the server whether it is there", async () => {
+  operation(TEXT.check, TEXT.checkHint, async () => {
     const connected = await checkFlaskConnection();
-    return connected ? "The server answers." : "The server does not answer. Is it running, and is the network up?";
+    return connected ? TEXT.answers : TEXT.noAnswer;
   }).addEventListener("click", ask);
-  operation("Reset metrics", "Counts from zero again, in every tab", async () => {
+  operation(TEXT.resetMetrics, TEXT.resetMetricsHint, async () => {
     if (typeof start === "object") throw start;
     resetSyncMetrics();
-    return "The metrics count from zero again.";
+    return TEXT.reset;
   });
 
-  const node = section("operations", "By hand", buttons, result);
+  const node = section("operations", TEXT.byHand, buttons, result);
   return {
     node,
     update: (model) => {

@@ -21,11 +21,10 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .state .title{display:flex;align-items:center;gap:8px;margin-block-end:2px;font-size:1.3em}
 .state p{max-width:75ch}
 .dot{width:.62em;height:.62em;border-radius:50%;background:var(--tone);box-shadow:0 0 0 4px color-mix(in srgb,var(--tone) 22%,transparent)}
-[data-tone=good]{--tone:var(--nf-good)}
-[data-tone=busy]{--tone:var(--nf-accent)}
-[data-tone=warn]{--tone:var(--nf-warn)}
-[data-tone=bad]{--tone:var(--nf-bad)}
-[data-tone=quiet]{--tone:var(--nf-control)}
+[data-state=up-to-date]{--tone:var(--nf-good)}
+[data-state=sending]{--tone:var(--nf-accent)}
+[data-state=saved]{--tone:var(--nf-warn)}
+[data-state=paused],[data-state=needs-you]{--tone:var(--nf-bad)}
 .decisions:has(>:is(nightferry-conflicts,nightferry-refusals):not([data-empty])){display:grid;gap:12px;margin-block-start:12px}
 .decisions>p:empty{display:none}
 progress{display:block;width:100%;height:6px;margin-block-start:8px;accent-color:var(--nf-accent)}

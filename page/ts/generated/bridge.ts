@@ -50,7 +50,15 @@ export type FromWorker<V> =
   | { "kind": "folded", position: number, n: number, slices: Array<string>, }
   | { "kind": "metrics", metrics: SyncMetrics, }
   | { "kind": "failed", request: number | null, code: string, message: string, }
-  | { "kind": "warning", code: string, message: string, }
+  | { "kind": "warning", code: string, message: string, 
+/**
+ * The slice that it is about, if it is about one.
+ */
+slice?: string, 
+/**
+ * The item of the slice that it is about, if it is about one.
+ */
+id?: string, }
   | { "kind": "status", unfinished: boolean, wakeIn?: number, status: Status, }
   | { "kind": "rowsPart", request: number, first: number, ids: Array<string>, values: Array<V>, }
   | { "kind": "rows" } & Rows<V>

@@ -312,8 +312,10 @@ export const messages = [
   },
   {
     "code": "missing_item",
+    "id": "a",
     "kind": "warning",
     "message": "An update was not kept: there is no such item.",
+    "slice": "files",
     "v": 1
   }
 ] satisfies Message[];

@@ -306,4 +306,8 @@ export type WorkerError = {
   code: string,
   /** A sentence that says what happened, and what to do next. */
   message: string,
+  /** The slice that it is about, if it is about one. */
+  slice?: string,
+  /** The item of the slice that it is about, if it is about one. */
+  id?: string,
 };

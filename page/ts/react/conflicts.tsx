@@ -11,16 +11,20 @@ import {
   subscribeConflicts,
   subscribeRejected,
 } from "nightferry-client";
-import { type ReactElement, type ReactNode, useCallback, useSyncExternalStore } from "react";
-import { LazyElement } from "./lazy_element.js";
+import { type ReactElement, type ReactNode, useSyncExternalStore } from "react";
+import type { ConflictTexts } from "../conflicts/text.js";
+import type { NameOf } from "../names.js";
+import { LazyElement, type LoadTexts, useProperties } from "./lazy_element.js";
 
 export interface ConflictResolutionProps {
   /** Shows only conflicts of this slice. */
   slice?: string;
   /** Shows only the conflict of this item. */
   item?: string;
-  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`. */
-  itemName?: (conflict: Conflict<unknown>) => string;
+  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`, or its id. */
+  nameOf?: NameOf;
+  /** The app's texts in the place of the English ones, by key, for all such lists of the page. The same object in each render. */
+  texts?: Partial<ConflictTexts> & LoadTexts;
   /** The id of a copy, for "Keep both". By default `<id>-copy`. */
   copyId?: (conflict: Conflict<unknown>) => string;
   /** Shown while the element is loading. */
@@ -32,35 +36,34 @@ export interface ConflictResolutionProps {
  * it takes no room. Its code is loaded with its first use.
  */
 export function ConflictResolution(props: ConflictResolutionProps): ReactElement {
-  const { slice, item, itemName, copyId, fallback = null } = props;
-  const setNames = useCallback(
-    (element: HTMLElement | null) => {
-      if (element) Object.assign(element, { itemName, copyId });
-    },
-    [itemName, copyId],
-  );
+  const { slice, item, nameOf, copyId, texts, fallback = null } = props;
+  const setNames = useProperties({ nameOf, copyId, texts });
   return (
     <LazyElement
       tag="nightferry-conflicts"
       load={loadConflicts}
       what="The list of conflicts"
+      texts={texts}
       fallback={fallback}
       props={{ ref: setNames, slice, item }}
     />
   );
 }
 
-export interface RefusedChangesProps extends Pick<ConflictResolutionProps, "slice" | "item" | "fallback"> {}
+export interface RefusedChangesProps extends Omit<ConflictResolutionProps, "copyId"> {}
 
 /** `<nightferry-refusals>`: the changes that the server refused, with the reason: edit and retry, or discard. */
-export function RefusedChanges({ slice, item, fallback = null }: RefusedChangesProps): ReactElement {
+export function RefusedChanges(props: RefusedChangesProps): ReactElement {
+  const { slice, item, nameOf, texts, fallback = null } = props;
+  const setNames = useProperties({ nameOf, texts });
   return (
     <LazyElement
       tag="nightferry-refusals"
       load={loadConflicts}
       what="The list of refused changes"
+      texts={texts}
       fallback={fallback}
-      props={{ slice, item }}
+      props={{ ref: setNames, slice, item }}
     />
   );
 }

@@ -2,17 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_NOTICES, type NoticeEvent, takeNotice } from "./notices.js";
 
-const status = (error: string | null): NoticeEvent => ({ kind: "status", error });
+const status = (id: string | null, text = id ?? ""): NoticeEvent => ({
+  kind: "status",
+  says: id === null ? null : { id, title: "Paused", text },
+  over: "It goes on.",
+});
 const worker = (text: string): NoticeEvent => ({ kind: "worker", text });
 const after = (...events: NoticeEvent[]) => events.reduce(takeNotice, NO_NOTICES).list;
 const texts = (...events: NoticeEvent[]) => after(...events).map(({ text }) => text);
 
-test("the status's error is one toast: another one takes its place, and its end is said", () => {
+test("what the status says is one toast: another one takes its place, and its end is said", () => {
   assert.deepEqual(texts(status("a")), ["a"]);
   assert.deepEqual(texts(status("a"), status("b")), ["b"]);
   const [over, ...more] = after(status("a"), status(null));
-  assert.deepEqual([over?.kind, more], ["over", []]);
+  assert.deepEqual([over?.kind, over?.text, more], ["over", "It goes on.", []]);
   assert.deepEqual(after(status(null)), []);
+});
+
+test("the same with other words, such as another count, is the same toast", () => {
+  const [first] = after(status("a", "1 change"));
+  const [second, ...more] = after(status("a", "1 change"), status("a", "2 changes"));
+  assert.deepEqual([second?.key, second?.text, more], [first?.key, "2 changes", []]);
 });
 
 test("with a new failure, nothing is over any more", () => {
@@ -25,6 +35,7 @@ test("what was dismissed does not come back, and its end is not said", () => {
   assert.ok(toast);
   const dismissed: NoticeEvent = { kind: "dismiss", key: toast.key };
   assert.deepEqual(after(status("a"), dismissed), []);
+  assert.deepEqual(after(status("a"), dismissed, status("a", "with another count")), []);
   assert.deepEqual(after(status("a"), dismissed, status(null)), []);
   assert.deepEqual(after(status("a"), worker("b"), { kind: "dismiss" }), []);
 });
@@ -35,21 +46,6 @@ test("what the worker said stays until it is dismissed, and is counted", () => {
     after(worker("a"), worker("a")).map(({ times }) => times),
     [2],
   );
-});
-
-test("a refusal comes in a message and in the status, in either order: it is one toast, and stays", () => {
-  for (const events of [
-    [worker("refused"), status("refused")],
-    [status("refused"), worker("refused")],
-  ]) {
-    const list = after(...events);
-    assert.deepEqual(
-      list.map(({ text, times }) => [text, times]),
-      [["refused", 1]],
-    );
-    assert.deepEqual(texts(...events, status(null)), ["refused"]);
-    assert.deepEqual(texts(...events, status("other")), ["refused", "other"]);
-  }
 });
 
 test("the same status twice changes nothing", () => {

@@ -4,47 +4,47 @@ export interface Notice {
   key: number;
   /** A failure, or that what the status told of is over. */
   kind: "failure" | "over";
+  title?: string | undefined;
   text: string;
-  /** How often the worker said it. */
+  /** How often it was said; 0 of the status's. */
   times: number;
-  /** It is the status's present error. */
-  present: boolean;
+}
+
+/** What the status says. `id` is the same for as long as it is about the same, whatever its words. */
+export interface StatusNotice {
+  id: string;
+  title: string;
+  text: string;
 }
 
 export interface Notices {
   /** Oldest first. */
   list: readonly Notice[];
   nextKey: number;
+  /** What the status says at present, and the key of its toast. */
+  present: { id: string; key: number } | null;
 }
 
 export type NoticeEvent =
-  /** The status's error is another one now. */
-  | { kind: "status"; error: string | null }
+  /** What the status says, or null with the words that it is over. */
+  | { kind: "status"; says: StatusNotice | null; over: string }
   /** The worker could not take or do something. */
   | { kind: "worker"; text: string }
   /** Without a key, all of them. */
   | { kind: "dismiss"; key?: number };
 
-export const NO_NOTICES: Notices = { list: [], nextKey: 1 };
-
-const OVER = "That is over: changes are kept and sent again.";
+export const NO_NOTICES: Notices = { list: [], nextKey: 1, present: null };
 
 export function takeNotice(state: Notices, event: NoticeEvent): Notices {
-  const { list } = state;
+  const { list, present, nextKey } = state;
   switch (event.kind) {
     case "status": {
-      const { error } = event;
-      if (list.some(({ present, text }) => present && text === error)) return state;
-      // A message of the worker, such as one about a refused change, is not over with the status's error.
-      const kept = list.filter(({ present, times }) => !present || times > 0);
-      const after = { ...state, list: kept.map((notice) => (notice.present ? { ...notice, present: false } : notice)) };
-      if (error === null) return kept.length < list.length ? add(after, { kind: "over", text: OVER }) : after;
-      const said = after.list.some(({ text }) => text === error);
-      if (!said) return add(after, { text: error, present: true });
-      return {
-        ...after,
-        list: after.list.map((notice) => (notice.text === error ? { ...notice, present: true } : notice)),
-      };
+      const { says, over } = event;
+      if (says?.id === present?.id) return says && present ? renewed(state, present.key, says) : state;
+      const isShown = list.some(({ key }) => key === present?.key);
+      const kept = { ...state, list: list.filter(({ key }) => key !== present?.key), present: null };
+      if (!says) return isShown ? add(kept, { kind: "over", text: over }) : kept;
+      return { ...add(kept, { title: says.title, text: says.text }), present: { id: says.id, key: nextKey } };
     }
     case "worker": {
       const { text } = event;
@@ -59,9 +59,17 @@ export function takeNotice(state: Notices, event: NoticeEvent): Notices {
   }
 }
 
-function add({ list, nextKey }: Notices, notice: Partial<Notice> & { text: string }): Notices {
+/** Gives the toast of this key, if it was not dismissed, the status's present words. */
+function renewed(state: Notices, of: number, { title, text }: StatusNotice): Notices {
+  const shown = state.list.find(({ key }) => key === of);
+  if (!shown || (shown.title === title && shown.text === text)) return state;
+  return { ...state, list: state.list.map((notice) => (notice === shown ? { ...shown, title, text } : notice)) };
+}
+
+function add(state: Notices, notice: Partial<Notice> & { text: string }): Notices {
+  const { list, nextKey } = state;
   // A failure that happened again was not over.
   const others = list.filter(({ kind }) => kind === "failure");
-  const added: Notice = { kind: "failure", times: 0, present: false, ...notice, key: nextKey };
-  return { list: [...others, added], nextKey: nextKey + 1 };
+  const added: Notice = { kind: "failure", times: 0, ...notice, key: nextKey };
+  return { ...state, list: [...others, added], nextKey: nextKey + 1 };
 }

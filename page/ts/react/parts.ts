@@ -11,7 +11,20 @@ export interface PersistenceStatus {
   syncStatus: Status["syncStatus"];
   /** A sentence about what went wrong last and what to do next; null once it went right. */
   error: string | null;
+  /** False, too, before the server's first answer: `connection` tells these apart. */
   flaskConnected: boolean;
+  /** `unknown` before the server's first answer. */
+  connection: Status["connection"];
+  /** Items with a change that the server has not acknowledged, or that is not in its slice's store yet. */
+  pending: number;
+  /** Items that were changed here and elsewhere; both sides are kept. */
+  conflicts: number;
+  /** Changes that the server refused, and that nobody has retried or discarded. */
+  rejected: number;
+  /** How many changes are done, of how many, while they are sent or fetched. */
+  progress: Status["progress"];
+  /** The kind of `error`, for programs. */
+  errorCode: Status["errorCode"];
 }
 
 export interface PersistenceMetrics {
@@ -46,7 +59,19 @@ export interface Parts {
 export type Source = { readonly [Part in keyof Parts]: () => Parts[Part] };
 
 const BEFORE: Parts = {
-  status: { enabled: true, lastSyncTime: null, syncStatus: "idle", error: null, flaskConnected: false },
+  status: {
+    enabled: true,
+    lastSyncTime: null,
+    syncStatus: "idle",
+    error: null,
+    flaskConnected: false,
+    connection: "unknown",
+    pending: 0,
+    conflicts: 0,
+    rejected: 0,
+    progress: null,
+    errorCode: null,
+  },
   metrics: {
     totalOperations: 0,
     successfulOperations: 0,
@@ -85,7 +110,7 @@ function fieldsOf<P extends object>(like: P): (source: P) => P {
 }
 
 /** Reads a part and converts it by `make`. The result is another object only if a field has changed. */
-function part<S, P extends object>(read: () => S, make: (source: S) => P): () => P {
+export function part<S, P extends object>(read: () => S, make: (source: S) => P): () => P {
   let source = read();
   let made = make(source);
   return () => {
@@ -93,8 +118,13 @@ function part<S, P extends object>(read: () => S, make: (source: S) => P): () =>
     if (latest !== source) {
       source = latest;
       const fresh = make(latest);
-      if ((Object.keys(fresh) as (keyof P)[]).some((field) => fresh[field] !== made[field])) made = fresh;
+      if ((Object.keys(fresh) as (keyof P)[]).some((field) => !same(fresh[field], made[field]))) made = fresh;
     }
     return made;
   };
+}
+
+/** Each message has objects of its own. */
+function same(one: unknown, other: unknown): boolean {
+  return one === other || (typeof one === "object" && JSON.stringify(one) === JSON.stringify(other));
 }

@@ -1,37 +1,50 @@
-// Toasts for what goes wrong: the status's error, and what the worker could not take or do.
+// Toasts for what a person should know: that sending is paused, and what the worker could not take or do. Changes that are saved
+// on this device and wait for the server are no failure, and have none.
 
-import { subscribeErrors, subscribeStatus } from "nightferry-client";
-import { type ReactElement, useEffect, useReducer, useRef } from "react";
-import { NO_NOTICES, type Notice, takeNotice } from "./notices.js";
+import { describeStatus, type Status, subscribeErrors, subscribeStatus } from "nightferry-client";
+import { type ReactElement, useEffect, useMemo, useReducer, useRef } from "react";
+import type { NameOf } from "../names.js";
+import { NO_NOTICES, type Notice, type StatusNotice, takeNotice } from "./notices.js";
 import { styleToasts } from "./toast_style.js";
+import { errorText, TOAST_TEXTS, type ToastTexts } from "./toast_text.js";
 
 export interface PersistenceToastsProps {
   /** The most toasts that are shown at once; of more, the latest. Default 4. */
   limit?: number;
+  /** The app's words in the place of the English ones, by key. The same object in each render. */
+  texts?: Partial<ToastTexts>;
+  /** The item's name for people. By default the first of its fields `name`, `title`, `label`, `path`, `subject`, `text`, or its id. */
+  nameOf?: NameOf;
 }
 
 /** How long "that is over" is shown, unless somebody is on it. */
 const OVER_MS = 6_000;
 
 /** Shows failures in a corner of the window until they are dismissed or over. Render it once, anywhere. */
-export function PersistenceToasts({ limit = 4 }: PersistenceToastsProps): ReactElement {
+export function PersistenceToasts({ limit = 4, texts, nameOf }: PersistenceToastsProps): ReactElement {
   const [{ list }, take] = useReducer(takeNotice, NO_NOTICES);
   const region = useRef<HTMLElement | null>(null);
 
+  const say = useMemo<ToastTexts>(() => ({ ...TOAST_TEXTS, ...texts }), [texts]);
+  const name = useRef(nameOf);
   useEffect(() => {
-    let error: string | null = null;
+    name.current = nameOf;
+  });
+
+  useEffect(() => {
+    let isMounted = true;
     const ends = [
-      subscribeStatus((status) => {
-        if (status.error === error) return;
-        error = status.error;
-        take({ kind: "status", error });
+      subscribeStatus((status) => take({ kind: "status", says: paused(status, say), over: say.over })),
+      subscribeErrors(async (error) => {
+        const text = await errorText(error, say, name.current);
+        if (text !== null && isMounted) take({ kind: "worker", text });
       }),
-      subscribeErrors(({ message }) => take({ kind: "worker", text: message })),
     ];
     return () => {
+      isMounted = false;
       for (const end of ends) end();
     };
-  }, []);
+  }, [say]);
 
   const shown = list.slice(-Math.max(1, limit));
   const hidden = list.length - shown.length;
@@ -45,12 +58,12 @@ export function PersistenceToasts({ limit = 4 }: PersistenceToastsProps): ReactE
   const cards = (kind: Notice["kind"]) =>
     shown
       .filter((notice) => notice.kind === kind)
-      .map((notice) => <Toast key={notice.key} notice={notice} dismiss={() => dismiss(notice.key)} />);
+      .map((notice) => <Toast key={notice.key} notice={notice} say={say} dismiss={() => dismiss(notice.key)} />);
 
   return (
     <section
       className="nightferry-toasts"
-      aria-label="Sync messages"
+      aria-label={say.label}
       ref={(node) => {
         region.current = node;
         styleToasts(node);
@@ -58,9 +71,9 @@ export function PersistenceToasts({ limit = 4 }: PersistenceToastsProps): ReactE
     >
       {hidden > 0 && (
         <div className="nightferry-toasts-rest">
-          <span>and {hidden} earlier</span>
+          <span>{say.earlier(hidden)}</span>
           <button type="button" onClick={() => take({ kind: "dismiss" })}>
-            Dismiss all
+            {say.dismissAll}
           </button>
         </div>
       )}
@@ -75,7 +88,19 @@ export function PersistenceToasts({ limit = 4 }: PersistenceToastsProps): ReactE
   );
 }
 
-function Toast({ notice: { kind, text, times }, dismiss }: { notice: Notice; dismiss: () => void }): ReactElement {
+/** What the status says that a person has to do something about. */
+function paused(status: Status, say: ToastTexts): StatusNotice | null {
+  const { state, text: title, detail: text } = describeStatus(status, say);
+  return state === "paused" ? { id: status.errorCode ?? "off", title, text } : null;
+}
+
+interface ToastProps {
+  notice: Notice;
+  say: ToastTexts;
+  dismiss: () => void;
+}
+
+function Toast({ notice: { kind, title, text, times }, say, dismiss }: ToastProps): ReactElement {
   const card = useRef<HTMLDivElement>(null);
   const latest = useRef(dismiss);
   useEffect(() => {
@@ -106,9 +131,12 @@ function Toast({ notice: { kind, text, times }, dismiss }: { notice: Notice; dis
           <path d="M8 1.8 15 14H1L8 1.8Zm0 4.7v3.5m0 1.4v.9" strokeLinejoin="round" />
         )}
       </svg>
-      <p>{text}</p>
-      {times > 1 && <small>{times} times</small>}
-      <button type="button" aria-label="Dismiss this message" onClick={dismiss}>
+      <p>
+        {title && <strong>{title}. </strong>}
+        {text}
+      </p>
+      {times > 1 && <small>{say.times(times)}</small>}
+      <button type="button" aria-label={say.dismiss} onClick={dismiss}>
         <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.8" aria-hidden="true">
           <path d="m2.5 2.5 11 11m0-11-11 11" />
         </svg>

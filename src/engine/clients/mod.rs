@@ -32,7 +32,7 @@ use super::replica::{Answered, ChangedItems, Replica};
 use super::settings::Settings;
 use super::storage::Storage;
 use super::uplink::Uplink;
-use crate::bridge::from_worker::{self, Origin, PendingList, Progress, To};
+use crate::bridge::from_worker::{self, About, Origin, PendingList, Progress, To};
 use crate::bridge::status::{AutoSyncStatus, Connection, ErrorCode, Status, SyncProgress, SyncStatus};
 use crate::collect;
 use crate::store::Key;
@@ -192,9 +192,9 @@ impl Clients {
         self.is_stale = true;
     }
 
-    pub fn warn(&mut self, page: Option<&str>, code: &str, text: &str) {
+    pub fn warn(&mut self, page: Option<&str>, code: &str, text: &str, about: About) {
         let to = page.map_or(To::All, To::page);
-        self.post(to, from_worker::warning(code, text));
+        self.post(to, from_worker::warning(code, text, about));
     }
 
     /// So many other users of this browser have changes that wait for them.

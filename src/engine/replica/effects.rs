@@ -129,8 +129,8 @@ pub struct Applied {
     pub not_refused: Vec<Key>,
     /// Resolutions of conflicts that are others meanwhile.
     pub not_in_conflict: Vec<Key>,
-    /// Sentences for people about refusals and conflicts.
-    pub reasons: Vec<String>,
+    /// Sentences for people about refusals and conflicts, each with its item.
+    pub reasons: Vec<(Key, String)>,
     /// Operations that the server has answered for good.
     pub acknowledged: usize,
 }
@@ -330,12 +330,14 @@ impl Replica {
                 true => "The change stays on this device, and is kept",
                 false => "The change was undone and is kept",
             };
-            applied.reasons.push(format!(
+            let reason = format!(
                 "The server refused a change of {} \"{}\": {message} {undone} in the list of refused changes.",
                 key.slice, key.id
-            ));
+            );
+            applied.reasons.push((key, reason));
         } else if is_new_conflict {
-            applied.reasons.push(in_conflict(&key));
+            let reason = in_conflict(&key);
+            applied.reasons.push((key, reason));
         }
     }
 
@@ -371,7 +373,7 @@ impl Replica {
             applied.from_server.push((key.clone(), self.visible(key).cloned()));
         }
         if is_new_conflict {
-            applied.reasons.push(in_conflict(key));
+            applied.reasons.push((key.clone(), in_conflict(key)));
         }
     }
 

@@ -20,7 +20,7 @@ struct Device {
     last_burst: u64,
     txn: u64,
     /// The sentences for people about the records.
-    reasons: Vec<String>,
+    reasons: Vec<(Key, String)>,
 }
 
 impl Device {
@@ -702,7 +702,8 @@ fn refusals_are_listed_oldest_first_and_told_once() {
     let ids: Vec<String> =
         device.replica.rejections().into_iter().map(|rejection| rejection.item_id).collect();
     assert_eq!(ids, ["b", "a"]);
-    assert_eq!(device.reasons.len(), 2);
+    let about: Vec<&str> = device.reasons.iter().map(|(key, _)| &*key.id).collect();
+    assert_eq!(about, ["b", "a"]);
     assert!(device.replica.take_refusals_changed() && !device.replica.take_refusals_changed());
 }
 

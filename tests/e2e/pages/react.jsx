@@ -1,7 +1,7 @@
 // A React app on Nightferry: what its components see, how often each renders, and which are there, for the tests.
 
 import * as nf from "nightferry-client";
-import { getStatus } from "nightferry-client";
+import { describeStatus, getStatus } from "nightferry-client";
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
 import {
@@ -59,6 +59,18 @@ function Decisions() {
   return note("decisions", { conflicts, rejected });
 }
 
+/** The state in words, as an app shows it. */
+function State() {
+  const { text, detail } = describeStatus(usePersistence().status);
+  return (
+    <p id="state">
+      {text}: {detail}
+    </p>
+  );
+}
+
+const GERMAN = { upToDate: "Aktuell", syncNow: "Jetzt senden", operations: "Vorgänge" };
+
 /** Notes every state that it is rendered with. */
 function ItemState({ id }) {
   const state = useItemState("files", id);
@@ -70,10 +82,12 @@ const PARTS = {
   readers: () => Object.keys(READERS).map((name) => <Reader key={name} name={name} />),
   late: () => <Late />,
   functions: () => <Functions />,
-  toasts: () => <PersistenceToasts limit={3} />,
+  toasts: () => <PersistenceToasts limit={3} nameOf={(slice, item) => item && `${slice}: ${item.title}`} />,
   dashboard: () => <PersistenceDashboard fallback={<p id="loading">Loading</p>} />,
-  conflicts: () => <ConflictResolution slice="files" itemName={({ itemId }) => `File ${itemId}`} />,
+  conflicts: () => <ConflictResolution slice="files" nameOf={(_slice, _item, id) => `File ${id}`} />,
   refusals: () => <RefusedChanges />,
+  state: () => <State />,
+  translated: () => <PersistenceDashboard texts={GERMAN} />,
   decisions: () => <Decisions />,
   states: () => ["a", "b"].map((id) => <ItemState key={id} id={id} />),
 };

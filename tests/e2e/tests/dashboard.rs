@@ -45,8 +45,8 @@ async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> 
     assert!(page.tab.eval::<bool>("return !customElements.get('nightferry-dashboard');").await?);
     page.show(&["dashboard"]).await?;
     // Before the page has called register.
-    page.tab.wait_until(&format!("{} === 'Not started'", text(TITLE))).await?;
-    page.tab.wait_until(&format!("{}.includes('register({{slices}})')", text(".state p"))).await?;
+    page.tab.wait_until(&format!("{} === 'Paused'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{}.includes('not begun to save')", text(".state p"))).await?;
     press(&page, "Sync now").await?;
     page.tab.wait_until(&format!("{}?.includes('call register')", text(".operations .result"))).await?;
     press(&page, "Reset metrics").await?;
@@ -55,7 +55,7 @@ async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> 
         .await?;
 
     page.register(json!({"debounceMs": 20})).await?;
-    page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
     page.tab.dispatch(&[add(1), add(2)]).await?;
     page.tab.wait_until(&format!("{} === 'The server has everything.'", text(".state p"))).await?;
     page.tab.wait_until(&format!("{} === '4'", text(".tiles dd"))).await?;
@@ -74,7 +74,7 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     let page = ReactPage::open(tab, &server).await?;
     page.show(&["dashboard"]).await?;
     page.register(json!({"debounceMs": 600_000, "maxWaitMs": 600_000})).await?;
-    page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
     page.tab.dispatch(&[add(1)]).await?;
     page.tab.wait_until(&format!("{} === '1'", text(".facts dd"))).await?;
     press(&page, "Flush").await?;
@@ -82,6 +82,8 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     page.tab.wait_until(&format!("{result}.startsWith('Flushed')")).await?;
     assert_eq!(page.tab.stored("files").await?.len(), 1);
     server.wait_for_items("files", |files| files.len() == 1).await?;
+    // The page has the answer, too.
+    page.tab.wait_until("nf.getStatus().pending === 0").await?;
 
     server.stop()?;
     page.tab.dispatch(&[add(2)]).await?;
@@ -91,8 +93,8 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
         .await?;
     press(&page, "Check connection").await?;
     page.tab.wait_until(&format!("{result}.startsWith('The server does not answer')")).await?;
-    page.tab.wait_until(&format!("{} === 'Server out of reach'", text(TITLE))).await?;
-    page.tab.wait_until(&format!("{}.includes('1 change waits')", text(".state p"))).await?;
+    page.tab.wait_until(&format!("{} === 'Saved on this device'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{}.includes('1 change is kept')", text(".state p"))).await?;
     page.tab.wait_until(&format!("{}.includes('cannot be reached')", text(".present"))).await?;
     page.tab.wait_until(&format!("{}.startsWith('Since')", text(".present small"))).await?;
 
@@ -103,9 +105,53 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     page.tab
         .wait_until(&format!("{}.hidden && {}.includes('over after')", find(".present"), text("ol li")))
         .await?;
-    page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
     press(&page, "Reset metrics").await?;
     page.tab.wait_until(&format!("{} === '0' && {result}.includes('from zero')", text(".tiles dd"))).await?;
+    assert_eq!(page.tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
+    Ok(())
+}
+
+/// An app in another language sets the texts it has; the others stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_texts_are_replaced_by_key() -> Result<()> {
+    let (server, _browser, tab) = start().await?;
+    let page = ReactPage::open(tab, &server).await?;
+    page.show(&["translated"]).await?;
+    page.register(json!({})).await?;
+    page.tab.wait_until(&format!("{} === 'Aktuell'", text(TITLE))).await?;
+    assert_eq!(
+        page.tab.eval::<String>(&format!("return {};", text(".operations .first"))).await?,
+        "Jetzt senden"
+    );
+    // Set on an element that is shown already.
+    page.tab
+        .eval::<()>("document.querySelector('nightferry-dashboard').texts = {upToDate: 'À jour', flush: 'Enregistrer'};")
+        .await?;
+    page.tab.wait_until(&format!("{} === 'À jour'", text(TITLE))).await?;
+    let buttons: Vec<String> = page
+        .tab
+        .eval(&format!(
+            "return [...{}.querySelectorAll('button')].map((button) => button.textContent);",
+            find(".operations")
+        ))
+        .await?;
+    assert_eq!(buttons, ["Jetzt senden", "Enregistrer", "Check connection", "Reset metrics"]);
+    // The element of conflicts, set before its code is loaded and after.
+    let said: Vec<String> = page
+        .tab
+        .eval(
+            "const list = document.createElement('nightferry-conflicts');
+             list.texts = {conflicts: 'Konflikte'};
+             document.body.append(list);
+             await import('./conflicts.js');
+             const heading = () => list.shadowRoot.querySelector('h2').textContent;
+             const first = heading();
+             list.texts = {conflicts: 'Conflits'};
+             return [first, heading()];",
+        )
+        .await?;
+    assert_eq!(said, ["Konflikte", "Conflits"]);
     assert_eq!(page.tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     Ok(())
 }
@@ -163,7 +209,7 @@ async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
     let page = ReactPage::open(tab, &server).await?;
     page.show(&["dashboard", "toasts"]).await?;
     page.register(json!({"debounceMs": 20})).await?;
-    page.tab.wait_until(&format!("{} === 'Connected'", text(TITLE))).await?;
+    page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
     let items: Vec<Value> = (0..40).map(add).collect();
     for items in items.chunks(4) {
         page.tab.dispatch(items).await?;
@@ -177,11 +223,11 @@ async fn dashboard_and_toasts_fit_and_can_be_read() -> Result<()> {
             server.stop()?;
             page.tab.dispatch(&[add(100)]).await?;
             press(&page, "Sync now").await?;
-            page.tab.wait_until(&format!("{} === 'Server out of reach'", text(TITLE))).await?;
+            page.tab.wait_until(&format!("{} === 'Saved on this device'", text(TITLE))).await?;
             set(&page, "intervalMs", "5").await?;
             press(&page, "Save").await?;
             page.tab.wait_until(&format!("{}.includes('is 5')", text(".auto-sync .result"))).await?;
-            page.tab.wait_until("document.querySelectorAll('.nightferry-toast').length === 2").await?;
+            page.tab.wait_until("document.querySelectorAll('.nightferry-toast').length === 1").await?;
         }
         for (width, dark) in [(390, false), (390, true), (820, false), (1280, false), (1280, true)] {
             let name = format!(

@@ -407,13 +407,13 @@ async fn the_dashboard_shows_what_is_to_be_decided() -> Result<()> {
     let tab = &bob.tab;
     bob.show(&["dashboard"]).await?;
     let dashboard = inside("nightferry-dashboard");
-    tab.wait_until(&format!("{dashboard}?.querySelector('.state strong').textContent === 'Connected'"))
+    tab.wait_until(&format!("{dashboard}?.querySelector('.state strong').textContent === 'Up to date'"))
         .await?;
     assert!(tab.eval::<bool>("return !customElements.get('nightferry-refusals');").await?);
     let add = json!({"type": "files/addItem", "payload": {"id": "a", "name": "forbidden"}});
     tab.dispatch(&[add]).await?;
     tab.wait_until(&format!(
-        "{dashboard}.querySelector('.state strong').textContent.startsWith('Connected, with')"
+        "{dashboard}.querySelector('.state strong').textContent.startsWith('Needs you (')"
     ))
     .await?;
     tab.wait_until(&format!(

@@ -138,7 +138,7 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
     tab.wait_until(&format!("{}.includes('Changed elsewhere, too')", text("file-state"))).await?;
     tab.wait_until(&format!("{}.includes('What you see is your version')", text("editor-notice"))).await?;
     tab.wait_until(&format!(
-        "{}.includes('1 file was changed elsewhere, too: kept here')",
+        "{}.includes('1 file was changed here and elsewhere; both versions are kept.')",
         text("sync-detail")
     ))
     .await?;
@@ -159,7 +159,7 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
     tab.click(&testid("decide-close")).await?;
     let shown = format!("document.querySelector('{}').value", testid("editor"));
     tab.wait_until(&format!("{shown} === 'theirs'")).await?;
-    tab.wait_until(&format!("{} === 'Everything is on the server.'", text("sync-detail"))).await?;
+    tab.wait_until(&format!("{} === 'The server has everything.'", text("sync-detail"))).await?;
     assert_eq!(server.items("files").await?[&id]["content"], "theirs");
 
     // Something else on the page makes a change that the server refuses.
@@ -169,7 +169,7 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
     tab.wait_until(&format!("{}.includes('Refused by the server')", text("file-state"))).await?;
     tab.wait_until(&format!("{}.includes('The server refused your version')", text("editor-notice"))).await?;
     tab.wait_until(&format!("{}.includes('is not sent until you decide')", text("toast"))).await?;
-    let truth = "const text = document.body.innerText; return ['by itself', 'deleted by the server', 'Everything is on the server']
+    let truth = "const text = document.body.innerText; return ['by itself', 'deleted by the server', 'Everything is on the server', 'The server has everything']
         .filter((lie) => text.includes(lie));";
     assert_eq!(tab.eval::<Vec<String>>(truth).await?, [] as [String; 0]);
     shoot(&tab, "demo-refused-file").await?;
@@ -213,6 +213,48 @@ async fn a_long_message_stays_within_the_window() -> Result<()> {
     Ok(())
 }
 
+/// Notes every text of the header and of the bar: `window.shown`.
+const NOTE_STATE: &str = "
+    window.shown = new Set();
+    const note = () => {
+        for (const id of ['connection-text', 'sync-detail', 'error-banner']) {
+            const node = document.getElementById(id);
+            if (node?.checkVisibility()) shown.add(node.textContent);
+        }
+        requestAnimationFrame(note);
+    };
+    addEventListener('DOMContentLoaded', note);
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_a_start_never_says_offline_and_a_session_that_is_over_is_told_in_the_user_s_words() -> Result<()>
+{
+    let (server, _browser, tab) = start().await?;
+    server.fault(&[Fault::on("/nightferry/pull").silent()])?;
+    tab.before_scripts(NOTE_STATE).await?;
+    tab.open_demo(&server).await?;
+    tab.wait_until("[...shown].includes('Connecting')").await?;
+    tab.create_file("a.md", "one").await?;
+    server.heal()?;
+    tab.wait_until("document.querySelector('#connection-text').textContent === 'Up to date'").await?;
+    let shown: Vec<String> = tab.eval("return [...shown];").await?;
+    let lies = ["ffline", "Saved on", "reach", "not answer", "Local only", "Paused"];
+    let said: Vec<&String> = shown.iter().filter(|text| lies.iter().any(|lie| text.contains(lie))).collect();
+    assert_eq!(said, [] as [&String; 0]);
+
+    server.fault(&[Fault::on("/nightferry/push").status(401)])?;
+    tab.create_file("b.md", "two").await?;
+    tab.wait_until("document.querySelector('#connection-text').textContent === 'Paused'").await?;
+    let words = "1 change is kept on this device. Sign in again, and sending goes on.";
+    tab.wait_until(&shows("sync-detail", words)).await?;
+    tab.wait_until("document.querySelector('#error-banner').checkVisibility()").await?;
+    shoot(&tab, "demo-paused").await?;
+    server.heal()?;
+    tab.click(&testid("sync-now")).await?;
+    tab.wait_until("document.querySelector('#connection-text').textContent === 'Up to date'").await?;
+    tab.wait_until("document.querySelector('#error-banner').hidden").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_now_says_what_came_of_it() -> Result<()> {
     let (server, _browser, tab) = start().await?;
@@ -231,5 +273,10 @@ async fn sync_now_says_what_came_of_it() -> Result<()> {
     tab.wait_until(&says("No answer")).await?;
     tab.wait_for_connection("local-only").await?;
     tab.wait_until("document.querySelector('[data-testid=pending]').dataset.count === '1'").await?;
+    // One quiet line says it, and nothing is over the work.
+    tab.wait_until("document.querySelector('#connection-text').textContent === 'Saved on this device'")
+        .await?;
+    tab.wait_until("document.querySelector('#error-banner').hidden").await?;
+    shoot(&tab, "demo-saved").await?;
     row_is(&tab, "b.md", "local").await.or(row_is(&tab, "b.md", "sending").await)
 }

@@ -64,7 +64,7 @@ async fn the_plain_page_keeps_notes_under_the_documented_policy() -> Result<()> 
     notes_are(&tab, &["written at sea", "lanterns", "<b>rope</b>, 20 m"]).await?;
     tab.wait_until("document.querySelector('#connection').dataset.connection === 'local-only'").await?;
     tab.wait_until("document.querySelector('#notes li').dataset.state === 'local'").await?;
-    tab.wait_until("document.querySelector('#problem').checkVisibility()").await?;
+    tab.wait_until("document.querySelector('#connection').textContent === 'Saved on this device'").await?;
 
     shoot(&tab, "plain-html-down").await?;
     example.start().await?;
@@ -165,7 +165,7 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     tab.wait_until("document.querySelector('.editor .progress').dataset.progress === 'synced'").await?;
     shoot(&tab, "workspace").await?;
     tab.click(".badge").await?;
-    dashboard_says(&tab, "Connected").await?;
+    dashboard_says(&tab, "Up to date").await?;
     shoot(&tab, "workspace-dashboard").await?;
 
     // The theme is the server's matter, too; how the editor looks is not. The dashboard follows it, whatever the system prefers.
@@ -196,13 +196,12 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     tab.retype(".rename", "Ferry").await?;
     tab.wait_until("document.querySelector('.badge').dataset.connection === 'local-only'").await?;
     tab.wait_until("document.querySelector('.list li').dataset.progress === 'local'").await?;
-    tab.wait_until("document.querySelector('.nightferry-toast')?.textContent.includes('cannot be reached')")
-        .await?;
+    tab.wait_until("document.querySelector('.badge').textContent.startsWith('Saved on this device')").await?;
     tab.wait_until("document.querySelector('.sync').textContent === 'Retry'").await?;
     choose_theme(&tab, "system").await?;
     shoot(&tab, "workspace-down").await?;
     tab.click(".badge").await?;
-    dashboard_says(&tab, "Server out of reach").await?;
+    dashboard_says(&tab, "Saved on this device").await?;
     shoot(&tab, "workspace-dashboard-down").await?;
     tab.eval::<()>("window.before = true;").await?;
     example.start().await?;

@@ -9,7 +9,9 @@ async fn open(tab: &Tab, server: &Server) -> Result<()> {
     let block = document_block("docs/forms.md", "form")?;
     let (form, script) = block.split_once("<script type=\"module\">").context("the document has a script")?;
     // A module made of a text has no address that a path could be relative to.
-    let script = script.replace("</script>", "").replace("\"/nightferry/client.js\"", &format!("\"{}\"", server.url("/nightferry/client.js")));
+    let script = script
+        .replace("</script>", "")
+        .replace("\"/nightferry/client.js\"", &format!("\"{}\"", server.url("/nightferry/client.js")));
     tab.goto(&server.url("/__test__/blank")).await?;
     tab.eval_with::<()>(
         &json!([form, script]),
@@ -26,17 +28,25 @@ async fn the_documents_form_keeps_its_draft_and_sends_an_order_once() -> Result<
     open(&tab, &server).await?;
     tab.type_into("[name=name]", "Ann").await?;
     tab.type_into("[name=wishes]", "No nuts").await?;
-    tab.wait_for_stored("draft", |draft| draft.get("value") == Some(&json!({"name": "Ann", "wishes": "No nuts"}))).await?;
+    tab.wait_for_stored("draft", |draft| {
+        draft.get("value") == Some(&json!({"name": "Ann", "wishes": "No nuts"}))
+    })
+    .await?;
 
     // The tab is closed, and the form opened again.
     let again = browser.new_tab().await?;
     tab.goto("about:blank").await?;
     open(&again, &server).await?;
-    assert_eq!(again.eval::<String>("return document.querySelector('[name=wishes]').value;").await?, "No nuts");
+    assert_eq!(
+        again.eval::<String>("return document.querySelector('[name=wishes]').value;").await?,
+        "No nuts"
+    );
 
     server.fault(&[Fault::on("/nightferry/push").times(2).drop_answer()])?;
     again.click("button").await?;
-    again.wait_until("document.querySelector('[role=status]').textContent.startsWith('Saved on this device')").await?;
+    again
+        .wait_until("document.querySelector('[role=status]').textContent.startsWith('Saved on this device')")
+        .await?;
     again.wait_until("document.querySelector('[role=status]').textContent === 'Sent.'").await?;
     let orders: Vec<_> = server.items("orders").await?.into_values().collect();
     assert_eq!(orders.len(), 1);

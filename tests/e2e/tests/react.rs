@@ -18,6 +18,46 @@ fn complaints(browser: &Browser) -> Vec<String> {
     browser.console().into_iter().filter(|line| !expected(line)).collect()
 }
 
+/// Notes every text that the page shows in `window.shown`, those of elements with a shadow root included.
+const NOTE_TEXTS: &str = "
+    window.shown = new Set();
+    const note = () => {
+        const roots = [document.body, ...[...document.querySelectorAll('nightferry-dashboard')].map((host) => host.shadowRoot)];
+        for (const root of roots) for (const node of root?.querySelectorAll('.state strong, .state p, #state, .nightferry-toast') ?? [])
+            if (node.textContent) shown.add(node.textContent);
+        requestAnimationFrame(note);
+    };
+    addEventListener('DOMContentLoaded', note);
+";
+
+/// From the page's load to the server's first answer, which is late, nothing says that the server is away.
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_a_start_with_a_slow_first_answer_never_says_offline() -> Result<()> {
+    let (server, browser, tab) = start().await?;
+    server.fault(&["pull", "push", "health"].map(|of| Fault::on(&format!("/nightferry/{of}")).silent()))?;
+    tab.before_scripts(NOTE_TEXTS).await?;
+    let page = ReactPage::open(tab, &server).await?;
+    page.register(json!({"debounceMs": 20})).await?;
+    page.show(&["readers", "toasts", "dashboard", "state"]).await?;
+    page.wait_until_seen("status", "value.connection === 'unknown' && !value.flaskConnected").await?;
+    page.tab.wait_until("[...shown].includes('Connecting')").await?;
+    page.tab.dispatch(&[add(1)]).await?;
+    let state = "document.querySelector('#state')?.textContent";
+    page.wait_until_seen("status", "value.connection === 'unknown' && value.pending === 1").await?;
+    page.tab.wait_until(&format!("{state}?.startsWith('Sending 1:')")).await?;
+    server.heal()?;
+    page.wait_until_seen("status", "value.connection === 'online' && value.pending === 0").await?;
+    page.tab.wait_until(&format!("{state} === 'Up to date: The server has everything.'")).await?;
+    page.tab.wait_until("[...shown].includes('Up to date')").await?;
+    let shown: Vec<String> = page.tab.eval("return [...shown];").await?;
+    assert!(shown.iter().any(|text| text == "Connecting"), "{shown:?}");
+    let lies = ["ffline", "Saved on", "reach", "not answer", "Local only", "Paused"];
+    let said: Vec<&String> = shown.iter().filter(|text| lies.iter().any(|lie| text.contains(lie))).collect();
+    assert_eq!(said, [] as [&String; 0]);
+    assert_eq!(complaints(&browser), [] as [String; 0]);
+    Ok(())
+}
+
 /// Each part by itself, with the server up, down and up again.
 #[tokio::test(flavor = "multi_thread")]
 async fn use_persistence_is_live_and_renders_for_what_was_read_alone() -> Result<()> {
@@ -243,30 +283,50 @@ async fn toasts_tell_of_failures() -> Result<()> {
     page.tab.click(".nightferry-toast button").await?;
     page.tab.wait_until("!document.querySelector('.nightferry-toast')").await?;
 
-    // A push that the server refuses as a whole, then takes.
-    server.fault(&[Fault::on("/nightferry/push").status(503)])?;
+    // The session is over, then somebody signs in. The words are for users; the console has the developer's.
+    server.fault(&[Fault::on("/nightferry/").status(401)])?;
     page.tab.dispatch(&[add(1)]).await?;
-    page.tab.wait_until(&format!("{FAILURES}.some((text) => text === nf.getStatus().error)")).await?;
-    server.fault(&[])?;
-    page.tab.eval::<()>("await nf.syncNow();").await?;
-    page.tab.wait_until(&format!("{FAILURES}.length === 0 && {OVER}?.includes('over')")).await?;
-
-    // The server is gone. The keyboard dismisses as well, and what was dismissed does not come back.
-    server.stop()?;
-    page.tab.eval::<()>("await nf.checkFlaskConnection(); await nf.syncNow().catch(() => {});").await?;
-    page.tab.wait_until(&format!("{FAILURES}.some((text) => text.includes('cannot be reached'))")).await?;
-    page.tab.wait_until("!document.querySelector('[role=status] .nightferry-toast')").await?;
+    page.tab
+        .wait_until(&format!("{FAILURES}.some((text) => text === 'Paused. 1 change is kept on this device. Sign in again, and sending goes on.')"))
+        .await?;
+    assert!(browser.console().iter().any(|line| line.contains("Nightferry (unauthenticated)")));
+    // The keyboard dismisses as well, and what was dismissed does not come back.
     page.tab.eval::<()>("document.querySelector('.nightferry-toast button').focus();").await?;
     page.tab.press("Escape").await?;
     page.tab.wait_until(&format!("{FAILURES}.length === 0")).await?;
+    page.tab.dispatch(&[add(2)]).await?;
+    page.tab.wait_until("nf.getStatus().pending === 2").await?;
     page.tab.eval::<()>("await nf.syncNow().catch(() => {});").await?;
     assert_eq!(page.tab.eval::<usize>(&format!("return {FAILURES}.length;")).await?, 0);
+    server.fault(&[])?;
+    page.tab.eval::<()>("await nf.syncNow();").await?;
+    page.tab.wait_until("nf.getStatus().error === null").await?;
+    server.fault(&[Fault::on("/nightferry/").status(401)])?;
+    page.tab.eval::<()>("await nf.syncFromFlaskBulk().catch(() => {});").await?;
+    page.tab.wait_until(&format!("{FAILURES}.length === 1")).await?;
+    server.fault(&[])?;
+    page.tab.eval::<()>("await nf.syncNow();").await?;
+    page.tab.wait_until(&format!("{FAILURES}.length === 0 && {OVER} === 'Sending goes on.'")).await?;
+
+    // A refused change is called by its name.
+    let refused =
+        json!({"type": "files/updateItem", "payload": {"id": 1, "name": "forbidden", "title": "Lunch"}});
+    page.tab.dispatch(&[refused]).await?;
+    let words =
+        "“files: Lunch”: the server refused your change. No file may have that name. Your version is kept.";
+    page.tab.wait_until(&format!("{FAILURES}.includes({})", json!(words))).await?;
+    page.tab.click(".nightferry-toast button").await?;
+
+    // That the server is gone is nothing to act on: changes are saved on this device, and go by themselves.
+    server.stop()?;
+    page.tab.dispatch(&[add(3)]).await?;
+    page.tab.eval::<()>("await nf.checkFlaskConnection(); await nf.syncNow().catch(() => {});").await?;
+    page.tab.wait_until("nf.getStatus().connection === 'local-only'").await?;
+    page.tab.wait_until("!document.querySelector('.nightferry-toast')").await?;
 
     // More than fit: the latest, and how many there were before.
-    for slice in ["a", "b", "c", "d", "e"] {
-        page.tab
-            .dispatch(&[json!({"type": format!("files/updateItem{slice}"), "payload": {"name": slice}})])
-            .await?;
+    for id in ["a", "b", "c", "d", "e"] {
+        page.tab.dispatch(&[json!({"type": "files/updateItem", "payload": {"id": id, "x": 1}})]).await?;
     }
     page.tab
         .wait_until(

@@ -68,7 +68,7 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     tab.wait_until("document.querySelector('.connection').dataset.connection === 'local-only'").await?;
     tab.wait_until("document.querySelector('li:last-child').dataset.state === 'local'").await?;
     tab.click(".sync").await?;
-    tab.wait_until("document.querySelector('.problem')?.textContent.includes('server')").await?;
+    tab.wait_until("document.querySelector('.connection').textContent === 'Saved on this device'").await?;
     shoot(&tab, "rust-down").await?;
     example.start().await?;
     tab.wait_until("!document.querySelector('.sync').disabled").await?;
