@@ -23,6 +23,8 @@ const state = {
   fail: undefined,
   /** True while this worker is being installed. */
   isInstalling: false,
+  /** True once the browser has taken this worker out of service. */
+  isRetired: false,
 };
 
 /**
@@ -30,7 +32,11 @@ const state = {
  * go on running for a while.
  */
 const retired = new Promise((resolve) => {
-  self.serviceWorker?.addEventListener("statechange", ({ target }) => target.state === "redundant" && resolve());
+  self.serviceWorker?.addEventListener("statechange", ({ target }) => {
+    if (target.state !== "redundant") return;
+    state.isRetired = true;
+    resolve();
+  });
 });
 
 /** Resolves once this worker is the only writer of its database. During an update, the former worker has to end first. */
@@ -39,8 +45,9 @@ function lock() {
     const hold = async () => {
       granted();
       await retired;
-      // From here on another worker may write.
-      if (state.wasm) wasm_bindgen.stop();
+      // Once the lock is let go, another worker may write. A start that is under way is ended first.
+      await state.booted?.catch(() => {});
+      await state.wasm?.then(wasm_bindgen.stop).catch(() => {});
     };
     navigator.locks.request(`nightferry:${name}`, hold);
   });
@@ -59,19 +66,22 @@ function once(key, begin) {
 /** Instantiates the wasm. It comes from the cache, so that the worker starts while the server is down. */
 async function instantiate() {
   const cached = await caches.match(WASM).catch(() => undefined);
-  await wasm_bindgen({ module_or_path: cached ?? (await fetchWasm()) });
-}
-
-/** Fetches the wasm. It is kept again: something has deleted it, and the next start may be without the server. */
-async function fetchWasm() {
+  if (cached) {
+    try {
+      return await wasm_bindgen({ module_or_path: cached });
+    } catch (error) {
+      console.warn("Nightferry's worker could not use the wasm that it has kept, and fetches it:", error);
+    }
+  }
   const response = await fetch(WASM);
-  if (!response.ok) throw new Error(`${WASM} was answered with status ${response.status}`);
+  if (!response.ok || response.redirected) throw new Error(`${WASM} was answered with status ${response.status}`);
   const kept = response.clone();
+  await wasm_bindgen({ module_or_path: response });
+  // Kept again: something has deleted it, and the next start may be without the server.
   caches
     .open(CACHE)
     .then((cache) => cache.put(WASM, kept))
     .catch((error) => console.warn("Nightferry's worker could not keep its wasm:", error));
-  return response;
 }
 
 /**
@@ -93,6 +103,7 @@ self.__nightferry_has_room = async () => {
 async function boot() {
   await lock();
   await once("wasm", instantiate);
+  if (state.isRetired) throw new Error("another worker has taken the place of this one");
   await wasm_bindgen.boot(name, user, api, __NIGHTFERRY_BUILD__, settings.has("trace"));
 }
 

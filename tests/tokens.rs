@@ -94,3 +94,39 @@ fn a_page_that_gives_no_token_is_followed_by_one_that_does() {
     world.run_until("the server has it", |world| world.server.value("files", "a").is_some());
     assert!(asked(&world, other) <= 1);
 }
+
+#[test]
+fn a_page_that_never_answers_holds_nothing_up_for_long() {
+    let mut world = with_token(Some("valid"));
+    world.run_until_quiescent();
+    // Another tab hangs: it is awake, and its answers come to nothing.
+    let other = world.add_page_with(FILES, |page| page.gives(Some("valid")));
+    world.run_until_quiescent();
+    for page in [0, other] {
+        world.kill_and_boot();
+        world.server.token = Some("renewed".into());
+        world.pages[0].gives(Some("renewed"));
+        world.pages[other].gives(Some("renewed"));
+        world.pages[page].answers_questions = false;
+        let id = format!("{page}");
+        world.dispatch(0, "files/addItem", json!({"id": id}));
+        world.signal(other, "ping");
+        let began = world.now;
+        world.run_until("the server has it", |world| world.server.value("files", &id).is_some());
+        assert!(world.now - began < 25_000, "{} ms", world.now - began);
+        world.pages[page].answers_questions = true;
+        world.run_until_quiescent();
+    }
+}
+
+#[test]
+fn a_redirect_of_an_identity_proxy_asks_for_another_token() {
+    let mut world = with_token(Some("valid"));
+    world.run_until_quiescent();
+    world.server.token_status = 302;
+    world.server.token = Some("renewed".into());
+    world.pages[0].gives(Some("renewed"));
+    world.dispatch(0, "files/addItem", json!({"id": "a"}));
+    world.run_until("the server has it", |world| world.server.value("files", "a").is_some());
+    assert_eq!(asked(&world, 0), 2);
+}

@@ -224,6 +224,12 @@ impl Connection {
         matches!(message.kind().as_deref(), Some("changed" | "rows"))
     }
 
+    /// Returns true if a message says that the user has signed out.
+    #[cfg(feature = "api")]
+    pub fn is_signed_out(message: &WorkerMessage) -> bool {
+        message.kind().as_deref() == Some("signedOut")
+    }
+
     /// Handles a message of the worker, to this page or to all.
     pub fn handle_message(&self, message: WorkerMessage) {
         let Some(kind) = message.kind() else { return };
@@ -239,11 +245,11 @@ impl Connection {
         let mut is_news = request.is_none();
         let is_elsewhere = message.code().is_some_and(|code| is_refusal(&code));
         let cannot_start = message.code().is_some_and(|code| code == "worker_failed");
-        let mut signed_out = None;
+        let (mut signed_out, mut was_silent) = (None, false);
         self.say(|session, now| {
             let mut messages = Vec::new();
             if !is_elsewhere && !cannot_start {
-                session.note_answer();
+                was_silent = session.note_answer();
             }
             match &*kind {
                 "signedOut" => {
@@ -286,7 +292,14 @@ impl Connection {
         if let Some(request) = request {
             self.answer(request, &kind, &message);
         }
-        if is_news {
+        // Readings that ended by the silence are made again.
+        if was_silent && kind != "joined" {
+            let joined = Object::new();
+            let _ = Reflect::set(&joined, &"kind".into(), &"joined".into());
+            let _ = Reflect::set(&joined, &"position".into(), &JsValue::from_f64(0.0));
+            let _ = self.deliver.call1(&JsValue::UNDEFINED, &joined);
+        }
+        if is_news || was_silent && kind == "joined" {
             let _ = self.deliver.call1(&JsValue::UNDEFINED, &message);
         }
     }

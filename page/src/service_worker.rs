@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, WorkerMessage};
 use crate::error::Error;
-use crate::page::{page, post};
+use crate::page::{page, post, post_all};
 use crate::register::resume;
 use crate::types::RegisterOptions;
 use gloo_timers::callback::Timeout;
@@ -259,6 +259,10 @@ fn listen(
             let message = event.data().unchecked_into();
             if Connection::has_items(&message) {
                 post();
+            }
+            // What was dispatched before the user signed out goes with them, and not to whoever is next.
+            if Connection::is_signed_out(&message) {
+                post_all();
             }
             connection.handle_message(message);
         })));

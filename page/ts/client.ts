@@ -118,7 +118,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
   registering = call;
   call.promise.catch((error: NightferryError) => {
     // The worker goes on being asked, so what is dispatched is kept for it.
-    call.isLate = isAboutWorker(error.code);
+    call.isLate = isAboutWorker(error.code) && connected !== undefined;
     // A call that failed may be made again, and takes nothing from the others.
     if (registering === call && !call.isLate) registering = registered;
   });
@@ -223,6 +223,8 @@ function listenToBrowser(): void {
 function onMessage(message: Message): void {
   // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
   if (message.kind === "changed" || message.kind === "rows") post();
+  // What was dispatched before the user signed out goes with them, and not to whoever is next.
+  if (message.kind === "signedOut") postBatch();
   wasm.handle_message(message);
 }
 
@@ -426,9 +428,10 @@ const unsentFile = async () => ((await ask("export")) as { file: UnsentFile<unkn
  * @throws NightferryError `bad_file`, and `wrong_user` for a file of somebody else: nothing was changed. `unknown_slice`, `storage`.
  */
 export async function importUnsent(file: Blob): Promise<Imported> {
-  const { principal, items } = readFile(await file.text());
-  const { principal: own } = await unsentFile();
-  if (principal && own && principal !== own) {
+  const { principal, user, items } = readFile(await file.text());
+  const own = await unsentFile();
+  // What was made while nobody was known is for whoever loads it.
+  if ((user ?? null) !== null && (user !== own.user || (principal && own.principal && principal !== own.principal))) {
     throw failure(
       "wrong_user",
       "This file has the changes of another user. Nothing was changed. Sign in as them, and load it again.",
@@ -447,6 +450,8 @@ export async function importUnsent(file: Blob): Promise<Imported> {
     }
   }
   await flushPersistence();
+  // Nobody tells a page what it did itself.
+  handleMessage({ kind: "joined", v: 1, position: 0 });
   return done;
 }
 

@@ -40,10 +40,11 @@ export function readFile(text: string): UnsentFile<unknown> {
  * somebody has changed it since so that only a person can tell.
  */
 export function actionOf(item: UnsentItem<unknown>, here: unknown): [Action, Beside] | "changed" | undefined {
-  const { slice, id, base } = item;
+  const { slice, id } = item;
   // A refused change was undone, so the item itself does not have it.
   const refused = item.state === "rejected" ? item.refused.at(-1) : undefined;
   const local = refused ? refused.value : item.local;
+  const base = refused ? refused.base : item.base;
   if (same(here, local)) return undefined;
   if (isObject(local) && (base === undefined || isObject(base))) {
     const [fields, was] = difference(base ?? {}, local);

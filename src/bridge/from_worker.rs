@@ -552,13 +552,14 @@ fn as_text(conflict: &OpenConflict) -> Conflict<Raw<'_>> {
 /// The answer to `export`: what only this device has of `principal`'s, at `now`.
 pub fn unsent(
     request: u64,
-    (principal, device): (Option<&str>, Option<&str>),
+    (principal, user, device): (Option<&str>, Option<String>, Option<&str>),
     now: Millis,
     items: &[UnsentItem<Json>],
 ) -> String {
     let file = UnsentFile {
         nightferry: UNSENT_FORMAT,
         principal: principal.map(str::to_owned),
+        user,
         device: device.map(str::to_owned),
         at: now.0,
         items: items.iter().map(UnsentItem::as_text).collect(),

@@ -12,7 +12,7 @@ use crate::units::{BurstNo, Position};
 const RETRY_MS: u64 = 1_000;
 const MAX_RETRY_MS: u64 = 10_000;
 /// After so many tries in so many ms without a word of the worker, the page's user is told. A page that was frozen has tried once.
-const SILENT_TRIES: u32 = 4;
+const SILENT_TRIES: u32 = 3;
 const SILENT_MS: u64 = 12_000;
 /// The interval at which the page pings the worker while something is unfinished, in ms.
 const HEARTBEAT_MS: u64 = 10_000;
@@ -95,6 +95,8 @@ pub struct Session<P> {
     owed_since: Option<u64>,
     tries: u32,
     is_silent: bool,
+    /// Requests have come to nothing by its silence, and it has said nothing since.
+    was_silent: bool,
 }
 
 impl<P: Clone> Session<P> {
@@ -125,6 +127,7 @@ impl<P: Clone> Session<P> {
             owed_since: None,
             tries: 0,
             is_silent: false,
+            was_silent: false,
         }
     }
 
@@ -146,10 +149,12 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    /// The page's own worker has said something.
-    pub fn note_answer(&mut self) {
+    /// The page's own worker has said something. Returns true if the page was told that it was silent: requests have come to nothing
+    /// meanwhile.
+    pub fn note_answer(&mut self) -> bool {
         // It may still owe something: the next try counts from then on.
         (self.owed_since, self.tries, self.is_silent) = (None, 0, false);
+        std::mem::take(&mut self.was_silent)
     }
 
     /// Returns the requests that come to nothing, once, if the worker has not said a word for long. Bursts and the registration
@@ -159,7 +164,7 @@ impl<P: Clone> Session<P> {
         if self.is_silent || self.is_elsewhere || !is_long || self.tries < SILENT_TRIES {
             return None;
         }
-        self.is_silent = true;
+        (self.is_silent, self.was_silent) = (true, true);
         let (registering, mut ended) = (self.registering, Vec::new());
         self.requests.retain(|request| {
             let is_kept = Some(request.0) == registering;
@@ -232,7 +237,10 @@ impl<P: Clone> Session<P> {
         self.observe_fully();
         let burst = Burst { n: self.last_burst, observed: self.observed_fully.unwrap_or_default(), actions };
         self.bursts.push(burst.clone());
-        self.arm(now);
+        // Nothing can be posted before the page is registered, so nothing is owed.
+        if self.epoch.is_some() || self.registering.is_some() {
+            self.arm(now);
+        }
         self.burst_message(burst)
     }
 
@@ -518,10 +526,16 @@ impl<P: Clone> Session<P> {
             self.retry_ms = (self.retry_ms * 2).min(MAX_RETRY_MS);
             self.tries += 1;
             messages = self.resend_from(now, BurstNo::default());
+            // A worker that is busy with a request says nothing of it; it answers this one.
+            if !self.is_elsewhere {
+                messages.push(self.tell("ping"));
+            }
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             // Heartbeats go on until the worker answers with a status.
             self.heartbeat_at = Some(now + HEARTBEAT_MS);
+            self.owed_since.get_or_insert(now);
+            self.tries += 1;
             messages.push(self.tell("ping"));
         }
         messages

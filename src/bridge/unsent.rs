@@ -16,6 +16,8 @@ pub struct UnsentFile<T> {
     pub nightferry: u64,
     /// Whose they are, as the server's `authenticate` says (`tenant/user`); null where the server was never reached.
     pub principal: Option<String>,
+    /// Whose they are, as a page or else the server has named the user; null where neither has.
+    pub user: Option<String>,
     /// The name of the device.
     pub device: Option<String>,
     /// When the file was made, in epoch ms.
@@ -79,6 +81,10 @@ pub struct RefusedChange<T> {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub value: Option<T>,
+    /// The value that it was a change of; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub base: Option<T>,
     /// For programs.
     pub code: String,
     /// Why, in the server's words.
@@ -92,6 +98,7 @@ impl UnsentItem<Json> {
     pub fn as_text(&self) -> UnsentItem<Raw<'_>> {
         let refused = self.refused.iter().map(|refused| RefusedChange {
             value: refused.value.as_deref().map(Raw),
+            base: refused.base.as_deref().map(Raw),
             code: refused.code.clone(),
             message: refused.message.clone(),
             at: refused.at,

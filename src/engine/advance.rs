@@ -42,7 +42,7 @@ impl Engine {
         self.write_standalone();
         self.write();
         self.keep_live();
-        if let Some(waiter) = self.clients.take_sign_out(&self.journal) {
+        if let Some(waiter) = self.clients.take_sign_out(&self.journal, &self.settings) {
             self.sign_out(waiter);
             if !self.is_running() {
                 return;
@@ -407,12 +407,13 @@ impl Engine {
 
     /// Does what the uplink wants, and gives up what has had its time.
     fn send(&mut self) {
-        if let Some(request) = self.uplink.overdue(self.now.tick) {
+        let overdue = self.uplink.overdue(self.now.tick).filter(|_| !self.tokens.is_waiting());
+        if let Some(request) = overdue {
             self.tokens.cancel();
             self.outputs.push_back(Output::Cancel { request });
             self.answered(request, Reception::None);
         }
-        if let Some(step) = self.tokens.overdue(self.now.tick) {
+        if let Some(step) = self.tokens.overdue(self.now.tick, self.clients.pages()) {
             self.token_step(step);
         }
         loop {
@@ -455,6 +456,7 @@ impl Engine {
     fn token_step(&mut self, step: tokens::Step) {
         match step {
             tokens::Step::Send(tokens::Request { request, path, body }, token) => {
+                self.uplink.sent(request, self.now.tick);
                 self.outputs.push_back(Output::Request { request, path, body, token });
             }
             tokens::Step::Ask { page, number } => {
@@ -475,7 +477,7 @@ impl Engine {
 
     /// A page has given a token, or has none.
     pub(super) fn token_given(&mut self, number: u64, token: Option<String>) {
-        if let Some(step) = self.tokens.given(number, token, self.now.tick) {
+        if let Some(step) = self.tokens.given(number, token, self.now.tick, self.clients.pages()) {
             self.token_step(step);
         }
     }

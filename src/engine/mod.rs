@@ -216,7 +216,7 @@ impl Engine {
         let deadlines = [
             retry,
             at(self.replica.next_due(self.urgency(), now), Reason::Debounce),
-            at(self.uplink.poll_timeout(now), uplink),
+            at(self.uplink.poll_timeout(now).filter(|_| !self.tokens.is_waiting()), uplink),
             at(self.tokens.poll_timeout(), Reason::Token),
             at(self.clients.poll_timeout(), Reason::Report),
             at(self.clients.metrics_timeout(), Reason::Metrics),

@@ -3,7 +3,7 @@
 
 use super::{Engine, replay};
 use crate::bridge::config::Slices;
-use crate::json::{number, quoted};
+use crate::json::{number, quoted, write};
 use crate::store::{SCHEMA, Write};
 use std::rc::Rc;
 
@@ -45,6 +45,10 @@ impl Engine {
             Write::meta("settings", &self.settings.to_json()),
         ];
         writes.extend(self.uplink.user_write());
+        writes.push(Write::meta("left", &write(&self.left)));
+        if self.tokens.are_used() {
+            writes.push(Write::meta("tokens", "true"));
+        }
         if let Some(principal) = self.uplink.principal() {
             writes.push(Write::meta("principal", &quoted(principal)));
         }

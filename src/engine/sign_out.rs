@@ -29,6 +29,10 @@ impl Engine {
         let Waiter { page, request, wants, .. } = waiter;
         let discard = matches!(wants, Wants::SignOut { discard: true });
         let unsent = self.replica.unsent(self.settings.slices()).len();
+        if self.uplink.rebuild().is_some() && unsent == 0 && !discard {
+            let text = "This device is comparing everything with the server, so it is not known yet whether something is here only, and nothing was deleted. Try again when it is done, or sign out without it (discard: true).";
+            return self.clients.fail(&page, Some(request), "unsent", text);
+        }
         if unsent > 0 && !discard {
             let (changes, are) = if unsent == 1 { ("change", "is") } else { ("changes", "are") };
             let text = format!(

@@ -16,7 +16,7 @@
 
 use super::input::Response;
 use crate::units::Tick;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// A page has so long to give a token, in ms, before the next one is asked.
@@ -45,8 +45,8 @@ pub enum Step {
 #[derive(Debug)]
 struct Waiting {
     request: Request,
-    /// The pages to ask if the one that is asked gives none.
-    candidates: VecDeque<Rc<str>>,
+    /// The pages that were asked, the present one last.
+    asked: Vec<Rc<str>>,
     until: Tick,
     /// Its token was refused once.
     is_renewal: bool,
@@ -60,6 +60,8 @@ pub struct Tokens {
     /// The request under way that has a token which was not renewed for it.
     sent: Option<Request>,
     waiting: Option<Waiting>,
+    /// Pages that have had their time: they are asked last.
+    slow: BTreeSet<Rc<str>>,
     /// A request has failed because no page could be asked.
     lacked_page: bool,
     last_number: u64,
@@ -73,6 +75,11 @@ impl Tokens {
     /// A page has said that it gives tokens. Returns true if none has before.
     pub fn use_them(&mut self) -> bool {
         !std::mem::replace(&mut self.is_used, true)
+    }
+
+    /// Returns true if a page has said that it gives tokens.
+    pub fn are_used(&self) -> bool {
+        self.is_used
     }
 
     /// The token that is known, for the live connection.
@@ -100,42 +107,66 @@ impl Tokens {
         pages: impl Iterator<Item = Rc<str>>,
         is_renewal: bool,
     ) -> Step {
-        let candidates: VecDeque<Rc<str>> = pages.collect();
-        self.lacked_page = candidates.is_empty();
-        self.waiting = Some(Waiting { request, candidates, until: now, is_renewal });
-        self.ask_next(now)
+        self.waiting = Some(Waiting { request, asked: Vec::new(), until: now, is_renewal });
+        self.ask_next(now, pages)
     }
 
-    fn ask_next(&mut self, now: Tick) -> Step {
+    /// Asks a page that was not asked yet; one that let its time go by before comes last.
+    fn ask_next(&mut self, now: Tick, pages: impl Iterator<Item = Rc<str>>) -> Step {
         let Some(waiting) = &mut self.waiting else { return Step::Fail(0) };
-        // Numbers are new with each question: a late answer is none to the next.
+        // Numbers are new with each question.
         self.last_number += 1;
-        let Some(page) = waiting.candidates.pop_front() else {
+        let (slow, prompt): (Vec<_>, Vec<_>) =
+            pages.filter(|page| !waiting.asked.contains(page)).partition(|page| self.slow.contains(page));
+        let Some(page) = prompt.into_iter().chain(slow).next() else {
             let request = waiting.request.request;
+            self.lacked_page = waiting.asked.is_empty();
             self.waiting = None;
             return Step::Fail(request);
         };
         waiting.until = now.plus(ANSWER_MS);
+        waiting.asked.push(page.clone());
         Step::Ask { page, number: self.last_number }
     }
 
-    /// A page has answered the question of this number. Returns what becomes of the request that waits.
-    pub fn given(&mut self, number: u64, token: Option<String>, now: Tick) -> Option<Step> {
-        if number != self.last_number || self.waiting.is_none() {
-            return None;
+    /// A page has answered the question of this number. Returns what becomes of the request that waits. A token that comes late is
+    /// taken all the same.
+    pub fn given(
+        &mut self,
+        number: u64,
+        token: Option<String>,
+        now: Tick,
+        pages: impl Iterator<Item = Rc<str>>,
+    ) -> Option<Step> {
+        let is_last = number == self.last_number;
+        if let Some(asked) =
+            self.waiting.as_ref().filter(|_| is_last).and_then(|waiting| waiting.asked.last())
+        {
+            self.slow.remove(asked);
         }
-        let Some(token) = token.filter(|token| is_sendable(token)) else { return Some(self.ask_next(now)) };
-        let Waiting { request, is_renewal, .. } = self.waiting.take()?;
+        let Some(token) = token.filter(|token| is_sendable(token)) else {
+            return (is_last && self.waiting.is_some()).then(|| self.ask_next(now, pages));
+        };
         let token: Rc<str> = token.into();
+        let Some(Waiting { request, is_renewal, .. }) = self.waiting.take() else {
+            self.token.get_or_insert(token);
+            return None;
+        };
         self.token = Some(token.clone());
         self.sent = (!is_renewal).then(|| request.clone());
         Some(Step::Send(request, Some(token)))
     }
 
     /// The page that was asked has had its time.
-    pub fn overdue(&mut self, now: Tick) -> Option<Step> {
-        let is_over = self.waiting.as_ref().is_some_and(|waiting| waiting.until <= now);
-        is_over.then(|| self.ask_next(now))
+    pub fn overdue(&mut self, now: Tick, pages: impl Iterator<Item = Rc<str>>) -> Option<Step> {
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.until <= now)?;
+        self.slow.extend(waiting.asked.last().cloned());
+        Some(self.ask_next(now, pages))
+    }
+
+    /// Returns true while a request waits for a token. Its own time begins when it is sent.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// When the page that was asked has had its time.
@@ -152,11 +183,13 @@ impl Tokens {
         pages: impl Iterator<Item = Rc<str>>,
     ) -> Option<Step> {
         let sent = self.sent.take().filter(|sent| sent.request == request);
-        if response.status != 401 {
-            return None;
+        // An identity proxy redirects where the server answers 401.
+        let is_refused = matches!(response.status, 300..=399 | 401);
+        // Of 403, somebody else's token may be the reason: the next request asks anew.
+        if is_refused || response.status == 403 {
+            self.token = None;
         }
-        self.token = None;
-        Some(self.ask(sent?, now, pages, true))
+        if is_refused { Some(self.ask(sent?, now, pages, true)) } else { None }
     }
 
     /// A page has come. Returns true if a request has failed because there was none to ask.
@@ -219,9 +252,10 @@ mod tests {
     #[test]
     fn a_token_is_asked_for_once_and_goes_with_every_request() {
         let (mut tokens, number) = waiting();
-        let sent = tokens.given(number, Some("t".into()), Tick(1));
+        let sent = tokens.given(number, Some("t".into()), Tick(1), pages(&["a", "b"]));
         assert_eq!(sent, Some(Step::Send(request(1), with("t"))));
-        assert_eq!(tokens.given(number, Some("u".into()), Tick(1)), None);
+        assert_eq!(tokens.given(number, Some("u".into()), Tick(1), pages(&["a", "b"])), None);
+        assert_eq!(tokens.known(), Some("t"));
         assert_eq!(tokens.answered(1, &status(200), Tick(2), pages(&["a"])), None);
         assert_eq!(tokens.send(request(2), Tick(3), pages(&["a"])), Step::Send(request(2), with("t")));
     }
@@ -229,29 +263,35 @@ mod tests {
     #[test]
     fn a_page_without_a_token_or_without_an_answer_is_followed_by_the_next() {
         let (mut tokens, number) = waiting();
-        let (page, number) = asked(tokens.given(number, None, Tick(1)).unwrap());
+        let (page, number) = asked(tokens.given(number, None, Tick(1), pages(&["a", "b"])).unwrap());
         assert_eq!(&*page, "b");
-        assert_eq!(tokens.overdue(Tick(2)), None);
-        assert_eq!(tokens.overdue(tokens.poll_timeout().unwrap()), Some(Step::Fail(1)));
-        // What is given too late is not taken for the next question's.
-        assert_eq!(tokens.given(number, Some("t".into()), Tick(20_000)), None);
-        assert_eq!((tokens.poll_timeout(), tokens.known()), (None, None));
+        assert_eq!(tokens.overdue(Tick(2), pages(&["a", "b"])), None);
+        assert_eq!(tokens.overdue(tokens.poll_timeout().unwrap(), pages(&["a", "b"])), Some(Step::Fail(1)));
+        // The page that had its time is asked last. A token that comes late is taken all the same.
+        let (page, _) = asked(tokens.send(request(2), Tick(20_000), pages(&["b", "a"])));
+        assert_eq!(&*page, "a");
+        let sent = tokens.given(number, Some("t".into()), Tick(20_001), pages(&["a", "b"]));
+        assert_eq!(sent, Some(Step::Send(request(2), with("t"))));
+        assert_eq!(tokens.poll_timeout(), None);
     }
 
     #[test]
     fn a_token_that_no_header_can_have_is_none() {
         for token in ["", "a b", "a\nb", "é"] {
             let (mut tokens, number) = waiting();
-            assert_eq!(&*asked(tokens.given(number, Some(token.into()), Tick(1)).unwrap()).0, "b");
+            assert_eq!(
+                &*asked(tokens.given(number, Some(token.into()), Tick(1), pages(&["a", "b"])).unwrap()).0,
+                "b"
+            );
         }
     }
 
     #[test]
     fn after_a_401_a_token_is_asked_for_once() {
         let (mut tokens, number) = waiting();
-        tokens.given(number, Some("old".into()), Tick(1));
+        tokens.given(number, Some("old".into()), Tick(1), pages(&["a", "b"]));
         let (_, number) = asked(tokens.answered(1, &status(401), Tick(2), pages(&["a"])).unwrap());
-        let sent = tokens.given(number, Some("new".into()), Tick(3));
+        let sent = tokens.given(number, Some("new".into()), Tick(3), pages(&["a", "b"]));
         assert_eq!(sent, Some(Step::Send(request(1), with("new"))));
         // The new one is refused, too: that is for the user to mend.
         assert_eq!(tokens.answered(1, &status(401), Tick(4), pages(&["a"])), None);
@@ -272,6 +312,7 @@ mod tests {
         let (mut tokens, number) = waiting();
         tokens.cancel();
         assert_eq!(tokens.poll_timeout(), None);
-        assert_eq!(tokens.given(number, Some("t".into()), Tick(1)), None);
+        assert_eq!(tokens.given(number, Some("t".into()), Tick(1), pages(&["a", "b"])), None);
+        assert!(!tokens.is_waiting());
     }
 }

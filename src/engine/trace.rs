@@ -68,7 +68,8 @@ impl Display for Output {
                 write!(f, "request {request}: {path} {}", body.as_deref().unwrap_or_default())
             }
             Output::RequestBackgroundSync => f.write_str("asks the browser to wake it"),
-            Output::OpenLive { live, hello } => write!(f, "live connection {live}: {hello}"),
+            // Its first message may have a token.
+            Output::OpenLive { live, .. } => write!(f, "opens live connection {live}"),
             Output::CloseLive => f.write_str("closes the live connection"),
             Output::Cancel { request } => write!(f, "gives request {request} up"),
             Output::Wait(None) => f.write_str("waits"),

@@ -8,6 +8,7 @@ mod owner;
 mod rows;
 
 pub use memory::MemoryStore;
+pub use owner::user_of;
 pub use rows::{
     AnswerRow, AnswerStatus, Answers, By, ConflictRow, Cursors, Forgotten, GoneRow, InRebuild, ItemRow,
     Operation, Policies, Pulled, PulledRow, PushRow, RebuildReason, RebuildRow, RecordHead, RecordRow,

@@ -25,7 +25,7 @@ impl Snapshot {
 }
 
 /// Returns the user part of a principal as the wire names it: `tenant/user`, or `user` alone.
-fn user_of(principal: &str) -> String {
+pub fn user_of(principal: &str) -> String {
     let user = principal.rsplit('/').next().unwrap_or_default();
     user.replace("%2F", "/").replace("%25", "%")
 }

@@ -81,7 +81,7 @@ struct Worker {
     in_flight: Cell<Option<(u64, AbortController)>>,
     /// The live connection. There is at most one.
     live: RefCell<Option<Live>>,
-    /// True while the database is being opened again.
+    /// True while the database is being opened again, and once the worker has stopped.
     opening: Cell<bool>,
     /// The number of the present engine. Results of an earlier engine's outputs are dropped.
     life: Cell<u32>,
@@ -133,8 +133,9 @@ impl Worker {
     /// Performs nothing any more: results of what was begun are dropped, as after a new engine.
     fn stop(&self) {
         self.life.set(self.life.get() + 1);
-        // It is never reset: outputs are as if they were performed further up.
+        // They are never reset: outputs are as if they were performed further up, and no connection is opened any more.
         self.pumping.set(true);
+        self.opening.set(true);
         drop(self.timer.take());
         drop(self.live.take());
         if let Some((_, controller)) = self.in_flight.take() {
@@ -316,7 +317,15 @@ impl Worker {
         if let Some(database) = self.database.take() {
             database.close();
         }
+        let life = self.life.get();
         let opened = self.open_again().await;
+        // If the worker has stopped meanwhile, what was opened is of no use.
+        if self.life.get() != life && self.pumping.get() {
+            if let Some(database) = self.database.take() {
+                database.close();
+            }
+            return Err(error);
+        }
         self.opening.set(false);
         opened.and(Err(error))
     }

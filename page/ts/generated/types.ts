@@ -253,6 +253,8 @@ export type UnsentFile<T> = {
   nightferry: number,
   /** Whose they are, as the server's `authenticate` says (`tenant/user`); null where the server was never reached. */
   principal: string | null,
+  /** Whose they are, as a page or else the server has named the user; null where neither has. */
+  user: string | null,
   /** The name of the device. */
   device: string | null,
   /** When the file was made, in epoch ms. */
@@ -287,6 +289,8 @@ export type UnsentItem<T> = {
 export type RefusedChange<T> = {
   /** The value that the item was to have; absent if it was to be deleted. */
   value?: T,
+  /** The value that it was a change of; absent if there was none. */
+  base?: T,
   /** For programs. */
   code: string,
   /** Why, in the server's words. */

@@ -289,3 +289,58 @@ fn at_another_places_worker_all_is_kept_until_its_own_is_back() {
     let (request, _) = session.register(at, "{}", "{}");
     assert_eq!(ns(&session.registered(at, request, "e")), [1, 2]);
 }
+
+/// Silence is told once, and everything but bursts and the registration comes to nothing.
+#[test]
+fn a_silent_worker_is_told_of_once_and_bursts_are_kept() {
+    let mut session = session();
+    session.burst(0, "[1]".into()).unwrap();
+    let (flush, _) = session.request(0, "flush", Subject::default());
+    let (now, ended) = loop {
+        let now = session.deadline().unwrap();
+        session.tick(now);
+        if let Some(ended) = session.take_silence(now) {
+            break (now, ended);
+        }
+    };
+    assert!((SILENT_MS..40_000).contains(&now), "{now}");
+    assert_eq!(ended, [flush]);
+    assert_eq!(session.take_silence(now), None);
+    assert_eq!(ns(&session.tick(session.deadline().unwrap())), [1]);
+    assert!(session.note_answer() && !session.note_answer());
+}
+
+/// A worker that hangs after it has acknowledged everything owes answers to the page's heartbeats.
+#[test]
+fn silence_is_noticed_by_heartbeats_alone() {
+    let mut session = session();
+    session.burst(0, "[1]".into()).unwrap();
+    session.acknowledged(10, BurstNo(1));
+    let mut now = 10;
+    while session.take_silence(now).is_none() {
+        now = session.deadline().unwrap();
+        session.tick(now);
+        assert!(now < 60_000, "it is noticed within a minute");
+    }
+}
+
+/// A page whose registration was refused has nothing to wait for.
+#[test]
+fn what_cannot_be_posted_is_not_owed() {
+    let mut session: Session<String> = Session::new("p");
+    assert_eq!(session.burst(0, "[1]".into()), None);
+    assert_eq!(session.deadline(), None);
+}
+
+#[test]
+fn signing_out_ends_everything_but_the_numbers() {
+    let mut session = session();
+    session.burst(0, "[1]".into()).unwrap();
+    session.request(0, "flush", Subject::default());
+    let (sign_out, _) = session.request(0, "signOut", Subject::default());
+    assert_eq!(session.signed_out("another"), None);
+    assert_eq!(session.signed_out("e"), Some(vec![sign_out]));
+    assert!(session.at_rest() && session.deadline().is_none());
+    // The next burst is of nobody yet.
+    assert_eq!(session.burst(5, "[2]".into()), None);
+}

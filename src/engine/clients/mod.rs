@@ -339,8 +339,8 @@ impl Clients {
                     let open = replica.open_conflicts();
                     self.post_to(&waiter.page, from_worker::conflicts(waiter.request, &open));
                 }
-                Wants::Export if in_effect => {
-                    let whose = (view.uplink.principal(), view.uplink.device());
+                Wants::Export if in_effect && !settings.is_requeueing() => {
+                    let whose = (view.uplink.principal(), view.uplink.owner(), view.uplink.device());
                     let unsent = replica.unsent(settings.slices());
                     let message = from_worker::unsent(waiter.request, whose, view.now.at, &unsent);
                     self.post_to(&waiter.page, message);
@@ -382,11 +382,12 @@ impl Clients {
         self.fail_waiters("storage", reason, |wants| !matches!(wants, Wants::Progress(_)));
     }
 
-    /// Removes and returns a page that wants to sign out, once everything that any page has sent is in effect.
-    pub fn take_sign_out(&mut self, journal: &Journal) -> Option<Waiter> {
+    /// Removes and returns a page that wants to sign out, once everything that any page has sent is in effect, and what the server
+    /// lacks of slices that were switched on again is known.
+    pub fn take_sign_out(&mut self, journal: &Journal, settings: &Settings) -> Option<Waiter> {
         let asks = |waiter: &Waiter| matches!(waiter.wants, Wants::SignOut { .. });
         let at = self.waiters.iter().position(asks)?;
-        journal.is_idle().then(|| self.waiters.remove(at))
+        (journal.is_idle() && !settings.is_requeueing()).then(|| self.waiters.remove(at))
     }
 
     fn fail_waiters(&mut self, code: &str, text: &str, which: impl Fn(&Wants) -> bool) {

@@ -192,6 +192,7 @@ impl Replica {
             let item = &entry.item;
             let refused = item.refused().iter().map(|refusal| RefusedChange {
                 value: refusal.value.clone(),
+                base: refusal.base.clone(),
                 code: refusal.code.clone(),
                 message: refusal.message.clone(),
                 at: refusal.at.0,

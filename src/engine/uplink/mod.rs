@@ -44,6 +44,7 @@ use crate::bridge::config::Slices;
 use crate::bridge::status::{Connection, ErrorCode, SyncProgress};
 use crate::json::{read, write};
 use crate::protocol::{self, MAX_PUSH_OPERATIONS};
+use crate::store::user_of;
 use crate::store::{
     AnswerRow, AnswerStatus, Cursors, Key, Operation, PushRow, RebuildReason, RebuildRow, Write,
 };
@@ -577,6 +578,11 @@ impl Uplink {
     /// The user of the database, where a page has said it.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// Returns whose the database is: the user that a page has named, or else the server.
+    pub fn owner(&self) -> Option<String> {
+        self.user.clone().or_else(|| self.principal.as_deref().map(user_of))
     }
 
     /// Returns the number of the request in flight.

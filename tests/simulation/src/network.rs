@@ -20,7 +20,7 @@ impl World {
             return self.request(request, path, body);
         }
         self.in_flight = Some(request);
-        let answer = Ok(crate::server::error(401, "unauthenticated"));
+        let answer = Ok(crate::server::error(self.server.token_status, "unauthenticated"));
         let latency = self.latency();
         self.after(
             latency,

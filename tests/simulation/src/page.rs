@@ -28,6 +28,8 @@ pub struct Page {
     pub epoch: Option<String>,
     /// The token that it gives, if it is asked for one.
     pub token: Option<String>,
+    /// It answers the worker's questions.
+    pub answers_questions: bool,
     /// Its highest number that was acknowledged.
     pub acknowledged: u64,
     /// Everything that it heard, in order.
@@ -61,6 +63,7 @@ impl Page {
             open: true,
             epoch: None,
             token: None,
+            answers_questions: true,
             acknowledged: 0,
             received: Vec::new(),
             answers: BTreeMap::new(),
@@ -193,6 +196,7 @@ impl Page {
                 self.view.changed(message);
                 Vec::new()
             }
+            "token" if !self.answers_questions => Vec::new(),
             "token" => {
                 let number = message["number"].as_u64().unwrap_or_default();
                 vec![self.session.token(number, self.token.as_deref())]

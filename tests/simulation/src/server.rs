@@ -119,6 +119,8 @@ pub struct Server {
     pub principal: String,
     /// The token that requests must carry.
     pub token: Option<String>,
+    /// The answer to requests that do not.
+    pub token_status: u16,
     /// The tokens that requests carried.
     pub tokens: Vec<Option<String>>,
     pub items: BTreeMap<Key, Row>,
@@ -190,6 +192,7 @@ impl Default for Server {
             mode: Fault::Nothing,
             principal: "acme/ann".into(),
             token: None,
+            token_status: 401,
             tokens: Vec::new(),
             items: BTreeMap::new(),
             refused: BTreeSet::new(),
