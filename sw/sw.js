@@ -128,22 +128,32 @@ self.__nightferry_panic = (message) => {
 expectPanic();
 
 /** Resolves when an update waits for this worker to end its events. The update finishes the work that this worker began. */
+let replace;
 const replaced = new Promise((resolve) => {
-  const watch = (worker) =>
-    worker?.addEventListener("statechange", ({ target }) => {
-      // A worker that is being installed receives this event for itself first.
-      if (target.state === "installed" && !state.isInstalling) resolve();
-    });
-  self.registration.addEventListener("updatefound", () => watch(self.registration.installing));
-  // A stopped worker may be woken while its successor is there already.
-  if (self.serviceWorker?.state === "activated") {
-    watch(self.registration.installing);
-    if (self.registration.waiting) resolve();
-  }
+  replace = resolve;
 });
+
+const watch = (worker) =>
+  worker?.addEventListener("statechange", ({ target }) => {
+    // A worker that is being installed receives this event for itself first.
+    if (target.state === "installed" && !state.isInstalling) replace();
+  });
+
+/** Looks for a worker that waits already: the event that it is installed may have come before anyone listened. */
+function lookForSuccessor() {
+  if (self.serviceWorker?.state === "activated" && self.registration.waiting) replace();
+}
+
+self.registration.addEventListener("updatefound", () => {
+  watch(self.registration.installing);
+  lookForSuccessor();
+});
+// A stopped worker may be woken while its successor is being installed.
+if (self.serviceWorker?.state === "activated") watch(self.registration.installing);
 
 /** Runs the engine on an event, until the work is done, the engine panics, or an update takes over. */
 function perform(work) {
+  lookForSuccessor();
   return Promise.race([once("booted", boot).then(work), state.panic, replaced, retired]);
 }
 

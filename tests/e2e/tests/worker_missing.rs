@@ -97,11 +97,14 @@ async fn f70_a_page_that_registers_finds_the_new_worker(client: Client) -> Resul
     let (server, browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     // Nothing is asked of the server's API, which would name its build.
     server.fault(&[Fault::on("/nightferry/p").silent(), Fault::on("/nightferry/health").silent()])?;
+    // The browser answers calls of `update` that overlap by one look, and the page has looked when it registered.
+    tab.eval::<()>(&format!("await {REGISTRATION}.update();")).await?;
     tab.eval::<()>(&format!("window.old = {REGISTRATION}.active;")).await?;
     server.update_worker("9.9.9-next")?;
     let other = browser.new_tab().await?;
     other.open_client(&server, json!({"debounceMs": 20})).await?;
-    tab.wait_until(&format!("{REGISTRATION}.active !== old")).await?;
+    // At the latest when the former worker's event has had its time.
+    tab.wait_until_within(&format!("{REGISTRATION}.active !== old"), PATIENCE).await?;
     tab.dispatch(&[add("a")]).await?;
     tab.flush().await
 }
