@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 use web_sys::{ServiceWorker, ServiceWorkerRegistration, ServiceWorkerState};
 
-/// What people are told where no worker says anything.
+/// The sentence for people if no worker says anything.
 const NO_WORKER: &str = "Nightferry's worker does not answer. What was changed in this tab is kept in it and goes on being tried, so keep the tab open. Close the other tabs of this site; a page that was loaded anew may say more.";
 
 type Messages = Vec<Message<JsString>>;
@@ -72,6 +72,15 @@ fn change<T>(cell: &RefCell<T>, change: impl FnOnce(&mut T)) {
     if let Ok(mut value) = cell.try_borrow_mut() {
         change(&mut value);
     }
+}
+
+/// Returns a message with these fields, as of the worker.
+fn worker_message(fields: &[(&str, JsValue)]) -> WorkerMessage {
+    let message = Object::new();
+    for (name, value) in fields {
+        let _ = Reflect::set(&message, &(*name).into(), value);
+    }
+    message.unchecked_into()
 }
 
 fn now() -> u64 {
@@ -197,12 +206,13 @@ impl Connection {
         let mut ended = None;
         change(&self.session, |session| ended = session.take_silence(now()));
         let Some(ended) = ended else { return };
-        let silence = Object::new();
-        for (name, value) in [("kind", "failed"), ("code", "no_worker"), ("message", NO_WORKER)] {
-            let _ = Reflect::set(&silence, &name.into(), &value.into());
-        }
+        let silence = worker_message(&[
+            ("kind", "failed".into()),
+            ("code", "no_worker".into()),
+            ("message", NO_WORKER.into()),
+        ]);
         for request in ended {
-            self.answer(request, "failed", silence.unchecked_ref());
+            self.answer(request, "failed", &silence);
         }
         let _ = self.deliver.call1(&JsValue::UNDEFINED, &silence);
     }
@@ -294,9 +304,7 @@ impl Connection {
         }
         // Readings that ended by the silence are made again.
         if was_silent && kind != "joined" {
-            let joined = Object::new();
-            let _ = Reflect::set(&joined, &"kind".into(), &"joined".into());
-            let _ = Reflect::set(&joined, &"position".into(), &JsValue::from_f64(0.0));
+            let joined = worker_message(&[("kind", "joined".into()), ("position", 0.into())]);
             let _ = self.deliver.call1(&JsValue::UNDEFINED, &joined);
         }
         if is_news || was_silent && kind == "joined" {

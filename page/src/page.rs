@@ -45,6 +45,8 @@ pub(crate) struct Page {
     pub(crate) dispatched: RefCell<BTreeMap<String, u64>>,
     /// Gives the token that requests to the API carry.
     pub(crate) token_source: RefCell<Option<TokenSource>>,
+    /// The time at which a newer worker was last looked for, in epoch ms.
+    pub(crate) updated_at: Cell<f64>,
     /// True if the user has signed out, and nobody has registered since.
     pub(crate) has_signed_out: Cell<bool>,
     /// The slices that are being read again. True if the read has to be repeated.

@@ -110,9 +110,7 @@ async fn granted(
     let answer = answer_of(answer).await;
     drop(cannot_start);
     if answer.as_ref().is_ok_and(|registration: &Registration| registration.build != nightferry::BUILD) {
-        spawn_local(async {
-            let _ = service_worker::newer_worker().await;
-        });
+        service_worker::look_for_update();
     }
     answer
 }
@@ -211,9 +209,7 @@ async fn connected(options: &RegisterOptions) -> Result<&'static Connection, Err
     page.place.replace(Some(place));
     page.connection.set(Some(connection));
     // The browser looks for a newer worker when a page navigates into its scope, where no page is.
-    spawn_local(async {
-        let _ = service_worker::newer_worker().await;
-    });
+    service_worker::look_for_update();
     for slice in page.subscriptions.watched() {
         connection.say(|session, _| vec![session.watch(&slice)]);
     }

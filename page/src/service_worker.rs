@@ -16,6 +16,9 @@ use web_sys::{
     ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
 };
 
+/// A page looks for a newer worker at most so often, in ms.
+const UPDATE_MS: f64 = 60_000.0;
+
 /// Returns the page's window. A worker has none.
 pub fn window() -> Result<Window, Error> {
     web_sys::window().ok_or_else(no_window)
@@ -156,6 +159,18 @@ async fn explained(window: &Window, url: &Url, why: &JsValue) -> Error {
     worker_failed(url, &message_of(why))
 }
 
+/// Looks for a newer worker, which the browser puts in the place of the present one by itself. Once a minute is enough.
+pub fn look_for_update() {
+    let (now, last) = (js_sys::Date::now(), page().updated_at.get());
+    if now >= last + UPDATE_MS {
+        page().updated_at.set(now);
+        spawn_local(async {
+            // Without the server there is none.
+            let _ = newer_worker().await;
+        });
+    }
+}
+
 /// Looks for a newer worker. Returns true if there is one.
 pub async fn newer_worker() -> bool {
     let Some(registration) = page().connection.get().map(Connection::registration) else { return false };
@@ -260,7 +275,8 @@ fn listen(
             if Connection::has_items(&message) {
                 post();
             }
-            // What was dispatched before the user signed out goes with them, and not to whoever is next.
+            // Actions that were dispatched before the user signed out are dropped with the session, and do not wait for the
+            // next user.
             if Connection::is_signed_out(&message) {
                 post_all();
             }
@@ -278,9 +294,7 @@ fn listen(
             if is_hidden() {
                 on_page_hide();
             } else {
-                spawn_local(async {
-                    let _ = newer_worker().await;
-                });
+                look_for_update();
             }
         });
         document.add_event_listener_with_callback("visibilitychange", &hidden)?;

@@ -132,7 +132,7 @@ function isRegistered(call: Call): void {
   each(rejectionsListeners);
   each(conflictsListeners);
   // Something was to be read, and could not.
-  if (isAnew) handleMessage({ kind: "joined", v: 1, position: 0 });
+  if (isAnew) readAgain();
 }
 
 const isAboutWorker = (code: string) =>
@@ -214,7 +214,7 @@ function listenToBrowser(): void {
   // A page that the browser had put aside has heard nothing meanwhile. It reads again before it sends anything.
   addEventListener("pageshow", ({ persisted }) => {
     if (!persisted) return;
-    handleMessage({ kind: "joined", v: 1, position: 0 });
+    readAgain();
     wasm.tell("ping");
   });
 }
@@ -223,7 +223,7 @@ function listenToBrowser(): void {
 function onMessage(message: Message): void {
   // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
   if (message.kind === "changed" || message.kind === "rows") post();
-  // What was dispatched before the user signed out goes with them, and not to whoever is next.
+  // Actions that were dispatched before the user signed out are dropped with the session, and do not wait for the next user.
   if (message.kind === "signedOut") postBatch();
   wasm.handle_message(message);
 }
@@ -249,6 +249,11 @@ function deliver(message: Message): void {
   else if (message.kind === "folded") inEffect(message.n);
   handleMessage(message);
   if (message.kind === "signedOut") forgetItems();
+}
+
+/** Has everything read again that follows a slice or a list: the page may have missed something. */
+function readAgain(): void {
+  handleMessage({ kind: "joined", v: 1, position: 0 });
 }
 
 /** The page knows no items any more. */
@@ -430,7 +435,7 @@ const unsentFile = async () => ((await ask("export")) as { file: UnsentFile<unkn
 export async function importUnsent(file: Blob): Promise<Imported> {
   const { principal, user, items } = readFile(await file.text());
   const own = await unsentFile();
-  // What was made while nobody was known is for whoever loads it.
+  // A file that names nobody was made before anyone signed in. Anyone may load it.
   if ((user ?? null) !== null && (user !== own.user || (principal && own.principal && principal !== own.principal))) {
     throw failure(
       "wrong_user",
@@ -451,7 +456,7 @@ export async function importUnsent(file: Blob): Promise<Imported> {
   }
   await flushPersistence();
   // Nobody tells a page what it did itself.
-  handleMessage({ kind: "joined", v: 1, position: 0 });
+  readAgain();
   return done;
 }
 

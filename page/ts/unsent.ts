@@ -2,6 +2,7 @@
 
 import type { Beside } from "./action.js";
 import { failure } from "./failure.js";
+import { isObject, same } from "./json.js";
 import type { Action, UnsentFile, UnsentItem } from "./types.js";
 
 /** What `importUnsent` has done. */
@@ -11,9 +12,6 @@ export interface Imported {
   /** The items that were left as they are: they were changed since the file was made, so the file's change no longer fits. */
   skipped: { slice: string; id: string }[];
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Reads a file. @throws NightferryError `bad_file`. */
 export function readFile(text: string): UnsentFile<unknown> {
@@ -69,13 +67,4 @@ function difference(base: Record<string, unknown>, local: Record<string, unknown
     if (base[name] !== undefined) was[name] = base[name];
   }
   return [fields, was] as const;
-}
-
-/** Returns true if two JSON values are equal; the order of keys means nothing. */
-function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((value, at) => same(value, b[at]));
-  if (!isObject(a) || !isObject(b)) return false;
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => name in b && same(a[name], b[name]));
 }

@@ -1,12 +1,13 @@
 // One conflict: what happened, the fields, and what saving would make of it.
 
 import { type Conflict, internal, type NightferryError, resolveConflict } from "nightferry-client";
+import { isObject } from "../json.js";
 import { itemName, type NameOf } from "../names.js";
 import { make, setText } from "../nodes.js";
 import { BadEdit, Draft } from "./draft.js";
 import { columns, type FieldView, fieldView } from "./fields.js";
 import type { Card } from "./list.js";
-import { combine, isObject, mergedSide } from "./merge.js";
+import { combine, mergedSide } from "./merge.js";
 import { TEXT, when } from "./text.js";
 import { labelText, partList, valueNode } from "./values.js";
 

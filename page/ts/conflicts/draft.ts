@@ -1,7 +1,8 @@
 // The choices that somebody has made in a conflict, and their result. Nothing here is committed.
 
+import { isObject, same } from "../json.js";
 import type { Conflict, Resolution } from "../types.js";
-import { combine, type Difference, type Equal, isObject, mergedSide, same } from "./merge.js";
+import { combine, type Difference, type Equal, mergedSide } from "./merge.js";
 import { TEXT } from "./text.js";
 
 /** A field that the two sides have differently. */

@@ -3,7 +3,8 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { combine, type Difference, merge, same } from "./merge.js";
+import { same } from "../json.js";
+import { combine, type Difference, merge } from "./merge.js";
 
 type Absent = [] | [unknown];
 type Row = [[base: Absent, local: Absent, remote: Absent, merged: Absent], conflicts: string[]];

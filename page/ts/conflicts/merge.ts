@@ -1,6 +1,7 @@
 // The three sides of an item laid side by side, part by part, as the worker's merge does it (src/rebase/): objects key by key,
 // lists of elements with ids element by element, all else as one value.
 
+import { isObject, same } from "../json.js";
 import { nameIn } from "../names.js";
 
 /** A value that may be absent: undefined is a side that is not there. */
@@ -198,22 +199,4 @@ function isBehind(one: string[], other: string[]): boolean {
     if (id !== against) return id > against;
   }
   return false;
-}
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Returns true if two JSON values are equal; the order of keys means nothing. */
-export function same(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (Array.isArray(one) && Array.isArray(other)) {
-    return one.length === other.length && one.every((element, at) => same(element, other[at]));
-  }
-  if (!isObject(one) || !isObject(other)) return false;
-  const keys = Object.keys(one);
-  return (
-    keys.length === Object.keys(other).length &&
-    keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
-  );
 }

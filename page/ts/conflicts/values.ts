@@ -1,7 +1,7 @@
 // Values as people read them.
 
+import { isObject } from "../json.js";
 import { make } from "../nodes.js";
-import { isObject } from "./merge.js";
 import { TEXT } from "./text.js";
 
 /** Of texts that differ, so many equal lines around the difference are shown. */

@@ -10,7 +10,7 @@ export interface Notice {
   times: number;
 }
 
-/** What the status says. `id` is the same for as long as it is about the same, whatever its words. */
+/** The notice that the status gives rise to. `id` stays while it is about the same thing, whatever its words. */
 export interface StatusNotice {
   id: string;
   title: string;
@@ -21,12 +21,12 @@ export interface Notices {
   /** Oldest first. */
   list: readonly Notice[];
   nextKey: number;
-  /** What the status says at present, and the key of its toast. */
+  /** The notice of the present status, and the key of its toast. */
   present: { id: string; key: number } | null;
 }
 
 export type NoticeEvent =
-  /** What the status says, or null with the words that it is over. */
+  /** The notice of the status, or null with the words that it is over. */
   | { kind: "status"; says: StatusNotice | null; over: string }
   /** The worker could not take or do something. */
   | { kind: "worker"; text: string }

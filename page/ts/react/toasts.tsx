@@ -88,7 +88,7 @@ export function PersistenceToasts({ limit = 4, texts, nameOf }: PersistenceToast
   );
 }
 
-/** What the status says that a person has to do something about. */
+/** The notice of a status that a person has to do something about. */
 function paused(status: Status, say: ToastTexts): StatusNotice | null {
   const { state, text: title, detail: text } = describeStatus(status, say);
   return state === "paused" ? { id: status.errorCode ?? "off", title, text } : null;
