@@ -79,10 +79,9 @@ impl Engine {
                 self.take_burst(&epoch, arriving);
             }
             // An item that this database lacks was in the other one: it was not deleted.
-            Body::Hydrate { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
-                self.refuse_epoch(&page, &epoch);
-            }
-            Body::SignOut { epoch: Some(epoch), .. } if !self.settings.is_of(&epoch) => {
+            Body::Hydrate { epoch: Some(epoch), .. } | Body::SignOut { epoch: Some(epoch), .. }
+                if !self.settings.is_of(&epoch) =>
+            {
                 self.refuse_epoch(&page, &epoch);
             }
             Body::Flush { after, .. }

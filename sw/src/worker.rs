@@ -414,10 +414,10 @@ impl Worker {
 /// somebody else's, see [`Snapshot::is_anothers`].
 async fn database_of(Place { name, user }: Place<'_>) -> Result<(String, Database, Snapshot), StoreError> {
     let own = [name, "~", user.unwrap_or_default()].concat();
-    let known = others::databases().await;
-    let is_new = known.is_some_and(|known| !known.contains(&own));
+    // The database beside the first user's is looked into only if it exists.
+    let may_exist = user.is_some() && others::databases().await.is_none_or(|known| known.contains(&own));
     let candidates = [&*own, name, &*own];
-    for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(user.is_none() || is_new)) {
+    for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(!may_exist)) {
         let database = Database::open(candidate, &[]).await?;
         let snapshot = database.snapshot().await?;
         let fits = match at {
