@@ -49,10 +49,13 @@ const SUITES: &[Suite] = &[
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
+/// The number of end-to-end tests that run side by side. They wait for most of their time, on two cores, too.
+const E2E_AT_ONCE: &str = "3";
+
 #[derive(Debug)]
 pub struct Options {
     suites: Vec<&'static Suite>,
-    /// For the end-to-end tests' `cargo test`: what follows `--`.
+    /// For the program of the end-to-end tests: what follows `--`.
     of_e2e: Vec<String>,
 }
 
@@ -75,7 +78,7 @@ impl Options {
             }
         }
         if !of_e2e.is_empty() && named != ["e2e"] {
-            bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- --test api f19`");
+            bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- f19`");
         }
         let suites = SUITES.iter().filter(|suite| named.is_empty() || named.contains(&suite.name)).collect();
         Ok(Options { suites, of_e2e })
@@ -277,12 +280,13 @@ fn e2e(options: &Options) -> Result<()> {
     // The examples use other extensions beside Nightferry, such as Flask-Login.
     toolchain::ensure_python(Python::Develop)?;
     let chromium = toolchain::ensure_chromium()?;
-    // A test that fails hides none of the others.
-    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
-    test.args(&options.of_e2e);
-    if options.of_e2e.is_empty() {
-        test.args(["--", "--test-threads=2"]);
-    }
+    let mut test = cargo(["test", "-p", "nightferry-e2e"]);
+    match &options.of_e2e[..] {
+        // A test that fails hides none of the others.
+        [] => test.arg("--no-fail-fast"),
+        chosen => test.args(["--test", "e2e", "--"]).args(chosen),
+    };
+    test.env("RUST_TEST_THREADS", E2E_AT_ONCE);
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
 }
@@ -300,7 +304,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().suites.len(), SUITES.len());
         let named = parse(&["page", "lint", "--browsers=chromium", "--browsers", "chromium"]).unwrap();
         assert_eq!(named.suites.iter().map(|suite| suite.name).collect::<Vec<_>>(), ["lint", "page"]);
-        assert_eq!(parse(&["e2e", "--", "--test", "api"]).unwrap().of_e2e, ["--test", "api"]);
+        assert_eq!(parse(&["e2e", "--", "api::", "f19"]).unwrap().of_e2e, ["api::", "f19"]);
         for (wrong, error) in [
             (&["pages"][..], "there is no suite `pages`; there are lint, core"),
             (&["--browser", "chromium"], "`test` does not know `--browser`"),
