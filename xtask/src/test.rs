@@ -141,8 +141,6 @@ fn summary(results: &[(&str, Result<()>, Duration)], total: Duration) -> ExitCod
 /// Runs all of it, so that one look shows all there is to mend.
 fn lint() -> Result<()> {
     toolchain::ensure_wasm_target()?;
-    toolchain::ensure_node_tools()?;
-    toolchain::ensure_python(Python::Develop)?;
     let mut failed = Vec::new();
     let mut run = |name: &'static str, mut command: std::process::Command| {
         println!("→ {name}");
@@ -151,30 +149,17 @@ fn lint() -> Result<()> {
             failed.push(name);
         }
     };
-    run("cargo fmt", cargo(["fmt", "--all", "--check"]));
-    run("cargo clippy", cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
-    run("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"])));
-    let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
-    clippy_wasm.args(browser_files::CLIENT).args([
-        "--features",
-        "nightferry-sw/conformance",
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    run("cargo clippy (worker and client)", clippy_wasm);
-    for (name, command) in rust_pages::lint_example() {
-        run(name, command);
-    }
+    std::thread::scope(|scope| {
+        let preparing = scope.spawn(prepare_beside_clippy);
+        rust_lints().into_iter().for_each(|(name, command)| run(name, command));
+        preparing.join().unwrap_or_else(|_| bail!("the thread that prepares the tools panicked"))
+    })?;
     let ruff = toolchain::venv_tool("ruff");
     run("ruff check", command(&ruff, ["check", "--quiet", "."]));
     run("ruff format", command(&ruff, ["format", "--check", "--quiet", "."]));
     let mut biome = toolchain::node_tool(BIOME);
     biome.args(["check", "--error-on-warnings", "."]).current_dir(workspace::root());
     run("biome check", biome);
-    // TypeScript reads the types that wasm-bindgen wrote.
-    browser_files::ensure()?;
     for (name, project) in [
         ("tsc", "tsconfig.json"),
         ("tsc (for Node)", "tsconfig.node.json"),
@@ -195,6 +180,31 @@ fn lint() -> Result<()> {
         failed.push("tidy");
     }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
+}
+
+/// rustfmt and Clippy, with their names.
+fn rust_lints() -> Vec<(&'static str, std::process::Command)> {
+    let all = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
+    let mut worker_and_client = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
+    worker_and_client.args(browser_files::CLIENT).args(["--features", "nightferry-sw/conformance"]);
+    worker_and_client.args(["--", "-D", "warnings"]);
+    let mut lints = vec![
+        ("cargo fmt", cargo(["fmt", "--all", "--check"])),
+        ("cargo clippy", cargo(all)),
+        ("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"]))),
+        ("cargo clippy (worker and client)", worker_and_client),
+    ];
+    lints.extend(rust_pages::lint_example());
+    lints
+}
+
+/// The tools of the other linters, and the browser's files, whose types TypeScript reads. It waits for the network and for single
+/// threads of linkers, Clippy for processors, so they run side by side; their lines are mixed.
+fn prepare_beside_clippy() -> Result<()> {
+    toolchain::ensure_node_tools()?;
+    toolchain::ensure_python(Python::Develop)?;
+    browser_files::ensure()
 }
 
 fn core() -> Result<()> {
@@ -261,7 +271,9 @@ fn server() -> Result<()> {
     toolchain::ensure_python(Python::Develop)?;
     let postgresql = toolchain::ensure_postgresql()?;
     let nginx = toolchain::ensure_nginx()?;
-    let mut pytest = command(toolchain::python(), ["-m", "pytest", "-q"]);
+    // A process for each core: a test uses one at a time. Each has a PostgreSQL of its own. Who is done first takes over tests of others.
+    let processes = ["--numprocesses", "auto", "--dist", "worksteal"];
+    let mut pytest = command(toolchain::python(), ["-m", "pytest", "-q"].iter().chain(&processes));
     pytest.current_dir(workspace::root().join("server"));
     process::show(pytest.env("NIGHTFERRY_POSTGRESQL", postgresql).env("NIGHTFERRY_NGINX", nginx))
 }
