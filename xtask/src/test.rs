@@ -49,8 +49,8 @@ const SUITES: &[Suite] = &[
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
-/// The number of end-to-end tests that run side by side. They wait for most of their time, on two cores, too.
-const E2E_AT_ONCE: &str = "3";
+/// The number of end-to-end tests that run side by side, for each core and at most: a test waits for half of its time, and has a browser.
+const E2E_AT_ONCE: (usize, usize) = (2, 8);
 
 #[derive(Debug)]
 pub struct Options {
@@ -208,19 +208,12 @@ fn prepare_beside_clippy() -> Result<()> {
 }
 
 fn core() -> Result<()> {
-    let packages = [
-        "-p",
-        "nightferry",
-        "-p",
-        "nightferry-sim",
-        "-p",
-        "nightferry-sw",
-        "-p",
-        "nightferry-page",
-        "-p",
-        "xtask",
-    ];
-    process::show(cargo(["test", "--quiet"]).args(packages))
+    let packages =
+        ["-p", "nightferry", "-p", "nightferry-sim", "-p", "nightferry-sw", "-p", "nightferry-page"];
+    let tested = process::show(cargo(["test", "--quiet"]).args(packages));
+    // By itself: together with others, all that it depends on would be compiled again with their features.
+    let own = process::show(&mut cargo(["test", "--quiet", "-p", "xtask"]));
+    tested.and(own)
 }
 
 /// Bundles every page/{ts,node}/**/*.test.ts, and runs them in Node.
@@ -298,7 +291,8 @@ fn e2e(options: &Options) -> Result<()> {
         [] => test.arg("--no-fail-fast"),
         chosen => test.args(["--test", "e2e", "--"]).args(chosen),
     };
-    test.env("RUST_TEST_THREADS", E2E_AT_ONCE);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    test.env("RUST_TEST_THREADS", (cores * E2E_AT_ONCE.0).min(E2E_AT_ONCE.1).to_string());
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
 }
