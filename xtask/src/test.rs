@@ -55,7 +55,7 @@ const E2E_AT_ONCE: (usize, usize) = (2, 8);
 #[derive(Debug)]
 pub struct Options {
     suites: Vec<&'static Suite>,
-    /// For the program of the end-to-end tests: what follows `--`.
+    /// For the end-to-end tests' `cargo test`: what follows `--`.
     of_e2e: Vec<String>,
 }
 
@@ -285,12 +285,9 @@ fn e2e(options: &Options) -> Result<()> {
     // The examples use other extensions beside Nightferry, such as Flask-Login.
     toolchain::ensure_python(Python::Develop)?;
     let chromium = toolchain::ensure_chromium()?;
-    let mut test = cargo(["test", "-p", "nightferry-e2e"]);
-    match &options.of_e2e[..] {
-        // A test that fails hides none of the others.
-        [] => test.arg("--no-fail-fast"),
-        chosen => test.args(["--test", "e2e", "--"]).args(chosen),
-    };
+    // A test that fails hides none of the others.
+    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
+    test.args(&options.of_e2e);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     test.env("RUST_TEST_THREADS", (cores * E2E_AT_ONCE.0).min(E2E_AT_ONCE.1).to_string());
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
@@ -310,7 +307,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().suites.len(), SUITES.len());
         let named = parse(&["page", "lint", "--browsers=chromium", "--browsers", "chromium"]).unwrap();
         assert_eq!(named.suites.iter().map(|suite| suite.name).collect::<Vec<_>>(), ["lint", "page"]);
-        assert_eq!(parse(&["e2e", "--", "api::", "f19"]).unwrap().of_e2e, ["api::", "f19"]);
+        assert_eq!(parse(&["e2e", "--", "f19"]).unwrap().of_e2e, ["f19"]);
         for (wrong, error) in [
             (&["pages"][..], "there is no suite `pages`; there are lint, core"),
             (&["--browser", "chromium"], "`test` does not know `--browser`"),

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::root;
 use crate::server::{client, free_port, python};
 use crate::vite::{copy, finish, npm};
-use crate::wait::{DEADLINE, eventually};
+use crate::wait::{DEADLINE, START, eventually};
 
 /// Runs a command until standard input ends, which it does when the test's process dies; ends all of its group then, and
 /// also when the command ends by itself.
@@ -117,7 +117,7 @@ impl Example {
             .spawn()
             .context("sh could not be started")?;
         let health = format!("http://127.0.0.1:{}/nightferry/health", self.flask);
-        let answers = eventually("the example to answer", DEADLINE, async || {
+        let answers = eventually("the example to answer", START, async || {
             if let Some(status) = child.try_wait()? {
                 bail!("it ended ({status})");
             }
