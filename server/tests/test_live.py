@@ -392,14 +392,15 @@ def test_a_stuck_socket_slows_neither_pushes_nor_others(
     monkeypatch.setattr(sockets, "poke_frame", lambda v: frames.send_data("x" * 50_000 + str(v), fin=True))
     phone, ear = Device(app), listen(port)
     with stuck(port):
-        last, poke = 0, ""
-        began = time.monotonic()
+        last, poke, times = 0, "", []
         for number in range(150):
+            began = time.monotonic()
             last = phone.push(put(str(number), 1))[0]["version"]
             while str(last) not in (poke := ear.socket.receive(timeout=PATIENCE) or "gone"):
                 assert poke != "gone"
-        slow = time.monotonic() - began
-    assert slow < PATIENCE
+            times.append(time.monotonic() - began)
+    # Of each change by itself: how long all of them take depends on what else the machine does.
+    assert max(times) < PATIENCE
 
 
 def test_a_dead_socket_is_noticed(

@@ -37,7 +37,7 @@ cargo xtask api                                    writes docs/api.md, the API r
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
 cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
                                                    lint core purity sim page server build e2e
-cargo xtask test e2e -- --test api f19             of the end-to-end tests those, as `cargo test` takes them
+cargo xtask test e2e -- api::                      of the end-to-end tests those, as `cargo test` takes them
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
 cargo xtask sim [--seeds 500] [--from FIRST]       scenarios of a device from fresh seeds, with faults everywhere
 cargo xtask sim --seed S [--shrink] | --mutants    one scenario with its whole trace | rules broken on purpose are found

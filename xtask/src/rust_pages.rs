@@ -42,14 +42,15 @@ pub fn build_for_tests() -> Result<()> {
     })
 }
 
-/// rustfmt and Clippy on `examples/rust`, a workspace of its own; with their names.
+/// rustfmt and Clippy on `examples/rust`, a workspace of its own; with their names. What it has in common with this workspace is compiled
+/// once for both: in one folder, with the same versions and settings.
 pub fn lint_example() -> [(&'static str, std::process::Command); 3] {
     let manifest = root().join("examples/rust/Cargo.toml");
     let on_example = |arguments: &[&str]| {
         let mut command = cargo(&arguments[..1]);
         command.arg("--manifest-path").arg(&manifest).args(&arguments[1..]);
-        // The end-to-end tests compile it there, too.
-        command.env("CARGO_TARGET_DIR", prepared().join("example-rust"));
+        // The end-to-end tests compile it there, too. With this setting its dependencies are those of the workspace, compiled already.
+        command.env("CARGO_TARGET_DIR", workspace::cargo_target()).env("CARGO_PROFILE_DEV_DEBUG", "none");
         // It is an ordinary program, as xtask is: the core's rules are not its.
         command.env("CLIPPY_CONF_DIR", root().join("xtask"));
         command
@@ -62,4 +63,65 @@ pub fn lint_example() -> [(&'static str, std::process::Command); 3] {
         ("cargo clippy (examples/rust, page)", on_example(&page)),
         ("cargo clippy (examples/rust, start)", on_example(&start)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The packages of a Cargo.lock from a registry: name and version.
+    fn locked(file: &str) -> BTreeSet<(String, String)> {
+        let text = std::fs::read_to_string(root().join(file)).expect("it can be read");
+        let value = |package: &str, field: &str| {
+            let line = package.lines().find_map(|line| line.strip_prefix(&format!("{field} = ")));
+            line.map(|value| value.trim_matches('"').to_string())
+        };
+        text.split("[[package]]")
+            .filter(|package| value(package, "source").is_some())
+            .filter_map(|package| Some((value(package, "name")?, value(package, "version")?)))
+            .collect()
+    }
+
+    /// Returns true if Cargo takes one of these versions for the other.
+    fn are_compatible(a: &str, b: &str) -> bool {
+        let significant = |version: &str| {
+            let parts: Vec<String> = version.split('.').map(String::from).collect();
+            let zeros = parts.iter().take_while(|part| *part == "0").count();
+            parts.into_iter().take(zeros + 1).collect::<Vec<_>>()
+        };
+        significant(a) == significant(b)
+    }
+
+    #[test]
+    fn the_example_has_the_versions_of_the_workspace() {
+        let workspace = locked("Cargo.lock");
+        let example = locked("examples/rust/Cargo.lock");
+        assert!(example.len() > 50 && !example.is_disjoint(&workspace));
+        for (name, version) in &example {
+            let others: Vec<&str> = workspace
+                .iter()
+                .filter(|(other, of)| other == name && are_compatible(of, version))
+                .map(|(_, of)| of.as_str())
+                .collect();
+            assert!(
+                others.is_empty() || others.contains(&version.as_str()),
+                "{name} {version} is compiled twice: in examples/rust, `cargo update -p {name}@{version} --precise {}`",
+                others[0]
+            );
+        }
+    }
+
+    #[test]
+    fn compatible_versions_agree_in_their_first_number_that_is_not_zero() {
+        for (a, b, compatible) in [
+            ("1.2.3", "1.4.0", true),
+            ("0.2.3", "0.2.4", true),
+            ("0.2.3", "0.3.0", false),
+            ("1.0.0", "2.0.0", false),
+        ] {
+            assert_eq!(are_compatible(a, b), compatible, "{a} {b}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask sim`: the simulator, optimised; and whether it finds the engine's rules broken on purpose.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -352,8 +352,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 /// The suite: the known seeds, fresh ones, and some of the rules broken on purpose.
 pub fn check() -> Result<()> {
-    process::show(&mut cargo(BUILD))?;
-    let simulator = workspace::cargo_target().join("release/nightferry-sim");
+    // Where the rules are broken after: what is compiled now need not be compiled then.
+    let simulator = compile_copy(None)?;
     let fresh = fresh_seed()?;
     for (devices, seeds, from) in [("1", FRESH, &*fresh), (FLEET, FLEET_SEEDS, "0")] {
         let arguments = ["--devices", devices, "--seeds", seeds, "--from", from];
@@ -370,8 +370,6 @@ fn fresh_seed() -> Result<String> {
 
 /// Breaks each rule in a copy of the workspace, and lets the simulator look for it.
 fn mutants(is_chosen: impl Fn(&Mutant) -> bool) -> Result<()> {
-    let copy = workspace::prepared().join("mutants/workspace");
-    let target = workspace::prepared().join("mutants/target");
     let mut hidden = Vec::new();
     let of_device = MUTANTS.iter().map(|mutant| (mutant, &["--devices", "1"][..], WITHIN));
     let of_fleet = FLEET_MUTANTS.iter().map(|mutant| (mutant, &["--devices", FLEET][..], FLEET_WITHIN));
@@ -379,17 +377,10 @@ fn mutants(is_chosen: impl Fn(&Mutant) -> bool) -> Result<()> {
     let all = of_device.chain(of_fleet).chain(of_users);
     for (mutant, kind, within) in all.filter(|(mutant, ..)| is_chosen(mutant)) {
         println!("→ {}", mutant.name);
-        copy_folder(workspace::root(), &copy)?;
-        break_rule(mutant, &copy)?;
-        // A rule that is gone leaves what it used unused.
-        let mut build = cargo(BUILD);
-        build.current_dir(&copy).env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--allow warnings");
-        // Only the core and the simulator are built again.
-        build.env("CARGO_INCREMENTAL", "1");
-        process::show(&mut build)?;
+        let simulator = compile_copy(Some(mutant))?;
         let seeds = ["--seeds", within, "--from", "0", "--fresh", "--no-shrink"];
         let arguments = kind.iter().chain(&seeds);
-        let output = process::command(target.join("release/nightferry-sim"), arguments).output()?;
+        let output = process::command(simulator, arguments).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap_or_default();
         if output.status.success() {
@@ -404,6 +395,22 @@ fn mutants(is_chosen: impl Fn(&Mutant) -> bool) -> Result<()> {
         bail!("the simulator does not see: {}", hidden.join(", "));
     }
     Ok(())
+}
+
+/// Compiles the simulator in a copy of the workspace, with this rule broken or with none, and returns the program.
+fn compile_copy(broken: Option<&Mutant>) -> Result<PathBuf> {
+    let copy = workspace::prepared().join("mutants/workspace");
+    let target = workspace::prepared().join("mutants/target");
+    copy_folder(workspace::root(), &copy)?;
+    if let Some(mutant) = broken {
+        break_rule(mutant, &copy)?;
+    }
+    let mut build = cargo(BUILD);
+    // A rule that is gone leaves what it used unused.
+    build.current_dir(&copy).env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--allow warnings");
+    // Only what a rule is a part of is compiled again.
+    process::show(build.env("CARGO_INCREMENTAL", "1"))?;
+    Ok(target.join("release/nightferry-sim"))
 }
 
 fn break_rule(mutant: &Mutant, copy: &Path) -> Result<()> {

@@ -49,6 +49,9 @@ const SUITES: &[Suite] = &[
     Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
 ];
 
+/// The number of end-to-end tests that run side by side, for each core and at most: a test waits for half of its time, and has a browser.
+const E2E_AT_ONCE: (usize, usize) = (2, 8);
+
 #[derive(Debug)]
 pub struct Options {
     suites: Vec<&'static Suite>,
@@ -75,7 +78,7 @@ impl Options {
             }
         }
         if !of_e2e.is_empty() && named != ["e2e"] {
-            bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- --test api f19`");
+            bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- f19`");
         }
         let suites = SUITES.iter().filter(|suite| named.is_empty() || named.contains(&suite.name)).collect();
         Ok(Options { suites, of_e2e })
@@ -138,8 +141,6 @@ fn summary(results: &[(&str, Result<()>, Duration)], total: Duration) -> ExitCod
 /// Runs all of it, so that one look shows all there is to mend.
 fn lint() -> Result<()> {
     toolchain::ensure_wasm_target()?;
-    toolchain::ensure_node_tools()?;
-    toolchain::ensure_python(Python::Develop)?;
     let mut failed = Vec::new();
     let mut run = |name: &'static str, mut command: std::process::Command| {
         println!("→ {name}");
@@ -148,30 +149,17 @@ fn lint() -> Result<()> {
             failed.push(name);
         }
     };
-    run("cargo fmt", cargo(["fmt", "--all", "--check"]));
-    run("cargo clippy", cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
-    run("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"])));
-    let mut clippy_wasm = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
-    clippy_wasm.args(browser_files::CLIENT).args([
-        "--features",
-        "nightferry-sw/conformance",
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    run("cargo clippy (worker and client)", clippy_wasm);
-    for (name, command) in rust_pages::lint_example() {
-        run(name, command);
-    }
+    std::thread::scope(|scope| {
+        let preparing = scope.spawn(prepare_beside_clippy);
+        rust_lints().into_iter().for_each(|(name, command)| run(name, command));
+        preparing.join().unwrap_or_else(|_| bail!("the thread that prepares the tools panicked"))
+    })?;
     let ruff = toolchain::venv_tool("ruff");
     run("ruff check", command(&ruff, ["check", "--quiet", "."]));
     run("ruff format", command(&ruff, ["format", "--check", "--quiet", "."]));
     let mut biome = toolchain::node_tool(BIOME);
     biome.args(["check", "--error-on-warnings", "."]).current_dir(workspace::root());
     run("biome check", biome);
-    // TypeScript reads the types that wasm-bindgen wrote.
-    browser_files::ensure()?;
     for (name, project) in [
         ("tsc", "tsconfig.json"),
         ("tsc (for Node)", "tsconfig.node.json"),
@@ -194,20 +182,38 @@ fn lint() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join(", ")) }
 }
 
-fn core() -> Result<()> {
-    let packages = [
-        "-p",
-        "nightferry",
-        "-p",
-        "nightferry-sim",
-        "-p",
-        "nightferry-sw",
-        "-p",
-        "nightferry-page",
-        "-p",
-        "xtask",
+/// rustfmt and Clippy, with their names.
+fn rust_lints() -> Vec<(&'static str, std::process::Command)> {
+    let all = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let wasm = ["clippy", "--quiet", "--target", WASM, "-p", "nightferry-page"];
+    let mut worker_and_client = cargo(wasm.iter().chain(&["-p", "nightferry-sw"]));
+    worker_and_client.args(browser_files::CLIENT).args(["--features", "nightferry-sw/conformance"]);
+    worker_and_client.args(["--", "-D", "warnings"]);
+    let mut lints = vec![
+        ("cargo fmt", cargo(["fmt", "--all", "--check"])),
+        ("cargo clippy", cargo(all)),
+        ("cargo clippy (pages in Rust)", cargo(wasm.iter().chain(&["--", "-D", "warnings"]))),
+        ("cargo clippy (worker and client)", worker_and_client),
     ];
-    process::show(cargo(["test", "--quiet"]).args(packages))
+    lints.extend(rust_pages::lint_example());
+    lints
+}
+
+/// The tools of the other linters, and the browser's files, whose types TypeScript reads. It waits for the network and for single
+/// threads of linkers, Clippy for processors, so they run side by side; their lines are mixed.
+fn prepare_beside_clippy() -> Result<()> {
+    toolchain::ensure_node_tools()?;
+    toolchain::ensure_python(Python::Develop)?;
+    browser_files::ensure()
+}
+
+fn core() -> Result<()> {
+    let packages =
+        ["-p", "nightferry", "-p", "nightferry-sim", "-p", "nightferry-sw", "-p", "nightferry-page"];
+    let tested = process::show(cargo(["test", "--quiet"]).args(packages));
+    // By itself: together with others, all that it depends on would be compiled again with their features.
+    let own = process::show(&mut cargo(["test", "--quiet", "-p", "xtask"]));
+    tested.and(own)
 }
 
 /// Bundles every page/{ts,node}/**/*.test.ts, and runs them in Node.
@@ -258,7 +264,9 @@ fn server() -> Result<()> {
     toolchain::ensure_python(Python::Develop)?;
     let postgresql = toolchain::ensure_postgresql()?;
     let nginx = toolchain::ensure_nginx()?;
-    let mut pytest = command(toolchain::python(), ["-m", "pytest", "-q"]);
+    // A process for each core: a test uses one at a time. Each has a PostgreSQL of its own. Who is done first takes over tests of others.
+    let processes = ["--numprocesses", "auto", "--dist", "worksteal"];
+    let mut pytest = command(toolchain::python(), ["-m", "pytest", "-q"].iter().chain(&processes));
     pytest.current_dir(workspace::root().join("server"));
     process::show(pytest.env("NIGHTFERRY_POSTGRESQL", postgresql).env("NIGHTFERRY_NGINX", nginx))
 }
@@ -280,9 +288,8 @@ fn e2e(options: &Options) -> Result<()> {
     // A test that fails hides none of the others.
     let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
     test.args(&options.of_e2e);
-    if options.of_e2e.is_empty() {
-        test.args(["--", "--test-threads=2"]);
-    }
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    test.env("RUST_TEST_THREADS", (cores * E2E_AT_ONCE.0).min(E2E_AT_ONCE.1).to_string());
     test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
 }
@@ -300,7 +307,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().suites.len(), SUITES.len());
         let named = parse(&["page", "lint", "--browsers=chromium", "--browsers", "chromium"]).unwrap();
         assert_eq!(named.suites.iter().map(|suite| suite.name).collect::<Vec<_>>(), ["lint", "page"]);
-        assert_eq!(parse(&["e2e", "--", "--test", "api"]).unwrap().of_e2e, ["--test", "api"]);
+        assert_eq!(parse(&["e2e", "--", "f19"]).unwrap().of_e2e, ["f19"]);
         for (wrong, error) in [
             (&["pages"][..], "there is no suite `pages`; there are lint, core"),
             (&["--browser", "chromium"], "`test` does not know `--browser`"),

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::root;
 use crate::server::{client, free_port, python};
 use crate::vite::{copy, finish, npm};
-use crate::wait::{DEADLINE, eventually};
+use crate::wait::{DEADLINE, START, eventually};
 
 /// Runs a command until standard input ends, which it does when the test's process dies; ends all of its group then, and
 /// also when the command ends by itself.
@@ -53,7 +53,7 @@ impl Example {
         Ok(example)
     }
 
-    /// A Cargo package that builds a page in Rust and starts Flask: `cargo run`. It is compiled here, in a folder that is kept.
+    /// A Cargo package that builds a page in Rust and starts Flask: `cargo run`. It is compiled here, in the workspace's target folder.
     pub fn cargo(name: &'static str) -> Result<Example> {
         let port = free_port()?;
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
@@ -63,7 +63,7 @@ impl Example {
         let page = root().join("page");
         example.edit("Cargo.toml", "../../page", page.to_str().context("a path in UTF-8")?)?;
         let mut build = Command::new(cargo);
-        build.args(["run", "--quiet", "--", "build"]).env("CARGO_TARGET_DIR", example_target());
+        build.args(["run", "--quiet", "--", "build"]).envs(for_cargo());
         finish(build.current_dir(example.path()))?;
         Ok(example)
     }
@@ -108,7 +108,7 @@ impl Example {
             .env("FLASK_PORT", self.flask.to_string())
             .env("VITE_PORT", self.page.to_string())
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("CARGO_TARGET_DIR", example_target())
+            .envs(for_cargo())
             .current_dir(self.path())
             .process_group(0)
             .stdin(Stdio::piped())
@@ -117,7 +117,7 @@ impl Example {
             .spawn()
             .context("sh could not be started")?;
         let health = format!("http://127.0.0.1:{}/nightferry/health", self.flask);
-        let answers = eventually("the example to answer", DEADLINE, async || {
+        let answers = eventually("the example to answer", START, async || {
             if let Some(status) = child.try_wait()? {
                 bail!("it ended ({status})");
             }
@@ -210,9 +210,10 @@ impl Example {
     }
 }
 
-/// The folder in which examples in Rust are compiled, the same as for `cargo xtask test lint`.
-fn example_target() -> PathBuf {
-    root().join("target/nightferry/example-rust")
+/// Where and how examples in Rust are compiled: as for `cargo xtask test lint`, with the workspace's dependencies.
+fn for_cargo() -> [(&'static str, PathBuf); 2] {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    [("CARGO_TARGET_DIR", root().join(target)), ("CARGO_PROFILE_DEV_DEBUG", "none".into())]
 }
 
 impl Drop for Example {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::server::{client, free_port};
-use crate::wait::{DEADLINE, eventually};
+use crate::wait::{START, eventually};
 use crate::{readme_block, root};
 
 /// The app of `npm create vite -- --template react-ts` (tests/e2e/vite-app), with `dist/npm/` installed and the documents'
@@ -89,7 +89,7 @@ impl ViteApp {
             .spawn()
             .context("node could not be started")?;
         let mut vite = Vite { port, child };
-        eventually("Vite to answer", DEADLINE, async || {
+        eventually("Vite to answer", START, async || {
             if let Some(status) = vite.child.try_wait()? {
                 bail!("vite {command} ended ({status}): {}", std::fs::read_to_string(&log)?);
             }

@@ -7,6 +7,9 @@ use anyhow::{Result, bail};
 /// How long a test waits for something that should happen by itself, unless it says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The same for a program of several that start one another, such as npm, Vite and Flask.
+pub(crate) const START: Duration = Duration::from_secs(60);
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Looks again and again until `look` answers `Some`, at most `deadline` long. The last answer (an error or `None`) is in the error.

@@ -162,7 +162,8 @@ async fn the_next_sync_is_counted_down_where_it_is_read() -> Result<()> {
              return [renders() - before, Math.round(performance.now() - began), changed.length];",
         )
         .await?;
-    assert!(read[0] <= read[1] / 1000 + 1, "{} renders in {} ms", read[0], read[1]);
+    // A timer that was late is followed by one in time: two renders more than seconds at most.
+    assert!(read[0] <= read[1] / 1000 + 2, "{} renders in {} ms", read[0], read[1]);
     assert_eq!(read[2], 0, "who reads the rest does not render each second");
     assert_eq!(complaints(&browser), [] as [String; 0]);
     Ok(())
