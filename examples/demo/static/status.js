@@ -24,7 +24,7 @@ const TEXTS = {
 };
 const FEEDBACK = {
   Synced: "Synced.",
-  "To decide": "Synced, but for what is to be decided.",
+  "Needs you": "Synced, but for what waits for your decision.",
   "No answer": "The server does not answer. Changes are kept on this device.",
   "Not synced": "The sync did not work. Changes are kept on this device.",
 };
@@ -116,7 +116,7 @@ export class StatusView {
       await this.client.syncNow();
       const state = this.#status && this.#words(this.#status).state;
       if (state === "saved" || state === "paused") result = "Not synced";
-      else if (state === "needs-you") result = "To decide";
+      else if (state === "needs-you") result = "Needs you";
     } catch (error) {
       result = /** @type {{code?: string}} */ (error).code === "unreachable" ? "No answer" : "Not synced";
       console.error("Sync now did not work:", error);

@@ -142,7 +142,7 @@ async fn what_was_changed_elsewhere_too_and_what_was_refused_is_said_and_decided
         text("sync-detail")
     ))
     .await?;
-    tab.wait_until(&format!("{}.trim().startsWith('1 ')", text("to-decide"))).await?;
+    tab.wait_until("document.querySelector('#connection-text').textContent === 'Needs you (1)'").await?;
     tab.click(&testid("to-decide")).await?;
     tab.wait_until(&format!(
         "{}?.querySelector('article h3')?.textContent === 'a.md'",
@@ -192,7 +192,7 @@ async fn a_long_message_stays_within_the_window() -> Result<()> {
     let (server, _browser, tab) = start().await?;
     tab.open_demo(&server).await?;
     tab.create_file("a.md", "one").await?;
-    for width in [390, 1280] {
+    for width in [390, 1024, 1280] {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         tab.cdp("Emulation.setDeviceMetricsOverride", size).await?;
         // Messages as a server may send them, with and without spaces. All in one turn: the page shows another one after that.
