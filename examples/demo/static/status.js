@@ -47,8 +47,10 @@ export class StatusView {
   /** @type {Set<string>} */
   #warned = new Set();
   #busy = false;
-  /** The button's present function; a phone has no room for it on the button. */
+  /** What the last sync came to; a phone has no room for it on the button. */
   #feedback = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #resting;
 
   /**
    * @param {ErrorBanner} banner
@@ -66,6 +68,8 @@ export class StatusView {
     this.#status = status;
     const { connection, pending, progress, syncStatus } = status;
     const { state, text, detail } = this.#words(status);
+    // "Synced." is not true any more.
+    if (this.#feedback === FEEDBACK.Synced && (state === "saved" || state === "paused")) this.#rest();
 
     this.#connection.dataset.connection = connection;
     this.#connection.dataset.state = state;
@@ -125,12 +129,18 @@ export class StatusView {
     this.#feedback = FEEDBACK[result];
     setText(this.#detail, this.#feedback);
     announce(this.#feedback);
-    setTimeout(() => {
-      this.#busy = false;
-      this.#feedback = "";
-      setText(this.#buttonText, "Sync now");
+    this.#resting = setTimeout(() => {
+      this.#rest();
       if (this.#status) this.show(this.#status);
     }, 1600);
+  }
+
+  /** Ends the feedback. */
+  #rest() {
+    clearTimeout(this.#resting);
+    this.#busy = false;
+    this.#feedback = "";
+    setText(this.#buttonText, "Sync now");
   }
 
   /** Shows each warning once. @param {unknown[]} warnings */

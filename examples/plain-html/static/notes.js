@@ -173,7 +173,6 @@ try {
   showWhetherEmpty();
 } catch (error) {
   document.body.dataset.phase = "refused";
-  const problem = document.querySelector("#problem");
-  problem.textContent = error.message;
-  problem.hidden = false;
+  document.querySelector("#reason").textContent = error.message;
+  document.querySelector("#problem").hidden = false;
 }

@@ -59,9 +59,14 @@ export function App() {
       <Sidebar kind={panel ? undefined : kind} choose={choose} />
       <main>
         {problem && (
-          <p className="problem" role="alert">
-            {problem}
-          </p>
+          <div className="problem" role="alert">
+            Nothing can be saved now. What was saved before is still on this device. Open this page again. If that does not
+            help, tell whoever runs this site.
+            <details>
+              <summary>The reason, for them</summary>
+              {problem}
+            </details>
+          </div>
         )}
         {panel === "dashboard" && <Dashboard close={() => setPanel(undefined)} />}
         {panel === "decisions" && <Decisions close={() => setPanel(undefined)} />}

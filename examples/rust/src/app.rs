@@ -9,6 +9,8 @@ use yew::platform::spawn_local;
 use yew::prelude::*;
 
 const TITLE: &str = "Packing list";
+const CANNOT_START: &str = "The list cannot be opened, and nothing can be saved now. What was saved before is still on this \
+    device. Open this page again. If that does not help, tell whoever runs this site.";
 
 /// Registers Nightferry, then shows the list, or says why it cannot.
 #[component]
@@ -27,7 +29,13 @@ pub fn App() -> Html {
         },
         Some(Ok(())) => html! { <PackingList /> },
         Some(Err(why)) => html! {
-            <main data-phase="refused"><h1>{ TITLE }</h1><p class="problem" role="alert">{ why }</p></main>
+            <main data-phase="refused">
+                <h1>{ TITLE }</h1>
+                <div class="problem" role="alert">
+                    <p>{ CANNOT_START }</p>
+                    <details><summary>{ "The reason, for them" }</summary><p>{ why }</p></details>
+                </div>
+            </main>
         },
     }
 }

@@ -52,7 +52,8 @@ export async function openNotes({ user, name, getToken, database, signInPage, en
     syncNow().catch(() => {}); // The status says what is wrong.
   } catch (error) {
     document.body.dataset.phase = "refused";
-    showProblem(error.message);
+    document.querySelector("#reason").textContent = error.message;
+    document.querySelector("#problem").hidden = false;
   }
 }
 
@@ -120,11 +121,6 @@ function showState(id) {
 
 function showWhetherEmpty() {
   document.querySelector("#empty").hidden = rows.size > 0 || document.body.dataset.phase !== "ready";
-}
-
-/** Shows why the notes cannot be opened. */
-function showProblem(text) {
-  document.querySelector("#problem").textContent = text;
 }
 
 /** Shows the answer to what the user asked for. */

@@ -37,7 +37,7 @@ span.who{cursor:default}
 .value{overflow-wrap:anywhere;white-space:pre-wrap}
 .value.code{font:.9em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .value.none{font-style:italic;color:var(--nf-quiet)}
-.value.long{display:block;max-height:14em;overflow:auto}
+.long{display:block;max-height:14em;overflow:auto}
 .value .rest{font-style:italic;color:var(--nf-quiet)}
 mark{color:inherit;background:color-mix(in srgb,var(--nf-warn) 26%,transparent);border-radius:3px}
 .by-hand{display:grid;gap:4px}

@@ -143,8 +143,8 @@ async fn a_nested_item_of_60_fields_is_resolved_with_the_keyboard_alone() -> Res
     assert_eq!(
         folded,
         [
-            "2 fields were changed on one side only, and are taken as they are there",
-            "57 fields are the same on both sides"
+            "2 fields were changed on one side only: those changes are kept",
+            "56 fields are the same on both sides"
         ]
     );
 

@@ -100,7 +100,8 @@ async fn notes_that_were_deleted_come_back_by_undo() -> Result<()> {
     let (example, _browser, tab) = open_notes(&["rope", "lanterns", "tar"]).await?;
     let before = example.items("notes").await?;
     let says = "document.querySelector('#undo-text').textContent";
-    assert!(tab.eval::<bool>("return document.querySelector('#undo').hidden;").await?);
+    let shown = "document.querySelector('#undo').checkVisibility()";
+    assert!(!tab.eval::<bool>(&format!("return {shown};")).await?);
     tab.click("#notes li:nth-child(2) .delete").await?;
     tab.wait_until(&format!("{says} === '“lanterns” is deleted.'")).await?;
     tab.click("#notes li:nth-child(2) .delete").await?;
@@ -112,7 +113,7 @@ async fn notes_that_were_deleted_come_back_by_undo() -> Result<()> {
     tab.wait_until(&format!("{says} === '“lanterns” is deleted.'")).await?;
     tab.click("#undo-button").await?;
     notes_are(&tab, &["tar", "lanterns", "rope"]).await?;
-    tab.wait_until("document.querySelector('#undo').hidden").await?;
+    tab.wait_until(&format!("!{shown}")).await?;
     notes_are_on_flask(&example, &["rope", "lanterns", "tar"]).await?;
     assert_eq!(example.items("notes").await?, before);
     tab.reload().await?;

@@ -24,6 +24,10 @@ impl Album {
         Ok(())
     }
 
+    pub fn find(&self, finding: String) {
+        self.findings.borrow_mut().push(finding);
+    }
+
     pub fn into_findings(self) -> Vec<String> {
         self.findings.into_inner()
     }

@@ -54,6 +54,7 @@ pub async fn shoot(album: &Album) -> Result<()> {
         .collect();
     other.dispatch(&many).await?;
     wait_for_text(&tab, STATE, "Sending 40").await?;
+    tab.wait_until("document.querySelector('[data-testid=file-list]').dataset.sending === '40'").await?;
     album.add(&tab, "demo-sending").await?;
     server.heal()?;
     let gone: Vec<Value> =
@@ -133,6 +134,7 @@ async fn conflict_and_refusals(album: &Album, server: &Server, tab: &Tab, other:
     let [words, letters] = long_texts();
     let path = format!("long/{}/{}.md", "n".repeat(400), "n".repeat(400));
     other.dispatch(&[add("long", &path, &format!("{words}\n{letters}\n"))]).await?;
+    tab.wait_for_all_synced(FILES.len() + 1).await?;
     tab.open_file(&path, &format!("{words}\n{letters}\n")).await?;
     other.dispatch(&[rename("long", "forbidden at length")]).await?;
     tab.wait_until("document.querySelector('[data-testid=file-state]').dataset.state === 'rejected'").await?;

@@ -23,15 +23,17 @@ async fn main() -> Result<()> {
     let named: Vec<String> = arguments.collect();
     let album = Album::new(folder.into());
     for app in named.iter().map(String::as_str).chain(APPS.into_iter().filter(|_| named.is_empty())) {
-        match app {
-            "demo" => demo::shoot(&album).await?,
-            "plain-html" => notes::shoot_plain(&album).await?,
-            "sign-in" => notes::shoot_signed_in(&album).await?,
-            "react-redux" => workspace::shoot(&album).await?,
-            "rust" => packing_list::shoot(&album).await?,
-            "dashboard" => dashboard::shoot(&album).await?,
+        let shot = match app {
+            "demo" => demo::shoot(&album).await,
+            "plain-html" => notes::shoot_plain(&album).await,
+            "sign-in" => notes::shoot_signed_in(&album).await,
+            "react-redux" => workspace::shoot(&album).await,
+            "rust" => packing_list::shoot(&album).await,
+            "dashboard" => dashboard::shoot(&album).await,
             other => bail!("there is no app `{other}`; there are {}", APPS.join(", ")),
-        }
+        };
+        // The others are wanted all the same.
+        shot.unwrap_or_else(|error| album.find(format!("{app} stopped: {error:#}")));
     }
     let wrong = album.into_findings();
     ensure!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));

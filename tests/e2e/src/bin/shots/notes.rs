@@ -203,8 +203,9 @@ async fn dispatch(tab: &Tab, verb: &str, payload: &serde_json::Value) -> Result<
     tab.eval_with(&action, "(await import('/nightferry/client.js')).dispatch(input);").await
 }
 
+/// The first attempt may meet a connection that the server has just closed.
 async fn sync(tab: &Tab) -> Result<()> {
-    tab.eval("await (await import('/nightferry/client.js')).syncNow();").await
+    tab.eval("const {syncNow} = await import('/nightferry/client.js'); await syncNow().catch(() => syncNow());").await
 }
 
 async fn all_are_sent(tab: &Tab) -> Result<()> {
