@@ -59,6 +59,7 @@ export function Header({ panel, toggle }: Props) {
       </button>
       <select
         aria-label="Theme"
+        title="Theme"
         className="theme"
         value={chosen}
         onChange={(event) => dispatch(theme.actions.chosen(event.target.value as Theme))}

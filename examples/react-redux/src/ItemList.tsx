@@ -25,7 +25,7 @@ export function ItemList({ kind, ready, openId, progressOf, open, add, remove }:
         </button>
       </div>
       {items.length === 0 && (
-        <p className="empty">{ready ? `No ${one} yet. What you add is on this device at once.` : "Opening…"}</p>
+        <p className="empty">{ready ? `No ${one} yet. What you add is saved on this device at once.` : "Opening…"}</p>
       )}
       <ul>
         {items.map((item) => (

@@ -102,7 +102,7 @@ fn PackingList() -> Html {
                 }) }
             </ul>
             if list.is_read() && things.is_empty() {
-                <p class="quiet">{ "Nothing to pack yet. The first thing is on this device the moment you add it." }</p>
+                <p class="quiet">{ "Nothing to pack yet. The first thing is saved on this device the moment you add it." }</p>
             }
             <AddForm {change} />
             if let Some(latest) = removed.last() {

@@ -39,6 +39,11 @@ export type ToastTexts = {
     : string;
 };
 
+/** The longest reason of the server that a toast shows; the list of refused changes shows all of it. */
+const LONGEST_REASON = 200;
+
+const shortened = (text: string) => (text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON - 1)}…` : text);
+
 /** No person can do anything about these, or the status says them. */
 const SILENT = [
   "rebuild",
@@ -61,13 +66,15 @@ export async function errorText(error: WorkerError, say: ToastTexts, nameOf?: Na
     (await list().catch((): T[] => [])).filter(isIt).at(-1);
   if (SILENT.includes(code)) return null;
   switch (code) {
-    case "not_applied": {
-      const refusal = await found(getRejected);
-      return say.refused(itemName(slice, refusal?.value, id, nameOf), refusal?.message ?? "");
-    }
+    // A push was answered with one or the other.
+    case "not_applied":
     case "conflict": {
       const conflict = await found(getConflicts);
-      return say.conflict(itemName(slice, conflict?.local ?? conflict?.remote ?? conflict?.base, id, nameOf));
+      if (conflict || code === "conflict") {
+        return say.conflict(itemName(slice, conflict?.local ?? conflict?.remote ?? conflict?.base, id, nameOf));
+      }
+      const refusal = await found(getRejected);
+      return say.refused(itemName(slice, refusal?.value, id, nameOf), shortened(refusal?.message ?? ""));
     }
     case "missing_item":
       return say.gone(itemName(slice, undefined, id, nameOf));

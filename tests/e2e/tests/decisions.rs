@@ -391,3 +391,31 @@ async fn the_dashboard_shows_what_is_to_be_decided() -> Result<()> {
     .await?;
     shoot(tab, "dashboard-decisions").await
 }
+
+/// The worker says of both that a change was not applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_a_toast_names_a_conflict_as_one_and_cuts_off_a_reason_that_is_long() -> Result<()> {
+    let devices = Devices::open().await?;
+    let Devices { server, bob, .. } = &devices;
+    let tab = &bob.tab;
+    bob.show(&["toasts"]).await?;
+    let edit = |text: &str| json!({"type": "files/updateItem", "payload": {"id": "a", "text": text}});
+    devices
+        .change_apart(&[json!({"id": "a", "title": "Anchor", "text": "iron"})], &[edit("steel")], &[edit("brass")])
+        .await?;
+    let texts = "[...document.querySelectorAll('.nightferry-toast p')].map(({textContent}) => textContent)";
+    tab.wait_until(&format!(
+        "{texts}.includes('“files: Anchor” was changed here and elsewhere. Both versions are kept: please decide.')"
+    ))
+    .await?;
+    let refused = json!({"id": "b", "title": "Buoy", "name": "forbidden at length"});
+    tab.dispatch(&[json!({"type": "files/addItem", "payload": refused})]).await?;
+    tab.wait_until(&format!("{texts}.some((text) => text.startsWith('“files: Buoy”: the server refused your change. The harbour'))"))
+        .await?;
+    let shown: Vec<String> = tab.eval(&format!("return {texts};")).await?;
+    assert_eq!(shown.len(), 2, "{shown:#?}");
+    assert!(shown.iter().all(|text| text.chars().count() < 300), "{shown:#?}");
+    shoot(tab, "toasts-long").await?;
+    assert_eq!(server.items("files").await?.len(), 1);
+    Ok(())
+}
