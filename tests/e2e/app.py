@@ -10,7 +10,7 @@ has died). Beside the app:
 - ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
   Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
 - ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
-- ``/__test__/put``        POST ``{slice, id, value, tenant?}``: the app's code puts an item (``nightferry.put``)
+- ``/__test__/put``        POST ``{slice, id, value, tenant?}``: the app's code puts an item
 - ``/__test__/fill``       POST ``{slice, count}``: another device pushes so many items, past log and faults
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own; of
   one user with ``?user=ann``
@@ -27,8 +27,8 @@ items of their own. Where it says ``cookie``, the cookie ``user`` says who is si
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
-The server refuses an item of ``files`` whose ``name`` or ``text`` is ``forbidden``, or ``forbidden at length``,
-and takes the others.
+The server refuses an item of ``files`` whose ``name`` or ``text`` is ``forbidden``, or ``forbidden at
+length``, and takes the others.
 
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
 as often as ``times`` says (null: until it is removed), after ``after`` others that it would have met; with

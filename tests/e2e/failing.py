@@ -1,7 +1,7 @@
 """An example's app behind the layer of the end-to-end tests' own server, which logs, and fails on demand.
 
-In a copy of the example this stands as ``app.py``, and the example's own is ``example.py`` beside it. The log and the
-faults are in the folder ``faults``. ``E2E_APP`` names the server's file.
+In a copy of the example this stands as ``app.py``, and the example's own is ``example.py`` beside it. The log
+and the faults are in the folder ``faults``. ``E2E_APP`` names the server's file.
 """
 
 import os

@@ -326,7 +326,11 @@ export class Tree {
       const counts = Object.entries(this.#unsent.get(row.path) ?? {});
       const unsent = counts.reduce((sum, [, files]) => sum + files, 0);
       // The row's name says it in words.
-      set(/** @type {Element} */ (element.querySelector(".row-count")), "data-count", String(unsent || row.folder.total));
+      set(
+        /** @type {Element} */ (element.querySelector(".row-count")),
+        "data-count",
+        String(unsent || row.folder.total),
+      );
       const parts = [count(row.folder.total, "file")];
       for (const [of, files] of counts) parts.push(`${files} ${FOLDER_TEXT[/** @type {keyof Counts} */ (of)]}`);
       if (!unsent) parts.push(STATE_TEXT[state].toLowerCase());

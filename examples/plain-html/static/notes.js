@@ -85,7 +85,6 @@ function showWhetherEmpty() {
   document.querySelector("#empty").hidden = rows.size > 0 || document.body.dataset.phase !== "ready";
 }
 
-
 // Changes by people: the page shows them, and dispatches them to Nightferry.
 
 form.addEventListener("submit", (event) => {

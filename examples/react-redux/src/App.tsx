@@ -60,8 +60,8 @@ export function App() {
       <main>
         {problem && (
           <div className="problem" role="alert">
-            Nothing can be saved now. What was saved before is still on this device. Open this page again. If that does not
-            help, tell whoever runs this site.
+            Nothing can be saved now. What was saved before is still on this device. Open this page again. If that does
+            not help, tell whoever runs this site.
             <details>
               <summary>The reason, for them</summary>
               {problem}
@@ -96,12 +96,7 @@ export function App() {
           </>
         )}
         {latest && (
-          <Undo
-            key={latest.item.id}
-            name={latest.item.name}
-            undo={() => undo(latest)}
-            close={() => setRemoved([])}
-          />
+          <Undo key={latest.item.id} name={latest.item.name} undo={() => undo(latest)} close={() => setRemoved([])} />
         )}
       </main>
       <PersistenceToasts />

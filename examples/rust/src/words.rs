@@ -100,9 +100,7 @@ fn why(status: &Status, state: State) -> &'static str {
         Some(ErrorCode::StorageFull) => {
             "There is no room left on this device. Make some room, and leave this page open until then."
         }
-        Some(ErrorCode::Storage) => {
-            "This device cannot save now. Leave this page open: it is tried again."
-        }
+        Some(ErrorCode::Storage) => "This device cannot save now. Leave this page open: it is tried again.",
         Some(ErrorCode::WrongUser) => {
             "Another user is signed in in this browser. What you change now is on this page only: leave it open until you are signed in again."
         }
@@ -110,12 +108,8 @@ fn why(status: &Status, state: State) -> &'static str {
             "Another part of this site is in use. What you change now is on this page only: leave it open."
         }
         Some(ErrorCode::NoWorker) => "This page cannot save now. Leave it open: it is tried again.",
-        Some(ErrorCode::TooLarge) => {
-            "One change is too large for the server, and waits. All others go on."
-        }
-        Some(ErrorCode::Deferred) => {
-            "The server cannot take one change now, and it waits. All others go on."
-        }
+        Some(ErrorCode::TooLarge) => "One change is too large for the server, and waits. All others go on.",
+        Some(ErrorCode::Deferred) => "The server cannot take one change now, and it waits. All others go on.",
         _ if state == State::Paused => {
             "Saving is switched off. What you change now is kept aside until it is on again."
         }

@@ -52,7 +52,8 @@ export const TEXT = {
   equal: (fields: number) =>
     fields === 1 ? "1 field is the same on both sides" : `${fields} fields are the same on both sides`,
   copy: "Keep my version as a copy, too",
-  undecided: (open: number, all: number) => `${open} of ${all} ${all === 1 ? "field" : "fields"} ${open === 1 ? "is" : "are"} not decided.`,
+  undecided: (open: number, all: number) =>
+    `${open} of ${all} ${all === 1 ? "field" : "fields"} ${open === 1 ? "is" : "are"} not decided.`,
   undecidedWhole: "It is not decided yet.",
   willBe: {
     local: "Save keeps your version. Their changes are dropped.",

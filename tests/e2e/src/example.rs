@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Fault, root};
 use crate::server::{client, free_port, python};
 use crate::vite::{copy, finish, npm};
 use crate::wait::{DEADLINE, eventually};
+use crate::{Fault, root};
 
 /// Runs a command until standard input ends, which it does when the test's process dies; ends all of its group then, and
 /// also when the command ends by itself.

@@ -401,7 +401,11 @@ async fn f68_a_toast_names_a_conflict_as_one_and_cuts_off_a_reason_that_is_long(
     bob.show(&["toasts"]).await?;
     let edit = |text: &str| json!({"type": "files/updateItem", "payload": {"id": "a", "text": text}});
     devices
-        .change_apart(&[json!({"id": "a", "title": "Anchor", "text": "iron"})], &[edit("steel")], &[edit("brass")])
+        .change_apart(
+            &[json!({"id": "a", "title": "Anchor", "text": "iron"})],
+            &[edit("steel")],
+            &[edit("brass")],
+        )
         .await?;
     let texts = "[...document.querySelectorAll('.nightferry-toast p')].map(({textContent}) => textContent)";
     tab.wait_until(&format!(

@@ -195,7 +195,8 @@ async fn a_card_says_what_was_refused_of_a_file_that_is_not_open() -> Result<()>
     tab.create_file("a.md", "one").await?;
     let files = server.wait_for_items("files", |files| only(files).is_some()).await?;
     tab.create_file("b.md", "two").await?;
-    let refused = json!({"type": "files/updateItem", "payload": {"id": files.keys().next(), "name": "forbidden"}});
+    let refused =
+        json!({"type": "files/updateItem", "payload": {"id": files.keys().next(), "name": "forbidden"}});
     tab.eval_with::<()>(&refused, "(await import('/nightferry/client.js')).dispatch(input);").await?;
     let text = format!("document.querySelector('{}')?.textContent", testid("toast"));
     let words = "The server refused your change of a.md. Your version is kept here, and is not sent until you decide.";

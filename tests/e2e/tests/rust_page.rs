@@ -84,8 +84,10 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     tab.click(".sync").await?;
     tab.wait_until("document.querySelector('.connection').textContent === 'Saved on this device'").await?;
     let detail = "document.querySelector('.detail').textContent";
-    tab.wait_until(&format!("{detail} === '1 change is kept on this device. You can go on working: sending goes on by itself.'"))
-        .await?;
+    tab.wait_until(&format!(
+        "{detail} === '1 change is kept on this device. You can go on working: sending goes on by itself.'"
+    ))
+    .await?;
     shoot(&tab, "rust-down").await?;
     example.start().await?;
     tab.wait_until("!document.querySelector('.sync').disabled").await?;

@@ -78,8 +78,11 @@ pub async fn shoot(album: &Album) -> Result<()> {
     lose_the_worker(&browser, tab).await?;
     server.kill()?;
     tab.dispatch(&[edit("item 5", json!({"text": "lost?"}))]).await?;
-    tab.wait_until_within("document.querySelector('.nightferry-toast')?.textContent.includes('cannot save now')", 3 * DEADLINE)
-        .await?;
+    tab.wait_until_within(
+        "document.querySelector('.nightferry-toast')?.textContent.includes('cannot save now')",
+        3 * DEADLINE,
+    )
+    .await?;
     album.add(tab, "dashboard-error").await
 }
 

@@ -57,8 +57,10 @@ pub async fn shoot(album: &Album) -> Result<()> {
     tab.wait_until("document.querySelector('[data-testid=file-list]').dataset.sending === '40'").await?;
     album.add(&tab, "demo-sending").await?;
     server.heal()?;
-    let gone: Vec<Value> =
-        many.iter().map(|made| json!({"type": "files/removeItem", "payload": made["payload"]["id"]})).collect();
+    let gone: Vec<Value> = many
+        .iter()
+        .map(|made| json!({"type": "files/removeItem", "payload": made["payload"]["id"]}))
+        .collect();
     other.dispatch(&gone).await?;
     tab.click(&testid("sync-now")).await?;
     tab.wait_for_all_synced(FILES.len()).await?;
@@ -86,8 +88,11 @@ pub async fn shoot(album: &Album) -> Result<()> {
     lose_the_worker(&browser, &tab).await?;
     server.kill()?;
     other.dispatch(&[edit("hello.txt", "Good morning.\n")]).await?;
-    tab.wait_until_within("document.querySelector('#sync-detail').textContent.startsWith('This page cannot save now')", 3 * DEADLINE)
-        .await?;
+    tab.wait_until_within(
+        "document.querySelector('#sync-detail').textContent.startsWith('This page cannot save now')",
+        3 * DEADLINE,
+    )
+    .await?;
     album.add(&tab, "demo-error").await?;
     drop(browser);
 

@@ -142,8 +142,11 @@ impl Notes {
         example.fault(&[Fault::on("/nightferry/").status(503)])?;
         dispatch(other, "update", &json!({"id": "lanterns", "text": "lanterns, six"})).await?;
         dispatch(other, "update", &json!({"id": "rope, 20 m", "text": "rope, 30 m"})).await?;
-        tab.wait_until_within(&format!("document.querySelector('{STATE}').dataset.state === 'saved'"), 3 * DEADLINE)
-            .await?;
+        tab.wait_until_within(
+            &format!("document.querySelector('{STATE}').dataset.state === 'saved'"),
+            3 * DEADLINE,
+        )
+        .await?;
         tab.wait_until("document.querySelectorAll('#notes [data-state=local]').length === 2").await?;
         album.add(tab, &format!("{name}-offline")).await?;
         let theirs = json!({"id": "lanterns", "text": "lanterns, four", "addedAt": 8});
@@ -165,7 +168,8 @@ impl Notes {
         for (id, text) in ["words", "letters"].into_iter().zip(long_texts()) {
             dispatch(other, "add", &json!({"id": id, "text": text, "addedAt": 200})).await?;
         }
-        dispatch(other, "add", &json!({"id": "refused", "text": "forbidden at length", "addedAt": 300})).await?;
+        dispatch(other, "add", &json!({"id": "refused", "text": "forbidden at length", "addedAt": 300}))
+            .await?;
         let refusals = decision(tab, "refusals").await?;
         tab.click("#notes li:nth-child(2) .delete").await?;
         album.add(tab, &format!("{name}-long")).await?;
@@ -205,7 +209,10 @@ async fn dispatch(tab: &Tab, verb: &str, payload: &serde_json::Value) -> Result<
 
 /// The first attempt may meet a connection that the server has just closed.
 async fn sync(tab: &Tab) -> Result<()> {
-    tab.eval("const {syncNow} = await import('/nightferry/client.js'); await syncNow().catch(() => syncNow());").await
+    tab.eval(
+        "const {syncNow} = await import('/nightferry/client.js'); await syncNow().catch(() => syncNow());",
+    )
+    .await
 }
 
 async fn all_are_sent(tab: &Tab) -> Result<()> {

@@ -47,8 +47,11 @@ pub async fn shoot(album: &Album) -> Result<()> {
 
     example.fault(&[Fault::on("/nightferry/").status(503)])?;
     tab.retype("li:last-child .name", "rope, 30 m").await?;
-    tab.wait_until_within(&format!("document.querySelector('{STATE}').dataset.state === 'saved'"), 3 * DEADLINE)
-        .await?;
+    tab.wait_until_within(
+        &format!("document.querySelector('{STATE}').dataset.state === 'saved'"),
+        3 * DEADLINE,
+    )
+    .await?;
     tab.wait_until("document.querySelector('li:last-child').dataset.state === 'local'").await?;
     album.add(&tab, "rust-offline").await?;
     example.fault(&[Fault::on("/nightferry/").status(401)])?;
@@ -69,8 +72,11 @@ pub async fn shoot(album: &Album) -> Result<()> {
     lose_the_worker(&browser, &tab).await?;
     example.stop()?;
     add(&tab, "after the night").await?;
-    tab.wait_until_within("document.querySelector('.detail').textContent.startsWith('This page cannot save now')", 3 * DEADLINE)
-        .await?;
+    tab.wait_until_within(
+        "document.querySelector('.detail').textContent.startsWith('This page cannot save now')",
+        3 * DEADLINE,
+    )
+    .await?;
     album.add(&tab, "rust-error").await
 }
 

@@ -122,8 +122,11 @@ pub async fn shoot(album: &Album) -> Result<()> {
     lose_the_worker(&browser, &tab).await?;
     example.stop()?;
     tab.retype(".rename", "Morning ferry").await?;
-    tab.wait_until_within("document.querySelector('.nightferry-toast')?.textContent.includes('cannot save now')", 3 * DEADLINE)
-        .await?;
+    tab.wait_until_within(
+        "document.querySelector('.nightferry-toast')?.textContent.includes('cannot save now')",
+        3 * DEADLINE,
+    )
+    .await?;
     album.add(&tab, "react-redux-error").await
 }
 
