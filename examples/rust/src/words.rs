@@ -60,6 +60,8 @@ pub fn words(status: &Status) -> (State, String) {
         (State::Sending, format!("Sending {}", status.pending))
     } else if status.connection == Connection::Unknown {
         (State::Sending, "Connecting".into())
+    } else if status.progress.is_some() {
+        (State::Sending, "Receiving".into())
     } else {
         (State::UpToDate, "Up to date".into())
     }

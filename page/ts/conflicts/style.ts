@@ -9,7 +9,7 @@ export const STYLE = `${colours(":host")}
 [hidden]{display:none!important}
 h2,h3,h4,p,blockquote,dl,dd{margin:0;overflow-wrap:anywhere}
 .list{padding:12px;background:var(--nf-background);border-radius:var(--nf-radius)}
-:host([data-empty]) .list:not(:has(.said:not(:empty))){padding:0}
+:host([data-empty]) .list{padding:0}
 h2{margin-block-end:8px;font-size:1.1em}
 h3{font-size:1.15em}
 h4{margin-block:12px 4px;font-size:1em}

@@ -364,6 +364,12 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 0")).await?;
     assert_eq!(tab.eval::<Vec<Value>>("return nf.getRejected();").await?, [] as [Value; 0]);
     assert_eq!(server.items("files").await?.len(), 1);
+    // It says so only until there is another one.
+    let says = format!("{refusals}.querySelector('.said').textContent");
+    tab.wait_until(&format!("{says}.endsWith('Nothing is refused any more.')")).await?;
+    tab.dispatch(&[add("c", "One more letter.")]).await?;
+    tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 1")).await?;
+    assert_eq!(tab.eval::<String>(&format!("return {says};")).await?, "");
     assert_eq!(tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     Ok(())
 }
@@ -420,6 +426,12 @@ async fn f68_a_toast_names_a_conflict_as_one_and_cuts_off_a_reason_that_is_long(
     assert_eq!(shown.len(), 2, "{shown:#?}");
     assert!(shown.iter().all(|text| text.chars().count() < 300), "{shown:#?}");
     shoot(tab, "toasts-long").await?;
+    // What was decided needs no toast any more.
+    tab.eval::<()>("for (const {id} of await nf.getRejected()) await nf.discardRejected(id);").await?;
+    tab.wait_until(&format!("{texts}.length === 1")).await?;
+    tab.eval::<()>("for (const {id} of await nf.getConflicts()) await nf.resolveConflict(id, 'local');")
+        .await?;
+    tab.wait_until(&format!("{texts}.length === 0")).await?;
     assert_eq!(server.items("files").await?.len(), 1);
     Ok(())
 }

@@ -54,7 +54,7 @@ pub async fn shoot(album: &Album) -> Result<()> {
     album.add(tab, "dashboard-refused").await?;
     press(tab, &inner("refusals"), &["Discard", "Yes, discard it"]).await?;
     says(tab, "Up to date").await?;
-    tab.click(".nightferry-toast button").await?;
+    tab.wait_until("!document.querySelector('.nightferry-toast')").await?;
 
     let [words, letters] = long_texts();
     tab.dispatch(&[edit("item 3", json!({"name": "forbidden at length", "text": letters, "story": words}))])
@@ -64,7 +64,7 @@ pub async fn shoot(album: &Album) -> Result<()> {
     album.add(tab, "dashboard-long").await?;
     press(tab, &inner("refusals"), &["Discard", "Yes, discard it"]).await?;
     says(tab, "Up to date").await?;
-    tab.click(".nightferry-toast button").await?;
+    tab.wait_until("!document.querySelector('.nightferry-toast')").await?;
 
     server.fault(&[Fault::on("/nightferry/push").status(401)])?;
     tab.dispatch(&[edit("item 4", json!({"text": "later"}))]).await?;

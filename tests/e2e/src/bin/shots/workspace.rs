@@ -83,7 +83,6 @@ pub async fn shoot(album: &Album) -> Result<()> {
     wait_for_text(&tab, STATE, "Needs you (1)").await?;
     tab.wait_until("document.querySelector('.nightferry-toast')").await?;
     album.add(&tab, "react-redux-refused").await?;
-    tab.click(".nightferry-toast button").await?;
     let refusals = decide(&tab, "refusals").await?;
     album.add(&tab, "react-redux-refused-decide").await?;
     press(&tab, &refusals, &["Discard", "Yes, discard it"]).await?;
@@ -100,7 +99,6 @@ pub async fn shoot(album: &Album) -> Result<()> {
     tab.wait_until("document.querySelector('.nightferry-toast')").await?;
     tab.click(".list li:last-child .open").await?;
     album.add(&tab, "react-redux-long").await?;
-    tab.click(".nightferry-toast button").await?;
     let refusals = decide(&tab, "refusals").await?;
     album.add(&tab, "react-redux-long-decide").await?;
     press(&tab, &refusals, &["Discard", "Yes, discard it"]).await?;
