@@ -181,6 +181,7 @@ function run(store, status) {
       if (hadFocus !== tree.element) (store.count ? tree : byId("welcome-new", HTMLElement)).focus();
       toast(`Deleted ${name}.`, {
         testid: "undo",
+        ms: 20_000,
         action: {
           label: "Undo",
           run: () =>
