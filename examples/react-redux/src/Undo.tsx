@@ -1,6 +1,9 @@
 import { useEffect, useRef } from "react";
 import { named } from "./kinds";
 
+const LONGEST = 40;
+const shortened = (name: string) => (name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name);
+
 interface Props {
   name: string;
   undo: () => void;
@@ -13,7 +16,7 @@ export function Undo({ name, undo, close }: Props) {
   useEffect(() => button.current?.focus(), []);
   return (
     <div className="undo">
-      <span id="undo-text">“{named(name)}” is deleted.</span>
+      <span id="undo-text">“{shortened(named(name))}” is deleted.</span>
       <button type="button" ref={button} aria-describedby="undo-text" onClick={undo}>
         Undo
       </button>

@@ -227,13 +227,20 @@ fn Undo(UndoProps { name, undo, close }: &UndoProps) -> Html {
     });
     html! {
         <div class="undo">
-            <span id="undo-text">{ format!("“{name}” is removed.") }</span>
+            <span id="undo-text">{ format!("“{}” is removed.", shortened(name)) }</span>
             <button ref={button} type="button" aria-describedby="undo-text" onclick={undo.reform(|_: MouseEvent| ())}>
                 { "Undo" }
             </button>
             <button class="close" type="button" aria-label="Close" onclick={close.reform(|_: MouseEvent| ())}>{ "✕" }</button>
         </div>
     }
+}
+
+/// The beginning of a name that is long.
+fn shortened(name: &str) -> String {
+    let mut letters = name.chars();
+    let beginning: String = letters.by_ref().take(39).collect();
+    if letters.next().is_some() { beginning + "…" } else { beginning }
 }
 
 #[derive(PartialEq, Properties)]
