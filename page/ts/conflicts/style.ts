@@ -15,6 +15,7 @@ h3{font-size:1.15em}
 h4{margin-block:12px 4px;font-size:1em}
 :is(h2,h3,.said):focus{outline:none}
 :is(h2,h3,.said):focus-visible{outline:2px solid var(--nf-accent);outline-offset:2px}
+.said:empty{outline:none}
 .said:not(:empty){margin-block-end:8px}
 .news:not(:empty){padding:6px 10px;border-inline-start:4px solid var(--nf-warn);background:color-mix(in srgb,var(--nf-warn) 9%,transparent)}
 .cards{display:grid;gap:12px;grid-template-columns:minmax(0,1fr)}
