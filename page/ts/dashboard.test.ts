@@ -55,7 +55,7 @@ test("the chart's scale holds every duration, and shows the short ones beside th
 });
 
 test("the chart's words", () => {
-  assert.equal(plain(describe([7])), "The last operation took 7 ms");
+  assert.equal(plain(describe([7])), "The last one took 7 ms");
   const hundred = Array.from({ length: 100 }, (_, n) => n + 1);
   assert.match(plain(describe(hundred)), /^The last 100: half .* up to 50 ms, 95 % up to 95 ms, the slowest 100 ms$/);
 });

@@ -115,7 +115,8 @@ export function describeStatus(status: Describable, texts: Partial<StatusTexts> 
   // The first failure says little: the second one is an answer.
   const isWaiting = connection === "online" && code !== null && !HARMLESS.includes(code);
   if (connection === "local-only" || isWaiting) return made("saved", say.saved, kept, why || say.byItself);
-  const done = progress !== null && say.done(progress.done, progress.total);
+  // Of one there is no part.
+  const done = progress !== null && progress.total > 1 && say.done(progress.done, progress.total);
   if (pending > 0) return made("sending", say.sending(pending), kept, done, why);
   if (connection === "unknown") return made("sending", say.connecting, say.asking);
   if (progress) return made("sending", say.receiving, done, why);

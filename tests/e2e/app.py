@@ -10,7 +10,7 @@ has died). Beside the app:
 - ``/__test__/bundled/`` pages of ``pages/``, bundled by the tests that open them; and ``rust/``, the page in
   Rust (``rust-page/``), which ``cargo xtask test e2e`` builds
 - ``/__test__/wait``       answers once ``FOLDER/waiting``, which it makes, is gone
-- ``/__test__/put``        POST ``{slice, id, value}``: the app's code puts an item (``nightferry.put``)
+- ``/__test__/put``        POST ``{slice, id, value, tenant?}``: the app's code puts an item
 - ``/__test__/fill``       POST ``{slice, count}``: another device pushes so many items, past log and faults
 - ``/__test__/items``      what the server holds, as ``{slice: {id: value}}``, read by a pull of its own; of
   one user with ``?user=ann``
@@ -27,7 +27,8 @@ items of their own. Where it says ``cookie``, the cookie ``user`` says who is si
 
 Log and faults are files, so that they outlive this process, and can be read and set while it is stopped.
 
-The server refuses an item of ``files`` whose ``name`` is ``forbidden``, and takes the others.
+The server refuses an item of ``files`` whose ``name`` or ``text`` is ``forbidden``, or ``forbidden at
+length``, and takes the others.
 
 A fault is ``{"path": "/nightferry/push", "times": 1, "kind": ...}``; it meets requests whose path begins so,
 as often as ``times`` says (null: until it is removed), after ``after`` others that it would have met; with
@@ -88,11 +89,12 @@ BENCH = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>
 <script type="module" src="page.js"></script>
 """
 
-BUNDLED = """<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>page</title>
+BUNDLED = """<!doctype html><html lang=en><meta charset=utf-8><link rel=icon href=data:,><title>page</title>
 <meta name=viewport content="width=device-width">
 <style>
 :root { color-scheme: light dark }
 body { margin: 0; font-family: system-ui }
+h1 { margin: 12px; font-size: 20px }
 </style>
 <script>
 window.errors = [];
@@ -101,7 +103,7 @@ addEventListener("unhandledrejection", (event) => errors.push(String(event.reaso
 </script>
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'self'; img-src data:; script-src 'self' 'wasm-unsafe-eval'">
-<div id="root"></div>
+<main><h1>A page of the tests</h1><div id="root"></div></main>
 <script type="module" src="page.js"></script>
 """
 
@@ -114,16 +116,11 @@ def make_app(data: Path) -> Flask:
     sys.path.insert(0, str(ROOT / "examples" / "demo"))
     from app import create_app
     from flask_nightferry import item_applied
-    from flask_nightferry.hooks import Refused
 
     def note(_app: Flask, change: Any) -> None:
         names = ("slice", "id", "version", "value")
         with (data / "applied.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps({name: getattr(change, name) for name in names}) + "\n")
-
-    def refuse(change: Any) -> None:
-        if isinstance(change.value, dict) and change.value.get("name") == "forbidden":
-            raise Refused("No file may have that name.")
 
     item_applied.connect(note, weak=False)
     app = create_app(data)
@@ -135,6 +132,19 @@ def make_app(data: Path) -> Flask:
         by = by_token(data) if (data / "users.txt").read_text() == "token" else by_cookie
         app.extensions["nightferry"] = replace(state, authenticate=by)
     return app
+
+
+def refuse(change: Any) -> None:
+    """Refuses what has a forbidden name or text: in a few words, or in as many as a reason may have."""
+    from flask_nightferry.hooks import Refused
+
+    value = change.value if isinstance(change.value, dict) else {}
+    if value.get("name") == "forbidden":
+        raise Refused("No file may have that name.")
+    if value.get("text") == "forbidden":
+        raise Refused("No note may say that.")
+    if "forbidden at length" in (value.get("name"), value.get("text")):
+        raise Refused("The harbour office has to say more about this. " * 30 + "x" * 2000)
 
 
 def by_cookie(request: Request) -> Any:
@@ -225,6 +235,7 @@ class Layer:
     def __init__(self, app: Flask, data: Path) -> None:
         self.waiting = data / "waiting"
         self.app = app
+        self.wsgi = app.wsgi_app
         self.log = Log(data / "requests.jsonl")
         self.faults = Faults(data / "faults.json")
         self.build = data / "build.txt"
@@ -244,7 +255,7 @@ class Layer:
         self.log.write(key=uuid.uuid4().hex, event="arrived", method="GET", path=path, body=None, fault=kind)
         if kind == "status":
             return Response("made to fail", status=fault["status"])(environ, start_response)
-        return self.app(environ, start_response)
+        return self.wsgi(environ, start_response)
 
     def control(self, name: str, environ: Environ) -> Response:
         request = Request(environ)
@@ -279,7 +290,7 @@ class Layer:
             asked = request.get_json(force=True)
             began = time.time() * 1000
             with self.app.app_context():
-                python_put(asked["slice"], asked["id"], asked["value"])
+                python_put(asked.get("tenant", ""), asked["slice"], asked["id"], asked["value"])
             return json_response({"at": began})
         if name == "fill":
             asked = request.get_json(force=True)
@@ -343,7 +354,7 @@ class Layer:
 
     def post(self, name: str, body: dict[str, Any], user: str | None = None) -> Any:
         """A request to the app, past log and faults; of that user, where they sign in."""
-        answer = Client(self.app, Response, use_cookies=False).post(
+        answer = Client(self.wsgi, Response, use_cookies=False).post(
             f"/nightferry/{name}",
             json={"protocol": 1, **body},
             base_url="http://127.0.0.1/",
@@ -439,7 +450,7 @@ class Layer:
         if self.build.is_file():
             environ = {name: value for name, value in environ.items() if name != "HTTP_IF_NONE_MATCH"}
         answer, status, headers = run_wsgi_app(
-            self.app, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True
+            self.wsgi, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True
         )
         content = b"".join(answer)
         if "Nightferry-Build" in headers and self.build.is_file():
@@ -458,11 +469,11 @@ class Layer:
         return content, status, headers
 
 
-def python_put(slice_: str, id_: str, value: Any) -> None:
-    """As the app's own code would, for the anonymous user."""
+def python_put(tenant: str, slice_: str, id_: str, value: Any) -> None:
+    """As the app's own code would; the anonymous user's tenant has an empty name."""
     from flask_nightferry import python_api
 
-    python_api.put("", slice_, id_, value)
+    python_api.put(tenant, slice_, id_, value)
 
 
 def read_body(environ: Environ) -> bytes:

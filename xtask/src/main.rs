@@ -42,7 +42,8 @@ cargo xtask bench [--rounds 7] [--write]           compares with a hand-written 
 cargo xtask sim [--seeds 500] [--from FIRST]       scenarios of a device from fresh seeds, with faults everywhere
 cargo xtask sim --seed S [--shrink] | --mutants    one scenario with its whole trace | rules broken on purpose are found
 cargo xtask tidy                                   checks words, names and links that no compiler checks
-cargo xtask shots [FOLDER]                         screenshots of the demo, phone and desktop, light and dark";
+cargo xtask shots [APP...] [--docs]                pictures of demo, examples and dashboard in all states, checked by axe;
+                                                   --docs keeps those that the documents show";
 
 fn main() -> ExitCode {
     match run(Parser::from_env()) {

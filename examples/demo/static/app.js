@@ -181,6 +181,7 @@ function run(store, status) {
       if (hadFocus !== tree.element) (store.count ? tree : byId("welcome-new", HTMLElement)).focus();
       toast(`Deleted ${name}.`, {
         testid: "undo",
+        ms: 20_000,
         action: {
           label: "Undo",
           run: () =>
@@ -202,6 +203,8 @@ function run(store, status) {
     const fresh = [...store.unsent].flatMap(([id, state]) => (state === "rejected" && !refused.has(id) ? [id] : []));
     if (fresh.length === 0) return;
     for (const id of fresh) refused.add(id);
+    // The open file says it itself.
+    if (fresh.every((id) => id === editor.item?.id)) return;
     const [path] = fresh.map((id) => store.get(id)?.path).filter(Boolean);
     const what =
       fresh.length === 1 ? `your change of ${path ?? "a file"}` : `changes of ${count(fresh.length, "file")}`;
@@ -363,7 +366,10 @@ function refuse(error) {
   console.error(error);
   document.body.dataset.phase = "refused";
   byId("connection", HTMLElement).dataset.connection = "none";
-  setText(byId("connection-text", HTMLElement), "Not started");
-  setText(byId("sync-detail", HTMLElement), "Nothing is kept or sent. What was kept before is still on this device.");
-  banner.show(titles[code] ?? "The files could not be opened", `${messageOf(error)} (${code})`);
+  setText(byId("connection-text", HTMLElement), "Paused");
+  setIcon(document.querySelector("#connection svg"), "rejected");
+  setText(byId("sync-detail", HTMLElement), "");
+  const next = "Open this page again. If that does not help, tell whoever runs this site.";
+  const text = `Nothing can be saved or sent now. What was saved before is still on this device. ${next}`;
+  banner.show(titles[code] ?? "The files could not be opened", text, `${messageOf(error)} (${code})`);
 }

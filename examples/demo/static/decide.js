@@ -44,7 +44,6 @@ export class Decide {
     const count = conflicts + rejected;
     this.#open.hidden = count === 0 && !this.isShown;
     this.#none.hidden = count > 0;
-    setText(byId("to-decide-count", HTMLElement), String(count));
   }
 
   async #load() {

@@ -322,8 +322,8 @@ export class Editor {
       let lines = 1;
       for (let at = item.content.indexOf("\n"); at >= 0; at = item.content.indexOf("\n", at + 1)) lines++;
       parts.push(count(lines, "line"));
-      if (item.content.includes("\r\n")) parts.push("CRLF");
-      if (item.content.startsWith("\uFEFF")) parts.push("BOM");
+      if (item.content.includes("\r\n")) parts.push("Windows line ends (CRLF)");
+      if (item.content.startsWith("\uFEFF")) parts.push("begins with a byte order mark");
     }
     if (item.modifiedAt) parts.push(`changed ${at(item.modifiedAt)}`);
     setText(this.#foot, parts.join("  ·  "));

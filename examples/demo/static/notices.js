@@ -110,12 +110,15 @@ export class ErrorBanner {
   /**
    * @param {string} title
    * @param {string} text
+   * @param {string} [reason] words for whoever runs the site
    */
-  show(title, text) {
+  show(title, text, reason = "") {
     this.#text = `${title} ${text}`;
     if (this.#text === this.#closed) return;
     setText(byId("error-title", HTMLElement), title);
     setText(byId("error-text", HTMLElement), text);
+    setText(byId("error-reason", HTMLElement), reason);
+    byId("error-details", HTMLElement).hidden = !reason;
     this.#element.hidden = false;
   }
 

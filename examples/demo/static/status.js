@@ -24,7 +24,7 @@ const TEXTS = {
 };
 const FEEDBACK = {
   Synced: "Synced.",
-  "To decide": "Synced, but for what is to be decided.",
+  "Needs you": "Synced, but for what waits for your decision.",
   "No answer": "The server does not answer. Changes are kept on this device.",
   "Not synced": "The sync did not work. Changes are kept on this device.",
 };
@@ -47,8 +47,10 @@ export class StatusView {
   /** @type {Set<string>} */
   #warned = new Set();
   #busy = false;
-  /** The button's present function; a phone has no room for it on the button. */
+  /** What the last sync came to; a phone has no room for it on the button. */
   #feedback = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #resting;
 
   /**
    * @param {ErrorBanner} banner
@@ -66,6 +68,8 @@ export class StatusView {
     this.#status = status;
     const { connection, pending, progress, syncStatus } = status;
     const { state, text, detail } = this.#words(status);
+    // "Synced." is not true any more.
+    if (this.#feedback === FEEDBACK.Synced && (state === "saved" || state === "paused")) this.#rest();
 
     this.#connection.dataset.connection = connection;
     this.#connection.dataset.state = state;
@@ -116,7 +120,7 @@ export class StatusView {
       await this.client.syncNow();
       const state = this.#status && this.#words(this.#status).state;
       if (state === "saved" || state === "paused") result = "Not synced";
-      else if (state === "needs-you") result = "To decide";
+      else if (state === "needs-you") result = "Needs you";
     } catch (error) {
       result = /** @type {{code?: string}} */ (error).code === "unreachable" ? "No answer" : "Not synced";
       console.error("Sync now did not work:", error);
@@ -125,12 +129,18 @@ export class StatusView {
     this.#feedback = FEEDBACK[result];
     setText(this.#detail, this.#feedback);
     announce(this.#feedback);
-    setTimeout(() => {
-      this.#busy = false;
-      this.#feedback = "";
-      setText(this.#buttonText, "Sync now");
+    this.#resting = setTimeout(() => {
+      this.#rest();
       if (this.#status) this.show(this.#status);
     }, 1600);
+  }
+
+  /** Ends the feedback. */
+  #rest() {
+    clearTimeout(this.#resting);
+    this.#busy = false;
+    this.#feedback = "";
+    setText(this.#buttonText, "Sync now");
   }
 
   /** Shows each warning once. @param {unknown[]} warnings */

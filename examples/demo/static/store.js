@@ -42,7 +42,7 @@
  */
 
 const SLICE = "files";
-/** How long a change that was just made counts as "only here" when Nightferry has not named it. */
+/** How long a change that was just made counts as only on this device when Nightferry has not named it. */
 const UNNAMED_MS = 3000;
 
 /** Words for each state, the same everywhere. @type {Record<State, string>} */

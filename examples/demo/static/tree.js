@@ -325,7 +325,12 @@ export class Tree {
       set(element, "aria-expanded", String(expanded));
       const counts = Object.entries(this.#unsent.get(row.path) ?? {});
       const unsent = counts.reduce((sum, [, files]) => sum + files, 0);
-      setText(/** @type {Element} */ (element.querySelector(".row-count")), String(unsent || row.folder.total));
+      // The row's name says it in words.
+      set(
+        /** @type {Element} */ (element.querySelector(".row-count")),
+        "data-count",
+        String(unsent || row.folder.total),
+      );
       const parts = [count(row.folder.total, "file")];
       for (const [of, files] of counts) parts.push(`${files} ${FOLDER_TEXT[/** @type {keyof Counts} */ (of)]}`);
       if (!unsent) parts.push(STATE_TEXT[state].toLowerCase());

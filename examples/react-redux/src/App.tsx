@@ -11,13 +11,15 @@ import { type Item, KINDS, type Kind } from "./kinds";
 import { Sidebar } from "./Sidebar";
 import { collections, useAppDispatch, useAppSelector, useItem } from "./store";
 import { useProgress, useReady } from "./sync";
+import { Undo } from "./Undo";
 
 export function App() {
   const dispatch = useAppDispatch();
   const [kind, setKind] = useState<Kind>("files");
   const [openId, setOpenId] = useState<string>();
   const [panel, setPanel] = useState<Panel>();
-  const [removed, setRemoved] = useState<{ kind: Kind; item: Item }>();
+  /** What was deleted here and can be brought back, the latest last. */
+  const [removed, setRemoved] = useState<readonly { kind: Kind; item: Item }[]>([]);
   const theme = useAppSelector((state) => state.theme);
   const item = useItem(kind, openId);
   const { progressOf, made } = useProgress(kind);
@@ -43,62 +45,60 @@ export function App() {
     dispatch(collections[kind].actions.changed({ id, changes: { ...changes, changedAt: Date.now() } }));
   const remove = (item: Item) => {
     dispatch(collections[kind].actions.removed(item.id));
-    setRemoved({ kind, item });
+    setRemoved([...removed, { kind, item }]);
   };
-  const undo = () => {
-    if (removed) dispatch(collections[removed.kind].actions.added(removed.item));
-    setRemoved(undefined);
+  const undo = ({ kind, item }: { kind: Kind; item: Item }) => {
+    dispatch(collections[kind].actions.added(item));
+    setRemoved(removed.slice(0, -1));
   };
+  const latest = removed.at(-1);
 
   return (
     <div className="app" data-phase={phase} data-open={item !== undefined}>
       <Header panel={panel} toggle={(chosen) => setPanel(chosen === panel ? undefined : chosen)} />
-      <div className="notices">
+      <Sidebar kind={panel ? undefined : kind} choose={choose} />
+      <main>
         {problem && (
-          <p className="problem" role="alert">
-            {problem}
-          </p>
-        )}
-        {removed && (
-          <div className="undo" role="status">
-            <span>“{removed.item.name}” is deleted.</span>
-            <button type="button" onClick={undo}>
-              Undo
-            </button>
-            <button type="button" className="icon" aria-label="Close" onClick={() => setRemoved(undefined)}>
-              ✕
-            </button>
+          <div className="problem" role="alert">
+            Nothing can be saved now. What was saved before is still on this device. Open this page again. If that does
+            not help, tell whoever runs this site.
+            <details>
+              <summary>The reason, for them</summary>
+              {problem}
+            </details>
           </div>
         )}
-      </div>
-      <Sidebar kind={panel ? undefined : kind} choose={choose} />
-      {panel === "dashboard" && <Dashboard close={() => setPanel(undefined)} />}
-      {panel === "decisions" && <Decisions close={() => setPanel(undefined)} />}
-      {!panel && (
-        <>
-          <ItemList
-            kind={kind}
-            ready={phase !== "opening"}
-            openId={item?.id}
-            progressOf={progressOf}
-            open={setOpenId}
-            add={add}
-            remove={remove}
-          />
-          {item ? (
-            <Editor
-              key={item.id}
-              item={item}
-              progress={progressOf(item.id)}
-              change={(changes) => change(item.id, changes)}
-              remove={() => remove(item)}
-              close={() => setOpenId(undefined)}
+        {panel === "dashboard" && <Dashboard close={() => setPanel(undefined)} />}
+        {panel === "decisions" && <Decisions close={() => setPanel(undefined)} />}
+        {!panel && (
+          <>
+            <ItemList
+              kind={kind}
+              ready={phase !== "opening"}
+              openId={item?.id}
+              progressOf={progressOf}
+              open={setOpenId}
+              add={add}
+              remove={remove}
             />
-          ) : (
-            <section className="nothing">Choose a {KINDS[kind].one}, or add one.</section>
-          )}
-        </>
-      )}
+            {item ? (
+              <Editor
+                key={item.id}
+                item={item}
+                progress={progressOf(item.id)}
+                change={(changes) => change(item.id, changes)}
+                remove={() => remove(item)}
+                close={() => setOpenId(undefined)}
+              />
+            ) : (
+              <section className="nothing">Choose a {KINDS[kind].one}, or add one.</section>
+            )}
+          </>
+        )}
+        {latest && (
+          <Undo key={latest.item.id} name={latest.item.name} undo={() => undo(latest)} close={() => setRemoved([])} />
+        )}
+      </main>
       <PersistenceToasts />
     </div>
   );

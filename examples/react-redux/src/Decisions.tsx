@@ -4,14 +4,14 @@ import { ConflictResolution, RefusedChanges, useConflictResolution } from "night
 export function Decisions({ close }: { close: () => void }) {
   const { conflicts, rejected } = useConflictResolution();
   return (
-    <section className="dashboard" id="decisions" aria-label="To decide">
+    <section className="dashboard" id="decisions" aria-label="Please decide">
       <div className="dashboard-head">
-        <h2>To decide</h2>
+        <h2>Please decide</h2>
         <button type="button" className="icon" aria-label="Close the decisions" onClick={close}>
           ✕
         </button>
       </div>
-      {conflicts.length + rejected.length === 0 && <p className="empty">Nothing is to be decided.</p>}
+      {conflicts.length + rejected.length === 0 && <p className="empty">There is nothing to decide.</p>}
       <ConflictResolution copyId={newId} fallback={<p className="empty">Opening…</p>} />
       <RefusedChanges />
     </section>

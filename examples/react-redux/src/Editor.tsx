@@ -1,4 +1,4 @@
-import type { Item } from "./kinds";
+import { type Item, named } from "./kinds";
 import { settings, useAppDispatch, useAppSelector } from "./store";
 import { PROGRESS, type Progress } from "./sync";
 
@@ -17,7 +17,7 @@ export function Editor({ item, progress, change, remove, close }: Props) {
   const dispatch = useAppDispatch();
   const { wrap, fontSize } = useAppSelector((state) => state.settings);
   return (
-    <section className="editor" aria-label={item.name}>
+    <section className="editor" aria-label={named(item.name)}>
       <div className="editor-head">
         <button type="button" className="back" onClick={close}>
           ‹ Back

@@ -1,4 +1,4 @@
-// How things are, which opens the dashboard; what is to be decided; "Sync"; and the theme.
+// The state, which opens the dashboard; "Decide", where something waits for that; "Sync"; and the theme.
 
 import { describeStatus } from "nightferry";
 import { useConflictResolution, usePersistence } from "nightferry/react";
@@ -45,7 +45,7 @@ export function Header({ panel, toggle }: Props) {
           aria-controls="decisions"
           onClick={() => toggle("decisions")}
         >
-          {toDecide} <span>to decide</span>
+          Decide
         </button>
       )}
       <button
@@ -59,6 +59,7 @@ export function Header({ panel, toggle }: Props) {
       </button>
       <select
         aria-label="Theme"
+        title="Theme"
         className="theme"
         value={chosen}
         onChange={(event) => dispatch(theme.actions.chosen(event.target.value as Theme))}

@@ -1,4 +1,4 @@
-import { type Item, KINDS, type Kind } from "./kinds";
+import { type Item, KINDS, type Kind, named } from "./kinds";
 import { useItems } from "./store";
 import { PROGRESS, type Progress } from "./sync";
 
@@ -25,16 +25,21 @@ export function ItemList({ kind, ready, openId, progressOf, open, add, remove }:
         </button>
       </div>
       {items.length === 0 && (
-        <p className="empty">{ready ? `No ${one} yet. What you add is on this device at once.` : "Opening…"}</p>
+        <p className="empty">{ready ? `No ${one} yet. What you add is saved on this device at once.` : "Opening…"}</p>
       )}
       <ul>
         {items.map((item) => (
           <li key={item.id} data-id={item.id} data-progress={progressOf(item.id)} data-open={item.id === openId}>
             <button type="button" className="open" onClick={() => open(item.id)}>
-              <span className="name">{item.name || "Without a name"}</span>
+              <span className="name">{named(item.name)}</span>
               <span className="progress">{PROGRESS[progressOf(item.id)]}</span>
             </button>
-            <button type="button" className="icon" aria-label={`Delete ${item.name}`} onClick={() => remove(item)}>
+            <button
+              type="button"
+              className="icon"
+              aria-label={`Delete ${named(item.name)}`}
+              onClick={() => remove(item)}
+            >
               ✕
             </button>
           </li>

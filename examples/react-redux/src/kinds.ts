@@ -7,6 +7,9 @@ export interface Item {
   changedAt: number;
 }
 
+/** An item's name, also where it has none. */
+export const named = (name: string) => name || "Without a name";
+
 /** How each kind is called, and what a new one of it begins with. */
 export const KINDS = {
   files: { label: "Files", one: "file", name: "notes.md", content: "# Notes\n" },
@@ -35,8 +38,8 @@ export const KINDS = {
     content: "when a Customer is added\n  wait 1 hour\n  run sendMail\n",
   },
   lambdas: {
-    label: "Lambdas",
-    one: "lambda",
+    label: "Functions",
+    one: "function",
     name: "sendMail",
     content: "export async function sendMail({ email }) {\n  return { to: email };\n}\n",
   },

@@ -2,11 +2,15 @@
 
 use crate::slice::{edit, use_progress, use_slice, use_status};
 use crate::thing::{Change, Thing};
-use crate::words::{State, words};
+use crate::words::{detail, words};
 use nightferry_page::{Connection, ProgressState, RegisterOptions, Status, register, sync_now};
-use web_sys::HtmlInputElement;
+use web_sys::{HtmlElement, HtmlInputElement};
 use yew::platform::spawn_local;
 use yew::prelude::*;
+
+const TITLE: &str = "Packing list";
+const CANNOT_START: &str = "The list cannot be opened, and nothing can be saved now. What was saved before is still on this \
+    device. Open this page again. If that does not help, tell whoever runs this site.";
 
 /// Registers Nightferry, then shows the list, or says why it cannot.
 #[component]
@@ -20,11 +24,19 @@ pub fn App() -> Html {
         });
     });
     match &*registered {
-        None => html! { <main data-phase="opening"><p class="quiet">{ "Opening…" }</p></main> },
+        None => html! {
+            <main data-phase="opening"><h1>{ TITLE }</h1><p class="quiet">{ "Opening…" }</p></main>
+        },
         Some(Ok(())) => html! { <PackingList /> },
-        Some(Err(why)) => {
-            html! { <main data-phase="refused"><p class="problem" role="alert">{ why }</p></main> }
-        }
+        Some(Err(why)) => html! {
+            <main data-phase="refused">
+                <h1>{ TITLE }</h1>
+                <div class="problem" role="alert">
+                    <p>{ CANNOT_START }</p>
+                    <details><summary>{ "The reason, for them" }</summary><p>{ why }</p></details>
+                </div>
+            </main>
+        },
     }
 }
 
@@ -46,15 +58,39 @@ fn PackingList() -> Html {
         }
     });
 
+    // What was removed here and can be brought back, the latest last.
+    let removed = use_state(Vec::<Thing>::new);
+    let remove = Callback::from({
+        let (removed, change) = (removed.clone(), change.clone());
+        move |thing: Thing| {
+            change.emit(Change::Remove(thing.id.clone()));
+            removed.set([&removed[..], &[thing]].concat());
+        }
+    });
+    let undo = Callback::from({
+        let (removed, change) = (removed.clone(), change.clone());
+        move |()| {
+            if let [earlier @ .., latest] = &removed[..] {
+                change.emit(Change::Add(latest.clone()));
+                removed.set(earlier.to_vec());
+            }
+        }
+    });
+    let close = Callback::from({
+        let setter = removed.setter();
+        move |()| setter.set(Vec::new())
+    });
+
     let mut things: Vec<&Thing> = list.items.values().collect();
     things.sort_by(|a, b| a.added_at.total_cmp(&b.added_at).then_with(|| a.id.cmp(&b.id)));
-    let paused = status.error.as_deref().filter(|_| words(&status).0 == State::Paused);
     let phase = if list.is_read() { "ready" } else { "opening" };
     html! {
         <main data-phase={phase}>
             <Header status={(*status).clone()} problem={show_problem} />
-            if let Some(why) = paused.or((!problem.is_empty()).then_some(&**problem)) {
-                <p class="problem" role="alert">{ why }</p>
+            // It is empty while all is well, and keeps its room, so that nothing jumps.
+            <p class="detail" role="status" data-state={words(&status).0.name()}>{ detail(&status) }</p>
+            if !problem.is_empty() {
+                <p class="problem" role="alert">{ &**problem }</p>
             }
             if !things.is_empty() {
                 <Packed packed={things.iter().filter(|thing| thing.packed).count()} of={things.len()} />
@@ -62,13 +98,16 @@ fn PackingList() -> Html {
             <ul>
                 { for things.iter().map(|thing| html! {
                     <Row key={&*thing.id} thing={(*thing).clone()} change={change.clone()}
-                        progress={progress.of(&thing.id)} />
+                        remove={remove.clone()} progress={progress.of(&thing.id)} />
                 }) }
             </ul>
             if list.is_read() && things.is_empty() {
-                <p class="quiet">{ "Nothing to pack yet. The first thing is on this device the moment you add it." }</p>
+                <p class="quiet">{ "Nothing to pack yet. The first thing is saved on this device the moment you add it." }</p>
             }
             <AddForm {change} />
+            if let Some(latest) = removed.last() {
+                <Undo key={&*latest.id} name={latest.name.clone()} {undo} {close} />
+            }
         </main>
     }
 }
@@ -103,8 +142,8 @@ fn Header(HeaderProps { status, problem }: &HeaderProps) -> Html {
     let (state, text) = words(status);
     html! {
         <header>
-            <h1>{ "Packing list" }</h1>
-            <span class="connection" role="status" data-connection={connection} data-state={state.name()}>{ text }</span>
+            <h1>{ TITLE }</h1>
+            <span class="connection" data-connection={connection} data-state={state.name()}>{ text }</span>
             <button class="sync" type="button" onclick={sync} disabled={*syncing}>{ "Sync now" }</button>
         </header>
     }
@@ -131,12 +170,13 @@ struct RowProps {
     thing: Thing,
     progress: ProgressState,
     change: Callback<Change>,
+    remove: Callback<Thing>,
 }
 
 #[component]
-fn Row(RowProps { thing, progress, change }: &RowProps) -> Html {
+fn Row(RowProps { thing, progress, change, remove }: &RowProps) -> Html {
     let (state, words) = match progress {
-        ProgressState::Local => ("local", "Only here"),
+        ProgressState::Local => ("local", "Only on this device"),
         ProgressState::Sending => ("sending", "On its way"),
         ProgressState::Synced => ("synced", "On the server"),
         ProgressState::Conflict => ("conflict", "Changed elsewhere, too"),
@@ -151,16 +191,56 @@ fn Row(RowProps { thing, progress, change }: &RowProps) -> Html {
         let id = id.clone();
         move |event: InputEvent| Change::Rename { id: id.clone(), name: field(&event).value() }
     });
-    let remove = change.reform(move |_: MouseEvent| Change::Remove(id.clone()));
+    let remove = remove.reform({
+        let thing = thing.clone();
+        move |_: MouseEvent| thing.clone()
+    });
+    let described_by = format!("state-{id}");
     html! {
         <li data-id={thing.id.clone()} data-state={state}>
             <input type="checkbox" checked={thing.packed} onchange={pack} aria-label={format!("{} is packed", thing.name)} />
-            <input class="name" value={thing.name.clone()} oninput={rename} aria-label="Name" autocomplete="off" />
-            <span class="state">{ words }</span>
+            <input class="name" value={thing.name.clone()} oninput={rename} aria-label="Name"
+                aria-describedby={described_by.clone()} autocomplete="off" />
+            <span class="state" id={described_by}>{ words }</span>
             <button class="remove" type="button" onclick={remove} title="Remove"
                 aria-label={format!("Remove {}", thing.name)}>{ "✕" }</button>
         </li>
     }
+}
+
+#[derive(PartialEq, Properties)]
+struct UndoProps {
+    name: String,
+    undo: Callback<()>,
+    close: Callback<()>,
+}
+
+/// The line that brings back what was removed last. It stays until it is used or closed, and begins with the keyboard's focus.
+#[component]
+fn Undo(UndoProps { name, undo, close }: &UndoProps) -> Html {
+    let button = use_node_ref();
+    use_effect_with(button.clone(), |button| {
+        if let Some(button) = button.cast::<HtmlElement>() {
+            // Without the focus the line is there all the same.
+            let _ = button.focus();
+        }
+    });
+    html! {
+        <div class="undo">
+            <span id="undo-text">{ format!("“{}” is removed.", shortened(name)) }</span>
+            <button ref={button} type="button" aria-describedby="undo-text" onclick={undo.reform(|_: MouseEvent| ())}>
+                { "Undo" }
+            </button>
+            <button class="close" type="button" aria-label="Close" onclick={close.reform(|_: MouseEvent| ())}>{ "✕" }</button>
+        </div>
+    }
+}
+
+/// The beginning of a name that is long.
+fn shortened(name: &str) -> String {
+    let mut letters = name.chars();
+    let beginning: String = letters.by_ref().take(39).collect();
+    if letters.next().is_some() { beginning + "…" } else { beginning }
 }
 
 #[derive(PartialEq, Properties)]

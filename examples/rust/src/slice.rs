@@ -109,7 +109,7 @@ where
     items
 }
 
-/// Shows a change of this page, and has Nightferry keep it. Until the worker says more of it, it is only here.
+/// Shows a change of this page, and has Nightferry keep it. Until the worker says more of it, it is only on this device.
 pub fn edit<T: Clone>(
     items: &UseReducerHandle<Items<T>>,
     progress: &UseReducerHandle<Progress>,

@@ -1,6 +1,7 @@
 // The notes of one person. Nightferry keeps each change on this device and carries it to the server.
 
 import {
+  describeStatus,
   dispatch,
   hydrate,
   register,
@@ -14,20 +15,22 @@ import { isReachable } from "./server.js";
 import { prepareSignOut } from "./sign-out.js";
 
 const STATES = {
-  local: "Only here",
+  local: "Only on this device",
   sending: "On its way",
   synced: "On the server",
   conflict: "Changed elsewhere, too",
   rejected: "Refused by the server",
 };
-const CONNECTIONS = { unknown: "Connecting…", online: "Online", "local-only": "Local only" };
 
 const list = document.querySelector("#notes");
 const form = document.querySelector("#add");
-/** The rows of the page, by the note's id. */
+/** The notes of the page and their rows, by the note's id. */
+const notes = new Map();
 const rows = new Map();
 /** The notes that the server does not have as they are here, with their states. */
 const unsent = new Map();
+/** The notes that were deleted here and can be brought back, the latest last. */
+const deleted = [];
 
 /** Opens the notes of a user: whose id and name, how requests prove it, where and how they sign in and out. */
 export async function openNotes({ user, name, getToken, database, signInPage, endSession }) {
@@ -49,16 +52,17 @@ export async function openNotes({ user, name, getToken, database, signInPage, en
     syncNow().catch(() => {}); // The status says what is wrong.
   } catch (error) {
     document.body.dataset.phase = "refused";
-    showProblem(error.message);
+    document.querySelector("#reason").textContent = error.message;
+    document.querySelector("#problem").hidden = false;
   }
 }
 
-// Shows the notes.
+// Shows the notes, the newest first.
 
 async function showAll() {
-  const notes = (await hydrate("notes")).sort((a, b) => a.value.addedAt - b.value.addedAt);
-  const ids = new Set(notes.map(({ id }) => id));
-  apply({ puts: notes, deletes: [...rows.keys()].filter((id) => !ids.has(id)) });
+  const stored = await hydrate("notes");
+  const ids = new Set(stored.map(({ id }) => id));
+  apply({ puts: stored, deletes: [...rows.keys()].filter((id) => !ids.has(id)) });
 }
 
 function apply({ puts, deletes }) {
@@ -66,25 +70,46 @@ function apply({ puts, deletes }) {
   for (const id of deletes) remove(id);
 }
 
-function put({ id, text }) {
-  let row = rows.get(id);
-  if (!row) {
-    row = document.querySelector("#note").content.firstElementChild.cloneNode(true);
-    row.dataset.id = id;
-    rows.set(id, row);
-    list.prepend(row);
-    showState(id);
-  }
+function put(note) {
+  const { id, text } = note;
+  notes.set(id, note);
+  const row = rows.get(id) ?? addRow(note);
   const field = row.querySelector(".text");
   // Nobody's typing is overwritten by another tab.
   if (field !== document.activeElement) field.value = text;
+  row.querySelector(".delete").ariaLabel = `Delete ${nameOf(note)}`;
   showWhetherEmpty();
+}
+
+function addRow({ id, addedAt }) {
+  const row = document.querySelector("#note").content.firstElementChild.cloneNode(true);
+  row.dataset.id = id;
+  const [field, state] = [row.querySelector(".text"), row.querySelector(".state")];
+  state.id = `state-${id}`;
+  field.setAttribute("aria-describedby", state.id);
+  const older = [...list.children].find((other) => notes.get(other.dataset.id).addedAt < addedAt);
+  list.insertBefore(row, older ?? null);
+  rows.set(id, row);
+  showState(id);
+  return row;
+}
+
+/** Returns the beginning of a note, in quotation marks. */
+function nameOf({ text }) {
+  return `“${text.length > 40 ? `${text.slice(0, 39)}…` : text}”`;
 }
 
 function remove(id) {
   rows.get(id)?.remove();
   rows.delete(id);
+  notes.delete(id);
   showWhetherEmpty();
+}
+
+function showUndo() {
+  const last = deleted.at(-1);
+  document.querySelector("#undo").hidden = !last;
+  document.querySelector("#undo-text").textContent = last ? `${nameOf(last)} is deleted.` : "";
 }
 
 function showState(id) {
@@ -96,11 +121,6 @@ function showState(id) {
 
 function showWhetherEmpty() {
   document.querySelector("#empty").hidden = rows.size > 0 || document.body.dataset.phase !== "ready";
-}
-
-/** Shows what is wrong until the status says otherwise. */
-function showProblem(text) {
-  document.querySelector("#problem").textContent = text;
 }
 
 /** Shows the answer to what the user asked for. */
@@ -123,14 +143,31 @@ form.addEventListener("submit", (event) => {
 list.addEventListener("input", ({ target }) => {
   const { id } = target.closest("li").dataset;
   dispatch({ type: "notes/updateItem", payload: { id, text: target.value } });
+  put({ ...notes.get(id), text: target.value });
 });
 
 list.addEventListener("click", ({ target }) => {
   if (!target.matches(".delete")) return;
   const { id } = target.closest("li").dataset;
   dispatch({ type: "notes/removeItem", payload: id });
+  deleted.push(notes.get(id));
   remove(id);
-  form.text.focus();
+  showUndo();
+  document.querySelector("#undo-button").focus();
+});
+
+document.querySelector("#undo-button").addEventListener("click", () => {
+  const note = deleted.pop();
+  dispatch({ type: "notes/addItem", payload: note });
+  unsent.set(note.id, "local");
+  put(note);
+  showUndo();
+  rows.get(note.id).querySelector(".delete").focus();
+});
+
+document.querySelector("#undo-close").addEventListener("click", () => {
+  deleted.length = 0;
+  showUndo();
 });
 
 document.querySelector("#sign-in").addEventListener("click", async (event) => {
@@ -150,14 +187,22 @@ function followStatus() {
     }
     for (const id of reset ? rows.keys() : changes.map((change) => change.id)) showState(id);
   });
-  subscribeStatus(({ connection, error, errorCode, pending, othersWaiting }) => {
+  subscribeStatus((status) => {
+    const { state, text, detail } = describeStatus(status);
     const badge = document.querySelector("#connection");
-    badge.dataset.connection = connection;
-    badge.textContent = pending ? `${CONNECTIONS[connection]} · ${pending} to send` : CONNECTIONS[connection];
-    const isOver = errorCode === "unauthenticated";
+    badge.dataset.connection = status.connection;
+    badge.dataset.state = state;
+    badge.textContent = text;
+    // The page says this one itself, with the way to sign in.
+    const isOver = status.errorCode === "unauthenticated";
     document.querySelector("#session-over").hidden = !isOver;
-    showProblem(isOver ? "" : (error ?? ""));
-    document.querySelector("#others").textContent = othersText(othersWaiting);
+    // Where all is well, or on its way, there is nothing to say; what waits for a decision has its own place.
+    const line = document.querySelector("#detail");
+    line.dataset.state = state;
+    const said = !isOver && (state === "saved" || state === "paused") ? detail : "";
+    // What is the same is not read aloud again.
+    if (line.textContent !== said) line.textContent = said;
+    document.querySelector("#others").textContent = othersText(status.othersWaiting);
   });
 }
 

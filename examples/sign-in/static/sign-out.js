@@ -54,9 +54,9 @@ const changes = (count) => (count === 1 ? "1 change" : `${count} changes`);
 
 async function ask() {
   const { items } = JSON.parse(await (await exportUnsent()).text());
-  const [are, them] = items.length === 1 ? ["is", "it"] : ["are", "them"];
+  const [are, them] = items.length === 1 ? ["is", "this change"] : ["are", "these changes"];
   document.querySelector("#unsent-text").textContent =
-    `${changes(items.length)} ${are} only on this device, and signing out takes your notes from it. What shall become of ${them}?`;
+    `${changes(items.length)} ${are} only on this device, and signing out removes your notes from it. What should happen to ${them}?`;
   offerToLeave(false);
   if (!dialog.open) dialog.showModal();
   return false;

@@ -43,7 +43,9 @@ async function endSession() {
 try {
   access = await renew();
 } catch {
-  document.querySelector("#problem").textContent = "The server cannot be reached. Reload the page once you are online.";
+  document.querySelector("#notice").textContent =
+    "The server cannot be reached, so your notes cannot be opened. They stay on this device. Open this page again once you are online.";
+  document.body.dataset.phase = "refused";
   throw new Error("The notes cannot be opened without the server.");
 }
 const { user, name } = access ?? {};

@@ -37,7 +37,7 @@ export function conflictCard(
   const news = make("p", { class: "news", role: "status" });
   const body = make("div", { class: "body" });
   const copy = make("input", { type: "checkbox", id: `${prefix}-copy` });
-  const copyText = make("span");
+  const copyText = make("span", {}, TEXT.copy);
   const copyLabel = make("label", { class: "copy", for: copy.id }, copy, copyText);
   const outcome = make("p", { class: "outcome", role: "status" });
   const save = make("button", { type: "button", class: "first", id: `${prefix}-save` }, TEXT.save);
@@ -80,8 +80,6 @@ export function conflictCard(
     all.hidden = draft.isDeletion;
     const made = copied();
     both.hidden = copyLabel.hidden = draft.isDeletion || !made;
-    // An id that the app makes may be none for people.
-    copyText.textContent = TEXT.copy(ownCopyId === undefined ? made?.id : undefined);
     update();
   }
 
@@ -98,7 +96,9 @@ export function conflictCard(
     const folded = (text: string, ...inner: HTMLElement[]) =>
       make("details", {}, make("summary", {}, text), make("div", { class: "fields" }, ...inner));
     if (oneSided.length > 0) parts.push(folded(TEXT.oneSided(oneSided.length), columns(), ...oneSided));
-    if (draft.equal.length > 0) parts.push(folded(TEXT.equal(draft.equal.length), partList(draft.equal)));
+    // An id is none of people's.
+    const equal = draft.equal.filter(({ path }) => path !== "/id");
+    if (equal.length > 0) parts.push(folded(TEXT.equal(equal.length), partList(equal)));
     return parts;
   }
 

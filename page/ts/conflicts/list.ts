@@ -122,13 +122,13 @@ export abstract class ListElement<T extends Entry> extends Base {
     }
     const isEmpty = this.#cards.size === 0;
     if (this.#heading) this.#heading.hidden = isEmpty;
-    // An element with nothing to decide takes no room, but for what it has just said.
-    this.toggleAttribute("data-empty", isEmpty);
     this.#tick();
   }
 
   #add(key: string, entry: T): void {
     this.#made += 1;
+    // What was said of the last one, such as that nothing is left, is not true any more.
+    if (this.#said) setText(this.#said, "");
     const card = this.options.card(entry, `${this.#list}-${this.#made}`, (text) => this.say(text));
     this.#cards.set(key, card);
     this.#body?.append(card.node);
@@ -162,6 +162,12 @@ export abstract class ListElement<T extends Entry> extends Base {
   protected say(text: string): void {
     this.#saidAt = Date.now();
     if (this.#said) setText(this.#said, text);
+    this.#markEmpty();
+  }
+
+  /** An element with nothing to decide takes no room, but for what it has just said. */
+  #markEmpty(): void {
+    this.toggleAttribute("data-empty", this.#cards.size === 0 && !this.#said?.textContent);
   }
 
   #tick(): void {
@@ -169,5 +175,6 @@ export abstract class ListElement<T extends Entry> extends Base {
     for (const card of this.#cards.values()) card.tick(now);
     const isRead = now - this.#saidAt > SAID_MS && this.shadowRoot?.activeElement !== this.#said;
     if (isRead && this.#said) setText(this.#said, "");
+    this.#markEmpty();
   }
 }

@@ -7,7 +7,7 @@ import { BadEdit, kindOf, leaves, parse, typed } from "./draft.js";
 import type { Card } from "./list.js";
 import type { Equal } from "./merge.js";
 import { TEXT, when } from "./text.js";
-import { labelText, partList } from "./values.js";
+import { labelText, partList, scrolled } from "./values.js";
 
 export function refusalCard(
   refusal: Rejected<unknown>,
@@ -22,7 +22,7 @@ export function refusalCard(
 
   const title = make("h3", { id: `${prefix}-title`, tabindex: "-1" }, name);
   const story = make("p", { class: "story" });
-  const reason = make("blockquote", {}, message);
+  const reason = scrolled(make("blockquote", { "aria-label": TEXT.reason }, message), message);
   const news = make("p", { class: "news", role: "status" });
   const version = make("div", { class: "version" });
   const buttons = make("div", { class: "buttons" });
@@ -55,7 +55,8 @@ export function refusalCard(
         "details",
         { ...(parts.length <= 6 && { open: "" }) },
         make("summary", {}, TEXT.yourVersion),
-        partList(parts),
+        // An id is none of people's.
+        partList(parts.filter(({ path }) => path !== "/id")),
       ),
     );
     const mend = button(TEXT.mend, edit, "first");

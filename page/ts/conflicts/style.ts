@@ -9,12 +9,13 @@ export const STYLE = `${colours(":host")}
 [hidden]{display:none!important}
 h2,h3,h4,p,blockquote,dl,dd{margin:0;overflow-wrap:anywhere}
 .list{padding:12px;background:var(--nf-background);border-radius:var(--nf-radius)}
-:host([data-empty]) .list:not(:has(.said:not(:empty))){padding:0}
+:host([data-empty]) .list{padding:0}
 h2{margin-block-end:8px;font-size:1.1em}
 h3{font-size:1.15em}
 h4{margin-block:12px 4px;font-size:1em}
 :is(h2,h3,.said):focus{outline:none}
 :is(h2,h3,.said):focus-visible{outline:2px solid var(--nf-accent);outline-offset:2px}
+.said:empty{outline:none}
 .said:not(:empty){margin-block-end:8px}
 .news:not(:empty){padding:6px 10px;border-inline-start:4px solid var(--nf-warn);background:color-mix(in srgb,var(--nf-warn) 9%,transparent)}
 .cards{display:grid;gap:12px;grid-template-columns:minmax(0,1fr)}
@@ -37,7 +38,7 @@ span.who{cursor:default}
 .value{overflow-wrap:anywhere;white-space:pre-wrap}
 .value.code{font:.9em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .value.none{font-style:italic;color:var(--nf-quiet)}
-.value.long{display:block;max-height:14em;overflow:auto}
+.long{display:block;max-height:14em;overflow:auto}
 .value .rest{font-style:italic;color:var(--nf-quiet)}
 mark{color:inherit;background:color-mix(in srgb,var(--nf-warn) 26%,transparent);border-radius:3px}
 .by-hand{display:grid;gap:4px}

@@ -47,12 +47,13 @@ export const TEXT = {
   nothingElse: "It was made anew, or its former version is not known.",
   oneSided: (fields: number) =>
     fields === 1
-      ? "1 field was changed on one side only, and is taken as it is there"
-      : `${fields} fields were changed on one side only, and are taken as they are there`,
+      ? "1 field was changed on one side only: that change is kept"
+      : `${fields} fields were changed on one side only: those changes are kept`,
   equal: (fields: number) =>
     fields === 1 ? "1 field is the same on both sides" : `${fields} fields are the same on both sides`,
-  copy: (id?: string) => `Keep my version as a copy, too${id === undefined ? "" : `: “${id}”`}`,
-  undecided: (open: number, all: number) => `${open} of ${all} ${all === 1 ? "field is" : "fields are"} not decided.`,
+  copy: "Keep my version as a copy, too",
+  undecided: (open: number, all: number) =>
+    `${open} of ${all} ${all === 1 ? "field" : "fields"} ${open === 1 ? "is" : "are"} not decided.`,
   undecidedWhole: "It is not decided yet.",
   willBe: {
     local: "Save keeps your version. Their changes are dropped.",
@@ -82,6 +83,7 @@ export const TEXT = {
   refusedDelete: (when: string) => `You deleted it ${when}. The server refused that:`,
   refusedKept: "Your version is kept here until you decide.",
   yourVersion: "Your version",
+  reason: "The server’s reason",
   mend: "Edit and retry",
   retry: "Try again",
   retryMended: "Send it",

@@ -25,7 +25,7 @@ export function valueNode(value: unknown, other?: unknown): HTMLElement {
 }
 
 /** A long value has a height of its own, and is scrolled with the keyboard, too. */
-function scrolled(node: HTMLElement, text: string): HTMLElement {
+export function scrolled(node: HTMLElement, text: string): HTMLElement {
   if (text.length > LONG || text.split("\n").length > LONG_LINES) {
     node.classList.add("long");
     node.tabIndex = 0;

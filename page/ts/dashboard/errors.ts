@@ -10,7 +10,8 @@ export function errors(): View {
   const text = make("p");
   const since = make("small");
   const present = make("div", { class: "present", role: "status" }, text, since);
-  const list = make("ol");
+  // Of many it is scrolled, with the keyboard, too.
+  const list = make("ol", { tabindex: "0", "aria-label": TEXT.errors });
   const none = make("p", { class: "quiet" }, TEXT.noErrors);
   const node = section("errors", TEXT.errors, present, none, list);
   let shown = "";

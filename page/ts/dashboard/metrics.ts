@@ -16,7 +16,7 @@ export function metrics(): View {
     tiles.append(make("div", {}, make("dt", {}, name), value));
     return value;
   };
-  const total = tile(TEXT.operations);
+  const total = tile(TEXT.allOperations);
   const rate = tile(TEXT.successRate);
   const failed = tile(TEXT.failures);
   const refused = tile(TEXT.refused);

@@ -44,7 +44,7 @@ button[aria-disabled=true]{cursor:default;opacity:.5}
 .result[data-state=done]{color:var(--nf-good)}
 .result[data-state=failed]{color:var(--nf-bad)}
 
-.tiles{grid-template-columns:repeat(auto-fit,minmax(110px,1fr));gap:12px}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(84px,1fr));gap:12px}
 .tiles dd{font-size:1.55em;font-weight:600;line-height:1.2}
 figure{margin:14px 0 0}
 figcaption{margin-block-end:6px;font-size:.9em;color:var(--nf-quiet)}

@@ -30,6 +30,18 @@ test("with a new failure, nothing is over any more", () => {
   assert.deepEqual(texts(status("a"), status(null), worker("c")), ["c"]);
 });
 
+test("what is about a decision goes once it is made, and nothing else does", () => {
+  const about = { list: "refusals", slice: "files", itemId: "a" } as const;
+  const refused: NoticeEvent = { kind: "worker", text: "refused", about };
+  const waiting = (list: "conflicts" | "refusals", ...ids: string[]): NoticeEvent => ({
+    kind: "waiting",
+    list,
+    decisions: ids.map((itemId) => ({ slice: "files", itemId })),
+  });
+  assert.deepEqual(texts(worker("a"), refused, waiting("refusals", "a", "b"), waiting("conflicts")), ["a", "refused"]);
+  assert.deepEqual(texts(worker("a"), refused, waiting("refusals", "b")), ["a"]);
+});
+
 test("what was dismissed does not come back, and its end is not said", () => {
   const [toast] = after(status("a"));
   assert.ok(toast);

@@ -8,6 +8,15 @@ export interface Notice {
   text: string;
   /** How often it was said; 0 of the status's. */
   times: number;
+  /** The decision that it is about: the notice goes once nobody has to make it any more. */
+  about?: Decision | undefined;
+}
+
+/** A decision that waits for somebody. */
+export interface Decision {
+  list: "conflicts" | "refusals";
+  slice: string;
+  itemId: string;
 }
 
 /** The notice that the status gives rise to. `id` stays while it is about the same thing, whatever its words. */
@@ -29,7 +38,9 @@ export type NoticeEvent =
   /** The notice of the status, or null with the words that it is over. */
   | { kind: "status"; says: StatusNotice | null; over: string }
   /** The worker could not take or do something. */
-  | { kind: "worker"; text: string }
+  | { kind: "worker"; text: string; about?: Decision | undefined }
+  /** All decisions of a list that wait now. */
+  | { kind: "waiting"; list: Decision["list"]; decisions: readonly Pick<Decision, "slice" | "itemId">[] }
   /** Without a key, all of them. */
   | { kind: "dismiss"; key?: number };
 
@@ -47,12 +58,18 @@ export function takeNotice(state: Notices, event: NoticeEvent): Notices {
       return { ...add(kept, { title: says.title, text: says.text }), present: { id: says.id, key: nextKey } };
     }
     case "worker": {
-      const { text } = event;
-      if (!list.some((notice) => notice.text === text)) return add(state, { text, times: 1 });
+      const { text, about } = event;
+      if (!list.some((notice) => notice.text === text)) return add(state, { text, times: 1, about });
       return {
         ...state,
         list: list.map((notice) => (notice.text === text ? { ...notice, times: notice.times + 1 } : notice)),
       };
+    }
+    case "waiting": {
+      const waits = (about: Decision) =>
+        event.decisions.some(({ slice, itemId }) => slice === about.slice && itemId === about.itemId);
+      const left = list.filter(({ about }) => about?.list !== event.list || waits(about));
+      return left.length === list.length ? state : { ...state, list: left };
     }
     case "dismiss":
       return { ...state, list: event.key === undefined ? [] : list.filter(({ key }) => key !== event.key) };

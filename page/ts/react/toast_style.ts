@@ -15,7 +15,7 @@ box-shadow:0 8px 28px rgb(10 17 34/.22);animation:nightferry-toast .18s ease-out
 .nightferry-toast[data-kind=over]{border-inline-start-color:var(--nf-good)}
 .nightferry-toast svg{width:18px;height:18px;margin-block-start:1px;color:var(--nf-bad)}
 .nightferry-toast[data-kind=over] svg{color:var(--nf-good)}
-.nightferry-toast p{margin:0;align-self:center;overflow-wrap:anywhere}
+.nightferry-toast p{margin:0;align-self:center;overflow-wrap:anywhere;overflow:hidden;display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:10}
 .nightferry-toast small{grid-column:2;font-size:.88em;color:var(--nf-quiet)}
 ${REGION} button{font:inherit;color:var(--nf-text);background:var(--nf-surface);border:1px solid var(--nf-control);border-radius:6px;
 min-height:32px;padding:0 12px;cursor:pointer}

@@ -9,6 +9,7 @@ import {
   type WorkerError,
 } from "nightferry-client";
 import { itemName, type NameOf } from "../names.js";
+import type { Decision } from "./notices.js";
 
 /** All that the toasts say, by key; those of `describeStatus` included. */
 export const TOAST_TEXTS = {
@@ -39,6 +40,11 @@ export type ToastTexts = {
     : string;
 };
 
+/** The longest reason of the server that a toast shows; the list of refused changes shows all of it. */
+const LONGEST_REASON = 200;
+
+const shortened = (text: string) => (text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON - 1)}…` : text);
+
 /** No person can do anything about these, or the status says them. */
 const SILENT = [
   "rebuild",
@@ -52,8 +58,14 @@ const SILENT = [
   "worker_failed",
 ];
 
+/** An error in words for users, and the decision that it is about. */
+export interface ErrorText {
+  text: string;
+  about?: Decision;
+}
+
 /** Resolves with an error in words for users; null where there is nothing to say. */
-export async function errorText(error: WorkerError, say: ToastTexts, nameOf?: NameOf): Promise<string | null> {
+export async function errorText(error: WorkerError, say: ToastTexts, nameOf?: NameOf): Promise<ErrorText | null> {
   const { kind, code, slice = "", id = "" } = error;
   const isIt = (entry: Rejected<unknown> | Conflict<unknown>) => entry.slice === slice && entry.itemId === id;
   // The decision may have been made meanwhile.
@@ -61,26 +73,31 @@ export async function errorText(error: WorkerError, say: ToastTexts, nameOf?: Na
     (await list().catch((): T[] => [])).filter(isIt).at(-1);
   if (SILENT.includes(code)) return null;
   switch (code) {
-    case "not_applied": {
-      const refusal = await found(getRejected);
-      return say.refused(itemName(slice, refusal?.value, id, nameOf), refusal?.message ?? "");
-    }
+    // A push was answered with one or the other.
+    case "not_applied":
     case "conflict": {
       const conflict = await found(getConflicts);
-      return say.conflict(itemName(slice, conflict?.local ?? conflict?.remote ?? conflict?.base, id, nameOf));
+      if (conflict || code === "conflict") {
+        const item = conflict?.local ?? conflict?.remote ?? conflict?.base;
+        const text = say.conflict(itemName(slice, item, id, nameOf));
+        return { text, ...(conflict && { about: { list: "conflicts", slice, itemId: id } }) };
+      }
+      const refusal = await found(getRejected);
+      const text = say.refused(itemName(slice, refusal?.value, id, nameOf), shortened(refusal?.message ?? ""));
+      return { text, ...(refusal && { about: { list: "refusals", slice, itemId: id } }) };
     }
     case "missing_item":
-      return say.gone(itemName(slice, undefined, id, nameOf));
+      return { text: say.gone(itemName(slice, undefined, id, nameOf)) };
     case "rejection_changed":
     case "conflict_changed":
-      return say.decided;
+      return { text: say.decided };
     case "unreadable_record":
-      return say.setAside;
+      return { text: say.setAside };
     case "new_database":
-      return say.newDatabase;
+      return { text: say.newDatabase };
     case "signed_out":
-      return say.signedOut;
+      return { text: say.signedOut };
     default:
-      return kind === "warning" ? say.notKept : say.failed;
+      return { text: kind === "warning" ? say.notKept : say.failed };
   }
 }

@@ -1,7 +1,14 @@
 // Toasts for what a person should know: that sending is paused, and what the worker could not take or do. Changes that are saved
 // on this device and wait for the server are no failure, and have none.
 
-import { describeStatus, type Status, subscribeErrors, subscribeStatus } from "nightferry-client";
+import {
+  describeStatus,
+  type Status,
+  subscribeConflicts,
+  subscribeErrors,
+  subscribeRejected,
+  subscribeStatus,
+} from "nightferry-client";
 import { type ReactElement, useEffect, useMemo, useReducer, useRef } from "react";
 import type { NameOf } from "../names.js";
 import { NO_NOTICES, type Notice, type StatusNotice, takeNotice } from "./notices.js";
@@ -20,7 +27,7 @@ export interface PersistenceToastsProps {
 /** How long "that is over" is shown, unless somebody is on it. */
 const OVER_MS = 6_000;
 
-/** Shows failures in a corner of the window until they are dismissed or over. Render it once, anywhere. */
+/** Shows failures in a corner of the window until they are dismissed, decided or over. Render it once, anywhere. */
 export function PersistenceToasts({ limit = 4, texts, nameOf }: PersistenceToastsProps): ReactElement {
   const [{ list }, take] = useReducer(takeNotice, NO_NOTICES);
   const region = useRef<HTMLElement | null>(null);
@@ -36,9 +43,11 @@ export function PersistenceToasts({ limit = 4, texts, nameOf }: PersistenceToast
     const ends = [
       subscribeStatus((status) => take({ kind: "status", says: paused(status, say), over: say.over })),
       subscribeErrors(async (error) => {
-        const text = await errorText(error, say, name.current);
-        if (text !== null && isMounted) take({ kind: "worker", text });
+        const said = await errorText(error, say, name.current);
+        if (said !== null && isMounted) take({ kind: "worker", ...said });
       }),
+      subscribeConflicts((decisions) => take({ kind: "waiting", list: "conflicts", decisions })),
+      subscribeRejected((decisions) => take({ kind: "waiting", list: "refusals", decisions })),
     ];
     return () => {
       isMounted = false;

@@ -82,7 +82,7 @@ const PARTS = {
   readers: () => Object.keys(READERS).map((name) => <Reader key={name} name={name} />),
   late: () => <Late />,
   functions: () => <Functions />,
-  toasts: () => <PersistenceToasts limit={3} nameOf={(slice, item) => item && `${slice}: ${item.title}`} />,
+  toasts: () => <PersistenceToasts limit={3} nameOf={(slice, item) => item?.title && `${slice}: ${item.title}`} />,
   dashboard: () => <PersistenceDashboard fallback={<p id="loading">Loading</p>} />,
   conflicts: () => <ConflictResolution slice="files" nameOf={(_slice, _item, id) => `File ${id}`} />,
   refusals: () => <RefusedChanges />,

@@ -99,8 +99,13 @@ pub struct Worker {
 impl Browser {
     /// Starts it on a profile of its own, with one blank tab.
     pub async fn start_fresh() -> Result<Browser> {
+        Browser::start_fresh_with(&[]).await
+    }
+
+    /// The same with more of Chromium's flags.
+    pub async fn start_fresh_with(flags: &[&str]) -> Result<Browser> {
         let profile = Profile::fresh()?;
-        let mut browser = Browser::start(&profile).await?;
+        let mut browser = Browser::start_with(&profile, flags).await?;
         browser.own_profile = Some(profile);
         Ok(browser)
     }

@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::root;
 use crate::server::{client, free_port, python};
 use crate::vite::{copy, finish, npm};
 use crate::wait::{DEADLINE, START, eventually};
+use crate::{Fault, root};
 
 /// Runs a command until standard input ends, which it does when the test's process dies; ends all of its group then, and
 /// also when the command ends by itself.
@@ -75,6 +75,28 @@ impl Example {
         Ok(example)
     }
 
+    /// Puts its app behind the layer of the tests' own server, so that it takes [`Example::fault`] and refuses what is forbidden.
+    /// Before it is started.
+    pub fn fail_on_demand(&self) -> Result<()> {
+        let app = self.path().join("app.py");
+        std::fs::rename(&app, self.path().join("example.py"))?;
+        std::fs::copy(root().join("tests/e2e/failing.py"), app)?;
+        Ok(std::fs::create_dir_all(self.path().join("faults"))?)
+    }
+
+    /// Sets the faults in force, in place of those before. None heal it.
+    pub fn fault(&self, faults: &[Fault]) -> Result<()> {
+        crate::fault::write(&self.path().join("faults/faults.json"), faults)
+    }
+
+    /// Has the app's own Python code write an item, as another device's change would.
+    pub async fn put(&self, tenant: &str, slice: &str, id: &str, value: &Value) -> Result<()> {
+        let item = json!({"tenant": tenant, "slice": slice, "id": id, "value": value});
+        let (status, _) = self.post("/__test__/put", &item).await?;
+        ensure!(status == 200, "the put was answered with {status}");
+        Ok(())
+    }
+
     /// Its folder.
     pub fn path(&self) -> PathBuf {
         self.copy.path().join("examples").join(self.name)
@@ -105,6 +127,7 @@ impl Example {
             .args(["-c", UNTIL_THE_END, "sh"])
             .args(&self.command)
             .env("NIGHTFERRY_PYTHON", python())
+            .env("E2E_APP", layer())
             .env("FLASK_PORT", self.flask.to_string())
             .env("VITE_PORT", self.page.to_string())
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -179,7 +202,8 @@ impl Example {
     pub fn flask_command(&self, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new(python());
         command.args(["-m", "flask", "--app", "app"]).args(arguments);
-        finish(command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(self.path()))
+        let command = command.env("PYTHONDONTWRITEBYTECODE", "1").env("E2E_APP", layer());
+        finish(command.current_dir(self.path()))
     }
 
     /// Waits until `done` likes what Flask holds of a slice.
@@ -208,6 +232,11 @@ impl Example {
     pub fn write(&self, file: &str, content: &str) -> Result<()> {
         Ok(std::fs::write(self.path().join(file), content)?)
     }
+}
+
+/// The file of the layer that fails on demand.
+fn layer() -> PathBuf {
+    root().join("tests/e2e/app.py")
 }
 
 /// Where and how examples in Rust are compiled: as for `cargo xtask test lint`, with the workspace's dependencies.

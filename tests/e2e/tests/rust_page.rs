@@ -38,6 +38,20 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     }
     list_is(&tab, &["tent", "to be removed", "rope"]).await?;
     tab.click("li:nth-child(2) .remove").await?;
+    let says = "document.querySelector('.undo span')?.textContent";
+    tab.wait_until(&format!("{says} === '“to be removed” is removed.'")).await?;
+    tab.click("li:first-child .remove").await?;
+    list_is(&tab, &["rope"]).await?;
+    shoot(&tab, "rust-undo").await?;
+    // Both come back, each at its place; one of them is removed again.
+    tab.click(".undo button").await?;
+    list_is(&tab, &["tent", "rope"]).await?;
+    tab.click(".undo button").await?;
+    list_is(&tab, &["tent", "to be removed", "rope"]).await?;
+    tab.wait_until("!document.querySelector('.undo')").await?;
+    tab.click("li:nth-child(2) .remove").await?;
+    tab.click(".undo .close").await?;
+    tab.wait_until("!document.querySelector('.undo')").await?;
     tab.click("li:first-child [type=checkbox]").await?;
     tab.retype("li:last-child .name", "<b>rope</b>, 20 m").await?;
     let packed = [("tent", true), ("<b>rope</b>, 20 m", false)];
@@ -69,6 +83,11 @@ async fn the_packing_list_is_kept_by_a_page_in_rust() -> Result<()> {
     tab.wait_until("document.querySelector('li:last-child').dataset.state === 'local'").await?;
     tab.click(".sync").await?;
     tab.wait_until("document.querySelector('.connection').textContent === 'Saved on this device'").await?;
+    let detail = "document.querySelector('.detail').textContent";
+    tab.wait_until(&format!(
+        "{detail} === '1 change is kept on this device. You can go on working: sending goes on by itself.'"
+    ))
+    .await?;
     shoot(&tab, "rust-down").await?;
     example.start().await?;
     tab.wait_until("!document.querySelector('.sync').disabled").await?;

@@ -46,6 +46,7 @@ by_each_way! {
     a_session_that_is_over_keeps_the_notes_until_somebody_signs_in_again
     signing_in_and_out_need_the_network_and_say_so
     a_line_says_that_somebody_elses_changes_wait
+    a_note_that_was_deleted_comes_back_by_undo
 }
 
 /// The example with two people, and a browser.
@@ -307,7 +308,9 @@ async fn a_session_that_is_over_keeps_the_notes_until_somebody_signs_in_again(wa
     example.flask_command(&["end-sessions", "ann"])?;
     add_note(&tab, "after").await?;
     wait_for_text(&tab, "#session-over", "Your notes stay on this device, and you can go on.").await?;
-    tab.wait_until("document.querySelector('#problem').textContent === ''").await?;
+    // It says so once.
+    tab.wait_until("document.querySelector('#detail').textContent === ''").await?;
+    wait_for_text(&tab, "#connection", "Paused").await?;
     add_note(&tab, "and on").await?;
     notes_are(&tab, &["and on", "after", "before"]).await?;
     shoot(&tab, &format!("sign-in-{}-over", way.name())).await?;
@@ -340,6 +343,8 @@ async fn signing_in_and_out_need_the_network_and_say_so(way: Way) -> Result<()> 
     wait_for_text(&form, "#problem", "Signing in needs the network").await?;
     tab.show().await?;
     add_note(&tab, "written at sea").await?;
+    wait_for_text(&tab, "#connection", "Saved on this device").await?;
+    wait_for_text(&tab, "#detail", "1 change is kept on this device. You can go on working").await?;
     tab.click("#sign-out").await?;
     wait_for_text(&tab, "#notice", "Signing out needs the network").await?;
     notes_are(&tab, &["written at sea"]).await?;
@@ -358,7 +363,7 @@ async fn a_line_says_that_somebody_elses_changes_wait(way: Way) -> Result<()> {
     let worker = browser.worker("user=1").await?;
     worker.offline(true).await?;
     add_note(&anns, "Ann's rope").await?;
-    anns.wait_until("document.querySelector('#connection').textContent.includes('1 to send')").await?;
+    wait_for_text(&anns, "#connection", "Saved on this device").await?;
     let bobs = browser.new_tab().await?;
     sign_in(&bobs, &example, way, "bob").await?;
     wait_for_text(&bobs, "#others", "Somebody else's changes wait on this device.").await?;
@@ -368,7 +373,7 @@ async fn a_line_says_that_somebody_elses_changes_wait(way: Way) -> Result<()> {
     wait_for_texts_on_flask(&example, "bob", &["Bob's lantern"]).await?;
     // Her tab is told when it next changes something, and keeps that.
     add_note(&anns, "late").await?;
-    wait_for_text(&anns, "#problem", "Someone else").await?;
+    wait_for_text(&anns, "#detail", "Another user is signed in in this browser.").await?;
     assert!(texts_on_flask(&example, "ann").await?.is_empty());
 
     let again = browser.new_tab().await?;
@@ -377,6 +382,22 @@ async fn a_line_says_that_somebody_elses_changes_wait(way: Way) -> Result<()> {
     assert_eq!(texts_on_flask(&example, "bob").await?, BTreeSet::from(["Bob's lantern".to_owned()]));
     wait_for_text(&again, "#who", "Signed in as ann").await?;
     again.wait_until("document.querySelector('#others').textContent === ''").await
+}
+
+async fn a_note_that_was_deleted_comes_back_by_undo(way: Way) -> Result<()> {
+    let (example, browser) = start().await?;
+    let tab = browser.tab();
+    sign_in(&tab, &example, way, "ann").await?;
+    for text in ["rope", "lanterns"] {
+        add_note(&tab, text).await?;
+    }
+    wait_for_texts_on_flask(&example, "ann", &["rope", "lanterns"]).await?;
+    tab.click("#notes li:last-child .delete").await?;
+    wait_for_text(&tab, "#undo-text", "“rope” is deleted.").await?;
+    wait_for_texts_on_flask(&example, "ann", &["lanterns"]).await?;
+    tab.click("#undo-button").await?;
+    notes_are(&tab, &["lanterns", "rope"]).await?;
+    wait_for_texts_on_flask(&example, "ann", &["rope", "lanterns"]).await
 }
 
 /// Two tabs show the form, and one of them signs in and out: the other's form is of a session that is gone.
