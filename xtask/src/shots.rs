@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser};
 
 use crate::process::{self, cargo};
 use crate::toolchain::{self, Python};
-use crate::{browser_files, options, workspace};
+use crate::{browser_files, browsers, options, workspace};
 
 pub fn run(mut parser: Parser) -> Result<ExitCode> {
     let mut into = None;
@@ -20,7 +20,7 @@ pub fn run(mut parser: Parser) -> Result<ExitCode> {
     let into = into.unwrap_or_else(|| workspace::root().join("target/shots"));
     browser_files::ensure()?;
     toolchain::ensure_python(Python::Serve)?;
-    let chromium = toolchain::ensure_chromium()?;
+    let chromium = browsers::ensure_chromium()?;
     let mut shots = cargo(["run", "--quiet", "-p", "nightferry-e2e", "--bin", "shots", "--"]);
     process::show(
         shots
