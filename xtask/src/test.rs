@@ -292,7 +292,8 @@ fn e2e(options: &Options) -> Result<()> {
 
 /// The browsers of the chosen tests. Of the files, `engines.rs` alone needs others than Chromium.
 fn needed_browsers(options: &Options) -> impl Iterator<Item = Browser> {
-    let files: Vec<&str> = options.of_e2e.windows(2).filter(|two| two[0] == "--test").map(|two| &*two[1]).collect();
+    let files: Vec<&str> =
+        options.of_e2e.windows(2).filter(|two| two[0] == "--test").map(|two| &*two[1]).collect();
     let has_engines = files.is_empty() || files.contains(&"engines");
     options.browsers.iter().copied().filter(move |browser| has_engines || *browser == Browser::Chromium)
 }
@@ -337,7 +338,10 @@ mod tests {
             (&["pages"][..], "there is no suite `pages`; there are lint, core"),
             (&["--browser", "chromium"], "`test` does not know `--browser`"),
             (&["--browsers"], "--browsers takes a list"),
-            (&["--browsers", "firefox,edge"], "--browsers takes a list of chromium, firefox, webkit, not `edge`"),
+            (
+                &["--browsers", "firefox,edge"],
+                "--browsers takes a list of chromium, firefox, webkit, not `edge`",
+            ),
             (&["page", "--", "x"], "what follows `--` is for the end-to-end tests"),
         ] {
             assert!(parse(wrong).unwrap_err().to_string().contains(error), "{wrong:?}");

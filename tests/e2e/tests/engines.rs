@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{Device, Engine, Fault, Page, Server, bundle, root, with_each_engine};
+use nightferry_e2e::{Client, Device, Engine, Fault, Page, Server, bundle, root, with_each_engine};
 use serde_json::{Value, json};
 
 with_each_engine! {
     what_a_page_dispatches_reaches_the_server_once;
+    what_a_page_in_rust_dispatches_reaches_the_server_once;
     what_was_acknowledged_survives_the_tab_and_a_reload;
     two_tabs_see_each_others_changes;
     changes_made_without_the_server_are_sent_once_when_it_is_back;
@@ -18,7 +19,13 @@ with_each_engine! {
     a_refusal_is_listed_and_discarded;
     signing_out_takes_the_data_off_the_device;
     a_second_user_does_not_see_the_first;
+    a_deploy_replaces_the_worker_of_an_open_page;
+    a_worker_that_was_unregistered_is_registered_again;
+    what_was_acknowledged_survives_the_end_of_the_browser: chromium firefox;
+    a_worker_that_is_ended_in_the_middle_of_its_work_goes_on_after_the_next_ping: firefox;
+    a_private_window_saves_and_sends_changes: chromium firefox;
     a_redux_store_gets_its_items_back;
+    a_page_that_one_comes_back_to_shows_what_changed_meanwhile;
     the_dashboard_shows_what_is_saved_and_sent;
     the_table_in_docs_browsers_says_what_the_engine_has;
 }
@@ -39,17 +46,22 @@ fn item(id: &str, text: &str) -> Value {
 }
 
 async fn what_a_page_dispatches_reaches_the_server_once(engine: Engine) -> Result<()> {
-    let server = Server::start().await?;
+    is_sent_once(engine, Client::JavaScript).await
+}
+
+async fn what_a_page_in_rust_dispatches_reaches_the_server_once(engine: Engine) -> Result<()> {
+    is_sent_once(engine, Client::Rust).await
+}
+
+async fn is_sent_once(engine: Engine, client: Client) -> Result<()> {
+    let server = Server::start_for(client).await?;
     let device = Device::start(engine).await?;
     let page = device.open_client(&server, json!({})).await?;
     // The first push takes effect, and its answer is lost.
     server.fault(&[Fault::on("/nightferry/push").times(1).drop_answer()])?;
     page.dispatch(&[add("a", "one"), add("b", "two"), update("a", "three")]).await?;
     page.eval::<()>("await nf.synced('files', 'a'); await nf.synced('files', 'b');").await?;
-    assert_eq!(
-        json!(server.items("files").await?),
-        json!({"a": item("a", "three"), "b": item("b", "two")})
-    );
+    assert_eq!(json!(server.items("files").await?), json!({"a": item("a", "three"), "b": item("b", "two")}));
     page.wait_until("nf.getStatus().pending === 0 && nf.getStatus().connection === 'online'").await?;
     assert_eq!(server.applied()?.len(), 2, "each item changed once");
     server.check_nothing_applied_twice()
@@ -91,7 +103,9 @@ async fn two_tabs_see_each_others_changes(engine: Engine) -> Result<()> {
     let two = device.open_client(&server, json!({})).await?;
     one.dispatch(&[add("a", "one")]).await?;
     let told = |id: &str, text: &str| {
-        format!("changes.some(({{origin, puts}}) => origin === 'tab' && puts.some(({{id, value}}) => id === {id:?} && value.text === {text:?}))")
+        format!(
+            "changes.some(({{origin, puts}}) => origin === 'tab' && puts.some(({{id, value}}) => id === {id:?} && value.text === {text:?}))"
+        )
     };
     two.wait_until(&told("a", "one")).await?;
     two.dispatch(&[update("a", "two"), add("b", "three")]).await?;
@@ -122,10 +136,7 @@ async fn changes_made_without_the_server_are_sent_once_when_it_is_back(engine: E
     // Nobody touches anything.
     page.wait_until_within("nf.getStatus().pending === 0", AGAIN).await?;
     page.wait_until("nf.getStatus().connection === 'online'").await?;
-    assert_eq!(
-        json!(server.items("files").await?),
-        json!({"a": item("a", "two"), "b": item("b", "three")})
-    );
+    assert_eq!(json!(server.items("files").await?), json!({"a": item("a", "two"), "b": item("b", "three")}));
     assert_eq!(server.applied()?.len(), 3, "three changes of two items");
     server.check_nothing_applied_twice()
 }
@@ -186,10 +197,7 @@ async fn a_refusal_is_listed_and_discarded(engine: Engine) -> Result<()> {
     page.dispatch(&[add("a", "fine"), forbidden]).await?;
     page.wait_until("(await nf.getRejected()).length === 1 && nf.getStatus().rejected === 1").await?;
     let [refused] = page.eval::<[Value; 1]>("return await nf.getRejected();").await?;
-    assert_eq!(
-        json!([refused["itemId"], refused["message"]]),
-        json!(["b", "No file may have that name."])
-    );
+    assert_eq!(json!([refused["itemId"], refused["message"]]), json!(["b", "No file may have that name."]));
     // It is undone, and stays in the list of a page that is opened later.
     page.wait_for_items("files", &json!({"a": item("a", "fine")})).await?;
     let other = device.open_client(&server, json!({})).await?;
@@ -282,6 +290,98 @@ async fn a_second_user_does_not_see_the_first(engine: Engine) -> Result<()> {
     Ok(())
 }
 
+async fn a_deploy_replaces_the_worker_of_an_open_page(engine: Engine) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start(engine).await?;
+    let page = device.open_client(&server, json!({})).await?;
+    server.update_worker("9.9.9-next")?;
+    // Edits go on all the time, as somebody works: the former worker finishes with what it has before the new one begins.
+    page.eval::<()>(
+        "window.n = 0;
+         window.going = setInterval(() => nf.dispatch({type: 'files/addItem', payload: {id: `${n += 1}`, n}}), 50);
+         const registration = await navigator.serviceWorker.getRegistration('/nightferry/');
+         window.old = registration.active;
+         await registration.update();",
+    )
+    .await?;
+    page.wait_until("(await navigator.serviceWorker.getRegistration('/nightferry/')).active !== old").await?;
+    let then: u64 = page.eval("await nf.flushPersistence(); return n;").await?;
+    page.wait_until(&format!("n > {then} + 10")).await?;
+    page.eval::<()>("clearInterval(going); await nf.syncNow();").await?;
+    let count: usize = page.eval("return n;").await?;
+    assert_eq!(server.items("files").await?.len(), count);
+    page.wait_until("String(await caches.keys()) === 'nightferry-wasm-9.9.9-next'").await?;
+    server.check_nothing_applied_twice()
+}
+
+async fn a_worker_that_was_unregistered_is_registered_again(engine: Engine) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start(engine).await?;
+    let page = device.open_client(&server, json!({})).await?;
+    page.flush().await?;
+    page.eval::<()>("await (await navigator.serviceWorker.getRegistration('/nightferry/')).unregister();")
+        .await?;
+    page.dispatch(&[add("a", "one")]).await?;
+    server.wait_for_items("files", |files| files.get("a") == Some(&item("a", "one"))).await?;
+    page.flush().await?;
+    server.check_nothing_applied_twice()
+}
+
+async fn what_was_acknowledged_survives_the_end_of_the_browser(engine: Engine) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start(engine).await?;
+    // A debounce that does not end: nothing but the log has the changes.
+    let options = json!({"slices": {"files": {"debounceMs": 600_000, "maxWaitMs": 600_000}}});
+    let page = device.open_client(&server, options.clone()).await?;
+    page.dispatch(&[add("a", "one"), add("b", "two"), update("a", "three")]).await?;
+    page.flush().await?;
+    let device = device.kill_and_start_again().await?;
+    let page = device.open_client(&server, options).await?;
+    let items = json!({"a": item("a", "three"), "b": item("b", "two")});
+    assert_eq!(page.items("files").await?, items);
+    page.sync_now().await?;
+    assert_eq!(json!(server.items("files").await?), items);
+    server.check_nothing_applied_twice()
+}
+
+async fn a_worker_that_is_ended_in_the_middle_of_its_work_goes_on_after_the_next_ping(
+    engine: Engine,
+) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start_with_short_lived_workers(engine).await?;
+    let page = device.open_client(&server, json!({})).await?;
+    // A worker that starts says so to all pages.
+    page.eval::<()>(
+        "window.starts = 0;
+         window.channel = new BroadcastChannel('nightferry:nightferry');
+         channel.onmessage = ({data}) => { starts += data.kind === 'hello'; };",
+    )
+    .await?;
+    server.fault(&[Fault::on("/nightferry/push").silent()])?;
+    page.dispatch(&[add("a", "one")]).await?;
+    page.flush().await?;
+    let starts: u64 = page.eval("return starts;").await?;
+    server.wait_for_requests("/nightferry/push", |pushes| !pushes.is_empty()).await?;
+    // The page only waits. Its ping wakes the next worker.
+    page.wait_until(&format!("starts > {starts}")).await?;
+    server.heal()?;
+    page.wait_until_within("nf.getStatus().pending === 0", AGAIN).await?;
+    assert_eq!(json!(server.items("files").await?), json!({"a": item("a", "one")}));
+    server.check_nothing_applied_twice()
+}
+
+async fn a_private_window_saves_and_sends_changes(engine: Engine) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start_private(engine).await?;
+    let page = device.open_client(&server, json!({})).await?;
+    page.dispatch(&[add("a", "one")]).await?;
+    server.wait_for_items("files", |files| files.get("a") == Some(&item("a", "one"))).await?;
+    page.reload().await?;
+    page.wait_until("window.nf").await?;
+    page.register(json!({})).await?;
+    page.wait_for_items("files", &json!({"a": item("a", "one")})).await
+}
+
 /// Opens the page with a Redux store.
 async fn open_store(device: &Device, server: &Server) -> Result<Page> {
     bundle("redux.js")?;
@@ -318,6 +418,31 @@ async fn a_redux_store_gets_its_items_back(engine: Engine) -> Result<()> {
     assert_eq!(json!(server.items("files").await?), state["files"]);
     assert_eq!(json!(server.items("notes").await?), state["notes"]);
     assert_eq!(page.eval::<Vec<String>>("return errors;").await?, [] as [String; 0]);
+    server.check_nothing_applied_twice()
+}
+
+/// A browser may have kept the page as it was, with its scripts stopped, or load it anew.
+async fn a_page_that_one_comes_back_to_shows_what_changed_meanwhile(engine: Engine) -> Result<()> {
+    let server = Server::start().await?;
+    let device = Device::start(engine).await?;
+    let page = open_store(&device, &server).await?;
+    let other = open_store(&device, &server).await?;
+    act(&page, "arrived", json!({"id": 7, "name": "seven"})).await?;
+    act(&page, "arrived", json!({"id": 8, "name": "eight"})).await?;
+    other.wait_until("Object.keys(app.state().files).length === 2").await?;
+    page.eval::<()>("window.kept = true; app.nf.flushPersistence();").await?;
+    page.goto(&server.url("/__test__/blank")).await?;
+    act(&other, "changed", json!({"id": 7, "changes": {"name": "VII"}})).await?;
+    act(&other, "left", json!(8)).await?;
+    other.eval::<()>("await app.nf.flushPersistence();").await?;
+    page.eval::<()>("setTimeout(() => history.back());").await?;
+    page.wait_until("window.app && (await app.ready, true)").await?;
+    let files = json!({"7": {"id": 7, "name": "VII"}});
+    page.wait_until(&format!("JSON.stringify(app.state().files) === '{files}'")).await?;
+    // What it does next builds on that.
+    act(&page, "changed", json!({"id": 7, "changes": {"size": 1}})).await?;
+    page.eval::<()>("await app.nf.syncNow();").await?;
+    assert_eq!(json!(server.items("files").await?), json!({"7": {"id": 7, "name": "VII", "size": 1}}));
     server.check_nothing_applied_twice()
 }
 
@@ -369,7 +494,7 @@ async fn measured(device: &Device, server: &Server) -> Result<BTreeMap<String, b
          return {
              ...await answer,
              'service workers that are modules': await registered('module').then(() => true, () => false),
-             'storage that a page asks to keep': 'persist' in navigator.storage,
+             'storage that a page asks to keep': 'persist' in (navigator.storage ?? {}),
          };",
     )
     .await

@@ -22,6 +22,15 @@ user_pref("services.settings.server", "data:,#remote-settings-dummy/v1");
 user_pref("toolkit.telemetry.server", "");
 "#;
 
+/// All windows are private.
+pub const PRIVATE: &str = r#"user_pref("browser.privatebrowsing.autostart", true);"#;
+
+/// A service worker is ended a second after its last event, and two seconds after it has begun one.
+pub const SHORT_LIVED_WORKERS: &str = r#"
+user_pref("dom.serviceWorkers.idle_timeout", 1000);
+user_pref("dom.serviceWorkers.idle_extended_timeout", 1000);
+"#;
+
 /// A headless Firefox. Killed when dropped.
 pub struct Firefox {
     rpc: Rpc,
@@ -35,8 +44,9 @@ pub struct Context {
 }
 
 impl Firefox {
-    pub async fn start(profile: &Profile) -> Result<Firefox> {
-        std::fs::write(profile.path().join("user.js"), PREFERENCES)?;
+    /// Starts it with these lines of preferences beside [`PREFERENCES`].
+    pub async fn start(profile: &Profile, preferences: &str) -> Result<Firefox> {
+        std::fs::write(profile.path().join("user.js"), [PREFERENCES, preferences].concat())?;
         let (process, url) = tokio::task::block_in_place(|| Firefox::spawn(profile))?;
         let rpc = Rpc::connect(&format!("{url}/session"), |_| {}).await?;
         rpc.call(None, "session.new", json!({"capabilities": {}})).await?;
@@ -45,8 +55,7 @@ impl Firefox {
 
     /// Starts it, and returns the address of its WebSocket.
     fn spawn(profile: &Profile) -> Result<(Guarded, String)> {
-        let program =
-            std::env::var_os("FIREFOX").map_or_else(|| PathBuf::from("firefox-esr"), PathBuf::from);
+        let program = std::env::var_os("FIREFOX").map_or_else(|| PathBuf::from("firefox-esr"), PathBuf::from);
         let mut process = Guarded::start_to_kill(&program, |command| {
             command.args(["--headless", "--no-remote", "--remote-debugging-port=0", "--profile"]);
             command.arg(profile.path()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -5,7 +5,7 @@ mod webkit;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -56,6 +56,14 @@ pub struct Device {
     profile: Profile,
 }
 
+/// What is special of a browser.
+#[derive(Clone, Copy)]
+enum Kind {
+    Ordinary,
+    Private,
+    ShortLivedWorkers,
+}
+
 enum Running {
     Chromium(Browser),
     Firefox(Firefox),
@@ -73,16 +81,42 @@ enum Driven {
 
 impl Device {
     pub async fn start(engine: Engine) -> Result<Device> {
+        Device::start_as(engine, Kind::Ordinary).await
+    }
+
+    /// Starts it in private windows. WebKitGTK's are always private.
+    pub async fn start_private(engine: Engine) -> Result<Device> {
+        Device::start_as(engine, Kind::Private).await
+    }
+
+    /// Starts it so that it ends a service worker after a second without an event, in place of half a minute. Firefox alone can.
+    pub async fn start_with_short_lived_workers(engine: Engine) -> Result<Device> {
+        Device::start_as(engine, Kind::ShortLivedWorkers).await
+    }
+
+    async fn start_as(engine: Engine, kind: Kind) -> Result<Device> {
         let profile = Profile::fresh()?;
-        let browser = Device::run(engine, &profile).await?;
+        let browser = Device::run(engine, kind, &profile).await?;
         Ok(Device { browser, profile })
     }
 
-    async fn run(engine: Engine, profile: &Profile) -> Result<Running> {
-        Ok(match engine {
-            Engine::Chromium => Running::Chromium(Browser::start(profile).await?),
-            Engine::Firefox => Running::Firefox(Firefox::start(profile).await?),
-            Engine::WebKit => Running::WebKit(WebKit::start().await?),
+    async fn run(engine: Engine, kind: Kind, profile: &Profile) -> Result<Running> {
+        Ok(match (engine, kind) {
+            (Engine::Chromium, Kind::Ordinary) => Running::Chromium(Browser::start(profile).await?),
+            (Engine::Chromium, Kind::Private) => {
+                Running::Chromium(Browser::start_with(profile, &["--incognito"]).await?)
+            }
+            (Engine::Firefox, Kind::Ordinary) => Running::Firefox(Firefox::start(profile, "").await?),
+            (Engine::Firefox, Kind::Private) => {
+                Running::Firefox(Firefox::start(profile, firefox::PRIVATE).await?)
+            }
+            (Engine::Firefox, Kind::ShortLivedWorkers) => {
+                Running::Firefox(Firefox::start(profile, firefox::SHORT_LIVED_WORKERS).await?)
+            }
+            (Engine::WebKit, Kind::Ordinary | Kind::Private) => Running::WebKit(WebKit::start().await?),
+            (Engine::Chromium | Engine::WebKit, Kind::ShortLivedWorkers) => {
+                bail!("{engine:?} has no setting for the life of a worker")
+            }
         })
     }
 
@@ -98,9 +132,9 @@ impl Device {
                 drop(browser);
                 Engine::Firefox
             }
-            Running::WebKit(_) => anyhow::bail!("WebKitGTK keeps no data while it is driven"),
+            Running::WebKit(_) => bail!("WebKitGTK keeps no data while it is driven"),
         };
-        let browser = Device::run(engine, &profile).await?;
+        let browser = Device::run(engine, Kind::Ordinary, &profile).await?;
         Ok(Device { browser, profile })
     }
 
