@@ -71,10 +71,9 @@ async fn what_was_acknowledged_survives_the_tab_and_a_reload(engine: Engine) -> 
     let server = Server::start().await?;
     let device = Device::start(engine).await?;
     server.fault(&[Fault::on("/nightferry/push").status(503)])?;
-    // A debounce that does not end: nothing but the log has the changes.
+    // A debounce that does not end by itself.
     let options = json!({"slices": {"files": {"debounceMs": 600_000, "maxWaitMs": 600_000}}});
     let page = device.open_client(&server, options.clone()).await?;
-    page.eval::<()>("window.pushed = nf.subscribePending('files', () => {});").await?;
     page.dispatch(&[add("a", "one"), add("b", "two")]).await?;
     page.flush().await?;
     page.close().await?;
@@ -83,9 +82,12 @@ async fn what_was_acknowledged_survives_the_tab_and_a_reload(engine: Engine) -> 
     let items = json!({"a": item("a", "one"), "b": item("b", "two")});
     assert_eq!(page.items("files").await?, items);
     // A page that is left in the turn of its dispatch.
-    page.dispatch(&[add("c", "three")]).await?;
-    page.reload().await?;
-    page.wait_until("window.nf").await?;
+    page.eval_with::<()>(
+        &add("c", "three"),
+        "window.before = true; setTimeout(() => { nf.dispatch(input); location.reload(); });",
+    )
+    .await?;
+    page.wait_until("!window.before && window.nf").await?;
     page.register(options).await?;
     let items = json!({"a": item("a", "one"), "b": item("b", "two"), "c": item("c", "three")});
     page.wait_for_items("files", &items).await?;
@@ -102,15 +104,15 @@ async fn two_tabs_see_each_others_changes(engine: Engine) -> Result<()> {
     let one = device.open_client(&server, json!({})).await?;
     let two = device.open_client(&server, json!({})).await?;
     one.dispatch(&[add("a", "one")]).await?;
-    let told = |id: &str, text: &str| {
+    let received = |id: &str, text: &str| {
         format!(
             "changes.some(({{origin, puts}}) => origin === 'tab' && puts.some(({{id, value}}) => id === {id:?} && value.text === {text:?}))"
         )
     };
-    two.wait_until(&told("a", "one")).await?;
+    two.wait_until(&received("a", "one")).await?;
     two.dispatch(&[update("a", "two"), add("b", "three")]).await?;
-    one.wait_until(&told("a", "two")).await?;
-    one.wait_until(&told("b", "three")).await?;
+    one.wait_until(&received("a", "two")).await?;
+    one.wait_until(&received("b", "three")).await?;
     let items = json!({"a": item("a", "two"), "b": item("b", "three")});
     for page in [&one, &two] {
         page.wait_for_items("files", &items).await?;
@@ -150,11 +152,11 @@ async fn a_change_of_another_device_arrives_by_itself(engine: Engine) -> Result<
     let bobs = bob.open_client(&server, options).await?;
     server.wait_for_requests("/nightferry/live", |live| live.len() == 2).await?;
     anns.dispatch(&[add("a", "from Ann")]).await?;
-    let told = "changes.some(({origin, puts}) => origin === 'server' && puts.some(({value}) => value.text === input))";
-    let told = |text: &str| told.replace("input", &json!(text).to_string());
-    bobs.wait_until(&told("from Ann")).await?;
+    let received = "changes.some(({origin, puts}) => origin === 'server' && puts.some(({value}) => value.text === input))";
+    let received = |text: &str| received.replace("input", &json!(text).to_string());
+    bobs.wait_until(&received("from Ann")).await?;
     bobs.dispatch(&[update("a", "from Bob")]).await?;
-    anns.wait_until(&told("from Bob")).await?;
+    anns.wait_until(&received("from Bob")).await?;
     for page in [&anns, &bobs] {
         page.wait_for_items("files", &json!({"a": item("a", "from Bob")})).await?;
     }
@@ -283,9 +285,9 @@ async fn a_second_user_does_not_see_the_first(engine: Engine) -> Result<()> {
     again.sync_now().await?;
     assert_eq!(json!(server.items_of("ann", "files").await?), json!({"a": item("a", "of Ann")}));
     for (page, other) in [(&ann, "b"), (&again, "b"), (&bob, "a")] {
-        let told: Vec<String> =
+        let received: Vec<String> =
             page.eval("return changes.flatMap(({puts}) => puts.map(({id}) => id));").await?;
-        assert!(!told.iter().any(|id| id == other), "{told:?}");
+        assert!(!received.iter().any(|id| id == other), "{received:?}");
     }
     Ok(())
 }
@@ -338,7 +340,7 @@ async fn a_worker_that_was_unregistered_is_registered_again(engine: Engine) -> R
 async fn what_was_acknowledged_survives_the_end_of_the_browser(engine: Engine) -> Result<()> {
     let server = Server::start().await?;
     let device = Device::start(engine).await?;
-    // A debounce that does not end: nothing but the log has the changes.
+    // A debounce that does not end by itself.
     let options = json!({"slices": {"files": {"debounceMs": 600_000, "maxWaitMs": 600_000}}});
     let page = device.open_client(&server, options.clone()).await?;
     page.dispatch(&[add("a", "one"), add("b", "two"), update("a", "three")]).await?;

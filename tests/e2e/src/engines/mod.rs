@@ -149,7 +149,7 @@ impl Device {
         Ok(page)
     }
 
-    /// A new tab with Nightferry's client, which is registered with these options. What it is told is in `codes` and `changes`.
+    /// A new tab with Nightferry's client, which is registered with these options, see [`Page::register`].
     pub async fn open_client(&self, server: &Server, options: Value) -> Result<Page> {
         let page = self.open(&server.client_page()).await?;
         page.wait_until("window.nf").await?;
@@ -215,7 +215,7 @@ impl Page {
         eventually(expression, deadline, async || Ok(self.eval::<bool>(&look).await?.then_some(()))).await
     }
 
-    /// Registers the client of the page with these options.
+    /// Registers the client of the page with these options. The page collects the codes of errors in `codes`, and changes in `changes`.
     pub async fn register(&self, options: Value) -> Result<()> {
         self.eval_with(
             &options,
