@@ -8,7 +8,7 @@ use lexopt::{Arg, Parser};
 
 use crate::process::{self, cargo};
 use crate::toolchain::{self, ESBUILD, Python};
-use crate::{browser_files, options, workspace};
+use crate::{browser_files, browsers, options, workspace};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     browser_files::ensure()?;
     toolchain::ensure_python(Python::Serve)?;
-    let chromium = toolchain::ensure_chromium()?;
+    let chromium = browsers::ensure_chromium()?;
     let mut bench = cargo(["run", "--quiet", "-p", "nightferry-e2e", "--bin", "bench", "--"]);
     if let Some(rounds) = options.rounds {
         bench.arg("--rounds").arg(rounds.to_string());

@@ -5,6 +5,7 @@
 mod api_docs;
 mod bench;
 mod browser_files;
+mod browsers;
 mod build_id;
 mod demo;
 mod minify_glue;
@@ -35,9 +36,10 @@ cargo xtask build --browser-only                   the browser's files alone
 cargo xtask build --release-files                  besides, dist/release/: wheel, npm package, notes, checksums
 cargo xtask api                                    writes docs/api.md, the API reference, out of the types
 cargo xtask demo [--port 5000] [--no-open]         prepares this machine and serves the demo
-cargo xtask test [SUITE...] [--browsers chromium]  runs every suite, or those named:
+cargo xtask test [SUITE...]                        runs every suite, or those named:
                                                    lint core purity sim page server build e2e
 cargo xtask test e2e -- api::                      of the end-to-end tests those, as `cargo test` takes them
+cargo xtask test e2e --browsers firefox,webkit     of the end-to-end tests those of these browsers
 cargo xtask bench [--rounds 7] [--write]           compares with a hand-written reference; --write keeps it in docs/
 cargo xtask sim [--seeds 500] [--from FIRST]       scenarios of a device from fresh seeds, with faults everywhere
 cargo xtask sim --seed S [--shrink] | --mutants    one scenario with its whole trace | rules broken on purpose are found

@@ -9,7 +9,7 @@ use lexopt::{Arg, Parser};
 
 use crate::process::{self, cargo};
 use crate::toolchain::{self, Python};
-use crate::{browser_files, npm_package, options, workspace};
+use crate::{browser_files, browsers, npm_package, options, workspace};
 
 /// The pictures of the documents: their names in `docs/`, and those that the command makes.
 const DOCUMENTS: &[(&str, &str)] = &[
@@ -35,7 +35,7 @@ pub fn run(mut parser: Parser) -> Result<ExitCode> {
     browser_files::ensure()?;
     npm_package::build()?;
     toolchain::ensure_python(Python::Develop)?;
-    let chromium = toolchain::ensure_chromium()?;
+    let chromium = browsers::ensure_chromium()?;
     let mut shots = cargo(["run", "--quiet", "-p", "nightferry-e2e", "--bin", "shots", "--"]);
     process::show(
         shots

@@ -1,12 +1,14 @@
 //! `cargo xtask test`: every suite, cheap ones first, and a summary.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use lexopt::{Arg, Parser};
 
+use crate::browsers::Browser;
 use crate::process::{self, cargo, command};
 use crate::progress::seconds;
 use crate::toolchain::{self, BIOME, ESBUILD, Python, TSC, WASM};
@@ -46,7 +48,7 @@ const SUITES: &[Suite] = &[
         run: |_| server(),
     },
     Suite { name: "build", what: "the browser's files, the npm package, their sizes", run: |_| build() },
-    Suite { name: "e2e", what: "real browser, real Flask", run: e2e },
+    Suite { name: "e2e", what: "real browsers, real Flask", run: e2e },
 ];
 
 /// The number of end-to-end tests that run side by side, for each core and at most: a test waits for half of its time, and has a browser.
@@ -55,6 +57,8 @@ const E2E_AT_ONCE: (usize, usize) = (2, 8);
 #[derive(Debug)]
 pub struct Options {
     suites: Vec<&'static Suite>,
+    /// The browsers of the end-to-end tests.
+    browsers: BTreeSet<Browser>,
     /// For the end-to-end tests' `cargo test`: what follows `--`.
     of_e2e: Vec<String>,
 }
@@ -62,6 +66,7 @@ pub struct Options {
 impl Options {
     pub fn parse(mut parser: Parser) -> Result<Options> {
         let mut named = Vec::new();
+        let mut named_browsers = BTreeSet::new();
         let mut of_e2e = Vec::new();
         loop {
             if let Some(rest) = options::after_dashes(&mut parser)? {
@@ -70,10 +75,12 @@ impl Options {
             }
             let Some(argument) = parser.next()? else { break };
             match argument {
-                Arg::Long("browsers") => check_browsers(&options::value(&mut parser).unwrap_or_default())?,
+                Arg::Long("browsers") => {
+                    named_browsers.extend(browsers(&options::value(&mut parser).unwrap_or_default())?);
+                }
                 Arg::Value(name) => named.push(suite(&options::utf8(name)?)?.name),
                 other => {
-                    return Err(options::unknown("test", &other, "names of suites and --browsers chromium"));
+                    return Err(options::unknown("test", &other, "names of suites and --browsers firefox"));
                 }
             }
         }
@@ -81,7 +88,11 @@ impl Options {
             bail!("what follows `--` is for the end-to-end tests: `cargo xtask test e2e -- f19`");
         }
         let suites = SUITES.iter().filter(|suite| named.is_empty() || named.contains(&suite.name)).collect();
-        Ok(Options { suites, of_e2e })
+        let browsers = match named_browsers.is_empty() {
+            true => Browser::ALL.into(),
+            false => named_browsers,
+        };
+        Ok(Options { suites, browsers, of_e2e })
     }
 }
 
@@ -93,18 +104,13 @@ fn suite(name: &str) -> Result<&'static Suite> {
     Ok(suite)
 }
 
-fn check_browsers(list: &str) -> Result<()> {
-    for browser in list.split(',') {
-        match browser.trim() {
-            "chromium" => {}
-            "firefox" | "webkit" => bail!(
-                "the end-to-end tests do not cover {browser} yet: their harness drives Chromium only, and {browser} comes with the \
-                 work on the other engines. Run `cargo xtask test --browsers chromium`"
-            ),
-            _ => bail!("--browsers takes a list of chromium, firefox, webkit, not `{browser}`"),
-        }
-    }
-    Ok(())
+/// Reads a list such as `firefox,webkit`.
+fn browsers(list: &str) -> Result<BTreeSet<Browser>> {
+    let read = |name: &str| {
+        let browser = Browser::ALL.into_iter().find(|browser| browser.name() == name.trim());
+        browser.with_context(|| format!("--browsers takes a list of chromium, firefox, webkit, not `{name}`"))
+    };
+    list.split(',').map(read).collect()
 }
 
 pub fn run(options: &Options) -> Result<ExitCode> {
@@ -284,14 +290,42 @@ fn e2e(options: &Options) -> Result<()> {
     rust_pages::build_for_tests()?;
     // The examples use other extensions beside Nightferry, such as Flask-Login.
     toolchain::ensure_python(Python::Develop)?;
-    let chromium = toolchain::ensure_chromium()?;
-    // A test that fails hides none of the others.
-    let mut test = cargo(["test", "--no-fail-fast", "-p", "nightferry-e2e"]);
-    test.args(&options.of_e2e);
+    let mut test = cargo(["test"]);
+    test.args(e2e_arguments(options));
+    for browser in needed_browsers(options) {
+        test.envs(browser.ensure()?);
+    }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     test.env("RUST_TEST_THREADS", (cores * E2E_AT_ONCE.0).min(E2E_AT_ONCE.1).to_string());
-    test.env("CHROMIUM", chromium.browser).env("CHROMEDRIVER", chromium.driver);
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
+}
+
+/// The browsers of the chosen tests. Of the files, `engines.rs` alone needs others than Chromium.
+fn needed_browsers(options: &Options) -> impl Iterator<Item = Browser> {
+    let mut names = options.of_e2e.iter().take_while(|argument| *argument != "--");
+    let has_engines =
+        options.of_e2e.is_empty() || names.any(|name| !name.contains("::") || name.contains("engines::"));
+    options.browsers.iter().copied().filter(move |browser| has_engines || *browser == Browser::Chromium)
+}
+
+/// What `cargo test` is given for the end-to-end tests. The tests of `engines.rs` end in the names of their browsers; all others drive
+/// Chromium.
+fn e2e_arguments(options: &Options) -> Vec<String> {
+    let Options { browsers, of_e2e, .. } = options;
+    // A test that fails hides none of the others.
+    let mut arguments: Vec<String> = ["--no-fail-fast", "-p", "nightferry-e2e"].map(String::from).into();
+    if !browsers.contains(&Browser::Chromium) && of_e2e.is_empty() {
+        arguments.push("engines::".into());
+    }
+    arguments.extend(of_e2e.iter().cloned());
+    let left_out: Vec<_> = Browser::ALL.into_iter().filter(|browser| !browsers.contains(browser)).collect();
+    if !left_out.is_empty() && !of_e2e.iter().any(|argument| argument == "--") {
+        arguments.push("--".into());
+    }
+    for browser in left_out {
+        arguments.extend(["--skip".into(), format!("::{}", browser.name())]);
+    }
+    arguments
 }
 
 #[cfg(test)]
@@ -312,10 +346,47 @@ mod tests {
             (&["pages"][..], "there is no suite `pages`; there are lint, core"),
             (&["--browser", "chromium"], "`test` does not know `--browser`"),
             (&["--browsers"], "--browsers takes a list"),
-            (&["--browsers", "firefox"], "do not cover firefox yet"),
+            (
+                &["--browsers", "firefox,edge"],
+                "--browsers takes a list of chromium, firefox, webkit, not `edge`",
+            ),
             (&["page", "--", "x"], "what follows `--` is for the end-to-end tests"),
         ] {
             assert!(parse(wrong).unwrap_err().to_string().contains(error), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn only_the_engines_tests_need_other_browsers_than_chromium() {
+        let needed = |given: &[&str]| needed_browsers(&parse(given).unwrap()).collect::<Vec<_>>();
+        assert_eq!(needed(&["e2e"]), Browser::ALL);
+        assert_eq!(needed(&["e2e", "--", "f19"]), Browser::ALL);
+        assert_eq!(needed(&["e2e", "--", "engines::"]), Browser::ALL);
+        assert_eq!(needed(&["e2e", "--", "api::"]), [Browser::Chromium]);
+        assert_eq!(needed(&["e2e", "--browsers", "webkit"]), [Browser::WebKit]);
+    }
+
+    #[test]
+    fn browsers_choose_the_end_to_end_tests() {
+        let arguments = |given: &[&str]| e2e_arguments(&parse(given).unwrap()).join(" ");
+        let all = "--no-fail-fast -p nightferry-e2e";
+        assert_eq!(arguments(&["e2e"]), all);
+        assert_eq!(
+            arguments(&["e2e", "--browsers", "chromium"]),
+            format!("{all} -- --skip ::firefox --skip ::webkit")
+        );
+        // All other files drive Chromium.
+        assert_eq!(
+            arguments(&["e2e", "--browsers", "firefox", "--browsers=webkit"]),
+            format!("{all} engines:: -- --skip ::chromium")
+        );
+        assert_eq!(
+            arguments(&["e2e", "--browsers", "chromium, firefox", "--", "f19"]),
+            format!("{all} f19 -- --skip ::webkit")
+        );
+        assert_eq!(
+            arguments(&["e2e", "--browsers=chromium", "--", "api::", "--", "--nocapture"]),
+            format!("{all} api:: -- --nocapture --skip ::firefox --skip ::webkit")
+        );
     }
 }

@@ -160,76 +160,6 @@ fn venv() -> PathBuf {
     workspace::prepared().join("venv")
 }
 
-/// Chromium or Chrome, and the chromedriver that belongs to it.
-pub struct Chromium {
-    pub browser: PathBuf,
-    pub driver: PathBuf,
-}
-
-const INSTALL: &str = "apt-get install chromium chromium-driver";
-
-/// An installed pair is used (`CHROMIUM` and `CHROMEDRIVER` choose one); where there is none, root installs Debian's packages.
-pub fn ensure_chromium() -> Result<Chromium> {
-    let mut found = None;
-    step("Chromium and chromedriver", || {
-        if let Some(chromium) = find_chromium() {
-            check_versions(&chromium)?;
-            found = Some(chromium);
-            return Ok(Step::UpToDate);
-        }
-        if !can_apt_get() {
-            bail!(
-                "Chromium or chromedriver is missing. On Debian or Ubuntu: `sudo {INSTALL}`. Elsewhere install Chrome and the \
-                 chromedriver of the same version; CHROMIUM and CHROMEDRIVER may name them."
-            );
-        }
-        apt_get_install(&["chromium", "chromium-driver"])?;
-        let chromium = find_chromium()
-            .context("apt-get installed Chromium, yet it is not in PATH; set CHROMIUM and CHROMEDRIVER")?;
-        check_versions(&chromium)?;
-        found = Some(chromium);
-        Ok(Step::Done)
-    })?;
-    found.context("no Chromium")
-}
-
-fn find_chromium() -> Option<Chromium> {
-    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
-    let mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
-    let browser = named("CHROMIUM")
-        .or_else(|| {
-            process::find(&[
-                "chromium",
-                "chromium-browser",
-                "google-chrome",
-                "google-chrome-stable",
-                "chrome",
-            ])
-        })
-        .or_else(|| mac.is_file().then_some(mac))?;
-    let driver = named("CHROMEDRIVER").or_else(|| process::find(&["chromedriver"]))?;
-    Some(Chromium { browser, driver })
-}
-
-fn check_versions(chromium: &Chromium) -> Result<()> {
-    let major = |program: &Path| -> Result<String> {
-        let text = process::text(&mut command(program, ["--version"]))?;
-        let version =
-            text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-        Ok(version.unwrap_or(&text).split('.').next().unwrap_or_default().to_string())
-    };
-    let (browser, driver) = (major(&chromium.browser)?, major(&chromium.driver)?);
-    if browser != driver {
-        bail!(
-            "{} is version {browser}, {} is version {driver}: install the chromedriver of the same version, or name a pair with \
-             CHROMIUM and CHROMEDRIVER",
-            chromium.browser.display(),
-            chromium.driver.display()
-        );
-    }
-    Ok(())
-}
-
 /// The folder of PostgreSQL's `initdb` and `postgres`, for a server that the tests start themselves. An installed one is used
 /// (`NIGHTFERRY_POSTGRESQL` chooses it); where there is none, root installs Debian's package.
 pub fn ensure_postgresql() -> Result<PathBuf> {
@@ -311,11 +241,12 @@ fn find_nginx() -> Option<PathBuf> {
     process::find(&["nginx"]).or_else(|| debian.is_file().then_some(debian))
 }
 
-fn can_apt_get() -> bool {
+/// Returns true if this machine installs Debian's packages by itself: it runs as root, where there is apt-get.
+pub fn can_apt_get() -> bool {
     is_root() && process::find(&["apt-get"]).is_some()
 }
 
-fn apt_get_install(packages: &[&str]) -> Result<()> {
+pub fn apt_get_install(packages: &[&str]) -> Result<()> {
     println!("  apt-get install {}", packages.join(" "));
     process::quiet(&mut command("apt-get", ["update"]))?;
     let mut install = command("apt-get", ["install", "--yes", "--no-install-recommends"]);

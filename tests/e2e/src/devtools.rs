@@ -1,36 +1,29 @@
 //! The DevTools protocol over the browser's own WebSocket: calls with answers to any target, and events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
-use futures_util::{SinkExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::tungstenite::Message;
 
-/// A call that takes longer than this has failed: the browser hangs, or the script never settles.
-const CALL: Duration = Duration::from_secs(60);
+use crate::rpc::{Rpc, lock};
 
 #[derive(Clone)]
 pub struct DevTools {
-    outgoing: mpsc::UnboundedSender<Message>,
+    rpc: Rpc,
     shared: Arc<Mutex<Shared>>,
 }
 
+/// What the events have told.
 #[derive(Default)]
 struct Shared {
-    last_id: u64,
-    waiting: BTreeMap<u64, oneshot::Sender<Value>>,
     /// The lines that pages and workers logged, and their uncaught errors.
     console: Vec<String>,
     /// By scope, the id of the registration as `ServiceWorker` methods want it.
     registrations: BTreeMap<String, String>,
     /// By session and version of a service worker: whether it runs, and how often it was stopped.
     workers: BTreeMap<(String, String), (bool, u64)>,
-    closed: bool,
 }
 
 /// A session with one target. Dropping it leaves the session attached; it ends with the target or the browser.
@@ -42,42 +35,15 @@ pub struct Session {
 
 impl DevTools {
     pub async fn connect(url: &str) -> Result<DevTools> {
-        let mut config = tokio_tungstenite::tungstenite::protocol::WebSocketConfig::default();
-        config.max_message_size = None;
-        config.max_frame_size = None;
-        let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
-            .await
-            .with_context(|| format!("{url} does not answer"))?;
-        let (mut sink, mut stream) = socket.split();
-        let (outgoing, mut queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let devtools = DevTools { outgoing, shared };
-        tokio::spawn(async move {
-            while let Some(message) = queue.recv().await {
-                if sink.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let reader = devtools.shared.clone();
-        tokio::spawn(async move {
-            while let Some(Ok(message)) = stream.next().await {
-                if let Ok(value) =
-                    message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop))
-                {
-                    lock(&reader).route(value);
-                }
-            }
-            let mut shared = lock(&reader);
-            shared.closed = true;
-            shared.waiting.clear();
-        });
-        Ok(devtools)
+        let events = shared.clone();
+        let rpc = Rpc::connect(url, move |event| lock(&events).on_event(event)).await?;
+        Ok(DevTools { rpc, shared })
     }
 
     /// Calls a method of the browser itself.
     pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
-        self.call_in(None, method, params).await
+        self.rpc.call(None, method, params).await
     }
 
     /// A new session with this target.
@@ -118,36 +84,11 @@ impl DevTools {
     pub fn stops(&self, session: &Session, version: &str) -> u64 {
         lock(&self.shared).workers.get(&(session.id.clone(), version.into())).map_or(0, |worker| worker.1)
     }
-
-    async fn call_in(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
-        let (sender, receiver) = oneshot::channel();
-        let message = {
-            let mut shared = lock(&self.shared);
-            if shared.closed {
-                bail!("{method}: the browser has ended");
-            }
-            shared.last_id += 1;
-            let id = shared.last_id;
-            shared.waiting.insert(id, sender);
-            match session {
-                Some(session) => json!({"id": id, "method": method, "params": params, "sessionId": session}),
-                None => json!({"id": id, "method": method, "params": params}),
-            }
-        };
-        self.outgoing.send(Message::text(message.to_string())).ok().context("the browser has ended")?;
-        let answer = tokio::time::timeout(CALL, receiver).await;
-        let answer = answer.with_context(|| format!("{method} was not answered"))?;
-        let mut answer = answer.with_context(|| format!("{method}: the browser ended"))?;
-        if let Some(error) = answer.get("error") {
-            bail!("{method} failed: {error}");
-        }
-        Ok(answer["result"].take())
-    }
 }
 
 impl Session {
     pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
-        self.devtools.call_in(Some(&self.id), method, params).await
+        self.devtools.rpc.call(Some(&self.id), method, params).await
     }
 
     /// Runs the body of an async function; what it returns comes back as JSON (`undefined` as null).
@@ -165,14 +106,7 @@ impl Session {
 }
 
 impl Shared {
-    fn route(&mut self, mut message: Value) {
-        if let Some(id) = message["id"].as_u64() {
-            if let Some(waiting) = self.waiting.remove(&id) {
-                // Nobody waits any more where the call was given up.
-                let _ = waiting.send(message);
-            }
-            return;
-        }
+    fn on_event(&mut self, mut message: Value) {
         let params = message["params"].take();
         let session = message["sessionId"].as_str().unwrap_or_default();
         match message["method"].as_str().unwrap_or_default() {
@@ -231,8 +165,4 @@ fn describe_thrown(thrown: &Value) -> String {
         Some(exception) => describe(exception),
         None => thrown["text"].as_str().unwrap_or("something").to_string(),
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

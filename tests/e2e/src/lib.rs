@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests: a real Chromium, and a real Flask that fails on demand.
+//! The harness of the end-to-end tests: real browsers, and a real Flask that fails on demand.
 //!
 //! ```no_run
 //! # use nightferry_e2e::*;
@@ -23,11 +23,15 @@
 //! - [`start`] and [`open_client`] are the beginning of most tests: a server, a browser, and its tab.
 //! - [`ReactPage`] is a page with React components on Nightferry.
 //! - [`Tab`] runs JavaScript in a page, [`Worker`] in a service worker; neither changes which tab is visible.
+//! - [`Device`] and [`Page`] are a browser and a tab of any [`Engine`]: Chromium, Firefox or WebKitGTK. They offer what every
+//!   engine has: tabs, navigation and script.
 //!
 //! Every wait is for a state, with a deadline and an error that says what was there instead. Everything ends when it is dropped, and
-//! also when the test's process dies. Each test starts its own server, profile and browser; they share nothing but one chromedriver.
+//! also when the test's process dies. Each test starts its own server, profile and browser; they share nothing but one chromedriver, and
+//! one screen for WebKitGTK.
 //!
-//! Chromium, chromedriver and Python come from `CHROMIUM`, `CHROMEDRIVER` and `NIGHTFERRY_PYTHON`, which `cargo xtask test e2e` sets.
+//! The programs come from `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX`, `WEBKIT_DRIVER`, `XVFB` and `NIGHTFERRY_PYTHON`, which `cargo xtask test e2e`
+//! sets, and `MINIBROWSER`, where WebKitGTK's driver does not find it.
 
 mod axe;
 pub mod bench;
@@ -37,10 +41,13 @@ mod chromedriver;
 mod client;
 mod demo;
 mod devtools;
+mod engines;
 mod example;
 mod fault;
+mod guarded;
 mod react;
 mod readme;
+mod rpc;
 mod server;
 mod setup;
 mod shots;
@@ -54,6 +61,7 @@ pub use browser::{Browser, Profile, Worker};
 pub use bundle::bundle;
 pub use client::Client;
 pub use demo::{shows, testid};
+pub use engines::{Device, Engine, Page};
 pub use example::Example;
 pub use fault::Fault;
 pub use react::ReactPage;

@@ -9,6 +9,7 @@ mod dashboard;
 mod database;
 mod decisions;
 mod demo;
+mod engines;
 mod examples;
 mod faults;
 mod first_pull;
