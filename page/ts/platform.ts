@@ -1,6 +1,5 @@
 // What a client needs of its surroundings: a browser, or the tests.
 
-import type * as wasm from "nightferry-wasm";
 import type { Message } from "./subscriptions.js";
 
 /** A page's way to its worker. */
@@ -31,10 +30,10 @@ export interface Platform {
   /** A random id for the page's lifetime. */
   readonly page: string;
   /**
-   * Loads the wasm.
+   * Loads the wasm. Resolves with its module, which the package's types do not name.
    * @throws NightferryError `insecure_context`, `unsupported`, `wasm_unavailable`, `client_failed`.
    */
-  load(): Promise<Pick<typeof wasm, "Machine">>;
+  load(): Promise<unknown>;
   /**
    * Registers the worker, and connects the page to it.
    * @throws NightferryError `storage_blocked`, `worker_failed`.
