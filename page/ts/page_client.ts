@@ -1,7 +1,6 @@
 // A page's client. The conversation with the worker is the core's, in wasm; here is what it needs of JavaScript: promises, listeners,
 // and items, which stay JavaScript values.
 
-import type * as wasm from "nightferry-wasm";
 import type { Host, IdSet, Machine } from "nightferry-wasm";
 import { actionText, type Beside } from "./action.js";
 import { Deciders, withoutFunctions } from "./conflict_functions.js";
@@ -139,8 +138,8 @@ export class Client {
   /** Loads the wasm, once. */
   #load(): Promise<Machine> {
     this.#loading ??= this.#platform.load().then(
-      (loaded) => {
-        const machine = new (loaded as typeof wasm).Machine(this.#platform.page, this.#host());
+      (wasm) => {
+        const machine = new wasm.Machine(this.#platform.page, this.#host());
         this.#machine = machine;
         for (const act of this.#pendingCalls.splice(0)) act(machine);
         return machine;

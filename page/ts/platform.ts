@@ -1,5 +1,6 @@
 // What a client needs of its surroundings: a browser, or the tests.
 
+import type * as wasm from "nightferry-wasm";
 import type { Message } from "./subscriptions.js";
 
 /** A page's way to its worker. */
@@ -30,10 +31,10 @@ export interface Platform {
   /** A random id for the page's lifetime. */
   readonly page: string;
   /**
-   * Loads the wasm. Resolves with its module, which the package's types do not name.
+   * Loads the wasm.
    * @throws NightferryError `insecure_context`, `unsupported`, `wasm_unavailable`, `client_failed`.
    */
-  load(): Promise<unknown>;
+  load(): Promise<Pick<typeof wasm, "Machine">>;
   /**
    * Registers the worker, and connects the page to it.
    * @throws NightferryError `storage_blocked`, `worker_failed`.

@@ -120,10 +120,7 @@ impl Calls {
 
     /// The call was granted. Returns true if the page may have missed something since the user has signed out.
     pub fn grant(&mut self, number: u64) -> bool {
-        if self.late.take_if(|late| *late == number).is_some() {
-            // The page was told that it failed: who calls again gets a new answer.
-            self.latest = self.latest.filter(|latest| *latest != number);
-        }
+        self.late.take_if(|late| *late == number);
         if self.current.as_ref().is_some_and(|current| current.0 == number) {
             self.current = None;
         }

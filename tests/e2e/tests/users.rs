@@ -112,8 +112,7 @@ async fn a_users_database_is_found_again_after_the_first_users_was_deleted() -> 
     let again = open(&browser, &server, json!({"user": "bob"})).await?;
     assert_eq!(ids(&again).await?.len(), CHANGES);
     server.fault(&[])?;
-    // A push may be under way that began before the server was healed.
-    again.wait_until("nf.syncNow().catch(() => {}), nf.getStatus().pending === 0").await?;
+    again.sync_now().await?;
     assert_eq!(server.items_of("bob", "files").await?.len(), CHANGES);
     Ok(())
 }
