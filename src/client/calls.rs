@@ -105,11 +105,6 @@ impl Calls {
         }
     }
 
-    /// Returns true if no call was granted, and none of a former user's could be.
-    pub fn may_be_granted_late(&self) -> bool {
-        self.granted.is_none() && !self.has_signed_out
-    }
-
     /// Returns why requests fail, if no call was granted.
     pub fn refusal(&self) -> Option<Failure> {
         if self.granted.is_some() {

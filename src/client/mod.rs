@@ -682,7 +682,7 @@ impl<T: Types> Client<T> {
         let is_in_turn =
             matches!(&self.calls.current, Some((number, _, Stage::Answer)) if *number == request);
         // A call that has failed may be granted after all, where it was repeated to the worker meanwhile.
-        let is_after_all = head.kind == "registered" && self.calls.may_be_granted_late();
+        let is_after_all = head.kind == "registered" && self.calls.refusal().is_some();
         if is_in_turn || self.calls.is_late(request) || is_after_all {
             return self.registered(now, request, head, message, failure, !is_in_turn);
         }
@@ -778,6 +778,3 @@ impl<T: Types> Client<T> {
         !is_by_itself
     }
 }
-
-#[cfg(test)]
-mod tests;
