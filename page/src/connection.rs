@@ -116,7 +116,7 @@ impl<H: Host> Connection<H> {
     }
 
     /// Handles a message of the worker, to this page or to all.
-    pub fn handle_message(&self, message: WorkerMessage) {
+    pub fn hear(&self, message: WorkerMessage) {
         let Some(kind) = message.text("kind") else { return };
         let [code, text, epoch, build] = ["code", "message", "epoch", "build"].map(|name| message.text(name));
         let ids = message.get("ids").dyn_into::<js_sys::Array>();
@@ -135,6 +135,6 @@ impl<H: Host> Connection<H> {
             first: message.number("first").unwrap_or_default(),
             count: ids.map_or(0, |ids| u64::from(ids.length())),
         };
-        self.with(|client, now| client.handle_message(now, &head, message.clone()));
+        self.with(|client, now| client.hear(now, &head, message.clone()));
     }
 }

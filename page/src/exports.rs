@@ -70,8 +70,8 @@ export interface Host {
   lookForUpdate(): void;
   answer(request: number, isGranted: boolean, message: any): void;
   fail(request: number, code: string, message: string): void;
-  rows(request: number, messages: any[], newer: any[], actions: number): void;
-  caughtUp(slice: string, messages: any[], newer: any[]): void;
+  rows(request: number, messages: any[], since: any[], actions: number): void;
+  caughtUp(slice: string, messages: any[], since: any[]): void;
   gone(slice: string, ids: IdSet): void;
   deliver(message: any, actions?: number): void;
   resync(reason: string): void;
@@ -102,9 +102,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn fail(this: &Host, request: f64, code: JsString, message: JsString);
     #[wasm_bindgen(method)]
-    fn rows(this: &Host, request: f64, messages: Array, newer: Array, actions: f64);
+    fn rows(this: &Host, request: f64, messages: Array, since: Array, actions: f64);
     #[wasm_bindgen(method, js_name = caughtUp)]
-    fn caught_up(this: &Host, slice: JsString, messages: Array, newer: Array);
+    fn caught_up(this: &Host, slice: JsString, messages: Array, since: Array);
     #[wasm_bindgen(method)]
     fn gone(this: &Host, slice: JsString, ids: IdSet);
     #[wasm_bindgen(method)]
@@ -196,11 +196,11 @@ impl connection::Host for Host {
                 self.answer(request as f64, is_granted, message)
             }
             Output::Fail { request, why } => self.fail(request as f64, why.code.into(), why.message.into()),
-            Output::Rows { request, rows: Rows { messages, newer }, actions } => {
-                self.rows(request as f64, array(messages), array(newer), actions as f64);
+            Output::Rows { request, rows: Rows { messages, since }, actions } => {
+                self.rows(request as f64, array(messages), array(since), actions as f64);
             }
-            Output::CaughtUp { slice, rows: Rows { messages, newer } } => {
-                self.caught_up(slice.into(), array(messages), array(newer));
+            Output::CaughtUp { slice, rows: Rows { messages, since } } => {
+                self.caught_up(slice.into(), array(messages), array(since));
             }
             Output::Gone { slice, ids } => self.gone(slice.into(), ids),
             Output::Deliver { message, actions } => {
@@ -243,9 +243,8 @@ impl Machine {
     }
 
     /// Handles a message of the worker, to this page or to all.
-    #[wasm_bindgen(js_name = handleMessage)]
-    pub fn handle_message(&self, #[wasm_bindgen(unchecked_param_type = "object")] message: WorkerMessage) {
-        self.0.handle_message(message);
+    pub fn hear(&self, #[wasm_bindgen(unchecked_param_type = "object")] message: WorkerMessage) {
+        self.0.hear(message);
     }
 
     /// Tells the client something, and returns what it answers: a number, true or false, a text or a set of ids. One function for

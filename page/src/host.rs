@@ -96,11 +96,11 @@ impl connection::Host for Browser {
                 client().with(|client, now| client.looked_for_update(now, is_there));
             }),
             Output::Answer { request, is_granted: true, message } => {
-                self.answer(request, Ok(Answer::Message(message)));
+                self.settle(request, Ok(Answer::Message(message)));
             }
-            Output::Answer { request, message, .. } => self.answer(request, Err(Error::of(&message))),
-            Output::Fail { request, why } => self.answer(request, Err(why.into())),
-            Output::Rows { request, rows, .. } => self.answer(request, Ok(Answer::Rows(rows))),
+            Output::Answer { request, message, .. } => self.settle(request, Err(Error::of(&message))),
+            Output::Fail { request, why } => self.settle(request, Err(why.into())),
+            Output::Rows { request, rows, .. } => self.settle(request, Ok(Answer::Rows(rows))),
             Output::CaughtUp { slice, rows } => match items_of(rows) {
                 Ok(puts) => {
                     let ids = puts.iter().map(|put| put.id.clone()).collect();
@@ -126,7 +126,7 @@ impl connection::Host for Browser {
 }
 
 impl Browser {
-    fn answer(&self, request: u64, answer: Result<Answer, Error>) {
+    fn settle(&self, request: u64, answer: Result<Answer, Error>) {
         let mut waker = None;
         if let Some(waiting) = self.waiting.borrow_mut().get_mut(&request) {
             waiting.answer = Some(answer);

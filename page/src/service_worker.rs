@@ -240,7 +240,7 @@ fn listen(window: &Window, place: &str) -> Result<(), JsValue> {
     for channel in [place.to_owned(), format!(":{}", connection.page())] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
         channel.set_onmessage(Some(&function(move |event: MessageEvent| {
-            page().subscriptions.handle_message(event.data().unchecked_into());
+            page().subscriptions.hear(event.data().unchecked_into());
         })));
         // Without an owner, the browser might collect the channel.
         std::mem::forget(channel);

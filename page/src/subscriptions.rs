@@ -70,7 +70,7 @@ impl Subscriptions {
     }
 
     /// Handles a message of the worker, to this page or to all.
-    pub fn handle_message(&self, message: WorkerMessage) {
+    pub fn hear(&self, message: WorkerMessage) {
         let connection = &page().connection;
         let minds =
             message.text("slice").is_some_and(|slice| connection.with(|client, _| client.minds(&slice)));
@@ -80,7 +80,7 @@ impl Subscriptions {
             let deletes: Ids = change.deletes.into_iter().collect();
             connection.with(|client, _| client.note_change(&slice, position, &puts, &deletes, &message));
         }
-        connection.handle_message(message);
+        connection.hear(message);
     }
 
     /// Tells the listeners of a message that is not an answer.
@@ -182,7 +182,7 @@ pub fn read<T: DeserializeOwned>(message: &JsValue) -> Result<T, Error> {
 }
 
 /// Returns the items that were read, with the changes that are newer.
-pub fn items_of(Rows { messages, newer }: Rows<WorkerMessage>) -> Result<Vec<Item<Value>>, Error> {
+pub fn items_of(Rows { messages, since }: Rows<WorkerMessage>) -> Result<Vec<Item<Value>>, Error> {
     let mut items = BTreeMap::new();
     for message in &messages {
         let (ids, values, mut puts, mut deletes) = match read(message)? {
@@ -194,7 +194,7 @@ pub fn items_of(Rows { messages, newer }: Rows<WorkerMessage>) -> Result<Vec<Ite
         deletes.drain(..).for_each(|id| drop(items.remove(&id)));
         items.extend(puts.drain(..).map(|put: Item<Value>| (put.id, put.value)));
     }
-    for change in &newer {
+    for change in &since {
         if let FromWorker::Changed(Changed { change, .. }) = read(change)? {
             change.deletes.iter().for_each(|id| drop(items.remove(id)));
             items.extend(change.puts.into_iter().map(|put| (put.id, put.value)));

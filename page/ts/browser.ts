@@ -59,7 +59,7 @@ async function connect(
   if (user !== undefined) url.searchParams.set("user", user);
   let registration = await registerWorker(url);
   let isClaiming = false;
-  const access: WorkerLink = {
+  const link: WorkerLink = {
     post(text) {
       // The worker is looked up each time, because an update replaces it.
       const { active, waiting, installing } = registration;
@@ -68,7 +68,7 @@ async function connect(
       if (worker) worker.postMessage(text);
       else if (!isClaiming) {
         isClaiming = true;
-        access
+        link
           .claim()
           .then(events.adopted, (error) => console.warn("Nightferry could not register its worker again:", error))
           .finally(() => {
@@ -86,7 +86,7 @@ async function connect(
   };
   // One for all pages of the user, and one for this page.
   for (const channel of [user === undefined ? name : `${name}~${user}`, `:${page}`])
-    new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => events.handleMessage(data);
+    new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => events.hear(data);
   addEventListener("online", events.online);
   addEventListener("pagehide", events.hidden);
   document.addEventListener("visibilitychange", () => {
@@ -94,7 +94,7 @@ async function connect(
     else events.shown(false);
   });
   addEventListener("pageshow", ({ persisted }) => persisted && events.shown(true));
-  return access;
+  return link;
 }
 
 /** Registers the worker, and waits until it, or that of another user, is active. */

@@ -257,7 +257,6 @@ test("of what is gone a listener hears, however it came to know", async () => {
   const endLast = subscribe("models", () => {
     last += 1;
   });
-  stored = [["last"], 5];
   say({ kind: "joined", position: 1_000_000 });
   end();
   await hydrate("models");

@@ -54,7 +54,7 @@ export interface Subject {
 /** The messages of an answer to `hydrate`, the changes that are newer, and how many of the page's actions are in it. */
 interface Read {
   messages: Rows[];
-  newer: SliceChange[];
+  since: SliceChange[];
   actions: number;
 }
 
@@ -64,7 +64,7 @@ interface Waiting {
   reject: (error: NightferryError) => void;
 }
 
-/** The client of one page. @internal */
+/** The client of one page. */
 export class Client {
   readonly subscriptions = new Subscriptions();
   readonly #platform: Platform;
@@ -76,8 +76,8 @@ export class Client {
   #machine: Machine | undefined;
   #loading: Promise<Machine> | undefined;
   /** What is to be done once the wasm is loaded. */
-  #pendingCalls: ((machine: Machine) => void)[] = [];
-  #worker: WorkerLink | undefined;
+  #early: ((machine: Machine) => void)[] = [];
+  #link: WorkerLink | undefined;
   /** How many actions were dispatched. */
   #actions = 0;
   #latest: Call | undefined;
@@ -141,7 +141,7 @@ export class Client {
       (wasm) => {
         const machine = new wasm.Machine(this.#platform.page, this.#host());
         this.#machine = machine;
-        for (const act of this.#pendingCalls.splice(0)) act(machine);
+        for (const act of this.#early.splice(0)) act(machine);
         return machine;
       },
       (error) => {
@@ -155,14 +155,14 @@ export class Client {
   /** Calls `act` once the wasm is loaded. */
   #with(act: (machine: Machine) => void): void {
     if (this.#machine) act(this.#machine);
-    else this.#pendingCalls.push(act);
+    else this.#early.push(act);
   }
 
   async #connect(machine: Machine, call: number): Promise<void> {
     const { workerUrl = "", api = "", name = "", user } = this.#options.get(call) ?? {};
     try {
-      this.#worker ??= await this.#platform.connect([workerUrl, api, name, user ?? undefined], {
-        handleMessage: (message) => this.#handleMessage(machine, message),
+      this.#link ??= await this.#platform.connect([workerUrl, api, name, user ?? undefined], {
+        hear: (message) => this.#hear(machine, message),
         adopted: () => machine.act({ kind: "adopted" }),
         online: () => machine.act({ kind: "tell", what: "online" }),
         hidden: () => machine.act({ kind: "hide" }),
@@ -177,7 +177,7 @@ export class Client {
 
   async #claim(machine: Machine): Promise<void> {
     try {
-      await this.#worker?.claim();
+      await this.#link?.claim();
       machine.act({ kind: "connected" });
     } catch (error) {
       const { code, message } = error as NightferryError;
@@ -191,7 +191,7 @@ export class Client {
     const { subscriptions } = this;
     const machine = () => this.#machine as Machine;
     return {
-      post: (before, burst) => this.#worker?.post(burst ? `${before}[${wellFormed(burst.join())}]}` : before),
+      post: (before, burst) => this.#link?.post(burst ? `${before}[${wellFormed(burst.join())}]}` : before),
       postSoon: () => queueMicrotask(() => machine().act({ kind: "post" })),
       arm: (ms) => {
         clearTimeout(this.#timer);
@@ -201,7 +201,7 @@ export class Client {
       claim: () => this.#claim(machine()),
       lookForUpdate: () => {
         // Without the server there is none.
-        const looking = this.#worker?.update() ?? Promise.resolve(false);
+        const looking = this.#link?.update() ?? Promise.resolve(false);
         looking.catch(() => false).then((isThere) => machine().act({ kind: "lookedForUpdate", isThere }));
       },
       answer: (request, isGranted, message) => {
@@ -210,9 +210,9 @@ export class Client {
         else reject(failure(message.code, message.message));
       },
       fail: (request, code, message) => this.#take(request).reject(failure(code, message)),
-      rows: (request, messages, newer, actions) => this.#take(request).resolve({ messages, newer, actions }),
-      caughtUp: (slice, messages, newer) => {
-        const puts = items({ messages, newer });
+      rows: (request, messages, since, actions) => this.#take(request).resolve({ messages, since, actions }),
+      caughtUp: (slice, messages, since) => {
+        const puts = items({ messages, since });
         const gone = machine().act({ kind: "caughtUp", slice, ids: new Ids(puts.map(({ id }) => id)) });
         this.#tell(slice, { puts, deletes: [...(gone ?? [])], origin: "tab" });
       },
@@ -232,13 +232,13 @@ export class Client {
     return waiting ?? { resolve() {}, reject() {} };
   }
 
-  #handleMessage(machine: Machine, message: Message): void {
+  #hear(machine: Machine, message: Message): void {
     if (message.kind === "changed" && machine.act({ kind: "minds", slice: message.slice })) {
       const { slice, position } = message;
       const puts = new Ids(message.puts.map(({ id }) => id));
       machine.act({ kind: "noteChange", slice, position, puts, deletes: new Ids(message.deletes), change: message });
     }
-    machine.handleMessage(message);
+    machine.hear(message);
   }
 
   #deliver(message: Message, actions: number): void {
@@ -337,7 +337,7 @@ export class Client {
   async read(slice: string): Promise<Omit<SliceChange, "origin">> {
     const { messages, actions } = await this.ask<Read>("hydrate", { slice });
     // Those who read in this way keep what is told meanwhile.
-    return { puts: items({ messages, newer: [] }), deletes: [], n: actions, position: last(messages).position };
+    return { puts: items({ messages, since: [] }), deletes: [], n: actions, position: last(messages).position };
   }
 
   async readSlice(slice: string): Promise<Item[]> {
@@ -492,8 +492,8 @@ export class Client {
 }
 
 /** The items that were read, with the changes that are newer. */
-function items({ messages, newer }: Pick<Read, "messages" | "newer">): Item[] {
-  return itemsOf(messages, [last(messages), ...newer]);
+function items({ messages, since }: Pick<Read, "messages" | "since">): Item[] {
+  return itemsOf(messages, [last(messages), ...since]);
 }
 
 const last = (messages: Rows[]) => messages.at(-1) as Rows;

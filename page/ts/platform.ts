@@ -16,7 +16,7 @@ export interface WorkerLink {
 /** What a page's surroundings tell it. */
 export interface PageEvents {
   /** A message of the worker, to this page or to all. */
-  handleMessage(message: Message): void;
+  hear(message: Message): void;
   /** The worker was registered anew. */
   adopted(): void;
   /** The network is back. */

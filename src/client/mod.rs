@@ -114,7 +114,7 @@ pub struct Rows<M> {
     /// The messages of the answer, in their order. The last one is the answer itself.
     pub messages: Vec<M>,
     /// The changes that are newer, in their order.
-    pub newer: Vec<M>,
+    pub since: Vec<M>,
 }
 
 /// What the host is to do.
@@ -545,7 +545,7 @@ impl<T: Types> Client<T> {
         self.slices.minds(slice)
     }
 
-    /// Notes a change of items, made elsewhere, that a message tells of. Call it before [`Client::handle_message`].
+    /// Notes a change of items, made elsewhere, that a message tells of. Call it before [`Client::hear`].
     pub fn note_change(
         &mut self,
         slice: &str,
@@ -592,7 +592,7 @@ impl<T: Types> Client<T> {
     // The worker's messages
 
     /// Handles a message of the worker, to this page or to all.
-    pub fn handle_message(&mut self, now: u64, head: &Head<'_>, message: T::Message) {
+    pub fn hear(&mut self, now: u64, head: &Head<'_>, message: T::Message) {
         match head.kind {
             // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
             "changed" | "rows" => self.post(now),

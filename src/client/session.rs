@@ -94,11 +94,11 @@ pub struct Session<P> {
     observed_fully: Option<Position>,
     /// True if the last status left something to do, or if no status has followed the last acknowledgement.
     unfinished: bool,
-    /// The time to send again, in ms, and the wait that leads to the next try.
+    /// The time to send again, in epoch ms, and the wait that leads to the next try.
     retry_at: Option<u64>,
     retry_ms: u64,
     heartbeat_at: Option<u64>,
-    /// Since when the worker owes an answer, in ms, and how often it was asked since it said anything.
+    /// Since when the worker owes an answer, in epoch ms, and how often it was asked since it said anything.
     owed_since: Option<u64>,
     tries: u32,
     is_silent: bool,
@@ -222,7 +222,7 @@ impl<P: Clone> Session<P> {
         if self.gives_tokens {
             fields.raw("givesTokens", "true");
         }
-        let fields = fields.raw("slices", slices).raw("autoSync", auto_sync).finish();
+        let fields = fields.raw("slices", slices).raw("autoSync", auto_sync).take();
         self.declare(now, Request { number: request, kind: "register".into(), after: None, fields })
     }
 
@@ -267,7 +267,7 @@ impl<P: Clone> Session<P> {
         let mut head = self.head("actions");
         head.string("epoch", self.epoch.as_deref()?).number("n", n.0).number("first", first.0);
         head.number("seen", observed.0);
-        Some(Message::Burst { before: [&head.finish(), ",\"actions\":"].concat(), burst: actions })
+        Some(Message::Burst { before: [&head.take(), ",\"actions\":"].concat(), burst: actions })
     }
 
     /// Sends the request of this number to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `export`, `signOut`, `hydrate` with a slice, `synced`
@@ -291,7 +291,7 @@ impl<P: Clone> Session<P> {
             fields.raw("settings", settings);
         }
         let request =
-            Request { number, kind: kind.into(), after: Some(self.last_burst), fields: fields.finish() };
+            Request { number, kind: kind.into(), after: Some(self.last_burst), fields: fields.take() };
         let message = self.request_message(&request);
         self.requests.push(request);
         self.arm(now);
@@ -532,7 +532,7 @@ impl<P: Clone> Session<P> {
         messages
     }
 
-    /// Returns the time at which to call [`Session::tick`], in ms.
+    /// Returns the time at which to call [`Session::tick`], in epoch ms.
     pub fn deadline(&self) -> Option<u64> {
         self.retry_at.into_iter().chain(self.heartbeat_at).min()
     }

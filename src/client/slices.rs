@@ -38,7 +38,7 @@ enum CatchingUp {
 struct Read<M> {
     request: u64,
     slice: String,
-    newer: Vec<(Position, M)>,
+    since: Vec<(Position, M)>,
     /// The parts of the answer that came before it, and the number of items in them.
     parts: Vec<M>,
     count: u64,
@@ -145,14 +145,14 @@ impl<T: Types> Slices<T> {
             of.ids.add(puts);
         }
         for read in self.reads.iter_mut().filter(|read| read.slice == slice) {
-            read.newer.push((position, change.clone()));
+            read.since.push((position, change.clone()));
         }
     }
 
     /// Notes a read of a slice for the request.
     pub fn read(&mut self, request: u64, slice: &str) {
-        let (newer, parts) = (Vec::new(), Vec::new());
-        self.reads.push(Read { request, slice: slice.into(), newer, parts, count: 0 });
+        let (since, parts) = (Vec::new(), Vec::new());
+        self.reads.push(Read { request, slice: slice.into(), since, parts, count: 0 });
     }
 
     /// Keeps a part of an answer with `count` items, `first` of which came before. A worker that has ended in between is followed by
@@ -177,11 +177,11 @@ impl<T: Types> Slices<T> {
         first: u64,
     ) -> Option<(String, For, Rows<T::Message>)> {
         let at = self.reads.iter().position(|read| read.request == request)?;
-        let Read { slice, newer, parts, count, .. } = self.reads.swap_remove(at);
+        let Read { slice, since, parts, count, .. } = self.reads.swap_remove(at);
         let parts = if first == count { parts } else { Vec::new() };
         let newer =
-            |position| newer.into_iter().filter(move |change| change.0 > position).map(|change| change.1);
-        let newer = position.map(|position| newer(position).collect()).unwrap_or_default();
+            |position| since.into_iter().filter(move |change| change.0 > position).map(|change| change.1);
+        let since = position.map(|position| newer(position).collect()).unwrap_or_default();
         let mut for_whom = For::Request;
         if let Some(of) = self.of(&slice)
             && let CatchingUp::Reading { request: by, actions, again } = of.catching_up
@@ -196,7 +196,7 @@ impl<T: Types> Slices<T> {
                 false => CatchingUp::No,
             };
         }
-        Some((slice, for_whom, Rows { messages: parts, newer }))
+        Some((slice, for_whom, Rows { messages: parts, since }))
     }
 
     /// The page may have missed changes: the slices with listeners are to be read again.
@@ -242,7 +242,7 @@ impl<T: Types> Slices<T> {
     /// Forgets all items: another database has none of them. Returns them by slice.
     pub fn forget(&mut self) -> Vec<(String, T::Ids)> {
         for read in &mut self.reads {
-            read.newer.clear();
+            read.since.clear();
         }
         let mut known = Vec::new();
         for of in &mut self.tracked {

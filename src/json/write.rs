@@ -21,7 +21,7 @@ impl Writer {
     }
 
     /// Returns what was written, without an end.
-    pub fn finish(&mut self) -> String {
+    pub fn take(&mut self) -> String {
         std::mem::take(&mut self.0)
     }
 
@@ -55,7 +55,7 @@ impl Writer {
     /// The object's text.
     pub fn end(&mut self) -> String {
         self.0.push('}');
-        self.finish()
+        self.take()
     }
 }
 

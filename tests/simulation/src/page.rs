@@ -235,7 +235,7 @@ impl Page {
             "changed" => self.note_change(message),
             _ => {}
         }
-        self.client.handle_message(now, &head, message.clone());
+        self.client.hear(now, &head, message.clone());
         self.perform(now);
     }
 
@@ -267,7 +267,7 @@ impl Page {
                 Output::Rows { request, rows, .. } => {
                     if let (Some(asked), [answer]) = (self.asked.remove(&request), &*rows.messages) {
                         self.answers.insert(request, answer.clone());
-                        self.view.rows(&asked.slice, request, answer, &rows.newer);
+                        self.view.rows(&asked.slice, request, answer, &rows.since);
                     }
                 }
                 Output::Deliver { message, .. } => self.delivered(now, &message),
