@@ -143,11 +143,11 @@ export const messages = [
       },
       "conflictOperations": 0,
       "failedOperations": 0,
-      "lastOperationTime": 1765000000327,
+      "lastOperationTime": 1765000000329,
       "oldestPendingAt": null,
       "operationTimes": [
         10,
-        2
+        3
       ],
       "rejectedOperations": 0,
       "successfulOperations": 2,

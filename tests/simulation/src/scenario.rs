@@ -147,7 +147,8 @@ impl Scenario {
         let slices = self.slices.to_string();
         let page = self.world.add_page(&slices);
         self.world.pages[page].follows = true;
-        self.world.subscribe(page, "files");
+        let message = self.world.pages[page].subscribe("files");
+        self.world.say(page, message);
         page
     }
 

@@ -161,7 +161,8 @@ impl FleetScenario {
         self.fleet.on(device, |world| {
             let page = world.add_page(&slices);
             world.pages[page].follows = true;
-            world.subscribe(page, "files");
+            let message = world.pages[page].subscribe("files");
+            world.say(page, message);
             page
         })
     }
