@@ -8,6 +8,7 @@ use nightferry_page::{Change, Error, Resolution, Subscription};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
 fn read<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
@@ -32,10 +33,20 @@ fn call(function: &Function, arguments: &[JsValue]) {
     let _ = function.call2(&JsValue::UNDEFINED, &first, &second);
 }
 
-/// Returns the function that ends a subscription.
+thread_local! {
+    /// The subscriptions that were not ended, by their numbers.
+    static SUBSCRIPTIONS: RefCell<Vec<Option<Subscription>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Returns the function that ends a subscription. As in JavaScript, the subscription does not end when nobody keeps that function: the
+/// browser drops what a function owns with the function.
 fn end(subscription: Subscription) -> JsValue {
-    let mut held = Some(subscription);
-    Closure::<dyn FnMut()>::new(move || drop(held.take())).into_js_value()
+    let number = SUBSCRIPTIONS.with_borrow_mut(|all| {
+        all.push(Some(subscription));
+        all.len() - 1
+    });
+    let take = move || SUBSCRIPTIONS.with_borrow_mut(|all| all.get_mut(number).and_then(Option::take));
+    Closure::<dyn FnMut()>::new(move || drop(take())).into_js_value()
 }
 
 /// Begins at once, as JavaScript's does.
