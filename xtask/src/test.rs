@@ -52,7 +52,8 @@ const SUITES: &[Suite] = &[
 ];
 
 /// The number of end-to-end tests that run side by side, for each core and at most: a test waits for half of its time, and has a browser.
-const E2E_AT_ONCE: (usize, usize) = (2, 8);
+const E2E_PER_CORE: usize = 2;
+const E2E_AT_MOST: usize = 8;
 
 #[derive(Debug)]
 pub struct Options {
@@ -296,7 +297,7 @@ fn e2e(options: &Options) -> Result<()> {
         test.envs(browser.ensure()?);
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    test.env("RUST_TEST_THREADS", (cores * E2E_AT_ONCE.0).min(E2E_AT_ONCE.1).to_string());
+    test.env("RUST_TEST_THREADS", (cores * E2E_PER_CORE).min(E2E_AT_MOST).to_string());
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))
 }
 

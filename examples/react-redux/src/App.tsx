@@ -18,7 +18,7 @@ export function App() {
   const [kind, setKind] = useState<Kind>("files");
   const [openId, setOpenId] = useState<string>();
   const [panel, setPanel] = useState<Panel>();
-  /** What was deleted here and can be brought back, the latest last. */
+  /** The items that were deleted here and can be brought back, the latest last. */
   const [removed, setRemoved] = useState<readonly { kind: Kind; item: Item }[]>([]);
   const theme = useAppSelector((state) => state.theme);
   const item = useItem(kind, openId);

@@ -58,7 +58,7 @@ fn PackingList() -> Html {
         }
     });
 
-    // What was removed here and can be brought back, the latest last.
+    // The items that were removed here and can be brought back, the latest last.
     let removed = use_state(Vec::<Thing>::new);
     let remove = Callback::from({
         let (removed, change) = (removed.clone(), change.clone());

@@ -127,7 +127,7 @@ export abstract class ListElement<T extends Entry> extends Base {
 
   #add(key: string, entry: T): void {
     this.#made += 1;
-    // What was said of the last one, such as that nothing is left, is not true any more.
+    // The sentence about the last one, such as that nothing is left, is not true any more.
     if (this.#said) setText(this.#said, "");
     const card = this.options.card(entry, `${this.#list}-${this.#made}`, (text) => this.say(text));
     this.#cards.set(key, card);

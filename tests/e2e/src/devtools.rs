@@ -15,7 +15,7 @@ pub struct DevTools {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What the events have told.
+/// The content of the events so far.
 #[derive(Default)]
 struct Shared {
     /// The lines that pages and workers logged, and their uncaught errors.

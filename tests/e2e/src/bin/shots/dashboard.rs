@@ -43,13 +43,13 @@ pub async fn shoot(album: &Album) -> Result<()> {
     server.heal()?;
     sync(tab).await?;
     says(tab, "Needs you (1)").await?;
-    tab.wait_until(&format!("{}?.querySelector(\'article\')", inner("conflicts"))).await?;
+    tab.wait_until(&format!("{}?.querySelector('article')", inner("conflicts"))).await?;
     album.add(tab, "dashboard-conflict").await?;
     press(tab, &inner("conflicts"), &["All mine", "Save"]).await?;
     says(tab, "Up to date").await?;
 
     tab.dispatch(&[edit("item 2", json!({"name": "forbidden"}))]).await?;
-    tab.wait_until(&format!("{}?.querySelector(\'article\')", inner("refusals"))).await?;
+    tab.wait_until(&format!("{}?.querySelector('article')", inner("refusals"))).await?;
     tab.wait_until("document.querySelector('.nightferry-toast')").await?;
     album.add(tab, "dashboard-refused").await?;
     press(tab, &inner("refusals"), &["Discard", "Yes, discard it"]).await?;
@@ -59,7 +59,7 @@ pub async fn shoot(album: &Album) -> Result<()> {
     let [words, letters] = long_texts();
     tab.dispatch(&[edit("item 3", json!({"name": "forbidden at length", "text": letters, "story": words}))])
         .await?;
-    tab.wait_until(&format!("{}?.querySelector(\'article\')", inner("refusals"))).await?;
+    tab.wait_until(&format!("{}?.querySelector('article')", inner("refusals"))).await?;
     tab.wait_until("document.querySelector('.nightferry-toast')").await?;
     album.add(tab, "dashboard-long").await?;
     press(tab, &inner("refusals"), &["Discard", "Yes, discard it"]).await?;

@@ -31,7 +31,7 @@ pub async fn shoot(album: &Album) -> Result<()> {
     wait_for_text(&tab, STATE, "Up to date").await?;
     album.add(&tab, "demo-empty").await?;
 
-    // What another tab changes, the page shows.
+    // Another tab makes the changes, and the page shows them.
     let other = browser.new_tab().await?;
     other.open_client(&server, json!({})).await?;
     tab.show().await?;

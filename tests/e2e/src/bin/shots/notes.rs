@@ -69,7 +69,7 @@ pub async fn shoot_signed_in(album: &Album) -> Result<()> {
     notes.tab.wait_until("document.body?.dataset.phase === 'ready'").await?;
     notes.shoot_states(album).await?;
 
-    // What is to become of unsent changes.
+    // The dialog that asks about unsent changes.
     notes.example.fault(&[Fault::on("/nightferry/push").status(503)])?;
     notes.write("before the night").await?;
     notes.tab.click("#sign-out").await?;
