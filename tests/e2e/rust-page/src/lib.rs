@@ -45,8 +45,8 @@ fn end(subscription: Subscription) -> JsValue {
         all.push(Some(subscription));
         all.len() - 1
     });
-    let take = move || SUBSCRIPTIONS.with_borrow_mut(|all| all.get_mut(number).and_then(Option::take));
-    Closure::<dyn FnMut()>::new(move || drop(take())).into_js_value()
+    let ended = move || SUBSCRIPTIONS.with_borrow_mut(|all| all.get_mut(number).and_then(Option::take));
+    Closure::<dyn FnMut()>::new(move || drop(ended())).into_js_value()
 }
 
 /// Begins at once, as JavaScript's does.
