@@ -17,10 +17,12 @@
 //! # Layers
 //!
 //! `engine → bridge → protocol`: the engine speaks to pages through [`bridge`] and to the server through [`protocol`];
+//! [`client`] is the page's side of the bridge;
 //! [`store`] is the contract with the database, [`rebase`](mod@rebase) merges two edits of a value, [`json`] is the one
 //! notion of a value, [`units`] keeps unlike numbers apart.
 
 pub mod bridge;
+pub mod client;
 mod collect;
 pub mod engine;
 pub mod json;

@@ -8,8 +8,10 @@ const FILES: &str = r#"{"files":{"debounceMs":0}}"#;
 
 /// A world with a page of Ann's, whose worker was replaced by one of this place.
 fn at(place: &str) -> World {
-    let mut world = World::with(1, FILES);
-    world.pages[0].is_of("nightferry~ann");
+    let mut world = World::asleep(1);
+    world.place = Some("nightferry~ann".into());
+    world.boot();
+    world.add_page_with(FILES, |page| page.is_of("nightferry~ann"));
     world.run_until_quiescent();
     world.kill();
     world.place = Some(place.into());

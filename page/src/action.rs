@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::validate::validate;
 use nightferry::bridge::action::id_text;
+use nightferry::client::Effect;
 use nightferry::json::{Fields, MAX_ITEM_BYTES, Raw, check, elements, string, write};
 use serde::Serialize;
 use std::io;
@@ -93,17 +94,6 @@ impl serde_json::ser::Formatter for Numbers {
     }
 }
 
-/// The effect of an action on the items that it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    Put,
-    Delete,
-    /// The slice has these items and no others.
-    Set,
-    /// The slice has no items.
-    Clear,
-}
-
 /// An action to post.
 #[derive(Debug)]
 pub struct Dispatched {
@@ -121,12 +111,7 @@ impl Dispatched {
 
     /// Returns the effect of its verb.
     pub fn effect(&self) -> Effect {
-        match self.kind.rsplit_once('/').map_or("", |(_, verb)| verb) {
-            "clearItems" => Effect::Clear,
-            verb if verb.starts_with("set") => Effect::Set,
-            verb if verb == "removeItem" || verb.starts_with("delete") => Effect::Delete,
-            _ => Effect::Put,
-        }
+        Effect::of(self.kind.rsplit_once('/').map_or("", |(_, verb)| verb))
     }
 
     /// Returns the ids of the items in its payload.

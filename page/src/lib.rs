@@ -38,11 +38,11 @@ mod exports;
 #[cfg(feature = "api")]
 mod action;
 #[cfg(feature = "api")]
-mod batcher;
-#[cfg(feature = "api")]
 mod device;
 #[cfg(feature = "api")]
 mod error;
+#[cfg(feature = "api")]
+mod host;
 #[cfg(feature = "api")]
 mod items;
 #[cfg(feature = "api")]

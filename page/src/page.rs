@@ -1,80 +1,53 @@
 //! The page's API: dispatches actions, and sends requests to the worker.
 
 use crate::action;
-use crate::batcher::{Batcher, Post};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::host::{Browser, Ids, ask};
 use crate::listeners::{Listeners, Subscription};
-use crate::service_worker::{Place, is_hidden, window};
-use crate::subscriptions::{Subscriptions, read};
+use crate::service_worker::{self, is_hidden};
+use crate::subscriptions::Subscriptions;
 use crate::types::{AutoSyncConfig, Conflict, Rejected, SliceConfig, Status, SyncMetrics, WorkerError};
-use gloo_timers::callback::Timeout;
-use js_sys::Promise;
-use js_sys::futures::{JsFuture, spawn_local};
-use nightferry::bridge::session::Subject;
-use serde::de::DeserializeOwned;
+use js_sys::futures::spawn_local;
+use nightferry::client::Subject;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 
 pub(crate) type TokenSource = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<String>>>>>;
 
 /// The state of the API in this page.
-#[derive(Default)]
 pub(crate) struct Page {
     pub(crate) subscriptions: Subscriptions,
-    pub(crate) batcher: RefCell<Batcher>,
-    /// The connection to the worker, once there is one.
-    pub(crate) connection: Cell<Option<&'static Connection>>,
-    /// The addresses of this connection.
-    pub(crate) place: RefCell<Option<Place>>,
-    /// The number of calls of `register` that have not sent their request yet.
-    pub(crate) pending_registrations: Cell<u64>,
-    /// The number of calls of `register` without a result.
-    pub(crate) registering: Cell<u64>,
-    /// True if a call of `register` has succeeded.
-    pub(crate) registered: Cell<bool>,
-    /// The error of the last call of `register` that failed.
-    pub(crate) refused: RefCell<Option<Error>>,
-    /// Resolves when the last call of `register` has its result.
-    pub(crate) last_turn: RefCell<Option<Promise>>,
-    /// The number of dispatched actions by slice, for slices that were read or have listeners.
-    pub(crate) dispatched: RefCell<BTreeMap<String, u64>>,
+    pub(crate) connection: Connection<Browser>,
+    /// The way to the worker, once there is one.
+    pub(crate) link: RefCell<Option<service_worker::Link>>,
     /// Gives the token that requests to the API carry.
     pub(crate) token_source: RefCell<Option<TokenSource>>,
-    /// The time at which a newer worker was last looked for, in epoch ms.
-    pub(crate) updated_at: Cell<f64>,
-    /// True if the user has signed out, and nobody has registered since.
-    pub(crate) has_signed_out: Cell<bool>,
-    /// The slices that are being read again. True if the read has to be repeated.
-    pub(crate) catching_up: RefCell<BTreeMap<String, bool>>,
 }
 
 impl Page {
-    pub(crate) fn dispatched(&self, slice: &str) -> u64 {
-        self.dispatched.borrow().get(slice).copied().unwrap_or_default()
+    fn new() -> Page {
+        Page {
+            subscriptions: Subscriptions::default(),
+            connection: Connection::new(&service_worker::random_id(), Browser::default()),
+            link: RefCell::default(),
+            token_source: RefCell::default(),
+        }
     }
 
-    /// Returns an error if no call of `register` has succeeded or is under way. Nothing would ever be posted then.
+    /// Returns an error if no call of `register` was granted or is under way. Nothing would ever be posted then.
     fn check_registered(&self, what: &str) -> Result<(), Error> {
-        match (self.registering.get() > 0 || self.registered.get(), self.has_signed_out.get()) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Error::new(
-                "signed_out",
-                format!(
-                    "{what}: the user has signed out in this browser. Sign in, and call register() again."
-                ),
-            )),
-            (false, false) => Err(not_registered(what)),
-        }
+        let mut outcome = Ok(());
+        self.connection.with(|client, _| outcome = client.check(what));
+        Ok(outcome?)
     }
 }
 
 thread_local! {
-    static PAGE: &'static Page = Box::leak(Box::default());
+    static PAGE: &'static Page = Box::leak(Box::new(Page::new()));
 }
 
 pub(crate) fn page() -> &'static Page {
@@ -93,134 +66,35 @@ pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
     let page = page();
     page.check_registered("dispatch")?;
     let dispatched = action::read(action)?;
+    let (slice, connection) = (dispatched.slice(), &page.connection);
     let mut left = None;
-    if page.subscriptions.follows(dispatched.slice()) {
-        left = page.subscriptions.dispatches(dispatched.slice(), dispatched.effect(), dispatched.ids());
-        *page.dispatched.borrow_mut().entry(dispatched.slice().into()).or_default() += 1;
+    if connection.with(|client, _| client.minds(slice)) {
+        let ids: Ids = dispatched.ids().into_iter().collect();
+        left = connection.with(|client, _| client.acts_on(slice, dispatched.effect(), &ids));
     }
-    enqueue(&dispatched.text(left.as_deref(), epoch_ms()));
+    let left = left.map(|Ids(left)| left.into_iter().collect::<Vec<_>>());
+    enqueue(dispatched.text(left.as_deref(), epoch_ms()));
     Ok(())
 }
 
-/// Adds the text of an action to the next burst, and arranges for the burst to be posted.
-fn enqueue(text: &str) {
-    let post_it = page().batcher.borrow_mut().add(text, now(), is_hidden());
-    match post_it {
-        Post::Arranged => {}
-        Post::Soon => spawn_local(async { post() }),
-        Post::Later(ms) => drop(Timeout::new(ms, post).forget()),
-    }
+/// Adds the text of an action to the next burst.
+fn enqueue(text: String) {
+    let bytes = text.len();
+    page().connection.with(|client, now| client.dispatch(now, text, bytes, is_hidden()));
 }
 
 fn epoch_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
-pub(crate) fn not_registered(what: &str) -> Error {
-    Error::new("not_registered", format!("{what}: call register() first, with the slices."))
-}
-
-/// Returns the time of the page's clock, in ms.
-fn now() -> f64 {
-    window().ok().and_then(|window| window.performance()).map(|clock| clock.now()).unwrap_or_default()
-}
-
-/// Posts what was batcher, once there is a worker to post to. It waits for calls of `register`.
-pub(crate) fn post() {
-    if page().pending_registrations.get() == 0 {
-        post_all();
-    }
-}
-
-pub(crate) fn post_all() {
-    let page = page();
-    let Some(connection) = page.connection.get() else { return };
-    let bursts = page.batcher.borrow_mut().flush(now());
-    for burst in bursts {
-        connection.say(|session, now| session.burst(now, burst.into()).into_iter().collect());
-    }
-}
-
-/// Posts all waiting actions, because the page is hidden or closed and may never run again.
-pub(crate) fn on_page_hide() {
-    post_all();
-    tell("hidden");
-}
-
 /// Posts a message that needs no answer.
 fn tell(kind: &str) {
-    if let Some(connection) = page().connection.get() {
-        connection.tell(kind);
-    }
+    page().connection.with(|client, _| client.tell(kind));
 }
 
 pub(crate) fn json<T: Serialize>(value: &T) -> String {
     // Settings are texts, numbers and booleans, which always serialize.
     serde_json::to_string(value).unwrap_or_default()
-}
-
-/// Returns the answer or the error of a request's promise.
-pub(crate) async fn answer_of<T: DeserializeOwned>(answer: Promise) -> Result<T, Error> {
-    #[derive(Deserialize)]
-    struct Failed {
-        code: String,
-        message: String,
-    }
-    match JsFuture::from(answer).await {
-        Ok(answer) => read(&answer),
-        Err(failed) => {
-            let Failed { code, message } = read(&failed)?;
-            Err(Error { code, message })
-        }
-    }
-}
-
-/// Sends a request to the worker, after all actions that were dispatched before it. If the future is dropped, the request is
-/// not repeated.
-pub(crate) async fn ask<T: DeserializeOwned>(kind: &str, subject: Subject<'_>) -> Result<T, Error> {
-    let connection = registered_connection(kind).await?;
-    post();
-    let mut under_way = UnderWay { connection, request: 0 };
-    let answer = Promise::new(&mut |resolve, reject| {
-        under_way.request =
-            connection.ask(resolve, reject, |session, now| session.request(now, kind, subject));
-    });
-    answer_of(answer).await
-}
-
-/// A request that is forgotten when this is dropped. That changes nothing once it is answered.
-struct UnderWay {
-    connection: &'static Connection,
-    request: u64,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.connection.forget(self.request);
-    }
-}
-
-/// Returns the connection to the worker, once all calls of `register` have their results.
-async fn registered_connection(kind: &str) -> Result<&'static Connection, Error> {
-    let page = page();
-    page.check_registered(kind)?;
-    // A call of `register` in the meantime holds back actions that have to precede this request.
-    let mut awaited = None;
-    loop {
-        let last = page.last_turn.borrow().clone();
-        if last.as_deref() == awaited.as_deref() {
-            break;
-        }
-        if let Some(registering) = &last {
-            let _ = JsFuture::from(registering.clone()).await;
-        }
-        awaited = last;
-    }
-    page.connection.get().filter(|_| page.registered.get()).ok_or_else(|| {
-        // The request fails with the error of the registration that it waited for.
-        let refused = page.refused.borrow().clone();
-        refused.unwrap_or_else(|| not_registered(kind))
-    })
 }
 
 /// An answer without content.
@@ -373,7 +247,7 @@ pub async fn get_rejected() -> Result<Vec<Rejected<Value>>, Error> {
 /// `bad_action` for a value that cannot be kept; as [`flush_persistence`].
 pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) -> Result<(), Error> {
     page().check_registered("retry_rejected")?;
-    enqueue(&action::decision("@retryRejected", id, None, value, epoch_ms())?);
+    enqueue(action::decision("@retryRejected", id, None, value, epoch_ms())?);
     flush_persistence().await
 }
 
@@ -384,7 +258,7 @@ pub async fn retry_rejected<V: Serialize + ?Sized>(id: &str, value: Option<&V>) 
 /// As [`flush_persistence`].
 pub async fn discard_rejected(id: &str) -> Result<(), Error> {
     page().check_registered("discard_rejected")?;
-    enqueue(&action::decision::<()>("@discardRejected", id, None, None, epoch_ms())?);
+    enqueue(action::decision::<()>("@discardRejected", id, None, None, epoch_ms())?);
     flush_persistence().await
 }
 
@@ -438,7 +312,7 @@ pub async fn resolve_conflict<V: Serialize + ?Sized>(
         Resolution::Merge => ("merge", None),
         Resolution::Value(value) => ("value", Some(value)),
     };
-    enqueue(&action::decision("@resolveConflict", id, Some(choice), value, epoch_ms())?);
+    enqueue(action::decision("@resolveConflict", id, Some(choice), value, epoch_ms())?);
     flush_persistence().await
 }
 

@@ -1,23 +1,23 @@
-//! Registers the service worker and connects the page to it.
+//! Registers the service worker, and connects the page to it.
 
-use crate::connection::{Connection, WorkerMessage};
 use crate::error::Error;
-use crate::page::{page, post, post_all};
-use crate::register::resume;
-use crate::types::RegisterOptions;
-use gloo_timers::callback::Timeout;
+use crate::page::page;
 use js_sys::futures::{JsFuture, spawn_local};
 use js_sys::{Function, Promise};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use nightferry::client::{Addresses, Message};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BroadcastChannel, MessageEvent, PageTransitionEvent, RegistrationOptions, ServiceWorkerRegistration,
-    ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
+    BroadcastChannel, MessageEvent, PageTransitionEvent, RegistrationOptions, ServiceWorker,
+    ServiceWorkerRegistration, ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
 };
 
-/// A page looks for a newer worker at most so often, in ms.
-const UPDATE_MS: f64 = 60_000.0;
+/// A page's way to its worker.
+pub struct Link {
+    registration: ServiceWorkerRegistration,
+    url: Url,
+    /// True while the worker is being registered anew.
+    is_claiming: bool,
+}
 
 /// Returns the page's window. A worker has none.
 pub fn window() -> Result<Window, Error> {
@@ -42,40 +42,16 @@ pub fn function<A: wasm_bindgen::convert::FromWasmAbi + 'static>(call: impl Fn(A
     Closure::<dyn Fn(A)>::new(call).into_js_value().unchecked_into()
 }
 
-/// The addresses of the worker and the API, the name of the database and its user. The options may leave out each.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    pub worker_url: String,
-    pub api: String,
-    pub name: String,
-    pub user: Option<String>,
+/// Returns a random id, for the page's lifetime.
+pub fn random_id() -> String {
+    // Without a browser, or on an insecure page, there is none. `connect` says so.
+    let window = cfg!(target_family = "wasm").then(web_sys::window).flatten();
+    let crypto = window.filter(Window::is_secure_context).and_then(|window| window.crypto().ok());
+    crypto.map(|crypto| crypto.random_uuid()).unwrap_or_default()
 }
 
-impl Place {
-    pub fn of(options: &RegisterOptions) -> Self {
-        let given =
-            |option: &Option<String>, otherwise: &str| option.clone().unwrap_or_else(|| otherwise.into());
-        Place {
-            worker_url: given(&options.worker_url, "/nightferry/sw.js"),
-            api: given(&options.api, "/nightferry"),
-            name: given(&options.name, "nightferry"),
-            user: options.user.clone(),
-        }
-    }
-
-    /// The place as messages and channels name it.
-    fn to_text(&self) -> String {
-        nightferry::bridge::place::Place { name: &self.name, user: self.user.as_deref() }.to_text()
-    }
-}
-
-/// Registers the worker. `on_message` receives every message that is not an answer. `on_page_hide` is called when the page is
-/// hidden or closed.
-pub async fn connect(
-    place: Place,
-    on_message: impl Fn(WorkerMessage) + 'static,
-    on_page_hide: impl Fn() + Clone + 'static,
-) -> Result<&'static Connection, Error> {
+/// Registers the worker at these addresses, and listens to it and to the events of the page.
+pub async fn connect(addresses: Addresses) -> Result<(), Error> {
     let window = window()?;
     if !window.is_secure_context() {
         return Err(Error::new(
@@ -98,10 +74,11 @@ pub async fn connect(
             "WebAssembly is switched off in this browser. Allow it for this site, or use another browser.",
         ));
     }
-    let url = worker_url(&window, &place)?;
+    let url = worker_url(&window, &addresses)?;
     let registration = register_worker(&window, &url).await?;
-    let failed = |why: JsValue| worker_failed(&url, &message_of(&why));
-    listen(&window, (registration, url.clone()), &place.to_text(), on_message, on_page_hide).map_err(failed)
+    listen(&window, &addresses.to_text()).map_err(|why| worker_failed(&url, &message_of(&why)))?;
+    page().link.replace(Some(Link { registration, url, is_claiming: false }));
+    Ok(())
 }
 
 /// Registers the worker, and waits until it, or that of another user, is active.
@@ -159,39 +136,59 @@ async fn explained(window: &Window, url: &Url, why: &JsValue) -> Error {
     worker_failed(url, &message_of(why))
 }
 
-/// Looks for a newer worker, which the browser puts in the place of the present one by itself. Once a minute is enough.
-pub fn look_for_update() {
-    let (now, last) = (js_sys::Date::now(), page().updated_at.get());
-    if now >= last + UPDATE_MS {
-        page().updated_at.set(now);
-        spawn_local(async {
-            // Without the server there is none.
-            let _ = newer_worker().await;
-        });
-    }
-}
-
-/// Looks for a newer worker. Returns true if there is one.
+/// Looks for a newer worker, which the browser puts in the place of the present one by itself. Returns true if there is one.
 pub async fn newer_worker() -> bool {
-    let Some(registration) = page().connection.get().map(Connection::registration) else { return false };
+    let registration = page().link.borrow().as_ref().map(|link| link.registration.clone());
+    let Some(registration) = registration else { return false };
     let Ok(updating) = registration.update() else { return false };
+    // Without the server there is none.
     let updated = JsFuture::from(updating).await.is_ok();
     updated && (registration.installing().is_some() || registration.waiting().is_some())
 }
 
-/// Registers the worker of this place anew, in the place of whichever there is.
-pub async fn claim_place(connection: &Connection, place: &Place) -> Result<(), Error> {
-    claim(connection, &worker_url(&window()?, place)?).await
-}
-
-/// Registers the worker of this address anew, in the place of whichever there is.
-async fn claim(connection: &Connection, url: &Url) -> Result<(), Error> {
-    let registration = register_worker(&window()?, url).await?;
-    connection.adopt(registration);
+/// Registers the page's worker anew, in the place of whichever there is.
+pub async fn claim() -> Result<(), Error> {
+    let url = page().link.borrow().as_ref().map(|link| link.url.clone());
+    if let Some(url) = url {
+        let registration = register_worker(&window()?, &url).await?;
+        if let Some(link) = &mut *page().link.borrow_mut() {
+            link.registration = registration;
+        }
+    }
     Ok(())
 }
 
-fn worker_url(window: &Window, place: &Place) -> Result<Url, Error> {
+/// Posts a message to the worker. Where there is none, it is registered anew.
+pub fn post(message: Message<Vec<String>>) {
+    // The worker is looked up each time, because an update replaces it.
+    let worker = page().link.borrow().as_ref().and_then(|Link { registration, .. }| {
+        let candidates = [registration.active(), registration.waiting(), registration.installing()];
+        let is_alive = |worker: &ServiceWorker| worker.state() != ServiceWorkerState::Redundant;
+        candidates.into_iter().flatten().find(is_alive)
+    });
+    let text = match message {
+        Message::Text(text) => text,
+        Message::Burst { before, burst } => [&before, "[", &burst.join(","), "]}"].concat(),
+    };
+    if let Some(worker) = worker {
+        // What is not posted is posted again by the client's timer.
+        let _ = worker.post_message(&text.into());
+        return;
+    }
+    let is_claiming = |is: bool| {
+        page().link.borrow_mut().as_mut().is_none_or(|link| std::mem::replace(&mut link.is_claiming, is))
+    };
+    if !is_claiming(true) {
+        spawn_local(async move {
+            if claim().await.is_ok() {
+                page().connection.with(|client, now| client.adopted(now));
+            }
+            is_claiming(false);
+        });
+    }
+}
+
+fn worker_url(window: &Window, place: &Addresses) -> Result<Url, Error> {
     let base = window.location().href().unwrap_or_default();
     let absolute = |url: &str, what: &str| {
         Url::new_with_base(url, &base).map_err(|_| {
@@ -238,91 +235,32 @@ async fn activated(registration: &ServiceWorkerRegistration) -> Result<(), JsVal
 }
 
 /// Listens to the two channels of the worker, one for all pages and one for this page, and to the events of the page.
-fn listen(
-    window: &Window,
-    (registration, url): (ServiceWorkerRegistration, Url),
-    place: &str,
-    on_message: impl Fn(WorkerMessage) + 'static,
-    on_page_hide: impl Fn() + Clone + 'static,
-) -> Result<&'static Connection, JsValue> {
-    let page = window.crypto()?.random_uuid();
-    // The timer's function is created before the connection that it calls.
-    let made = Rc::new(Cell::new(None::<&'static Connection>));
-    let timer = RefCell::new(None);
-    let ticking = made.clone();
-    let arm = function(move |ms: f64| {
-        let ticking = ticking.clone();
-        let tick = move || ticking.get().map(Connection::tick).unwrap_or_default();
-        *timer.borrow_mut() = Some(Timeout::new(ms.max(0.0) as u32, tick));
-    });
-    let (lost_by, is_claiming) = (made.clone(), Rc::new(Cell::new(false)));
-    let lost = function(move |_: JsValue| {
-        let Some(connection) = lost_by.get().filter(|_| !is_claiming.replace(true)) else { return };
-        let (url, is_claiming) = (url.clone(), is_claiming.clone());
-        spawn_local(async move {
-            // After a failure it is tried again, whenever the session posts.
-            let _ = claim(connection, &url).await;
-            is_claiming.set(false);
-        });
-    });
-    let connection: &'static Connection =
-        Box::leak(Box::new(Connection::new(registration, &page, place, function(on_message), arm, lost)));
-    made.set(Some(connection));
-    for channel in [place.to_owned(), format!(":{page}")] {
+fn listen(window: &Window, place: &str) -> Result<(), JsValue> {
+    let connection = &page().connection;
+    for channel in [place.to_owned(), format!(":{}", connection.page())] {
         let channel = BroadcastChannel::new(&format!("nightferry:{channel}"))?;
         channel.set_onmessage(Some(&function(move |event: MessageEvent| {
-            let message = event.data().unchecked_into();
-            if Connection::has_items(&message) {
-                post();
-            }
-            // Actions that were dispatched before the user signed out are dropped with the session, and do not wait for the
-            // next user.
-            if Connection::is_signed_out(&message) {
-                post_all();
-            }
-            connection.handle_message(message);
+            page().subscriptions.handle_message(event.data().unchecked_into());
         })));
         // Without an owner, the browser might collect the channel.
         std::mem::forget(channel);
     }
-    let online = function(move |_: JsValue| connection.say(|session, _| vec![session.tell("online")]));
+    let hide = || connection.with(|client, now| client.hide(now));
+    let online = function(move |_: JsValue| connection.with(|client, _| client.tell("online")));
     window.add_event_listener_with_callback("online", &online)?;
-    let gone = on_page_hide.clone();
-    window.add_event_listener_with_callback("pagehide", &function(move |_: JsValue| gone()))?;
+    window.add_event_listener_with_callback("pagehide", &function(move |_: JsValue| hide()))?;
     if let Some(document) = window.document() {
-        let hidden = function(move |_: JsValue| {
-            if is_hidden() {
-                on_page_hide();
-            } else {
-                look_for_update();
-            }
+        let changed = function(move |_: JsValue| match is_hidden() {
+            true => hide(),
+            false => connection.with(|client, now| client.show(now, false)),
         });
-        document.add_event_listener_with_callback("visibilitychange", &hidden)?;
+        document.add_event_listener_with_callback("visibilitychange", &changed)?;
     }
-    // A page that the browser had put aside has heard nothing meanwhile.
     let shown = function(move |event: PageTransitionEvent| {
         if event.persisted() {
-            resume();
-            connection.tell("ping");
+            connection.with(|client, now| client.show(now, true));
         }
     });
     window.add_event_listener_with_callback("pageshow", &shown)?;
-    Ok(connection)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two calls of `register` may come from different parts of a page.
-    #[test]
-    fn default_addresses_equal_the_same_ones_given() {
-        let (silent, mut named) = (RegisterOptions::default(), RegisterOptions::default());
-        named.worker_url = Some("/nightferry/sw.js".into());
-        named.api = Some("/nightferry".into());
-        named.name = Some("nightferry".into());
-        assert_eq!(Place::of(&silent), Place::of(&named));
-        named.name = Some("other".into());
-        assert_ne!(Place::of(&silent), Place::of(&named));
-    }
+    Ok(())
 }

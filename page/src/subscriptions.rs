@@ -1,32 +1,22 @@
 //! The latest status and metrics, and the listeners for messages of the worker.
 
-use crate::action::Effect;
 use crate::connection::WorkerMessage;
 use crate::error::Error;
+use crate::host::Ids;
 use crate::listeners::{Listeners, Subscription};
 use crate::page::page;
-use crate::register::CANNOT_START;
 use crate::types::{
     Change, Connection, ErrorCode, ErrorKind, Item, ItemProgress, Origin, Status, SyncMetrics, WorkerError,
 };
 use crate::users::give_token;
 use nightferry::bridge::from_worker::{Changed, FromWorker};
+use nightferry::client::{Failure, Rows};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
-
-/// The sentence for an app that has read the items of a database that is gone.
-const NEW_DATABASE: &str = "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
-
-/// A change made elsewhere, and the position of the last record that it contains.
-#[derive(Clone)]
-pub struct Elsewhere {
-    pub position: u64,
-    pub change: Change<Value>,
-}
 
 /// The progress of a slice's changes towards the server.
 pub struct Pending {
@@ -44,35 +34,16 @@ pub struct Subscriptions {
     pub on_status: Listeners<Status>,
     pub on_metrics: Listeners<SyncMetrics>,
     pub on_error: Listeners<WorkerError>,
-    /// Called when the page was registered for another database, which contains nothing of earlier changes.
-    pub on_another: Listeners<()>,
-    changes: BySlice<Elsewhere>,
+    changes: BySlice<Change<Value>>,
     pending: BySlice<Pending>,
-    /// The ids of items in slices that were read or have listeners.
-    tracked: RefCell<BTreeMap<String, TrackedIds>>,
     /// Called when the list of refused changes may have changed.
     pub on_rejections: Listeners<()>,
     /// Called when the list of conflicts may have changed.
     pub on_conflicts: Listeners<()>,
 }
 
-/// The ids of the items in a slice, as far as the page knows them.
-#[derive(Default)]
-struct TrackedIds {
-    /// The items that the page received or put itself.
-    ids: BTreeSet<String>,
-    /// True if the page has read the slice from the present database.
-    is_read: bool,
-}
-
 fn of_slice<T: ?Sized + 'static>(listeners: &BySlice<T>, slice: &str) -> Rc<Listeners<T>> {
     listeners.borrow_mut().entry(slice.into()).or_default().clone()
-}
-
-/// Returns the slices that have listeners.
-fn listened<T: ?Sized + 'static>(listeners: &BySlice<T>) -> Vec<String> {
-    let listeners = listeners.borrow();
-    listeners.iter().filter(|(_, listeners)| !listeners.is_empty()).map(|(slice, _)| slice.clone()).collect()
 }
 
 impl Subscriptions {
@@ -84,7 +55,7 @@ impl Subscriptions {
         self.metrics.borrow().clone()
     }
 
-    pub fn on_change(&self, slice: &str, listener: impl Fn(&Elsewhere) + 'static) -> Subscription {
+    pub fn on_change(&self, slice: &str, listener: impl Fn(&Change<Value>) + 'static) -> Subscription {
         of_slice(&self.changes, slice).add(listener)
     }
 
@@ -92,81 +63,31 @@ impl Subscriptions {
         of_slice(&self.pending, slice).add(listener)
     }
 
-    /// Returns the slices with a listener for progress.
-    pub fn watched(&self) -> Vec<String> {
-        listened(&self.pending)
+    /// Calls the listeners of a slice with items, and with the ids of items that are gone.
+    pub fn tell_all(&self, slice: &str, puts: Vec<Item<Value>>, gone: Ids) {
+        let change = Change { puts, deletes: gone.0.into_iter().collect(), origin: Origin::Tab };
+        of_slice(&self.changes, slice).tell(&change);
     }
 
-    /// Returns the slices with a listener for changes.
-    pub fn followed(&self) -> Vec<String> {
-        listened(&self.changes)
+    /// Handles a message of the worker, to this page or to all.
+    pub fn handle_message(&self, message: WorkerMessage) {
+        let connection = &page().connection;
+        let minds =
+            message.text("slice").is_some_and(|slice| connection.with(|client, _| client.minds(&slice)));
+        if minds && let Ok(FromWorker::Changed(changed)) = read::<FromWorker<Value>>(&message) {
+            let Changed { slice, position, change, .. } = changed;
+            let puts: Ids = change.puts.into_iter().map(|put| put.id).collect();
+            let deletes: Ids = change.deletes.into_iter().collect();
+            connection.with(|client, _| client.note_change(&slice, position, &puts, &deletes, &message));
+        }
+        connection.handle_message(message);
     }
 
-    /// Returns true if the slice was read, or has or had a listener for changes.
-    pub fn follows(&self, slice: &str) -> bool {
-        self.tracked.borrow().contains_key(slice) || self.changes.borrow().contains_key(slice)
-    }
-
-    fn know(&self, slice: &str, know: impl FnOnce(&mut TrackedIds)) {
-        know(self.tracked.borrow_mut().entry(slice.into()).or_default());
-    }
-
-    /// Notes that the page has read a slice with these items.
-    pub fn has_read(&self, slice: &str, ids: impl IntoIterator<Item = String>) {
-        self.know(slice, |known| {
-            known.ids.extend(ids);
-            known.is_read = true;
-        });
-    }
-
-    fn track<T>(&self, slice: &str, change: &Change<T>) {
-        self.know(slice, |known| {
-            for id in &change.deletes {
-                known.ids.remove(id);
-            }
-            known.ids.extend(change.puts.iter().map(|put| put.id.clone()));
-        });
-    }
-
-    /// Notes an action of this page. For a set in a slice that the page has read, returns the ids that the set leaves out.
-    pub fn dispatches(&self, slice: &str, effect: Effect, ids: Vec<String>) -> Option<Vec<String>> {
-        let mut left = None;
-        self.know(slice, |known| match effect {
-            Effect::Put => known.ids.extend(ids),
-            Effect::Delete => ids.iter().for_each(|id| {
-                known.ids.remove(id);
-            }),
-            Effect::Clear => known.ids.clear(),
-            Effect::Set => {
-                let before = std::mem::replace(&mut known.ids, ids.into_iter().collect());
-                left = known.is_read.then(|| before.difference(&known.ids).cloned().collect());
-            }
-        });
-        left
-    }
-
-    /// Calls the listeners of a slice with all its present items, and with the ids of items that are gone.
-    pub fn catch_up(&self, slice: &str, puts: Vec<Item<Value>>) {
-        let ids: BTreeSet<String> = puts.iter().map(|put| put.id.clone()).collect();
-        let mut deletes = Vec::new();
-        self.know(slice, |known| {
-            deletes = known.ids.difference(&ids).cloned().collect();
-            *known = TrackedIds { ids, is_read: true };
-        });
-        let change = Change { puts, deletes, origin: Origin::Tab };
-        // Position 0: no read that is under way needs this change.
-        of_slice(&self.changes, slice).tell(&Elsewhere { position: 0, change });
-    }
-
-    /// Handles a message that is not an answer. Returns true if the page may have missed changes before this message.
-    #[must_use]
-    pub fn handle_message(&self, message: &WorkerMessage) -> bool {
+    /// Tells the listeners of a message that is not an answer.
+    pub fn deliver(&self, message: &WorkerMessage) {
         let message: FromWorker<Value> = match read(message) {
             Ok(message) => message,
-            Err(why) => {
-                self.report(why);
-                return false;
-            }
+            Err(why) => return self.report(why),
         };
         match message {
             FromWorker::Status { status, .. } => {
@@ -177,65 +98,37 @@ impl Subscriptions {
                 *self.metrics.borrow_mut() = metrics.clone();
                 self.on_metrics.tell(&metrics);
             }
-            FromWorker::Changed(Changed { slice, position, change, .. }) => {
-                self.track(&slice, &change);
-                of_slice(&self.changes, &slice).tell(&Elsewhere { position, change });
+            FromWorker::Changed(Changed { slice, change, .. }) => {
+                of_slice(&self.changes, &slice).tell(&change);
             }
             FromWorker::Pending { slice, changes, reset, .. } => {
                 of_slice(&self.pending, &slice).tell(&Pending { changes, reset });
             }
-            FromWorker::Failed { code, message, .. } => {
-                // Until the page's own worker is back, none says how things stand.
-                let error_code = match &*code {
-                    "wrong_user" => Some(ErrorCode::WrongUser),
-                    "wrong_name" => Some(ErrorCode::WrongName),
-                    code => CANNOT_START.contains(&code).then_some(ErrorCode::NoWorker),
-                };
-                if error_code.is_some() {
-                    let mut status = self.status.borrow().clone();
-                    status.connection = Connection::Unknown;
-                    status.flask_connected = false;
-                    (status.error, status.error_code) = (Some(message.clone()), error_code);
-                    *self.status.borrow_mut() = status.clone();
-                    self.on_status.tell(&status);
-                }
-                self.fail(ErrorKind::Failed, code, message);
-            }
+            FromWorker::Failed { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
             FromWorker::Warning { code, message, slice, id } => {
                 self.tell_error(WorkerError { kind: ErrorKind::Warning, code, message, slice, id });
             }
             FromWorker::Token { number } => give_token(number),
-            FromWorker::SignedOut { code, message, .. } => {
-                let tracked = self.tracked.take();
-                for (slice, TrackedIds { ids, .. }) in tracked {
-                    let deletes = ids.into_iter().collect();
-                    let change = Change { puts: Vec::new(), deletes, origin: Origin::Tab };
-                    of_slice(&self.changes, &slice).tell(&Elsewhere { position: 0, change });
-                }
-                page().registered.set(false);
-                page().has_signed_out.set(true);
-                self.fail(ErrorKind::Failed, code, message);
-            }
+            FromWorker::SignedOut { code, message, .. } => self.fail(ErrorKind::Failed, code, message),
             FromWorker::Rejections => self.on_rejections.tell(&()),
             FromWorker::ConflictsChanged => self.on_conflicts.tell(&()),
-            // The page receives every change from now on, but may have missed earlier ones.
-            FromWorker::Joined { .. } => {
-                self.lists_may_have_changed();
-                return true;
-            }
-            FromWorker::Registered { .. } => {
-                // The items that the page shows are not in another database. They stay on the page.
-                let has_read = !std::mem::take(&mut *self.tracked.borrow_mut()).is_empty();
-                self.on_another.tell(&());
-                self.lists_may_have_changed();
-                if has_read {
-                    self.fail(ErrorKind::Warning, "new_database".into(), NEW_DATABASE.into());
-                }
-            }
-            // Answers go to the request's promise.
+            // The client handles these.
             _ => {}
         }
-        false
+    }
+
+    /// Until the page's own worker is back, none says how things stand.
+    pub fn no_status(&self, Failure { code, message }: Failure) {
+        let mut status = self.status();
+        (status.connection, status.flask_connected) = (Connection::Unknown, false);
+        status.error = Some(message);
+        status.error_code = Some(match &*code {
+            "wrong_user" => ErrorCode::WrongUser,
+            "wrong_name" => ErrorCode::WrongName,
+            _ => ErrorCode::NoWorker,
+        });
+        *self.status.borrow_mut() = status.clone();
+        self.on_status.tell(&status);
     }
 
     /// Lets the subscribers of conflicts and refusals ask for their lists again.
@@ -288,6 +181,28 @@ pub fn read<T: DeserializeOwned>(message: &JsValue) -> Result<T, Error> {
     })
 }
 
+/// Returns the items that were read, with the changes that are newer.
+pub fn items_of(Rows { messages, newer }: Rows<WorkerMessage>) -> Result<Vec<Item<Value>>, Error> {
+    let mut items = BTreeMap::new();
+    for message in &messages {
+        let (ids, values, mut puts, mut deletes) = match read(message)? {
+            FromWorker::Rows(rows) => (rows.ids, rows.values, rows.puts, rows.deletes),
+            FromWorker::RowsPart { ids, values, .. } => (ids, values, Vec::new(), Vec::new()),
+            _ => continue,
+        };
+        items.extend(ids.into_iter().zip(values));
+        deletes.drain(..).for_each(|id| drop(items.remove(&id)));
+        items.extend(puts.drain(..).map(|put: Item<Value>| (put.id, put.value)));
+    }
+    for change in &newer {
+        if let FromWorker::Changed(Changed { change, .. }) = read(change)? {
+            change.deletes.iter().for_each(|id| drop(items.remove(id)));
+            items.extend(change.puts.into_iter().map(|put| (put.id, put.value)));
+        }
+    }
+    Ok(items.into_iter().map(|(id, value)| Item { id, value }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,28 +223,6 @@ mod tests {
             again["v"] = message["v"].clone();
             assert_eq!(again, message);
         }
-    }
-
-    #[test]
-    fn a_set_names_the_known_ids_that_it_leaves_out() {
-        let subscriptions = Subscriptions::default();
-        let ids = |ids: &[&str]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
-        assert_eq!(
-            subscriptions.dispatches("notes", Effect::Set, ids(&["made"])),
-            None,
-            "the slice was not read"
-        );
-        subscriptions.has_read("notes", ids(&["1", "2", "3"]));
-        subscriptions.dispatches("notes", Effect::Delete, ids(&["2"]));
-        subscriptions.dispatches("notes", Effect::Put, ids(&["4"]));
-        let change = Change { puts: vec![], deletes: ids(&["3"]), origin: Origin::Server };
-        subscriptions.track::<Value>("notes", &change);
-        assert_eq!(
-            subscriptions.dispatches("notes", Effect::Set, ids(&["4", "5"])),
-            Some(ids(&["1", "made"]))
-        );
-        subscriptions.dispatches("notes", Effect::Clear, vec![]);
-        assert_eq!(subscriptions.dispatches("notes", Effect::Set, ids(&["6"])), Some(vec![]));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Whose data it is: tokens, signing out, and the changes that only this device has.
 
 use crate::error::Error;
-use crate::page::{ask, page};
+use crate::host::ask;
+use crate::page::page;
 use crate::types::UnsentFile;
 use js_sys::futures::spawn_local;
-use nightferry::bridge::session::Subject;
+use nightferry::client::Subject;
 use serde::Deserialize;
 use serde_json::Value;
 use std::rc::Rc;
@@ -24,9 +25,7 @@ pub(crate) fn give_token(number: u64) {
             Some(source) => source().await,
             None => None,
         };
-        if let Some(connection) = page().connection.get() {
-            connection.say(|session, _| vec![session.token(number, token.as_deref())]);
-        }
+        page().connection.with(|client, _| client.token(number, token.as_deref()));
     });
 }
 

@@ -39,5 +39,5 @@ export {
  */
 // biome-ignore lint/suspicious/noExplicitAny: without the state's type any slice may be named.
 export function nightferryEnhancer<State = any>(options: NightferryOptions<State>): StoreEnhancer<NightferryStore> {
-  return enhancer(typeof window === "undefined" ? undefined : client.internal, options, mirror);
+  return enhancer(typeof window === "undefined" ? undefined : client.client, options, mirror);
 }

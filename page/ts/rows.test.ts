@@ -2,7 +2,11 @@ import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
 import { itemsOf } from "./rows.js";
 
-const rows = { ids: ["a", "b", "c"], values: [1, 2, 3] };
+/** An answer in two parts. */
+const rows = [
+  { ids: ["a", "b"], values: [1, 2] },
+  { ids: ["c"], values: [3] },
+];
 
 test("without changes the items are as they were read", () => {
   deepStrictEqual(itemsOf(rows, []), [

@@ -16,16 +16,14 @@ export type Message = { v: number } & bridge.FromWorker<unknown>;
  */
 export type ResyncReason = "joined" | "registered" | "signedOut";
 
-/** A change; the last burst of this page, and the last record of all pages, that are in it. */
+/** A change; the last action of this page, and the last record of all pages, that are in it. */
 export type SliceChange = Change<unknown> & { n: number; position: number };
 
-/** The codes of a worker that cannot start at all. */
-export const CANNOT_START = ["newer_schema", "unreadable_database", "worker_failed"];
+type Listeners<A extends unknown[]> = Set<(...what: A) => void>;
+/** Listeners by slice. */
+type BySlice<A extends unknown[]> = Map<string, Listeners<A>>;
 
-/** The codes after which nobody tells the status. */
-const NO_STATUS = [...CANNOT_START, "wrong_user", "wrong_name", "no_worker"];
-
-let status: Status = {
+const STATUS: Status = {
   enabled: true,
   connection: "unknown",
   flaskConnected: false,
@@ -47,7 +45,7 @@ let status: Status = {
     nextSyncAt: null,
   },
 };
-let metrics: SyncMetrics = {
+const METRICS: SyncMetrics = {
   totalOperations: 0,
   successfulOperations: 0,
   failedOperations: 0,
@@ -59,50 +57,85 @@ let metrics: SyncMetrics = {
   oldestPendingAt: null,
   bySlice: {},
 };
-const metricsListeners = new Set<(metrics: SyncMetrics) => void>();
-const statusListeners = new Set<(status: Status) => void>();
-const errorListeners = new Set<(error: WorkerError) => void>();
-/** Called when the list of refused changes is another one, or may be. */
-export const rejectionsListeners = new Set<() => void>();
-/** Called when the list of conflicts is another one, or may be. */
-export const conflictsListeners = new Set<() => void>();
-const followers = new Map<string, Set<(update: SliceChange | ResyncReason) => void>>();
-/** The listeners to the progress of a slice's changes, which the worker has to be asked for. */
-export const pendingListeners = new Map<string, Set<(changes: ItemProgress[], reset: boolean) => void>>();
+/** What a page was told last, and those who listen. */
+export class Subscriptions {
+  status = STATUS;
+  metrics = METRICS;
+  readonly onStatus: Listeners<[Status]> = new Set();
+  readonly onMetrics: Listeners<[SyncMetrics]> = new Set();
+  readonly onError: Listeners<[WorkerError]> = new Set();
+  /** Called when the list of refused changes is another one, or may be. */
+  readonly onRejections: Listeners<[]> = new Set();
+  /** Called when the list of conflicts is another one, or may be. */
+  readonly onConflicts: Listeners<[]> = new Set();
+  /** Those who are told of a slice: changes made elsewhere, and without any, that own ones were taken; or why to read it again. */
+  readonly onSlice: BySlice<[SliceChange | ResyncReason]> = new Map();
+  /** The listeners to the progress of a slice's changes, which the worker has to be asked for. */
+  readonly onPending: BySlice<[ItemProgress[], boolean]> = new Map();
 
-/** The state of the whole, as last heard. */
-export function getStatus(): Status {
-  return status;
+  /** Takes a message of the worker that answers nothing. `actions`: so many of the page's actions are in it. */
+  deliver(message: Message, actions: number): void {
+    switch (message.kind) {
+      case "status":
+        logError(message.status, this.status);
+        this.status = message.status;
+        each(this.onStatus, this.status);
+        break;
+      case "metrics":
+        this.metrics = message.metrics;
+        each(this.onMetrics, this.metrics);
+        break;
+      case "changed":
+        each(this.onSlice.get(message.slice), { ...message, n: actions });
+        break;
+      case "folded":
+        for (const slice of message.slices)
+          each(this.onSlice.get(slice), { ...message, n: actions, puts: [], deletes: [], origin: "tab" });
+        break;
+      case "rejections":
+        each(this.onRejections);
+        break;
+      case "conflictsChanged":
+        each(this.onConflicts);
+        break;
+      case "failed":
+      case "warning":
+        this.tellError(message);
+        break;
+      case "signedOut":
+        this.tellError({ kind: "failed", code: message.code, message: message.message });
+    }
+  }
+
+  /** What is known of all slices is not to be built on. */
+  resync(reason: ResyncReason): void {
+    for (const listeners of this.onSlice.values()) each(listeners, reason);
+  }
+
+  /** The lists of refusals and conflicts may be others. */
+  tellLists(): void {
+    each(this.onRejections);
+    each(this.onConflicts);
+  }
+
+  /** Until the page's own worker is back, none says how things stand. */
+  noStatus(code: string, error: string): void {
+    const errorCode = (code.startsWith("wrong_") ? code : "no_worker") as ErrorCode;
+    this.status = { ...this.status, connection: "unknown", flaskConnected: false, error, errorCode };
+    each(this.onStatus, this.status);
+  }
+
+  /** Tells those who listen for errors. */
+  tellError(error: WorkerError): void {
+    console.error(`Nightferry (${error.code}): ${error.message}`);
+    each(this.onError, error);
+  }
 }
 
-/** Calls `fn` with every new status, the present one first. Returns what ends it. */
-export function subscribeStatus(fn: (status: Status) => void): () => void {
-  fn(status);
-  return listen(statusListeners, fn);
-}
-
-/** The metrics of the whole, as last heard. */
-export function getSyncMetrics(): SyncMetrics {
-  return metrics;
-}
-
-/** Calls `fn` with the metrics whenever they change, the present ones first. Returns what ends it. */
-export function subscribeSyncMetrics(fn: (metrics: SyncMetrics) => void): () => void {
-  fn(metrics);
-  return listen(metricsListeners, fn);
-}
-
-/** Calls `fn` with what the worker could not take or do, which the console says, too. Returns what ends it. */
-export function subscribeErrors(fn: (error: WorkerError) => void): () => void {
-  return listen(errorListeners, fn);
-}
-
-/**
- * Calls `fn` with what is told of a slice: changes made elsewhere, and without any, that own ones were taken; or why to
- * read the slice again.
- */
-export function follow(slice: string, fn: (update: SliceChange | ResyncReason) => void): () => void {
-  return add(followers, slice, fn);
+/** Logs the sentence for developers, once for each kind of error. Of conflicts and refusals, messages of their own say it. */
+function logError({ error, errorCode }: Status, before: Status): void {
+  if (errorCode === null || errorCode === before.errorCode || ["conflict", "rejected"].includes(errorCode)) return;
+  console.warn(`Nightferry (${errorCode}): ${error}`);
 }
 
 /** Adds a listener of a slice. Returns the function that removes the listener. */
@@ -116,66 +149,6 @@ export function add<F>(listeners: Map<string, Set<F>>, slice: string, fn: F): ()
 export function listen<F>(set: Set<F>, fn: F): () => void {
   set.add(fn);
   return () => set.delete(fn);
-}
-
-/** Takes a message of the worker that answers nothing. */
-export function handleMessage(message: Message): void {
-  switch (message.kind) {
-    case "status":
-      logError(message.status, status);
-      status = message.status;
-      each(statusListeners, status);
-      break;
-    case "metrics":
-      metrics = message.metrics;
-      each(metricsListeners, metrics);
-      break;
-    case "changed":
-      each(followers.get(message.slice), message);
-      break;
-    case "folded":
-      for (const slice of message.slices)
-        each(followers.get(slice), { ...message, puts: [], deletes: [], origin: "tab" });
-      break;
-    case "joined":
-    case "registered":
-      for (const slice of followers.values()) each(slice, message.kind);
-      each(rejectionsListeners);
-      each(conflictsListeners);
-      break;
-    case "rejections":
-      each(rejectionsListeners);
-      break;
-    case "conflictsChanged":
-      each(conflictsListeners);
-      break;
-    case "signedOut":
-      for (const slice of followers.values()) each(slice, message.kind);
-      each(rejectionsListeners);
-      each(conflictsListeners);
-      break;
-    case "failed":
-    case "warning":
-      // Until the page's own worker is back, none says how things stand.
-      if (NO_STATUS.includes(message.code)) {
-        const errorCode = (message.code.startsWith("wrong_") ? message.code : "no_worker") as ErrorCode;
-        status = { ...status, connection: "unknown", flaskConnected: false, error: message.message, errorCode };
-        each(statusListeners, status);
-      }
-      tellError(message);
-  }
-}
-
-/** Tells those who listen for errors. */
-export function tellError(error: WorkerError): void {
-  console.error(`Nightferry (${error.code}): ${error.message}`);
-  each(errorListeners, error);
-}
-
-/** Logs the sentence for developers, once for each kind of error. Of conflicts and refusals, messages of their own say it. */
-function logError({ error, errorCode }: Status, before: Status): void {
-  if (errorCode === null || errorCode === before.errorCode || ["conflict", "rejected"].includes(errorCode)) return;
-  console.warn(`Nightferry (${errorCode}): ${error}`);
 }
 
 /** Calls each listener. One that throws stops neither the others nor the worker's messages. */

@@ -1,12 +1,10 @@
 //! The messages between pages and the worker. A page posts JSON text to the worker ([`to_worker`]); the worker
-//! broadcasts objects to all pages, or to the one that asked ([`from_worker`]). [`session`] is the page's side of the
-//! conversation.
+//! broadcasts objects to all pages, or to the one that asked ([`from_worker`]).
 
 pub mod action;
 pub mod config;
 pub mod from_worker;
 pub mod place;
-pub mod session;
 pub mod status;
 pub mod to_worker;
 pub mod unsent;

@@ -1,7 +1,7 @@
 //! Page → worker.
 
 use super::BRIDGE;
-use crate::json::{Json, Writer, number, present, read};
+use crate::json::{Json, number, present, read};
 use crate::units::{BurstNo, Position};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -117,88 +117,37 @@ fn open(text: &str) -> (Cow<'_, str>, Option<&str>) {
 
 /// A message as it is written: every field of every kind. (No enum by `kind`: serde reads such a one into values of its
 /// own first, which no text survives.)
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Envelope<'a> {
-    pub v: Option<u64>,
-    pub kind: Option<Cow<'a, str>>,
-    pub page: Option<Cow<'a, str>>,
-    pub place: Option<Cow<'a, str>>,
-    pub request: Option<u64>,
+struct Envelope<'a> {
+    v: Option<u64>,
+    kind: Option<Cow<'a, str>>,
+    page: Option<Cow<'a, str>>,
+    place: Option<Cow<'a, str>>,
+    request: Option<u64>,
     /// The last burst before a request.
-    pub after: Option<u64>,
-    pub n: Option<u64>,
-    pub first: Option<u64>,
-    pub epoch: Option<Cow<'a, str>>,
-    pub slice: Option<Cow<'a, str>>,
-    pub id: Option<Cow<'a, str>>,
+    after: Option<u64>,
+    n: Option<u64>,
+    first: Option<u64>,
+    epoch: Option<Cow<'a, str>>,
+    slice: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
     /// The name of the device, for people.
-    pub device: Option<Cow<'a, str>>,
+    device: Option<Cow<'a, str>>,
     /// The token that the worker asked for.
-    pub token: Option<Cow<'a, str>>,
+    token: Option<Cow<'a, str>>,
     /// True if the page can be asked for a token.
-    pub gives_tokens: bool,
+    gives_tokens: bool,
     #[serde(with = "present")]
-    pub slices: Option<Json>,
+    slices: Option<Json>,
     #[serde(with = "present")]
-    pub auto_sync: Option<Json>,
+    auto_sync: Option<Json>,
     #[serde(with = "present")]
-    pub settings: Option<Json>,
+    settings: Option<Json>,
     #[serde(rename = "seen")]
-    pub observed: Option<Position>,
+    observed: Option<Position>,
     #[serde(with = "present")]
-    pub actions: Option<Json>,
-}
-
-impl Envelope<'_> {
-    /// Returns its JSON text. By hand, see [`Writer`].
-    pub fn to_text(&self) -> String {
-        let mut out = Writer::object();
-        let numbers = [
-            ("v", self.v),
-            ("request", self.request),
-            ("after", self.after),
-            ("n", self.n),
-            ("first", self.first),
-            ("seen", self.observed.map(|position| position.0)),
-        ];
-        for (name, number) in numbers {
-            if let Some(number) = number {
-                out.number(name, number);
-            }
-        }
-        let strings = [
-            ("kind", &self.kind),
-            ("page", &self.page),
-            ("place", &self.place),
-            ("epoch", &self.epoch),
-            ("slice", &self.slice),
-            ("id", &self.id),
-            ("device", &self.device),
-            ("token", &self.token),
-        ];
-        for (name, text) in strings {
-            if let Some(text) = text {
-                out.string(name, text);
-            }
-        }
-        if self.gives_tokens {
-            out.raw("givesTokens", "true");
-        }
-        let texts = [
-            ("slices", &self.slices),
-            ("autoSync", &self.auto_sync),
-            ("settings", &self.settings),
-            // Last, see `open`.
-            ("actions", &self.actions),
-        ];
-        for (name, json) in texts {
-            if let Some(json) = json {
-                out.raw(name, json);
-            }
-        }
-        out.end()
-    }
+    actions: Option<Json>,
 }
 
 fn read_body(envelope: Envelope, actions: Option<&str>) -> Option<Body> {
@@ -253,34 +202,6 @@ mod tests {
         assert_eq!(up.page, "p");
         let Body::Actions { n, actions, seen, .. } = up.body else { panic!("not a burst") };
         assert_eq!((n, &*actions, seen), (BurstNo(3), r#"[ {"type":"x"} ]"#, Position(7)));
-    }
-
-    #[test]
-    fn an_envelope_is_read_as_it_was_written() {
-        let text = |text: &'static str| Some(Cow::Borrowed(text));
-        let envelope = Envelope {
-            v: Some(1),
-            kind: text("a \"kind\""),
-            page: text("p"),
-            place: text("nightferry~ann"),
-            request: Some(2),
-            after: Some(3),
-            n: Some(4),
-            first: Some(5),
-            epoch: text("é"),
-            slice: text("files"),
-            id: text("a/b"),
-            device: text("Firefox on Linux"),
-            token: text("t"),
-            gives_tokens: true,
-            slices: Some("{}".into()),
-            auto_sync: Some("null".into()),
-            settings: Some(r#"{"a":[1]}"#.into()),
-            observed: Some(Position(6)),
-            actions: Some("[]".into()),
-        };
-        assert_eq!(read::<Envelope>(&envelope.to_text()), Some(envelope));
-        assert_eq!(Envelope::default().to_text(), "{}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writes JSON objects whose values are mostly texts already: what a page says to its worker, above all. serde_json, which
 //! writes everything else, would be 8.7 KB of the page's client, of 17 (docs/design/packages.md).
 
-/// Writes one JSON object, field by field.
+/// Writes one JSON object, or fields of one, field by field.
 pub struct Writer(String);
 
 impl Writer {
@@ -9,8 +9,24 @@ impl Writer {
         Writer(String::from("{"))
     }
 
+    /// Begins fields for [`Writer::more`] of another one. Each has a comma before it.
+    pub fn fields() -> Self {
+        Writer(String::new())
+    }
+
+    /// Adds the fields that another one has written.
+    pub fn more(&mut self, fields: &str) -> &mut Self {
+        self.0.push_str(fields);
+        self
+    }
+
+    /// Returns what was written, without an end.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+
     fn key(&mut self, key: &str) {
-        if self.0.len() > 1 {
+        if self.0 != "{" {
             self.0.push(',');
         }
         quote(&mut self.0, key);
@@ -39,7 +55,7 @@ impl Writer {
     /// The object's text.
     pub fn end(&mut self) -> String {
         self.0.push('}');
-        std::mem::take(&mut self.0)
+        self.finish()
     }
 }
 

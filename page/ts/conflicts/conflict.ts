@@ -1,6 +1,6 @@
 // One conflict: what happened, the fields, and what saving would make of it.
 
-import { type Conflict, internal, type NightferryError, resolveConflict } from "nightferry-client";
+import { type Conflict, client, type NightferryError, resolveConflict } from "nightferry-client";
 import { isObject } from "../json.js";
 import { itemName, type NameOf } from "../names.js";
 import { make, setText } from "../nodes.js";
@@ -159,7 +159,7 @@ export function conflictCard(
     try {
       const { choice, value } = draft.resolution();
       const made = copy.checked && !copyLabel.hidden ? copied() : undefined;
-      if (made) internal.put(conflict.slice, made);
+      if (made) client.put(conflict.slice, made);
       say(TEXT.resolved(name()));
       await resolveConflict(id, choice, value);
     } catch (error) {

@@ -143,11 +143,11 @@ export const messages = [
       },
       "conflictOperations": 0,
       "failedOperations": 0,
-      "lastOperationTime": 1765000000329,
+      "lastOperationTime": 1765000000327,
       "oldestPendingAt": null,
       "operationTimes": [
         10,
-        3
+        2
       ],
       "rejectedOperations": 0,
       "successfulOperations": 2,

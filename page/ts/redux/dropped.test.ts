@@ -4,8 +4,8 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { StoreEnhancer } from "redux";
+import { client } from "../client.js";
 import { nightferryEnhancer, syncReducer } from "../redux.js";
-import { getStatus, handleMessage } from "../subscriptions.js";
 import { withoutTracking } from "./binding.js";
 import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
@@ -106,7 +106,9 @@ test("a dropped store with syncReducer goes, and one that is there has the statu
   const { getState } = open();
   await collected(dropped);
   await swept();
-  handleMessage({ v: 1, kind: "status", status: { ...getStatus(), pending: 7 }, unfinished: false });
+  const { subscriptions } = client;
+  const status = { ...subscriptions.status, pending: 7 };
+  subscriptions.deliver({ v: 1, kind: "status", status, unfinished: false }, 0);
   strictEqual(getState().sync.status.pending, 7);
 });
 

@@ -237,7 +237,7 @@ async fn functions_report_what_was_refused() -> Result<()> {
              app.persistence.enable('files'); app.persistence.syncNow();",
         )
         .await?;
-    said("Nightferry (not_registered): configure: call register({slices}) first.").await?;
+    said("Nightferry (not_registered): configure: call register() first, with the slices.").await?;
     page.register(json!({})).await?;
     page.tab
         .eval::<()>("app.persistence.configure('files', {debounceMs: -1}); app.persistence.configureAutoSync({intervalMs: 5});")

@@ -20,7 +20,14 @@ impl World {
         self.at(at, Event::ToWorker { text });
     }
 
-    /// A message that no page's session knows of.
+    /// Sends what the page has said.
+    pub(crate) fn say_all(&mut self, page: usize) {
+        for text in self.pages[page].take_said() {
+            self.say(page, text);
+        }
+    }
+
+    /// A message that no page's client knows of.
     pub fn tell(&mut self, text: String) {
         self.after(1, Event::ToWorker { text });
     }
@@ -78,9 +85,8 @@ impl World {
         }
         let now = self.now;
         self.note(|_| format!("page {page} hears {}", message["kind"]));
-        for text in self.pages[page].handle_message(now, message) {
-            self.say(page, text);
-        }
+        self.pages[page].handle_message(now, message);
+        self.say_all(page);
     }
 
     /// The tab goes away; what it has posted is on its way.

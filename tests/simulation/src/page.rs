@@ -1,12 +1,42 @@
-//! A page: the core's own [`Session`], and a copy of the items as the page would show them.
+//! A page: the core's own [`Client`], and a copy of the items as the page would show them.
 
 use crate::page_view::PageView;
 use nightferry::bridge::place::is_refusal;
-use nightferry::bridge::session::{Message, Session, Subject};
-use nightferry::units::BurstNo;
+use nightferry::client::{self, Addresses, Call, Client, Head, Message, Output, Resync, Subject, Types};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// What passes through a client of the simulator.
+struct Simulated;
+
+#[derive(Debug, Clone)]
+struct Ids(BTreeSet<String>);
+
+impl Types for Simulated {
+    type Action = String;
+    type Burst = Vec<String>;
+    type Ids = Ids;
+    type Message = Rc<Value>;
+}
+
+impl client::Ids for Ids {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, others: &Ids) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    fn remove(&mut self, others: &Ids) {
+        self.0 = &self.0 - &others.0;
+    }
+
+    fn without(&self, others: &Ids) -> Ids {
+        Ids(&self.0 - &others.0)
+    }
+}
 
 /// A request that is not answered.
 #[derive(Debug, Clone)]
@@ -20,7 +50,9 @@ pub struct Asked {
 
 pub struct Page {
     pub id: String,
-    session: Session<String>,
+    client: Client<Simulated>,
+    /// What it has said to the worker and nobody has taken yet.
+    said: Vec<String>,
     /// The place that it is of, where it says one.
     pub place: Option<String>,
     /// Closed tabs say and hear nothing.
@@ -28,6 +60,7 @@ pub struct Page {
     pub epoch: Option<String>,
     /// The token that it gives, if it is asked for one.
     pub token: Option<String>,
+    gives_tokens: bool,
     /// It answers the worker's questions.
     pub answers_questions: bool,
     /// Its highest number that was acknowledged.
@@ -58,11 +91,13 @@ impl Page {
     pub fn new(id: &str, slices: &str) -> Page {
         Page {
             id: id.into(),
-            session: Session::new(id),
+            client: Client::new(id),
+            said: Vec::new(),
             place: None,
             open: true,
             epoch: None,
             token: None,
+            gives_tokens: false,
             answers_questions: true,
             acknowledged: 0,
             received: Vec::new(),
@@ -86,149 +121,198 @@ impl Page {
     /// Says which place it is of with every message from now on.
     pub fn is_of(&mut self, place: &str) {
         self.place = Some(place.into());
-        self.session.set_place(place);
     }
 
     /// Gives this token from now on. The next registration says so to the worker.
     pub fn gives(&mut self, token: Option<&str>) {
         self.token = token.map(str::to_owned);
-        self.session.give_tokens();
+        self.gives_tokens = true;
     }
 
-    pub fn register(&mut self, now: u64) -> (u64, String) {
-        let slices = self.slices.to_string();
-        let (request, message) = self.session.register(now, &slices, "{}");
+    /// Returns what it has said to the worker since the last call.
+    pub fn take_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+
+    pub fn register(&mut self, now: u64) -> u64 {
+        let place = self.place.as_deref().unwrap_or("nightferry");
+        let (name, user) = place.split_once('~').map_or((place, None), |(name, user)| (name, Some(user)));
+        let place = Addresses { name: name.into(), user: user.map(str::to_owned), ..Addresses::default() };
+        let (slices, gives_tokens) = (self.slices.to_string(), self.gives_tokens);
+        let request = self.client.next_number();
         self.note(request, "register", &slices);
-        (request, text(message))
+        let call = Call { place, slices, auto_sync: "{}".into(), gives_tokens, ..Call::default() };
+        self.client.register(now, request, call);
+        self.perform(now);
+        request
     }
 
-    /// A burst's number and, once the page is registered, its message.
-    pub fn burst(&mut self, now: u64, actions: Vec<Value>) -> (u64, Option<String>) {
+    /// Dispatches actions that are one burst. Returns the number of the burst.
+    pub fn burst(&mut self, now: u64, actions: Vec<Value>) -> u64 {
         self.n += 1;
-        let message = self.session.burst(now, Value::from(actions.clone()).to_string());
+        for action in &actions {
+            let text = action.to_string();
+            self.client.dispatch(now, text, 0, false);
+        }
+        self.client.post(now);
         self.view.dispatched(self.n, actions);
-        (self.n, message.map(text))
+        self.perform(now);
+        self.n
     }
 
-    pub fn ask(&mut self, now: u64, kind: &'static str, slice: &str) -> (u64, String) {
+    pub fn ask(&mut self, now: u64, kind: &'static str, slice: &str) -> u64 {
         let slice_read = (kind == "hydrate").then_some(slice);
-        let subject = Subject { slice: slice_read, ..Subject::default() };
-        let (request, message) = self.session.request(now, kind, subject);
+        let request = self.client.next_number();
         self.note(request, kind, slice);
         if kind == "hydrate" {
             self.view.asked(slice, request);
         }
-        (request, text(message))
+        self.client.ask(now, request, kind, Subject { slice: slice_read, ..Subject::default() });
+        self.perform(now);
+        request
     }
 
-    pub fn configure(&mut self, now: u64, slice: Option<&str>, settings: &Value) -> (u64, String) {
+    pub fn configure(&mut self, now: u64, slice: Option<&str>, settings: &Value) -> u64 {
         let settings = settings.to_string();
         let subject = Subject { slice, settings: Some(&settings), ..Subject::default() };
-        let (request, message) = self.session.request(now, "configure", subject);
+        let request = self.client.next_number();
         self.note(request, "configure", slice.unwrap_or_default());
-        (request, text(message))
+        self.client.ask(now, request, "configure", subject);
+        self.perform(now);
+        request
     }
 
-    pub fn subscribe(&mut self, slice: &str) -> String {
-        text(self.session.watch(slice))
+    pub fn subscribe(&mut self, now: u64, slice: &str) {
+        self.client.watch(slice);
+        self.perform(now);
     }
 
-    pub fn tell(&mut self, kind: &str) -> String {
-        text(self.session.tell(kind))
+    pub fn tell(&mut self, now: u64, kind: &str) {
+        match kind {
+            "hidden" => self.client.hide(now),
+            _ => self.client.tell(kind),
+        }
+        self.perform(now);
     }
 
-    /// When its session wants to say something by itself.
+    /// When its client wants to say something by itself.
     pub fn deadline(&self) -> Option<u64> {
-        self.open.then(|| self.session.deadline()).flatten()
+        self.open.then(|| self.client.deadline()).flatten()
     }
 
-    pub fn tick(&mut self, now: u64) -> Vec<String> {
-        self.session.tick(now).into_iter().map(text).collect()
+    pub fn tick(&mut self, now: u64) {
+        self.client.tick(now);
+        self.perform(now);
     }
 
     /// Returns true if all it sent is acknowledged and answered.
     pub fn at_rest(&self) -> bool {
-        !self.open || self.session.at_rest()
+        !self.open || self.client.at_rest()
     }
 
-    /// Takes a message as the page's connection does. Returns the connection's messages in return.
-    pub fn handle_message(&mut self, now: u64, message: &Rc<Value>) -> Vec<String> {
+    /// Takes a message as the page's connection does.
+    pub fn handle_message(&mut self, now: u64, message: &Rc<Value>) {
         self.received.push(message.clone());
-        let kind = message["kind"].as_str().expect("a kind");
+        let number = |name: &str| message[name].as_u64();
+        let head = Head {
+            kind: message["kind"].as_str().expect("a kind"),
+            request: number("request"),
+            code: message["code"].as_str(),
+            message: message["message"].as_str(),
+            epoch: message["epoch"].as_str(),
+            build: message["build"].as_str(),
+            n: number("n"),
+            position: number("position"),
+            unfinished: message["unfinished"] == true,
+            more: message["more"] == true,
+            wake_in: number("wakeIn"),
+            first: number("first").unwrap_or(0),
+            count: 0,
+        };
+        match head.kind {
+            "ack" => self.acknowledged = self.acknowledged.max(head.n.unwrap_or(0)),
+            "registered" => self.epoch = head.epoch.map(str::to_owned),
+            "changed" => self.note_change(message),
+            _ => {}
+        }
+        self.client.handle_message(now, &head, message.clone());
+        self.perform(now);
+    }
+
+    fn note_change(&mut self, message: &Rc<Value>) {
+        let texts = |list: &Value, id: fn(&Value) -> &Value| {
+            let list = list.as_array().into_iter().flatten();
+            Ids(list.filter_map(|item| id(item).as_str().map(str::to_owned)).collect())
+        };
+        let puts = texts(&message["puts"], |put| &put["id"]);
+        let deletes = texts(&message["deletes"], |id| id);
+        let slice = message["slice"].as_str().unwrap_or_default();
+        let position = message["position"].as_u64().unwrap_or(0);
+        self.client.note_change(slice, position, &puts, &deletes, message);
+    }
+
+    /// Does what its client asks for.
+    fn perform(&mut self, now: u64) {
+        while let Some(output) = self.client.poll() {
+            match output {
+                Output::Post(message) => self.said.push(text(message)),
+                // The browser does that at once.
+                Output::Connect(..) | Output::Claim(_) => self.client.connected(now, Ok(())),
+                Output::LookForUpdate => self.client.looked_for_update(now, false),
+                Output::Answer { request, message, .. } => self.answered(now, request, &message),
+                Output::Fail { request, why } => {
+                    let failed = json!({"kind": "failed", "code": why.code, "message": why.message});
+                    self.answered(now, request, &Rc::new(failed));
+                }
+                Output::Rows { request, rows, .. } => {
+                    if let (Some(asked), [answer]) = (self.asked.remove(&request), &*rows.messages) {
+                        self.answers.insert(request, answer.clone());
+                        self.view.rows(&asked.slice, request, answer, &rows.newer);
+                    }
+                }
+                Output::Deliver { message, .. } => self.delivered(now, &message),
+                Output::Resync(Resync::SignedOut) => {
+                    self.epoch = None;
+                    self.acknowledged = 0;
+                }
+                Output::Resync(_) => self.read_again(now),
+                Output::PostSoon
+                | Output::CaughtUp { .. }
+                | Output::Gone { .. }
+                | Output::Lists
+                | Output::NoStatus(_)
+                | Output::Report(_) => {}
+            }
+        }
+    }
+
+    fn delivered(&mut self, now: u64, message: &Rc<Value>) {
         let n = message["n"].as_u64().unwrap_or(0);
-        let request = message["request"].as_u64();
-        let is_elsewhere = message["code"].as_str().is_some_and(is_refusal);
-        let said = match kind {
-            "failed" if is_elsewhere => {
-                self.session.elsewhere(now);
-                Vec::new()
-            }
-            "joined" => self.session.back(now),
-            "hello" => self.session.hello(now),
-            "stale" => self.session.stale(now),
-            "ack" => {
-                self.acknowledged = self.acknowledged.max(n);
-                self.session.acknowledged(now, BurstNo(n));
-                Vec::new()
-            }
-            "expected" => self.session.expected(now, BurstNo(n)),
-            "registered" => {
-                self.epoch = message["epoch"].as_str().map(str::to_owned);
-                self.session.registered(now, request.unwrap_or(0), self.epoch.as_deref().unwrap_or_default())
-            }
-            "status" => {
-                self.session.status(now, message["unfinished"] == true, message["wakeIn"].as_u64());
-                self.session.back(now)
-            }
-            "folded" => {
-                let position = message["position"].as_u64().unwrap_or(0);
-                for _ in message["slices"].as_array().into_iter().flatten() {
-                    self.session.observe(position);
-                }
-                self.view.in_effect(n);
-                Vec::new()
-            }
-            "changed" => {
-                if message["more"] != true {
-                    self.session.observe(message["position"].as_u64().unwrap_or(0));
-                }
+        match message["kind"].as_str() {
+            Some("folded") => self.view.in_effect(n),
+            Some("changed") => {
                 self.view.in_effect(n);
                 self.view.changed(message);
-                Vec::new()
             }
-            "token" if !self.answers_questions => Vec::new(),
-            "token" => {
+            Some("pending") => self.heard_pending(message),
+            Some("token") if self.answers_questions => {
                 let number = message["number"].as_u64().unwrap_or_default();
-                vec![self.session.token(number, self.token.as_deref())]
+                let token = self.token.clone();
+                self.client.token(number, token.as_deref());
+                self.perform(now);
             }
-            "signedOut" => {
-                if self.session.signed_out(message["epoch"].as_str().unwrap_or_default()).is_some() {
-                    self.forget();
-                }
-                Vec::new()
-            }
-            "pending" => {
-                self.heard_pending(message);
-                Vec::new()
-            }
-            _ => Vec::new(),
-        };
-        let mut said: Vec<String> = said.into_iter().map(text).collect();
-        if let Some(request) = request {
-            self.session.answered(request);
-            said.extend(self.answered(now, request, message));
-        } else if kind == "joined"
-            && self.session.joined(message["position"].as_u64().unwrap_or(0))
-            && self.follows
-        {
-            said.extend(self.hydrate(now));
+            _ => {}
         }
-        said
     }
 
-    fn answered(&mut self, now: u64, request: u64, message: &Rc<Value>) -> Vec<String> {
-        let Some(asked) = self.asked.remove(&request) else { return Vec::new() };
-        self.answers.insert(request, message.clone());
+    fn answered(&mut self, now: u64, request: u64, message: &Rc<Value>) {
+        let Some(asked) = self.asked.remove(&request) else { return };
+        // Signing out is the answer to the page that asked for it.
+        let answer = match message["kind"].as_str() {
+            Some("signedOut") => Rc::new(json!({"kind": "done", "code": "signed_out"})),
+            _ => message.clone(),
+        };
+        self.answers.insert(request, answer);
         match (asked.kind, message["kind"].as_str()) {
             ("register", Some("registered")) => {
                 let declared: BTreeMap<String, Value> =
@@ -236,48 +320,38 @@ impl Page {
                 let known = self.confirmed.clone();
                 let new: Vec<&String> = declared.keys().filter(|slice| !known.contains(slice)).collect();
                 self.confirmed.extend(new.iter().map(|slice| (*slice).clone()));
-                let follows = self.follows;
-                new.into_iter().filter(|_| follows).map(|slice| self.ask(now, "hydrate", slice).1).collect()
-            }
-            ("hydrate", Some("rows")) => {
-                let position = message["position"].as_u64().unwrap_or(0);
-                self.session.observe(position);
-                self.view.rows(&asked.slice, request, message);
-                Vec::new()
+                for slice in new.into_iter().filter(|_| self.follows).cloned().collect::<Vec<_>>() {
+                    self.ask(now, "hydrate", &slice);
+                }
             }
             ("rejected", Some("rejected")) => {
                 self.refused = message["rejected"].as_array().cloned().unwrap_or_default();
-                Vec::new()
             }
             ("conflicts", Some("conflicts")) => {
                 self.conflicts = message["conflicts"].as_array().cloned().unwrap_or_default();
-                Vec::new()
             }
-            // A worker of another place reads nothing to it; its own one will, once it is back.
-            ("hydrate", _) if message["code"].as_str().is_some_and(is_refusal) => {
+            // It is read again where somebody is there to answer.
+            ("hydrate", _) if message["code"].as_str().is_some_and(is_nobodys) => {
                 self.view.gives_up(&asked.slice, request);
-                Vec::new()
             }
             // An app that follows a slice reads it again.
-            ("hydrate", _) if self.follows => vec![self.ask(now, "hydrate", &asked.slice).1],
-            _ => Vec::new(),
-        }
-    }
-
-    /// The user has signed out: requests come to nothing, but for the one that asked for it.
-    fn forget(&mut self) {
-        (self.epoch, self.acknowledged) = (None, 0);
-        for (request, asked) in std::mem::take(&mut self.asked) {
-            let kind = if asked.kind.starts_with("signOut") { "done" } else { "failed" };
-            self.answers.insert(request, Rc::new(json!({"kind": kind, "code": "signed_out"})));
+            ("hydrate", _) if self.follows => {
+                self.ask(now, "hydrate", &asked.slice);
+            }
+            _ => {}
         }
     }
 
     /// Reads all its slices: a worker that has just started does not know what this page missed.
-    fn hydrate(&mut self, now: u64) -> Vec<String> {
-        let slices = self.confirmed.clone();
-        let unread = slices.iter().filter(|slice| !self.view.reads_on(slice)).collect::<Vec<_>>();
-        unread.into_iter().map(|slice| self.ask(now, "hydrate", slice).1).collect()
+    fn read_again(&mut self, now: u64) {
+        if !self.follows {
+            return;
+        }
+        for slice in self.confirmed.clone() {
+            if !self.view.reads_on(&slice) {
+                self.ask(now, "hydrate", &slice);
+            }
+        }
     }
 
     fn heard_pending(&mut self, message: &Value) {
@@ -312,11 +386,16 @@ impl Page {
     }
 }
 
-fn text(message: Message<String>) -> String {
+fn text(message: Message<Vec<String>>) -> String {
     match message {
         Message::Text(text) => text,
-        Message::Burst { before, burst } => format!("{before}{burst}}}"),
+        Message::Burst { before, burst } => format!("{before}[{}]}}", burst.join(",")),
     }
+}
+
+/// Returns true for the codes of a worker that reads nothing to the page, or of none.
+fn is_nobodys(code: &str) -> bool {
+    is_refusal(code) || matches!(code, "signed_out" | "not_registered" | "no_worker")
 }
 
 /// An action as a page makes it.

@@ -69,7 +69,8 @@ impl PageView {
         self.reading.get_mut(slice).map(|(_, since)| since.clear()).is_some()
     }
 
-    pub fn rows(&mut self, slice: &str, request: u64, message: &Value) {
+    /// `newer` are the changes since then that the page's client has kept.
+    pub fn rows(&mut self, slice: &str, request: u64, message: &Value, newer: &[Rc<Value>]) {
         if self.reading.get(slice).is_none_or(|(asked, _)| *asked != request) {
             return;
         }
@@ -84,7 +85,15 @@ impl PageView {
             Heard::Own(own, _) => *own <= n,
             Heard::Changed(changed) => changed["position"].as_u64().unwrap_or(0) <= position,
         };
-        since.iter().filter(|pending| !is_in(pending)).for_each(|pending| apply(&mut self.base, pending));
+        let kept = since.iter().filter(|pending| !is_in(pending));
+        let mut newer = newer.iter();
+        kept.clone().for_each(|pending| {
+            if let Heard::Changed(changed) = pending {
+                assert_eq!(newer.next(), Some(changed), "the client keeps every change of a read");
+            }
+        });
+        assert_eq!(newer.next(), None, "the client keeps no other changes");
+        kept.for_each(|pending| apply(&mut self.base, pending));
         // Bursts that are in the rows do not go on top of them.
         for (own, actions) in self.over.iter_mut().filter(|(own, _)| *own <= n) {
             actions.retain(|action| Heard::Own(*own, action.clone()).slice() != slice);

@@ -147,8 +147,7 @@ impl Scenario {
         let slices = self.slices.to_string();
         let page = self.world.add_page(&slices);
         self.world.pages[page].follows = true;
-        let message = self.world.pages[page].subscribe("files");
-        self.world.say(page, message);
+        self.world.subscribe(page, "files");
         page
     }
 

@@ -217,8 +217,8 @@ impl World {
     /// Registers what the page declares.
     pub fn register(&mut self, page: usize) -> u64 {
         let now = self.now;
-        let (request, text) = self.pages[page].register(now);
-        self.say(page, text);
+        let request = self.pages[page].register(now);
+        self.say_all(page);
         request
     }
 
@@ -252,8 +252,8 @@ impl World {
     pub fn dispatch_all(&mut self, page: usize, actions: Vec<Value>) -> u64 {
         let now = self.now;
         self.note(|_| format!("page {page} dispatches {}", Value::from(actions.clone())));
-        let (n, text) = self.pages[page].burst(now, actions);
-        text.into_iter().for_each(|text| self.say(page, text));
+        let n = self.pages[page].burst(now, actions);
+        self.say_all(page);
         n
     }
 
@@ -264,25 +264,33 @@ impl World {
 
     pub fn ask_of(&mut self, page: usize, kind: &'static str, slice: &str) -> u64 {
         let now = self.now;
-        let (request, text) = self.pages[page].ask(now, kind, slice);
+        let request = self.pages[page].ask(now, kind, slice);
         self.note(|_| format!("page {page} asks to {kind} as request {request}"));
-        self.say(page, text);
+        self.say_all(page);
         request
     }
 
     /// Configures a slice or, where none is named, auto-sync; the number of the request.
     pub fn configure(&mut self, page: usize, slice: Option<&str>, settings: &Value) -> u64 {
         let now = self.now;
-        let (request, text) = self.pages[page].configure(now, slice, settings);
+        let request = self.pages[page].configure(now, slice, settings);
         self.note(|_| format!("page {page} configures {slice:?} with {settings} as request {request}"));
-        self.say(page, text);
+        self.say_all(page);
         request
+    }
+
+    /// The page asks to be told of the progress of a slice.
+    pub(crate) fn subscribe(&mut self, page: usize, slice: &str) {
+        let now = self.now;
+        self.pages[page].subscribe(now, slice);
+        self.say_all(page);
     }
 
     /// A page says something that needs no answer: `online`, `hidden`, `ping`.
     pub fn signal(&mut self, page: usize, kind: &str) {
-        let text = self.pages[page].tell(kind);
-        self.say(page, text);
+        let now = self.now;
+        self.pages[page].tell(now, kind);
+        self.say_all(page);
     }
 
     /// The browser wakes the worker, as by Background Sync.
@@ -370,9 +378,8 @@ impl World {
             _ => {
                 let page = self.tick().expect("nothing else is due").1;
                 let now = self.now;
-                for text in self.pages[page].tick(now) {
-                    self.say(page, text);
-                }
+                self.pages[page].tick(now);
+                self.say_all(page);
             }
         }
         self.check_step();

@@ -76,7 +76,7 @@ const RETIRED: &[Retired] = &[
     retired(&["Down", "down"], "`FromWorker`", Everywhere),
     retired(&["give"], "`merge_layer`", Declared),
     retired(&["Given"], "`Setting`", Everywhere),
-    retired(&["saw", "seen"], "`observe` or `observed`", Beneath("src/bridge/session.rs")),
+    retired(&["saw", "seen"], "`observe` or `observed`", Beneath("src/client/session.rs")),
     retired(&["PATIENCE_MS"], "`RETRY_MS`", Everywhere),
     retired(&["SOON_MS"], "`KEEP_ALIVE_MS`", Everywhere),
     retired(&["rest"], "`until_idle`", Function("tests/simulation")),

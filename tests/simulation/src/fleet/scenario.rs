@@ -161,8 +161,7 @@ impl FleetScenario {
         self.fleet.on(device, |world| {
             let page = world.add_page(&slices);
             world.pages[page].follows = true;
-            let message = world.pages[page].subscribe("files");
-            world.say(page, message);
+            world.subscribe(page, "files");
             page
         })
     }

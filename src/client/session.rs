@@ -4,8 +4,8 @@
 //!
 //! The actions of a burst are opaque here (`P`), so that a page never copies them.
 
-use super::BRIDGE;
-use super::to_worker::Envelope;
+use crate::bridge::BRIDGE;
+use crate::json::Writer;
 use crate::units::{BurstNo, Position};
 
 /// The time that the page waits for an answer before it sends again, in ms. It doubles with each try, up to the maximum.
@@ -21,7 +21,7 @@ const HEARTBEAT_MS: u64 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message<P> {
     Text(String),
-    /// `before`, the burst, and a closing brace.
+    /// `before`, the array of the burst's actions, and a closing brace.
     Burst {
         before: String,
         burst: P,
@@ -37,8 +37,16 @@ pub struct Subject<'a> {
     pub settings: Option<&'a str>,
 }
 
-/// A request: its number, and its message as first posted. `after` is the last burst before the request.
-type Request = (u64, Envelope<'static>);
+/// A request that is kept until it is answered.
+#[derive(Debug, Clone)]
+struct Request {
+    number: u64,
+    kind: String,
+    /// The last burst before it.
+    after: Option<BurstNo>,
+    /// Its other fields, as JSON text with a comma before each.
+    fields: String,
+}
 
 #[derive(Debug, Clone)]
 struct Burst<P> {
@@ -53,7 +61,7 @@ struct Burst<P> {
 #[derive(Debug)]
 pub struct Session<P> {
     page: String,
-    /// The place whose database the page means, see [`Place`](super::place::Place).
+    /// The place whose database the page means, see [`Place`](crate::bridge::place::Place).
     place: Option<String>,
     /// True while a worker of another place is in charge: bursts wait, pings ask for the page's own worker.
     is_elsewhere: bool,
@@ -72,7 +80,6 @@ pub struct Session<P> {
     /// The unanswered request that declares slices. No burst is posted until it is answered, because the burst may belong
     /// to these slices.
     registering: Option<u64>,
-    last_request: u64,
     last_burst: BurstNo,
     /// Bursts without an acknowledgement, in the order of their numbers.
     bursts: Vec<Burst<P>>,
@@ -87,11 +94,11 @@ pub struct Session<P> {
     observed_fully: Option<Position>,
     /// True if the last status left something to do, or if no status has followed the last acknowledgement.
     unfinished: bool,
-    /// The time to send again, in epoch ms, and the wait that leads to the next try.
+    /// The time to send again, in ms, and the wait that leads to the next try.
     retry_at: Option<u64>,
     retry_ms: u64,
     heartbeat_at: Option<u64>,
-    /// Since when the worker owes an answer, in epoch ms, and how often it was asked since it said anything.
+    /// Since when the worker owes an answer, in ms, and how often it was asked since it said anything.
     owed_since: Option<u64>,
     tries: u32,
     is_silent: bool,
@@ -113,7 +120,6 @@ impl<P: Clone> Session<P> {
             to_redeclare: 0,
             epoch: None,
             registering: None,
-            last_request: 0,
             last_burst: BurstNo::default(),
             bursts: Vec::new(),
             requests: Vec::new(),
@@ -131,10 +137,14 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    fn envelope<'a>(&self, kind: &'a str) -> Envelope<'a> {
-        let page = Some(self.page.clone().into());
-        let place = self.place.clone().map(Into::into);
-        Envelope { v: Some(BRIDGE), kind: Some(kind.into()), page, place, ..Envelope::default() }
+    /// Begins a message.
+    fn head(&self, kind: &str) -> Writer {
+        let mut head = Writer::object();
+        head.number("v", BRIDGE).string("kind", kind).string("page", &self.page);
+        if let Some(place) = &self.place {
+            head.string("place", place);
+        }
+        head
     }
 
     fn arm(&mut self, now: u64) {
@@ -167,9 +177,9 @@ impl<P: Clone> Session<P> {
         (self.is_silent, self.was_silent) = (true, true);
         let (registering, mut ended) = (self.registering, Vec::new());
         self.requests.retain(|request| {
-            let is_kept = Some(request.0) == registering;
+            let is_kept = Some(request.number) == registering;
             if !is_kept {
-                ended.push(request.0);
+                ended.push(request.number);
             }
             is_kept
         });
@@ -193,35 +203,38 @@ impl<P: Clone> Session<P> {
 
     /// Returns the answer to the worker's question of this number for a token: the token, if the page has one.
     pub fn token(&self, number: u64, token: Option<&str>) -> Message<P> {
-        let token = token.map(|token| String::from(token).into());
-        Message::Text(Envelope { n: Some(number), token, ..self.envelope("token") }.to_text())
+        let mut message = self.head("token");
+        message.number("n", number);
+        if let Some(token) = token {
+            message.string("token", token);
+        }
+        Message::Text(message.end())
     }
 
-    /// Declares slices and auto-sync, given as JSON objects. Returns the number of the request, which `registered` or
-    /// `failed` will answer.
-    pub fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<P>) {
+    /// Declares slices and auto-sync, given as JSON objects. `registered` or `failed` will answer the request of this number.
+    pub fn register(&mut self, now: u64, request: u64, slices: &str, auto_sync: &str) -> Message<P> {
         self.is_elsewhere = false;
         self.ask_anew();
-        self.last_request += 1;
-        let request = self.last_request;
-        let (slices, auto_sync) = (Some(slices.into()), Some(auto_sync.into()));
-        let device = self.device.clone().map(Into::into);
-        let gives_tokens = self.gives_tokens;
-        let envelope = self.envelope("register");
-        let message =
-            Envelope { request: Some(request), device, gives_tokens, slices, auto_sync, ..envelope };
-        (request, self.declare(now, (request, message)))
+        let mut fields = Writer::fields();
+        if let Some(device) = &self.device {
+            fields.string("device", device);
+        }
+        if self.gives_tokens {
+            fields.raw("givesTokens", "true");
+        }
+        let fields = fields.raw("slices", slices).raw("autoSync", auto_sync).finish();
+        self.declare(now, Request { number: request, kind: "register".into(), after: None, fields })
     }
 
     fn declare(&mut self, now: u64, request: Request) -> Message<P> {
-        let text = request.1.to_text();
+        let message = self.request_message(&request);
         // An earlier registration without an answer was given up. Repeated after this one, it would override this one.
-        if let Some(before) = self.registering.replace(request.0) {
+        if let Some(before) = self.registering.replace(request.number) {
             self.finish(before);
         }
         self.requests.push(request);
         self.arm(now);
-        Message::Text(text)
+        message
     }
 
     /// A person asks anew: a worker that has been silent is given its time again.
@@ -231,8 +244,8 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    /// Adds a burst, the JSON text of an array of actions. Returns nothing to post while the page is not registered.
-    pub fn burst(&mut self, now: u64, actions: P) -> Option<Message<P>> {
+    /// Adds a burst. Returns its number, and nothing to post while the page is not registered.
+    pub fn burst(&mut self, now: u64, actions: P) -> (BurstNo, Option<Message<P>>) {
         self.last_burst = self.last_burst.next();
         self.observe_fully();
         let burst = Burst { n: self.last_burst, observed: self.observed_fully.unwrap_or_default(), actions };
@@ -241,7 +254,7 @@ impl<P: Clone> Session<P> {
         if self.epoch.is_some() || self.registering.is_some() {
             self.arm(now);
         }
-        self.burst_message(burst)
+        (self.last_burst, self.burst_message(burst))
     }
 
     /// Returns the message of a burst. `None` while the page is not registered, or is registering more slices: the burst
@@ -250,59 +263,59 @@ impl<P: Clone> Session<P> {
         if self.registering.is_some() || self.is_elsewhere {
             return None;
         }
-        let head = Envelope {
-            epoch: Some(self.epoch.as_deref()?.into()),
-            n: Some(n.0),
-            first: Some(self.bursts.first().map_or(n, |burst| burst.n).0),
-            observed: Some(observed),
-            ..self.envelope("actions")
-        };
-        let mut before = head.to_text();
-        before.pop();
-        before.push_str(",\"actions\":");
-        Some(Message::Burst { before, burst: actions })
+        let first = self.bursts.first().map_or(n, |burst| burst.n);
+        let mut head = self.head("actions");
+        head.string("epoch", self.epoch.as_deref()?).number("n", n.0).number("first", first.0);
+        head.number("seen", observed.0);
+        Some(Message::Burst { before: [&head.finish(), ",\"actions\":"].concat(), burst: actions })
     }
 
-    /// Sends a request to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `export`, `signOut`, `hydrate` with a slice, `synced`
+    /// Sends the request of this number to the worker: `flush`, `sync`, `check`, `rejected`, `conflicts`, `export`, `signOut`, `hydrate` with a slice, `synced`
     /// with a slice and perhaps the id of an item, or `configure` with settings. The settings are a JSON object, of a slice
     /// or (without one) of auto-sync.
     pub fn request(
         &mut self,
         now: u64,
+        number: u64,
         kind: &str,
         Subject { slice, id, settings }: Subject,
-    ) -> (u64, Message<P>) {
+    ) -> Message<P> {
         self.ask_anew();
-        self.last_request += 1;
-        let envelope = Envelope {
-            kind: Some(String::from(kind).into()),
-            request: Some(self.last_request),
-            after: Some(self.last_burst.0),
-            slice: slice.map(|slice| String::from(slice).into()),
-            id: id.map(|id| String::from(id).into()),
-            settings: settings.map(Into::into),
-            ..self.envelope("")
-        };
-        let request = (self.last_request, envelope);
+        let mut fields = Writer::fields();
+        for (name, text) in [("slice", slice), ("id", id)] {
+            if let Some(text) = text {
+                fields.string(name, text);
+            }
+        }
+        if let Some(settings) = settings {
+            fields.raw("settings", settings);
+        }
+        let request =
+            Request { number, kind: kind.into(), after: Some(self.last_burst), fields: fields.finish() };
         let message = self.request_message(&request);
         self.requests.push(request);
         self.arm(now);
-        (self.last_request, message)
+        message
     }
 
     /// Returns the message of a request, with the present database. It names the burst that must precede the request only
     /// while that burst is not acknowledged.
-    fn request_message(&self, (_, envelope): &Request) -> Message<P> {
-        let mut envelope = envelope.clone();
-        let oldest = self.bursts.first().map(|burst| burst.n.0);
-        envelope.after = envelope.after.filter(|after| oldest.is_some_and(|oldest| oldest <= *after));
-        envelope.epoch = self.epoch.as_deref().map(Into::into);
-        Message::Text(envelope.to_text())
+    fn request_message(&self, request: &Request) -> Message<P> {
+        let mut message = self.head(&request.kind);
+        message.number("request", request.number);
+        let oldest = self.bursts.first().map(|burst| burst.n);
+        if let Some(after) = request.after.filter(|after| oldest.is_some_and(|oldest| oldest <= *after)) {
+            message.number("after", after.0);
+        }
+        if let Some(epoch) = &self.epoch {
+            message.string("epoch", epoch);
+        }
+        Message::Text(message.more(&request.fields).end())
     }
 
     /// Returns a message that needs no answer: `ping`, `online`, `resetMetrics`.
     pub fn tell(&self, kind: &str) -> Message<P> {
-        Message::Text(self.envelope(kind).to_text())
+        Message::Text(self.head(kind).end())
     }
 
     /// Returns the messages to post when the page is hidden or closed, because it may never run again. Bursts that wait
@@ -325,9 +338,13 @@ impl<P: Clone> Session<P> {
         self.watch_message(slice)
     }
 
+    /// Returns the messages that subscribe anew to all that is watched.
+    pub fn watch_again(&self) -> Vec<Message<P>> {
+        self.watched.iter().map(|slice| self.watch_message(slice)).collect()
+    }
+
     fn watch_message(&self, slice: &str) -> Message<P> {
-        let message = Envelope { slice: Some(slice.into()), ..self.envelope("pending") };
-        Message::Text(message.to_text())
+        Message::Text(self.head("pending").string("slice", slice).end())
     }
 
     /// Returns true if the page was registered for another database than `epoch`. Nothing that the page knows is in this
@@ -340,7 +357,7 @@ impl<P: Clone> Session<P> {
     /// repeat, or else all bursts and requests that wait.
     pub fn registered(&mut self, now: u64, request: u64, epoch: &str) -> Vec<Message<P>> {
         if let Some(granted) = self.finish(request)
-            && self.declared.iter().all(|declared| declared.0 != request)
+            && self.declared.iter().all(|declared| declared.number != request)
         {
             self.declared.push(granted);
         }
@@ -373,7 +390,7 @@ impl<P: Clone> Session<P> {
         if self.registering == Some(request) {
             self.registering = None;
         }
-        let at = self.requests.iter().position(|waiting| waiting.0 == request);
+        let at = self.requests.iter().position(|waiting| waiting.number == request);
         let finished = at.map(|at| self.requests.remove(at));
         self.retry_ms = if self.is_elsewhere { MAX_RETRY_MS } else { RETRY_MS };
         self.disarm_if_at_rest();
@@ -404,22 +421,23 @@ impl<P: Clone> Session<P> {
     pub fn hello(&mut self, now: u64) -> Vec<Message<P>> {
         self.is_elsewhere = false;
         let mut messages = self.resend_from(now, BurstNo::default());
-        for slice in &self.watched {
-            messages.push(self.watch_message(slice));
-        }
+        messages.extend(self.watch_again());
         messages.push(self.tell("ping"));
         messages
     }
 
     /// Handles `signedOut`: the user has signed out of the database `epoch`. If it was the page's, returns the requests that asked for
-    /// it: nothing of the page is kept or sent any more until it registers again.
-    pub fn signed_out(&mut self, epoch: &str) -> Option<Vec<u64>> {
+    /// it, and the others: nothing of the page is kept or sent any more until it registers again.
+    pub fn signed_out(&mut self, epoch: &str) -> Option<(Vec<u64>, Vec<u64>)> {
         if self.epoch.as_deref() != Some(epoch) {
             return None;
         }
-        let asks =
-            |request: &&Request| request.1.kind.as_deref().is_some_and(|kind| kind.starts_with("signOut"));
-        let asked = self.requests.iter().filter(asks).map(|request| request.0).collect();
+        let asks = |request: &Request| request.kind.starts_with("signOut");
+        let numbers = |is_asking: bool| {
+            let requests = self.requests.iter().filter(|request| asks(request) == is_asking);
+            requests.map(|request| request.number).collect()
+        };
+        let ended = (numbers(true), numbers(false));
         self.epoch = None;
         self.bursts.clear();
         self.requests.clear();
@@ -429,7 +447,7 @@ impl<P: Clone> Session<P> {
         (self.is_elsewhere, self.was_elsewhere, self.unfinished) = (false, false, false);
         (self.retry_at, self.heartbeat_at) = (None, None);
         self.note_answer();
-        Some(asked)
+        Some(ended)
     }
 
     /// Returns true while a worker of another place is in charge.
@@ -486,7 +504,7 @@ impl<P: Clone> Session<P> {
     }
 
     fn observe_fully(&mut self) {
-        let is_reading = self.requests.iter().any(|(_, request)| request.kind.as_deref() == Some("hydrate"));
+        let is_reading = self.requests.iter().any(|request| request.kind == "hydrate");
         if !is_reading {
             self.observed_fully = self.observed;
         }
@@ -503,7 +521,7 @@ impl<P: Clone> Session<P> {
         }
         for request in &self.requests {
             // While a registration waits for its answer, no other request is sent.
-            if self.registering.is_none_or(|registering| registering == request.0) {
+            if self.registering.is_none_or(|registering| registering == request.number) {
                 messages.push(self.request_message(request));
             }
         }
@@ -514,7 +532,7 @@ impl<P: Clone> Session<P> {
         messages
     }
 
-    /// Returns the time at which to call [`Session::tick`], in epoch ms.
+    /// Returns the time at which to call [`Session::tick`], in ms.
     pub fn deadline(&self) -> Option<u64> {
         self.retry_at.into_iter().chain(self.heartbeat_at).min()
     }

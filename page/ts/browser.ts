@@ -1,27 +1,22 @@
-// From nothing to a page that can post to the worker.
+// The browser around a page's client: wasm, service worker, channels and events.
 
 import * as wasm from "nightferry-wasm";
+import { deviceName } from "./device.js";
 import { failure } from "./failure.js";
-import type { Message } from "./subscriptions.js";
+import type { PageEvents, Platform, WorkerLink } from "./platform.js";
 
-/** A page's way to its worker. */
-export interface WorkerLink {
-  /** Registers the worker anew: it was unregistered, or that of another user is in its place. */
-  claim(): Promise<void>;
-  /** Looks for a newer worker. Resolves with true if there is one. */
-  update(): Promise<boolean>;
-}
+const page = typeof crypto === "undefined" ? "" : (crypto.randomUUID?.() ?? "");
 
-/**
- * Loads the wasm, registers the worker and connects the page to it. `onMessage` receives every message of the worker, and
- * `deliver` those that answer no request.
- * @throws NightferryError `insecure_context`, `unsupported`, `wasm_unavailable`, `client_failed`, `storage_blocked`, `worker_failed`.
- */
-export async function connect(
-  [workerUrl, api, name, user]: readonly [string, string, string, string?],
-  onMessage: (message: Message) => void,
-  deliver: (message: Message) => void,
-): Promise<WorkerLink> {
+export const browser: Platform = {
+  page,
+  load,
+  connect,
+  isHidden: () => document.visibilityState === "hidden",
+  device: () => deviceName(navigator.userAgent),
+  persist: () => void navigator.storage?.persist?.().catch(() => {}),
+};
+
+async function load(): Promise<typeof wasm> {
   if (!isSecureContext) {
     throw failure(
       "insecure_context",
@@ -40,12 +35,6 @@ export async function connect(
       "WebAssembly is switched off in this browser, as by a lockdown mode or a policy. Allow it for this site, or use another browser.",
     );
   }
-  const url = new URL(workerUrl, location.href);
-  url.searchParams.set("name", name);
-  url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
-  // A user's worker is another one: the browser puts it in the place of that of the user before.
-  if (user !== undefined) url.searchParams.set("user", user);
-  const place = user === undefined ? name : `${name}~${user}`;
   try {
     const file = await fetch(new URL("client.wasm", import.meta.url));
     const { instance, module } = await WebAssembly.instantiate(await file.arrayBuffer(), wasm.imports());
@@ -56,35 +45,55 @@ export async function connect(
       `Nightferry's client.wasm could not be loaded: ${(reason as Error).message}. It must be served beside client.js; a Content-Security-Policy must allow script-src 'wasm-unsafe-eval'.`,
     );
   }
+  return wasm;
+}
+
+async function connect(
+  [workerUrl, api, name, user]: readonly [string, string, string, string?],
+  events: PageEvents,
+): Promise<WorkerLink> {
+  const url = new URL(workerUrl, location.href);
+  url.searchParams.set("name", name);
+  url.searchParams.set("api", new URL(api, location.href).href.replace(/\/$/, ""));
+  // A user's worker is another one: the browser puts it in the place of that of the user before.
+  if (user !== undefined) url.searchParams.set("user", user);
   let registration = await registerWorker(url);
+  let isClaiming = false;
   const access: WorkerLink = {
+    post(text) {
+      // The worker is looked up each time, because an update replaces it.
+      const { active, waiting, installing } = registration;
+      const worker = [active, waiting, installing].find((worker) => worker && worker.state !== "redundant");
+      // What is not posted is posted again by the client's timer.
+      if (worker) worker.postMessage(text);
+      else if (!isClaiming) {
+        isClaiming = true;
+        access
+          .claim()
+          .then(events.adopted, (error) => console.warn("Nightferry could not register its worker again:", error))
+          .finally(() => {
+            isClaiming = false;
+          });
+      }
+    },
     async claim() {
       registration = await registerWorker(url);
-      wasm.adopt(registration);
     },
     async update() {
       await registration.update();
       return Boolean(registration.installing ?? registration.waiting);
     },
   };
-  const page = crypto.randomUUID();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const arm = (ms: number) => {
-    clearTimeout(timer);
-    timer = setTimeout(wasm.tick, ms);
-  };
-  let isClaiming = false;
-  const lost = async () => {
-    if (isClaiming) return;
-    isClaiming = true;
-    // After a failure it is tried again, whenever the session posts.
-    await access.claim().catch((error) => console.warn("Nightferry could not register its worker again:", error));
-    isClaiming = false;
-  };
-  wasm.connect(registration, page, place, deliver, arm, lost);
   // One for all pages of the user, and one for this page.
-  for (const channel of [place, `:${page}`])
-    new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => onMessage(data);
+  for (const channel of [user === undefined ? name : `${name}~${user}`, `:${page}`])
+    new BroadcastChannel(`nightferry:${channel}`).onmessage = ({ data }) => events.handleMessage(data);
+  addEventListener("online", events.online);
+  addEventListener("pagehide", events.hidden);
+  document.addEventListener("visibilitychange", () => {
+    if (browser.isHidden()) events.hidden();
+    else events.shown(false);
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && events.shown(true));
   return access;
 }
 

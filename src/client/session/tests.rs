@@ -1,5 +1,42 @@
 use super::*;
 use crate::bridge::to_worker::{Body, ToWorker};
+use std::ops::{Deref, DerefMut};
+
+/// A session with a count of its requests.
+struct Page(Session<String>, u64);
+
+impl Deref for Page {
+    type Target = Session<String>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Page {
+    fn new(page: &str) -> Page {
+        Page(Session::new(page), 0)
+    }
+
+    fn register(&mut self, now: u64, slices: &str, auto_sync: &str) -> (u64, Message<String>) {
+        self.1 += 1;
+        (self.1, self.0.register(now, self.1, slices, auto_sync))
+    }
+
+    fn request(&mut self, now: u64, kind: &str, subject: Subject<'_>) -> (u64, Message<String>) {
+        self.1 += 1;
+        (self.1, self.0.request(now, self.1, kind, subject))
+    }
+
+    fn burst(&mut self, now: u64, actions: String) -> Option<Message<String>> {
+        self.0.burst(now, actions).1
+    }
+}
 
 fn text(message: &Message<String>) -> String {
     match message {
@@ -16,8 +53,14 @@ fn ns(messages: &[Message<String>]) -> Vec<u64> {
     messages.iter().filter_map(n).collect()
 }
 
-fn session() -> Session<String> {
-    let mut session = Session::new("p");
+/// Lets the time of the next try come.
+fn tick(session: &mut Page) -> Vec<Message<String>> {
+    let at = session.deadline().unwrap();
+    session.tick(at)
+}
+
+fn session() -> Page {
+    let mut session = Page::new("p");
     let (request, message) = session.register(0, r#"{"files":{}}"#, "{}");
     assert!(matches!(ToWorker::read(&text(&message)).unwrap().body, Body::Register { .. }));
     session.registered(0, request, "e");
@@ -26,7 +69,7 @@ fn session() -> Session<String> {
 
 #[test]
 fn bursts_wait_until_the_page_is_registered() {
-    let mut session = Session::new("p");
+    let mut session = Page::new("p");
     assert_eq!(session.burst(0, "[1]".into()), None);
     let (request, _) = session.register(0, "{}", "{}");
     assert_eq!(session.burst(0, "[2]".into()), None);
@@ -98,7 +141,7 @@ fn f10_a_closing_page_sends_its_bursts_without_waiting_for_a_registration() {
     assert!(matches!(ToWorker::read(&text(sent.last().unwrap())).unwrap().body, Body::Hidden));
     assert_eq!(session.burst(0, "[2]".into()), None);
     // A page that was never registered has no database to send bursts to.
-    let mut unregistered = Session::new("p");
+    let mut unregistered = Page::new("p");
     unregistered.register(0, "{}", "{}");
     unregistered.burst(0, "[1]".into());
     assert_eq!(ns(&unregistered.on_page_hide(0)).len(), 0);
@@ -140,7 +183,7 @@ fn a_failed_registration_is_not_repeated_and_delays_nothing() {
 /// An app gives up on a registration if the worker cannot start, and may then register other slices.
 #[test]
 fn an_unanswered_registration_is_dropped_by_the_next() {
-    let mut session = Session::<String>::new("p");
+    let mut session = Page::new("p");
     session.register(0, r#"{"files":{}}"#, "{}");
     let (next, _) = session.register(0, r#"{"notes":{}}"#, "{}");
     assert_eq!(session.registered(1, next, "e"), []);
@@ -229,7 +272,7 @@ fn heartbeats_are_sent_while_work_is_unfinished_and_for_the_next_sync() {
 
 #[test]
 fn a_registration_names_the_device_and_a_request_its_item() {
-    let mut session = Session::<String>::new("p");
+    let mut session = Page::new("p");
     session.name_device("Ann's tablet");
     let (_, message) = session.register(0, "{}", "{}");
     let Body::Register { device, .. } = ToWorker::read(&text(&message)).unwrap().body else { panic!() };
@@ -243,7 +286,7 @@ fn a_registration_names_the_device_and_a_request_its_item() {
 /// Of the second slice the page shows nothing yet, though it has read the first one.
 #[test]
 fn a_page_that_is_still_reading_a_slice_has_not_seen_what_the_others_have() {
-    let seen = |session: &mut Session<String>| {
+    let seen = |session: &mut Page| {
         let burst = session.burst(0, "[1]".into()).unwrap();
         let Body::Actions { seen, .. } = ToWorker::read(&text(&burst)).unwrap().body else { panic!() };
         seen.0
@@ -306,7 +349,7 @@ fn a_silent_worker_is_told_of_once_and_bursts_are_kept() {
     assert!((SILENT_MS..40_000).contains(&now), "{now}");
     assert_eq!(ended, [flush]);
     assert_eq!(session.take_silence(now), None);
-    assert_eq!(ns(&session.tick(session.deadline().unwrap())), [1]);
+    assert_eq!(ns(&tick(&mut session)), [1]);
     assert!(session.note_answer() && !session.note_answer());
 }
 
@@ -327,7 +370,7 @@ fn silence_is_noticed_by_heartbeats_alone() {
 /// A page whose registration was refused has nothing to wait for.
 #[test]
 fn what_cannot_be_posted_is_not_owed() {
-    let mut session: Session<String> = Session::new("p");
+    let mut session = Page::new("p");
     assert_eq!(session.burst(0, "[1]".into()), None);
     assert_eq!(session.deadline(), None);
 }
@@ -336,10 +379,10 @@ fn what_cannot_be_posted_is_not_owed() {
 fn signing_out_ends_everything_but_the_numbers() {
     let mut session = session();
     session.burst(0, "[1]".into()).unwrap();
-    session.request(0, "flush", Subject::default());
+    let (flush, _) = session.request(0, "flush", Subject::default());
     let (sign_out, _) = session.request(0, "signOut", Subject::default());
     assert_eq!(session.signed_out("another"), None);
-    assert_eq!(session.signed_out("e"), Some(vec![sign_out]));
+    assert_eq!(session.signed_out("e"), Some((vec![sign_out], vec![flush])));
     assert!(session.at_rest() && session.deadline().is_none());
     // The next burst is of nobody yet.
     assert_eq!(session.burst(5, "[2]".into()), None);
