@@ -119,20 +119,40 @@ export class Client {
     return call.promise;
   }
 
-  /** At once, if it can be: what is dispatched and asked from now on may be of these slices. */
+  /**
+   * Registers at once or, while the wasm is loaded, in the moment in which it is: what is dispatched and asked from then on may be of
+   * these slices.
+   */
   async #register(options: RegisterOptions, call: Omit<Call, "promise">): Promise<Registration> {
-    const machine = this.#machine ?? (await this.#load());
     this.#mayPersist &&= options.persistStorage ?? true;
     const { workerUrl = "/nightferry/sw.js", api = "/nightferry", name = "nightferry", user } = options;
     const slices = encode(withoutFunctions(options.slices ?? {}), "slices");
     const autoSync = encode(options.autoSync ?? {}, "autoSync");
     const device = options.deviceName ?? this.#platform.device();
-    return this.#answer((number) => {
-      call.number = number;
-      this.#options.set(number, { ...options, workerUrl, api, name });
-      const givesTokens = this.#getToken !== undefined;
-      const settings = { slices, autoSync, device, givesTokens };
-      machine.act({ kind: "register", request: number, workerUrl, api, name, user: user ?? undefined, ...settings });
+    return new Promise((resolve, reject) => {
+      const act = (machine: Machine) => {
+        const answer = this.#answer<Registration>((number) => {
+          call.number = number;
+          this.#options.set(number, { ...options, workerUrl, api, name });
+          const givesTokens = this.#getToken !== undefined;
+          const settings = { slices, autoSync, device, givesTokens };
+          machine.act({
+            kind: "register",
+            request: number,
+            workerUrl,
+            api,
+            name,
+            user: user ?? undefined,
+            ...settings,
+          });
+        });
+        answer.then(resolve, reject);
+      };
+      this.#with(act);
+      this.#load().catch((error) => {
+        this.#pendingCalls = this.#pendingCalls.filter((other) => other !== act);
+        reject(error);
+      });
     });
   }
 

@@ -13,152 +13,26 @@
 
 mod batcher;
 mod calls;
+mod incoming;
+mod registering;
 mod session;
 mod slices;
+mod types;
 
 pub use calls::{Addresses, Call, is_about_worker};
 pub use session::{Message, Subject};
 pub use slices::Effect;
+pub use types::{Burst, Failure, Head, Ids, Output, Resync, Rows, Types};
 
-use crate::bridge::place::is_refusal;
 use crate::units::{BurstNo, Position};
 use batcher::Batcher;
-use calls::{Calls, Stage};
+use calls::Calls;
 use session::Session;
 use slices::{For, Slices};
 use std::collections::VecDeque;
 
-/// What passes through the client without being looked into.
-pub trait Types {
-    /// The JSON text of an action.
-    type Action;
-    type Burst: Burst<Self::Action>;
-    type Ids: Ids;
-    /// A message of the worker.
-    type Message: Clone;
-}
-
-/// Actions that are posted together.
-pub trait Burst<A>: Clone {
-    /// A burst of one action.
-    fn of(action: A) -> Self;
-    fn push(&mut self, action: A);
-}
-
-impl<A: Clone> Burst<A> for Vec<A> {
-    fn of(action: A) -> Self {
-        vec![action]
-    }
-
-    fn push(&mut self, action: A) {
-        Vec::push(self, action);
-    }
-}
-
-/// A set of items' ids.
-pub trait Ids: Clone {
-    fn is_empty(&self) -> bool;
-    fn add(&mut self, others: &Self);
-    fn remove(&mut self, others: &Self);
-    /// Returns the ids that are not among the others.
-    #[must_use]
-    fn without(&self, others: &Self) -> Self;
-}
-
-/// Why something failed: a code for programs, and a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub code: String,
-    pub message: String,
-}
-
-impl Failure {
-    pub fn new(code: &str, message: impl Into<String>) -> Failure {
-        Failure { code: code.into(), message: message.into() }
-    }
-}
-
-/// The fields of a worker's message that the client reads. A message has few of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Head<'a> {
-    pub kind: &'a str,
-    pub request: Option<u64>,
-    pub code: Option<&'a str>,
-    pub message: Option<&'a str>,
-    pub epoch: Option<&'a str>,
-    pub build: Option<&'a str>,
-    pub n: Option<u64>,
-    pub position: Option<u64>,
-    pub unfinished: bool,
-    pub more: bool,
-    pub wake_in: Option<u64>,
-    /// Of stored items: the number of them that came before, and in this message.
-    pub first: u64,
-    pub count: u64,
-}
-
-/// Why what the page knows of a slice is not to be built on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resync {
-    /// The page may have missed changes.
-    Joined,
-    /// The page is registered for another database, which has nothing that the page knows.
-    Registered,
-    /// The user has signed out, and nothing is theirs any more.
-    SignedOut,
-}
-
-/// The items of a slice, as a read found them.
-#[derive(Debug, Clone)]
-pub struct Rows<M> {
-    /// The messages of the answer, in their order. The last one is the answer itself.
-    pub messages: Vec<M>,
-    /// The changes that are newer, in their order.
-    pub newer: Vec<M>,
-}
-
-/// What the host is to do.
-pub enum Output<T: Types> {
-    /// Post it to the worker.
-    Post(Message<T::Burst>),
-    /// Call [`Client::post`] at the end of this turn.
-    PostSoon,
-    /// Connect the page to the worker for this call of `register`, and report it by [`Client::connected`].
-    Connect(u64, Addresses),
-    /// Register the worker anew, in the place of whichever there is, and report it by [`Client::connected`].
-    Claim(u64),
-    /// Look for a newer worker, and report it by [`Client::looked_for_update`].
-    LookForUpdate,
-    /// The answer to a request, or to a call of `register`.
-    Answer { request: u64, is_granted: bool, message: T::Message },
-    /// A request, or a call of `register`, has failed.
-    Fail { request: u64, why: Failure },
-    /// The rows that a request has asked for. They have the page's first `actions` actions in them.
-    Rows { request: u64, rows: Rows<T::Message>, actions: u64 },
-    /// The rows of a slice, all of whose listeners are to be told of the present items, see [`Client::caught_up`].
-    CaughtUp { slice: String, rows: Rows<T::Message> },
-    /// The listeners of the slice are told that these items are gone.
-    Gone { slice: String, ids: T::Ids },
-    /// A message for whoever listens. Items of a slice are in effect with it up to the page's `actions`th action.
-    Deliver { message: T::Message, actions: Option<u64> },
-    /// Whoever follows slices or lists is to read them again.
-    Resync(Resync),
-    /// The lists of conflicts and refusals may be others.
-    Lists,
-    /// Nobody says how things stand, for the reason that the code names.
-    NoStatus(Failure),
-    /// Tell people.
-    Report(Failure),
-}
-
 /// The sentence for people if no worker says anything.
 const NO_WORKER: &str = "Nightferry's worker does not answer. What was changed in this tab is kept in it and goes on being tried, so keep the tab open. Close the other tabs of this site; a page that was loaded anew may say more.";
-/// The sentence for an app that has read the items of a database that is gone.
-const NEW_DATABASE: &str = "The browser has deleted this site's data, and there is a new database. What this page shows may be missing from it: reload the page, or dispatch again what is to be kept.";
-
-/// A newer worker is looked for at most so often, in ms.
-const UPDATE_MS: u64 = 60_000;
-
 /// A request that waits for calls of `register`.
 #[derive(Debug)]
 struct Held {
@@ -183,6 +57,8 @@ pub struct Client<T: Types> {
     addresses: Option<Addresses>,
     /// For the bursts that are not known to be in effect, and the one before: the last action in each.
     last_actions: Vec<(BurstNo, u64)>,
+    /// The last action that a database had taken which is gone by now. No other one says that it is in effect.
+    last_ended: u64,
     /// Why the call in turn fails, unless there is a newer worker.
     unless_newer: Option<Failure>,
     updated_at: Option<u64>,
@@ -201,6 +77,7 @@ impl<T: Types> Client<T> {
             last_number: 0,
             addresses: None,
             last_actions: Vec::new(),
+            last_ended: 0,
             unless_newer: None,
             updated_at: None,
         }
@@ -255,132 +132,6 @@ impl<T: Types> Client<T> {
         self.calls.check(what)
     }
 
-    // Registering
-
-    /// Registers the worker and declares slices. `number` is from [`Client::next_number`].
-    pub fn register(&mut self, now: u64, number: u64, call: Call) {
-        self.calls.add(number, call);
-        self.next_call(now);
-    }
-
-    /// Returns true if a call with the same options as call `number` has nothing to add to it.
-    pub fn is_repeated(&self, number: u64) -> bool {
-        self.calls.is_repeated(number) && !self.session.is_elsewhere()
-    }
-
-    fn next_call(&mut self, now: u64) {
-        while let Some((number, call)) = self.calls.next() {
-            let is_wrong = call.place.user.as_deref() == Some("") || call.place.name.contains('~');
-            let is_elsewhere = self.session.is_elsewhere();
-            let (is_same, place) = match &self.addresses {
-                Some(addresses) => (*addresses == call.place, None),
-                None => (true, Some(call.place.clone())),
-            };
-            self.calls.current = Some((number, call, Stage::Connection));
-            match place {
-                _ if is_wrong => self.refuse(
-                    now,
-                    Failure::new(
-                        "bad_config",
-                        "register() takes no empty user, and no ~ in the name. Leave out user where nobody is signed in.",
-                    ),
-                ),
-                Some(place) => self.out(Output::Connect(number, place)),
-                None if !is_same => self.refuse(
-                    now,
-                    Failure::new(
-                        "bad_config",
-                        "register() was called before with another workerUrl, api, name or user. Reload the page.",
-                    ),
-                ),
-                None if is_elsewhere => self.out(Output::Claim(number)),
-                None => self.ask_registration(now),
-            }
-        }
-        if self.calls.is_idle() {
-            self.send_held(now);
-        }
-    }
-
-    /// The page was connected to the worker as [`Output::Connect`] or [`Output::Claim`] asked, or could not be.
-    pub fn connected(&mut self, now: u64, outcome: Result<(), Failure>) {
-        let Some((_, call, Stage::Connection)) = &self.calls.current else { return };
-        let addresses = call.place.clone();
-        if let Err(why) = outcome {
-            self.refuse(now, why);
-        } else {
-            if self.addresses.is_none() {
-                self.session.set_place(&addresses.to_text());
-                self.addresses = Some(addresses);
-                // The browser looks for a newer worker when a page navigates into its scope, where no page is.
-                self.look_for_update(now);
-                let messages = self.session.watch_again();
-                self.post_messages(messages);
-            }
-            self.ask_registration(now);
-        }
-        self.next_call(now);
-    }
-
-    fn ask_registration(&mut self, now: u64) {
-        let Some((number, call, stage)) = &mut self.calls.current else { return };
-        *stage = Stage::Answer;
-        self.session.name_device(&call.device);
-        if call.gives_tokens {
-            self.session.give_tokens();
-        }
-        let message = self.session.register(now, *number, &call.slices, &call.auto_sync);
-        self.calls.give_up_late();
-        self.out(Output::Post(message));
-        // From now on the session holds bursts back until the registration is answered.
-        self.post(now);
-    }
-
-    /// The call in turn has failed.
-    fn refuse(&mut self, now: u64, why: Failure) {
-        let is_asked = matches!(self.calls.current, Some((.., Stage::Answer)));
-        self.unless_newer = None;
-        if let Some(request) = self.calls.fail(&why, is_asked) {
-            self.out(Output::Fail { request, why });
-        }
-        self.next_call(now);
-    }
-
-    /// A worker that cannot start, or does not answer, has not granted the call in turn.
-    fn cannot_start(&mut self, now: u64, why: &Failure) {
-        if !matches!(self.calls.current, Some((.., Stage::Answer))) || !is_about_worker(&why.code) {
-            return;
-        }
-        if why.code == "bridge_version" {
-            // A worker of another version of the messages may have a successor.
-            self.unless_newer = Some(why.clone());
-            self.out(Output::LookForUpdate);
-        } else {
-            self.refuse(now, why.clone());
-        }
-    }
-
-    /// A newer worker was looked for, and is there or not.
-    pub fn looked_for_update(&mut self, now: u64, is_there: bool) {
-        if let Some(why) = self.unless_newer.take_if(|_| !is_there) {
-            self.refuse(now, why);
-        }
-    }
-
-    /// Looks for a newer worker, of which the browser puts one in the place of the present one by itself.
-    fn look_for_update(&mut self, now: u64) {
-        if self.addresses.is_some() && self.updated_at.is_none_or(|at| now >= at + UPDATE_MS) {
-            self.updated_at = Some(now);
-            self.out(Output::LookForUpdate);
-        }
-    }
-
-    /// The worker was registered anew, because there was none to post to.
-    pub fn adopted(&mut self, now: u64) {
-        let messages = self.session.hello(now);
-        self.post_messages(messages);
-    }
-
     // Actions
 
     /// Takes an action, as JSON text of at most so many bytes. Returns its number: the page's actions are counted from 1.
@@ -414,7 +165,8 @@ impl<T: Types> Client<T> {
         let before = self.last_actions.iter().take_while(|burst| burst.0 <= n).count();
         // Bursts are in effect in their order, so what comes before this one is not asked about any more.
         self.last_actions.drain(..before.saturating_sub(1));
-        self.last_actions.first().filter(|burst| burst.0 <= n).map_or(0, |burst| burst.1)
+        let in_effect = self.last_actions.first().filter(|burst| burst.0 <= n).map_or(0, |burst| burst.1);
+        in_effect.max(self.last_ended)
     }
 
     /// Posts everything, because the page is hidden or closed and may never run again.
@@ -587,195 +339,6 @@ impl<T: Types> Client<T> {
     /// Returns true if every burst is acknowledged and every request is answered.
     pub fn at_rest(&self) -> bool {
         self.session.at_rest() && self.held.is_empty()
-    }
-
-    // The worker's messages
-
-    /// Handles a message of the worker, to this page or to all.
-    pub fn handle_message(&mut self, now: u64, head: &Head<'_>, message: T::Message) {
-        match head.kind {
-            // Actions that were dispatched earlier did not see this change: a burst says which changes the page had applied.
-            "changed" | "rows" => self.post(now),
-            // Actions that were dispatched before the user signed out are dropped with the session, and do not wait for the next
-            // user.
-            "signedOut" => self.post_all(now),
-            _ => {}
-        }
-        if head.kind == "rowsPart" {
-            return self.slices.part(head.request.unwrap_or_default(), (head.first, head.count), message);
-        }
-        let number = |number: Option<u64>| number.unwrap_or_default();
-        let epoch = head.epoch.unwrap_or_default();
-        let failure = head.code.map(|code| Failure::new(code, head.message.unwrap_or_default()));
-        let is_elsewhere = head.code.is_some_and(is_refusal);
-        let was_silent = !is_elsewhere && head.code != Some("worker_failed") && self.session.note_answer();
-        let mut is_news = head.request.is_none();
-        let mut messages = Vec::new();
-        match head.kind {
-            "signedOut" => is_news = self.signed_out(now, epoch, &message, failure.as_ref()),
-            "failed" if is_elsewhere => is_news = self.session.elsewhere(now),
-            "hello" => messages = self.session.hello(now),
-            "joined" => {
-                // As a status, it comes from the page's own worker only.
-                messages = self.session.back(now);
-                let has_missed = self.session.joined(number(head.position));
-                if has_missed || was_silent {
-                    self.resync(now);
-                }
-                is_news = false;
-            }
-            "stale" => messages = self.session.stale(now),
-            "ack" => self.session.acknowledged(now, BurstNo(number(head.n))),
-            "expected" => messages = self.session.expected(now, BurstNo(number(head.n))),
-            "registered" => {
-                if self.session.is_another(epoch) {
-                    self.is_of_another_database();
-                }
-                messages = self.session.registered(now, number(head.request), epoch);
-                is_news = false;
-            }
-            "status" => {
-                messages = self.session.back(now);
-                self.session.status(now, head.unfinished, head.wake_in);
-            }
-            // Of a record that changed several slices, the last message counts.
-            "changed" if head.more => {}
-            "changed" | "folded" | "rows" => self.session.observe(number(head.position)),
-            _ => {}
-        }
-        if let Some(request) = head.request {
-            self.session.answered(request);
-        }
-        self.post_messages(messages);
-        let actions = match head.kind {
-            "changed" | "folded" | "rows" | "pending" => head.n.map(|n| self.actions_up_to(BurstNo(n))),
-            _ => None,
-        };
-        if let Some(request) = head.request {
-            self.answered(now, request, head, message.clone(), failure.as_ref(), actions.unwrap_or_default());
-        }
-        // What came to nothing by its silence is read again.
-        if was_silent && head.kind != "joined" {
-            self.resync(now);
-        }
-        if is_news {
-            if let Some(why) = failure.filter(|_| head.kind != "signedOut") {
-                self.cannot_start(now, &why);
-                if is_elsewhere || is_about_worker(&why.code) && why.code != "bridge_version" {
-                    self.out(Output::NoStatus(why));
-                }
-            }
-            self.out(Output::Deliver { message, actions });
-        }
-    }
-
-    fn answered(
-        &mut self,
-        now: u64,
-        request: u64,
-        head: &Head<'_>,
-        message: T::Message,
-        failure: Option<&Failure>,
-        actions: u64,
-    ) {
-        let is_granted = head.kind != "failed";
-        let is_in_turn =
-            matches!(&self.calls.current, Some((number, _, Stage::Answer)) if *number == request);
-        // A call that has failed may be granted after all, where it was repeated to the worker meanwhile.
-        let is_after_all = head.kind == "registered" && self.calls.may_be_granted_late();
-        if is_in_turn || self.calls.is_late(request) || is_after_all {
-            return self.registered(now, request, head, message, failure, !is_in_turn);
-        }
-        let position = (head.kind == "rows").then(|| Position(head.position.unwrap_or_default()));
-        match self.slices.end_read(now, request, position, head.first) {
-            Some((_, For::Request, mut rows)) if is_granted => {
-                rows.messages.push(message);
-                self.out(Output::Rows { request, rows, actions });
-            }
-            Some((slice, For::Listeners, mut rows)) => {
-                rows.messages.push(message);
-                self.out(Output::CaughtUp { slice, rows });
-            }
-            Some((_, For::Nobody, _)) => {
-                if let Some(why) = failure {
-                    self.out(Output::Report(why.clone()));
-                }
-                self.catch_up(now);
-            }
-            _ => self.out(Output::Answer { request, is_granted, message }),
-        }
-    }
-
-    /// The worker has answered a call of `register`.
-    fn registered(
-        &mut self,
-        now: u64,
-        request: u64,
-        head: &Head<'_>,
-        message: T::Message,
-        failure: Option<&Failure>,
-        was_late: bool,
-    ) {
-        if let Some(why) = failure {
-            if !was_late {
-                self.refuse(now, why.clone());
-            }
-            return;
-        }
-        let has_missed = self.calls.grant(request) || was_late;
-        self.unless_newer = None;
-        if !was_late {
-            self.out(Output::Answer { request, is_granted: true, message });
-        }
-        self.next_call(now);
-        if has_missed {
-            self.resync(now);
-        } else {
-            self.out(Output::Lists);
-        }
-        if head.build != Some(crate::BUILD) {
-            self.look_for_update(now);
-        }
-    }
-
-    /// The page is registered for another database, which has nothing that it knows.
-    fn is_of_another_database(&mut self) {
-        let known = self.slices.forget();
-        self.out(Output::Resync(Resync::Registered));
-        self.out(Output::Lists);
-        // A store that follows its slices gives its items back by itself.
-        if !known.is_empty() {
-            self.out(Output::Report(Failure::new("new_database", NEW_DATABASE)));
-        }
-    }
-
-    /// The user has signed out of the database `epoch`. Returns true if it was the page's, and others have asked for it.
-    fn signed_out(&mut self, now: u64, epoch: &str, message: &T::Message, why: Option<&Failure>) -> bool {
-        let Some((asked, others)) = self.session.signed_out(epoch) else { return false };
-        let is_by_itself = !asked.is_empty();
-        let why = why.cloned().unwrap_or_else(|| Failure::new("signed_out", ""));
-        for request in asked {
-            self.out(Output::Answer { request, is_granted: true, message: message.clone() });
-        }
-        let is_asking = matches!(self.calls.current, Some((.., Stage::Answer)));
-        let held = std::mem::take(&mut self.held);
-        for request in others.into_iter().chain(held.into_iter().map(|held| held.number)) {
-            if !is_asking || self.calls.current.as_ref().is_none_or(|current| current.0 != request) {
-                self.fail(now, request, why.clone());
-            }
-        }
-        self.slices.end_reads();
-        let known = self.slices.forget();
-        self.calls.sign_out();
-        self.out(Output::Resync(Resync::SignedOut));
-        self.out(Output::Lists);
-        for (slice, ids) in known {
-            self.out(Output::Gone { slice, ids });
-        }
-        if is_asking {
-            self.refuse(now, why);
-        }
-        !is_by_itself
     }
 }
 

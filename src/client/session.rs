@@ -559,6 +559,11 @@ impl<P: Clone> Session<P> {
         messages
     }
 
+    /// Returns the first burst that is not acknowledged.
+    pub fn first_unacknowledged(&self) -> Option<BurstNo> {
+        self.bursts.first().map(|burst| burst.n)
+    }
+
     /// Returns true if every burst is acknowledged and every request is answered.
     pub fn at_rest(&self) -> bool {
         self.bursts.is_empty() && self.requests.is_empty()

@@ -249,6 +249,36 @@ fn a_page_that_acts_while_it_reads_again_reads_once_more() {
     assert_eq!(page.client.caught_up("files", set(["b", "c"])), Some(set(["a"])));
 }
 
+/// The actions that are in effect with the next message for whoever listens, or the next rows.
+fn next_in_effect(page: &mut Page) -> Option<u64> {
+    std::iter::from_fn(|| page.client.poll()).find_map(|output| match output {
+        Output::Deliver { actions, .. } => actions,
+        Output::Rows { actions, .. } => Some(actions),
+        _ => None,
+    })
+}
+
+#[test]
+fn actions_that_a_lost_database_had_taken_are_waited_for_no_more() {
+    let mut page = Page::registered();
+    for action in ["a", "b"] {
+        page.dispatch(action);
+        page.client.post(page.now);
+        page.now += 100;
+    }
+    page.tell(Head { kind: "ack", n: Some(1), ..Head::default() });
+    let epoch = Some("another");
+    let registered = Head { kind: "registered", epoch, ..Head::default() };
+    page.client.handle_message(page.now, &registered, "message");
+    let read = page.ask("hydrate", Some("files"));
+    page.outputs();
+    let rows = Head { kind: "rows", request: Some(read), n: Some(0), epoch, ..Head::default() };
+    page.client.handle_message(page.now, &rows, "rows");
+    assert_eq!(next_in_effect(&mut page), Some(1), "b is sent to the new database, a is not");
+    page.client.handle_message(page.now, &Head { kind: "folded", n: Some(2), ..Head::default() }, "folded");
+    assert_eq!(next_in_effect(&mut page), Some(2));
+}
+
 #[test]
 fn actions_are_in_effect_by_their_number() {
     let mut page = Page::registered();
@@ -259,11 +289,7 @@ fn actions_are_in_effect_by_their_number() {
     page.outputs();
     for (n, actions) in [(0, 0), (1, 2), (1, 2), (3, 5), (2, 0)] {
         page.tell(Head { kind: "folded", n: Some(n), ..Head::default() });
-        let actions_in_effect = std::iter::from_fn(|| page.client.poll()).find_map(|output| match output {
-            Output::Deliver { actions, .. } => actions,
-            _ => None,
-        });
-        assert_eq!(actions_in_effect, Some(actions), "up to burst {n}");
+        assert_eq!(next_in_effect(&mut page), Some(actions), "up to burst {n}");
     }
 }
 

@@ -42,6 +42,34 @@ pub fn build_for_tests() -> Result<()> {
     })
 }
 
+/// Builds `tests/node`, the worker that tests in Node run.
+pub fn build_for_node() -> Result<()> {
+    step("the tests' worker for Node", || {
+        process::show(&mut cargo(["build", "--quiet", "--target", WASM, "-p", "nightferry-node"]))?;
+        let _lock = workspace::lock()?;
+        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_node.wasm");
+        let mut bindgen = Bindgen::new();
+        bindgen.input_path(&wasm).omit_default_module_path(true).typescript(true);
+        bindgen
+            .web(true)?
+            .generate(prepared().join("node"))
+            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+        Ok(Step::Done)
+    })
+}
+
+/// The modules that tests in Node import beside those of the page, as esbuild's options. Files of wasm are copied beside the tests.
+pub fn node_aliases() -> Vec<String> {
+    let node = prepared().join("node");
+    let client = workspace::dist_browser().join("client.wasm");
+    vec![
+        "--loader:.wasm=file".into(),
+        format!("--alias:nightferry-node={}", node.join("nightferry_node.js").display()),
+        format!("--alias:worker.wasm={}", node.join("nightferry_node_bg.wasm").display()),
+        format!("--alias:client.wasm={}", client.display()),
+    ]
+}
+
 /// rustfmt and Clippy on `examples/rust`, a workspace of its own; with their names. What it has in common with this workspace is compiled
 /// once for both: in one folder, with the same versions and settings.
 pub fn lint_example() -> [(&'static str, std::process::Command); 3] {

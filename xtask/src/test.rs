@@ -211,7 +211,8 @@ fn rust_lints() -> Vec<(&'static str, std::process::Command)> {
 fn prepare_beside_clippy() -> Result<()> {
     toolchain::ensure_node_tools()?;
     toolchain::ensure_python(Python::Develop)?;
-    browser_files::ensure()
+    browser_files::ensure()?;
+    rust_pages::build_for_node()
 }
 
 fn core() -> Result<()> {
@@ -230,6 +231,7 @@ fn page() -> Result<()> {
         find_tests(&workspace::page().join(folder), &mut tests)?;
     }
     browser_files::ensure()?;
+    rust_pages::build_for_node()?;
     let into = workspace::prepared().join("page-tests");
     if into.is_dir() {
         std::fs::remove_dir_all(&into)?;
@@ -238,6 +240,7 @@ fn page() -> Result<()> {
     let mut esbuild = toolchain::node_tool(ESBUILD);
     esbuild.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--sourcemap=inline"]);
     esbuild.args(["--log-level=warning", "--out-extension:.js=.mjs"]).arg(browser_files::wasm_alias());
+    esbuild.args(rust_pages::node_aliases());
     esbuild.arg(browser_files::define_build(&id)).arg(format!("--outdir={}", into.display())).args(&tests);
     esbuild.arg(format!("--outbase={}", workspace::page().display()));
     process::quiet(&mut esbuild)?;

@@ -6,7 +6,7 @@ import { instrument } from "@redux-devtools/instrument";
 import { combineReducers, combineSlices, configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { Reducer, StoreEnhancer } from "redux";
 import { batchActions, batchDispatchMiddleware, enableBatching } from "redux-batched-actions";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { enhancer } from "./enhancer.js";
 import { type Item, ids, quiet, slice, stored } from "./store.test-support.js";
 

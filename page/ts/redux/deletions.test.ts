@@ -4,7 +4,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { test } from "node:test";
 import { combineReducers, createEntityAdapter, createSlice } from "@reduxjs/toolkit";
-import { Device, turn, untilQuiet } from "./device.test-support.js";
+import { Device, turn, untilQuiet } from "../device.test-support.js";
 import { clearSlice } from "./reducer.js";
 import { type Item, ids, open, quiet, set, slice, stored } from "./store.test-support.js";
 
@@ -169,8 +169,10 @@ test("clearSlice before the slice was read deletes all that is stored, though th
   store.dispatch(clearSlice("list"));
   store.dispatch(set([{ id: 4 }]));
   await turn();
-  // The page is hidden, and gone.
-  tab.post();
+  // The page is registered, and is hidden and gone before it has read anything.
+  tab.toWorker.shift()?.();
+  while (tab.fromWorker.length > 0) tab.fromWorker.shift()?.();
+  tab.hide();
   while (tab.toWorker.length > 0) tab.toWorker.shift()?.();
   deepStrictEqual(ids(device), ["4"]);
   await untilQuiet(tab);

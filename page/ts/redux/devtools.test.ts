@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { ActionCreators, instrument } from "@redux-devtools/instrument";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { StoreEnhancer, UnknownAction } from "redux";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { enhancer } from "./enhancer.js";
 import { clearSlice } from "./reducer.js";
 import { ids, quiet } from "./store.test-support.js";

@@ -5,9 +5,9 @@ import { type TestContext, test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { StoreEnhancer } from "redux";
 import { client } from "../client.js";
+import { Device, type Tab, turn, untilQuiet } from "../device.test-support.js";
 import { nightferryEnhancer, syncReducer } from "../redux.js";
 import { withoutTracking } from "./binding.js";
-import { Device, type Tab, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 const list = createSlice({
@@ -52,7 +52,7 @@ test("a dropped store goes, and hears nothing more", { timeout }, async () => {
     return new WeakRef(store.getState());
   })();
   await collected(dropped);
-  tab.tell("list", { puts: [], deletes: [], origin: "tab", n: 1, position: 1 });
+  device.items("list").set("1", { id: 1 });
   await untilQuiet(tab);
   strictEqual(tab.following, 0);
   // And nothing else of it stands in the way.
@@ -85,7 +85,7 @@ test("a store stays bound for as long as the app has anything of it", { timeout 
   deepStrictEqual([...device.items("list").keys()], ["1"]);
   await swept();
   const value = { id: 2 };
-  tab.tell("list", { puts: [{ id: "2", value }], deletes: [], origin: "tab", n: 1, position: 9 });
+  device.items("list").set("2", value);
   await untilQuiet(tab);
   deepStrictEqual(getState().list, [{ id: 1 }, value]);
 });

@@ -4,10 +4,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
+import { Device, turn, untilQuiet } from "../device.test-support.js";
 import { withoutTracking } from "./binding.js";
-import { Device, turn, untilQuiet } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
-import { type Item, ids, open, quiet, set, slice, stored, strict } from "./store.test-support.js";
+import { type Item, ids, open, quiet, set, slice, stored } from "./store.test-support.js";
 
 test("an edit just before a reset is sent", async (context) => {
   quiet(context);
@@ -169,7 +169,7 @@ test("copies of the app's first items that change nothing are not sent", async (
 test("after a change that could not be sent, the next one is sent whole", async (context) => {
   quiet(context);
   const device = stored({ id: 1, name: "a", size: 1 });
-  const tab = strict(device);
+  const tab = device.tab();
   const { store } = open(device, [], { client: tab });
   await untilQuiet(tab);
   store.dispatch(set([{ id: 1, name: "b", size: Number.NaN }]));
@@ -190,14 +190,14 @@ test("preloaded items do not vanish while nothing is stored", async (context) =>
 test("what cannot be kept stays in the store, as is said, when the slice is read again", async (context) => {
   quiet(context);
   const device = stored({ id: 1 });
-  const tab = strict(device);
+  const tab = device.tab();
   const { store, list } = open(device, [], { client: tab });
   await untilQuiet(tab);
   store.dispatch(set([...(list() as Item[]), { id: 2, at: new Date(0) }]));
   await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
   // The worker was restarted.
-  tab.miss("joined");
+  tab.resume();
   await untilQuiet(tab);
   strictEqual((list() as Item[]).length, 2);
 });

@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { combineReducers, combineSlices, configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { enhancer } from "./enhancer.js";
 import type { NightferryOptions } from "./options.js";
 import { type Item, slice, stored } from "./store.test-support.js";

@@ -59,8 +59,7 @@ type Paths<T, Depth extends unknown[] = []> = Depth["length"] extends 4
 export function placesOf(slices: Record<string, TrackedSliceConfig>): ReadonlyMap<string, Place> {
   return new Map(
     Object.entries(slices).map(([name, tracking]) => {
-      // A name may have a dot in it.
-      const path = tracking.select?.split(".") ?? [name];
+      const path = (tracking.select ?? name).split(".");
       return [name, { path, tracking }];
     }),
   );

@@ -13,7 +13,7 @@ import {
 } from "@reduxjs/toolkit";
 import type { Action, Reducer, UnknownAction } from "redux";
 import undoable, { ActionCreators } from "redux-undo";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { enhancer } from "./enhancer.js";
 import type { NightferryOptions } from "./options.js";
 

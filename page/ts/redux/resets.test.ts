@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { combineReducers, createEntityAdapter, createReducer, createSlice } from "@reduxjs/toolkit";
 import type { Reducer, UnknownAction } from "redux";
 import { batchActions, enableBatching } from "redux-batched-actions";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { type Item, ids, open, stored } from "./store.test-support.js";
 
 const remove = (...gone: (string | number)[]) => ({ type: "removed", gone });

@@ -1,14 +1,14 @@
 // The shapes in which stores hold items: each is kept item by item, at the place that `select` names. One that is not
 // understood is named at once, and nothing of it is kept.
 
-import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { combineReducers, createEntityAdapter, createSlice, type PayloadAction } from "@reduxjs/toolkit";
 import type { UnknownAction } from "redux";
 import undoable, { ActionCreators } from "redux-undo";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { clearSlice } from "./reducer.js";
-import { type Item, ids, open, quiet, set, stored } from "./store.test-support.js";
+import { type Item, ids, open, quiet, set, slice, stored } from "./store.test-support.js";
 
 /** Two tabs of a device whose slice `list` is what `reducer` makes of it. */
 async function two(context: TestContext, reducer: () => unknown, tracking: object, device = new Device()) {
@@ -119,15 +119,15 @@ test("f59_slices_nested_two_deep_are_kept_each_by_itself", async (context) => {
 });
 type Opened = ReturnType<typeof open>;
 
-test("a_slice_whose_name_has_a_dot_is_one_key_of_the_state", async (context) => {
+test("a_name_that_no_slice_can_have_is_refused_with_what_it_may_be", async (context) => {
   quiet(context);
-  const device = new Device();
-  const reducer = (state: Item[] = [], action: UnknownAction) => (action.type === "set" ? (action.payload as Item[]) : state); // biome-ignore format: one line
-  const { store, tab } = open(device, combineReducers({ "my.notes": reducer }), { others: { "my.notes": {} } });
+  const { store, tab } = open(new Device(), combineReducers({ "my.notes": slice([]) }), { others: { "my.notes": {} } });
+  const failed = rejects(store.nightferry.ready, {
+    code: "bad_config",
+    message: /"my\.notes" must start with a letter/,
+  });
   await untilQuiet(tab);
-  store.dispatch(set([{ id: 1 }]));
-  await untilQuiet(tab);
-  deepStrictEqual([...device.items("my.notes").keys()], ["1"]);
+  await failed;
 });
 
 // --- redux-undo
@@ -361,7 +361,7 @@ test("b15_ids_that_are_numbers_or_look_empty_are_ids_and_no_id_is_none", async (
   await untilQuiet(tab);
   store.dispatch(set([{ id: 0 }, { id: " " }, { id: -0.5 }, { id: "" }, { id: Number.NaN }, { id: null }]));
   await untilQuiet(tab);
-  deepStrictEqual([ids(device), (list() as Item[]).length], [["0", " ", "-0.5"], 6]);
+  deepStrictEqual([ids(device), (list() as Item[]).length], [[" ", "-0.5", "0"], 6]);
   deepStrictEqual(
     errors.mock.calls.map(({ arguments: [text] }) => String(text).replace(/\. .*/, "")),
     [

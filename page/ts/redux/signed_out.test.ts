@@ -3,7 +3,7 @@
 import { deepStrictEqual } from "node:assert";
 import { test } from "node:test";
 import { configureStore, createSlice, type PayloadAction } from "@reduxjs/toolkit";
-import { Device, untilQuiet } from "./device.test-support.js";
+import { Device, untilQuiet } from "../device.test-support.js";
 import { enhancer } from "./enhancer.js";
 
 const list = createSlice({
@@ -25,12 +25,14 @@ test("a store loses what is the user's, and deletes nothing by it", async () => 
   store.dispatch(theme.actions.flip());
   await untilQuiet(tab);
   device.operations.length = 0;
-  tab.miss("signedOut");
+  const signedOut = tab.ask("signOutAndDiscard");
   await untilQuiet(tab);
+  await signedOut;
   deepStrictEqual(store.getState(), { list: [], theme: "light" });
   deepStrictEqual(device.operations, []);
 
   // Whoever signs in next changes the same ids: whole items go, of which the worker has none.
+  tab.register({ slices: { list: {}, theme: { single: true } } });
   store.dispatch(list.actions.set([{ id: 1, name: "new" }]));
   await untilQuiet(tab);
   deepStrictEqual(

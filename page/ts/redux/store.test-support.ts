@@ -3,9 +3,8 @@
 import type { TestContext } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
 import type { StoreEnhancer } from "redux";
-import { actionText } from "../action.js";
+import { Device } from "../device.test-support.js";
 import type { Client } from "./binding.js";
-import { Device, type Tab } from "./device.test-support.js";
 import { enhancer } from "./enhancer.js";
 import type { NightferryOptions } from "./options.js";
 
@@ -72,15 +71,4 @@ export const ids = (device: Device) => [...device.items("list").keys()];
 export function quiet(context: TestContext) {
   context.mock.method(console, "warn", () => {});
   return context.mock.method(console, "error", () => {});
-}
-
-/** A tab that throws where the client throws. */
-export function strict(device: Device): Tab {
-  const tab = device.tab();
-  const send = tab.send.bind(tab);
-  tab.send = (action, id, upsert) => {
-    actionText(action, { id, upsert });
-    return send(action, id, upsert);
-  };
-  return tab;
 }

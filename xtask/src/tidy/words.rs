@@ -129,7 +129,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/units.rs", "since"),
     // The name of the field on the wire.
     ("page/ts/action.ts", "whole"),
-    ("page/ts/redux/device.test-support.ts", "whole"),
+    ("page/ts/device.test-support.ts", "whole"),
 ];
 
 /// The retired names in the sources.
