@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use nightferry_e2e::{Browser, DEADLINE, Fault, Profile, Server, Tab, bundle, eventually, start};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 async fn open(tab: &Tab, server: &Server) -> Result<()> {
     bundle("redux.js")?;
@@ -301,5 +302,52 @@ async fn f66_a_refused_edit_is_undone_in_two_stores_and_the_newer_edit_behind_it
     second.eval_with::<()>(&retry, "await app.store.dispatch(app.actions.retryRejected(...input));").await?;
     let mended = settled(&[&second, &first], &server).await?;
     assert_eq!(mended["files"], json!({"1": {"id": 1, "name": "mended", "text": "b"}}));
+    Ok(())
+}
+
+/// b15: the apps of `page/ts/redux/apps.test-support.ts`, each as it is in its tutorial but for a line: kept, synced, and shown in a second tab.
+#[tokio::test(flavor = "multi_thread")]
+async fn b15_an_app_of_a_tutorial_is_kept_synced_and_shown_in_a_second_tab() -> Result<()> {
+    bundle("apps.js")?;
+    let (mut number, mut count) = (0, 1);
+    while number < count {
+        let (server, browser, first) = start().await?;
+        let open = async |tab: &Tab| -> Result<()> {
+            tab.goto(&server.url(&format!("/__test__/bundled/apps/?{number}"))).await?;
+            tab.wait_until("window.app").await?;
+            tab.eval("await app.ready;").await
+        };
+        let sees = async |tab: &Tab| tab.eval::<Value>("return app.sees();").await;
+        let second = browser.new_tab().await?;
+        open(&first).await?;
+        open(&second).await?;
+        let name: String = first.eval("return app.name;").await?;
+        count = first.eval("return app.count;").await?;
+
+        first.eval::<()>("app.act('first');").await?;
+        let shown = sees(&first).await?;
+        eventually(&format!("{name}: the second tab shows it"), DEADLINE, async || {
+            Ok((sees(&second).await? == shown).then_some(()))
+        })
+        .await?;
+        second.eval::<()>("app.act('second');").await?;
+        let shown = sees(&second).await?;
+        eventually(
+            &format!("{name}: the first tab shows what the second has changed"),
+            DEADLINE,
+            async || Ok((sees(&first).await? == shown).then_some(())),
+        )
+        .await?;
+        let kept: BTreeMap<String, Vec<String>> = first.eval("return app.kept;").await?;
+        for (slice, ids) in kept {
+            let all = |items: &BTreeMap<String, Value>| items.keys().eq(ids.iter());
+            server.wait_for_items(&slice, all).await.with_context(|| format!("{name}: {slice}"))?;
+        }
+        first.reload().await?;
+        open(&first).await?;
+        assert_eq!(sees(&first).await?, shown, "{name}, after a reload");
+        number += 1;
+    }
+    assert!(number >= 7, "all apps were opened");
     Ok(())
 }
