@@ -63,6 +63,22 @@ function once(key, begin) {
   return state[key];
 }
 
+/** Fetches the wasm. */
+async function fetchWasm() {
+  const response = await fetch(WASM);
+  if (!response.ok || response.redirected) throw new Error(`${WASM} was answered with status ${response.status}`);
+  return response;
+}
+
+/** Puts the wasm into the cache. Where there is no room, the next start needs the server. */
+async function keep(response) {
+  try {
+    await (await caches.open(CACHE)).put(WASM, response);
+  } catch (error) {
+    console.warn("Nightferry's worker could not keep its wasm:", error);
+  }
+}
+
 /** Instantiates the wasm. It comes from the cache, so that the worker starts while the server is down. */
 async function instantiate() {
   const cached = await caches.match(WASM).catch(() => undefined);
@@ -73,15 +89,11 @@ async function instantiate() {
       console.warn("Nightferry's worker could not use the wasm that it has kept, and fetches it:", error);
     }
   }
-  const response = await fetch(WASM);
-  if (!response.ok || response.redirected) throw new Error(`${WASM} was answered with status ${response.status}`);
+  const response = await fetchWasm();
   const kept = response.clone();
   await wasm_bindgen({ module_or_path: response });
   // Kept again: something has deleted it, and the next start may be without the server.
-  caches
-    .open(CACHE)
-    .then((cache) => cache.put(WASM, kept))
-    .catch((error) => console.warn("Nightferry's worker could not keep its wasm:", error));
+  keep(kept);
 }
 
 /**
@@ -179,8 +191,7 @@ async function deleteOldCaches() {
 // Caches the wasm, and takes over without waiting for pages to close.
 self.addEventListener("install", (event) => {
   state.isInstalling = true;
-  const keepWasm = async () => (await caches.open(CACHE)).add(WASM);
-  event.waitUntil(Promise.all([keepWasm(), self.skipWaiting()]));
+  event.waitUntil(Promise.all([fetchWasm().then(keep), self.skipWaiting()]));
 });
 
 // Deletes the wasm of former builds, and asks for periodic syncs, which browsers grant to installed apps.

@@ -15,7 +15,7 @@ use nightferry::client::{Addresses, Call};
 /// # Errors
 ///
 /// `unsupported`, `insecure_context`, `wasm_unavailable`, `storage_blocked`, `worker_failed`, `no_worker`, `bridge_version`,
-/// `bad_config`, `storage`, `newer_schema`, `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step. A
+/// `database_blocked`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step. A
 /// failed call may be repeated. A page whose worker was replaced by that of another user takes it back by calling this again.
 pub fn register(options: RegisterOptions) -> impl Future<Output = Result<Registration, Error>> {
     // A page that is rendered on a server has nothing to register.

@@ -5,10 +5,13 @@ use crate::page::page;
 use js_sys::futures::{JsFuture, spawn_local};
 use js_sys::{Function, Promise};
 use nightferry::client::{Addresses, Message};
+use std::cell::Cell;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BroadcastChannel, MessageEvent, PageTransitionEvent, RegistrationOptions, ServiceWorker,
-    ServiceWorkerRegistration, ServiceWorkerState, ServiceWorkerUpdateViaCache, Url, VisibilityState, Window,
+    BroadcastChannel, MessageEvent, PageTransitionEvent, RegistrationOptions, SecurityPolicyViolationEvent,
+    ServiceWorker, ServiceWorkerRegistration, ServiceWorkerState, ServiceWorkerUpdateViaCache, Url,
+    VisibilityState, Window,
 };
 
 /// A page's way to its worker.
@@ -86,6 +89,19 @@ async fn register_worker(window: &Window, url: &Url) -> Result<ServiceWorkerRegi
     let options = RegistrationOptions::new();
     options.set_update_via_cache(ServiceWorkerUpdateViaCache::None);
     let container = window.navigator().service_worker();
+    let is_forbidden = Rc::new(Cell::new(false));
+    let noted = is_forbidden.clone();
+    let note = Closure::<dyn FnMut(SecurityPolicyViolationEvent)>::new(
+        move |event: SecurityPolicyViolationEvent| {
+            noted.set(noted.get() || event.effective_directive() == "worker-src");
+        },
+    );
+    let violation = "securitypolicyviolation";
+    let listener = note.as_ref().unchecked_ref();
+    let document = window.document();
+    if let Some(document) = &document {
+        let _ = document.add_event_listener_with_callback(violation, listener);
+    }
     let registered = async {
         let registering = container.register_with_options(&url.href(), &options);
         let registration: ServiceWorkerRegistration = JsFuture::from(registering).await?.unchecked_into();
@@ -94,10 +110,14 @@ async fn register_worker(window: &Window, url: &Url) -> Result<ServiceWorkerRegi
         }
         Ok(registration)
     };
-    match registered.await {
+    let registered = match registered.await {
         Ok(registration) => Ok(registration),
-        Err(why) => Err(explained(window, url, &why).await),
+        Err(why) => Err(explained(window, url, &why, &is_forbidden).await),
+    };
+    if let Some(document) = &document {
+        let _ = document.remove_event_listener_with_callback(violation, listener);
     }
+    registered
 }
 
 fn message_of(why: &JsValue) -> String {
@@ -116,7 +136,8 @@ fn worker_failed(url: &Url, why: &str) -> Error {
 }
 
 /// Returns the error of a registration that failed. What the browser says is about many causes the same, so the script is looked at.
-async fn explained(window: &Window, url: &Url, why: &JsValue) -> Error {
+/// `is_forbidden` says if a policy of the page has forbidden it, of which the browser tells later.
+async fn explained(window: &Window, url: &Url, why: &JsValue, is_forbidden: &Cell<bool>) -> Error {
     let script: web_sys::Response = match JsFuture::from(window.fetch_with_str(&url.href())).await {
         Ok(script) => script.unchecked_into(),
         Err(error) => return worker_failed(url, &format!("it cannot be loaded ({})", message_of(&error))),
@@ -126,6 +147,16 @@ async fn explained(window: &Window, url: &Url, why: &JsValue) -> Error {
     if !script.ok() || !content_type.contains("javascript") {
         let came = format!("it is answered with status {} and {content_type}", script.status());
         return worker_failed(url, &came);
+    }
+    if script.redirected() {
+        let came = format!("it is redirected to {}, which browsers do not allow", script.url());
+        return worker_failed(url, &came);
+    }
+    if is_forbidden.get() {
+        return worker_failed(
+            url,
+            "a Content-Security-Policy of the page forbids it (add worker-src 'self')",
+        );
     }
     if why.dyn_ref::<js_sys::Error>().is_some_and(|why| why.name() == "SecurityError") {
         return Error::new(

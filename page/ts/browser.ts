@@ -99,12 +99,19 @@ async function connect(
 
 /** Registers the worker, and waits until it, or that of another user, is active. */
 async function registerWorker(url: URL): Promise<ServiceWorkerRegistration> {
+  let isForbidden = false;
+  const note = ({ effectiveDirective }: SecurityPolicyViolationEvent) => {
+    isForbidden ||= effectiveDirective === "worker-src";
+  };
+  document.addEventListener("securitypolicyviolation", note);
   try {
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
     if (registration.active?.scriptURL !== url.href) await activated(registration);
     return registration;
   } catch (reason) {
-    throw await explained(url, reason as Error);
+    throw await explained(url, reason as Error, () => isForbidden);
+  } finally {
+    document.removeEventListener("securitypolicyviolation", note);
   }
 }
 
@@ -124,13 +131,18 @@ function activated(registration: ServiceWorkerRegistration): Promise<void> {
   });
 }
 
-/** The error of a registration that failed. What the browser says is about many causes the same, so the script is looked at. */
-async function explained(url: URL, reason: Error): Promise<Error> {
+/**
+ * The error of a registration that failed. What the browser says is about many causes the same, so the script is looked at.
+ * `isForbidden` says if a policy of the page has forbidden it, of which the browser tells later.
+ */
+async function explained(url: URL, reason: Error, isForbidden: () => boolean): Promise<Error> {
   let came = "";
   try {
     const script = await fetch(url, { cache: "no-store" });
     const type = script.headers.get("content-type") ?? "no content type";
     if (!script.ok || !type.includes("javascript")) came = `it is answered with status ${script.status} and ${type}`;
+    else if (script.redirected) came = `it is redirected to ${script.url}, which browsers do not allow`;
+    else if (isForbidden()) came = "a Content-Security-Policy of the page forbids it (add worker-src 'self')";
     else if (reason.name === "SecurityError") {
       return failure(
         "storage_blocked",

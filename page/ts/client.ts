@@ -46,8 +46,8 @@ const { subscriptions } = client;
  * Each `user` has a database of their own. A page whose worker was replaced by that of another user takes it back by
  * calling this again.
  * @throws NightferryError `unsupported`, `insecure_context`, `wasm_unavailable`, `storage_blocked`, `client_failed`,
- * `worker_failed`, `no_worker`, `bridge_version`, `bad_config`, `storage`, `newer_schema`, `unreadable_database`, `wrong_user`,
- * `wrong_name`; the message says the next step.
+ * `worker_failed`, `no_worker`, `bridge_version`, `database_blocked`, `bad_config`, `storage`, `newer_schema`,
+ * `unreadable_database`, `wrong_user`, `wrong_name`; the message says the next step.
  */
 export function register(options: RegisterOptions): Promise<Registration> {
   return client.register(options);

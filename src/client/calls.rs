@@ -42,8 +42,14 @@ pub enum Stage {
 }
 
 /// The codes of a worker that cannot start at all, or cannot be spoken to. It goes on being asked.
-const ABOUT_WORKER: [&str; 5] =
-    ["newer_schema", "unreadable_database", "worker_failed", "no_worker", "bridge_version"];
+const ABOUT_WORKER: [&str; 6] = [
+    "newer_schema",
+    "unreadable_database",
+    "worker_failed",
+    "no_worker",
+    "bridge_version",
+    "database_blocked",
+];
 
 /// Returns true if the code says that there is no worker to answer.
 pub fn is_about_worker(code: &str) -> bool {

@@ -20,13 +20,13 @@ pub async fn store_conformance_for_tests() -> Result<Vec<String>, JsValue> {
 }
 
 async fn play(name: &str, case: Case) -> Result<(), String> {
-    let mut database = Database::open(name, &[]).await.map_err(said)?;
+    let mut database = Database::open(name, &[], None).await.map_err(said)?;
     for (at, step) in case.steps.into_iter().enumerate() {
         let played = match step {
             // As the worker does it: closed, and opened with the stores.
             Step::Create(stores) => {
                 database.close();
-                database = Database::open(name, &stores).await.map_err(said)?;
+                database = Database::open(name, &stores, None).await.map_err(said)?;
                 Ok(())
             }
             Step::Write(writes) => match database.write(&writes) {

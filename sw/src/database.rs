@@ -7,7 +7,7 @@ pub mod read;
 mod value;
 
 use self::value::key_value;
-use js_sys::{Array, JSON, JsString, Promise, Reflect};
+use js_sys::{Array, Function, JSON, JsString, Promise, Reflect};
 use nightferry::store::{ITEMS, OPEN, Row, RowKey, SYSTEM_STORES, StoreError, Write};
 use rexie::{Index, KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
 use std::pin::Pin;
@@ -62,8 +62,13 @@ fn builder(name: &str, stores: &[&str]) -> rexie::RexieBuilder {
 }
 
 impl Database {
-    /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed.
-    pub async fn open(name: &str, stores: &[Rc<str>]) -> Result<Database, StoreError> {
+    /// Opens the database with the system stores and `stores`; those that are missing are added, none is removed. `on_blocked` is
+    /// called if that has to wait for another connection, which is not closed.
+    pub async fn open(
+        name: &str,
+        stores: &[Rc<str>],
+        on_blocked: Option<Function>,
+    ) -> Result<Database, StoreError> {
         let mut wanted = SYSTEM_STORES.to_vec();
         for store in stores {
             wanted.push(store);
@@ -77,7 +82,7 @@ impl Database {
         }
         let version = database.version().map_err(failed)? + 1;
         database.close();
-        add(name, version, &wanted).await?;
+        add(name, version, &wanted, on_blocked).await?;
         builder(name, &[]).build().await.map(Database).map_err(failed)
     }
 
@@ -117,7 +122,12 @@ impl Database {
 
 /// Adds stores to a database that exists. By web-sys: with a version, rexie's builder deletes every store and every index
 /// that it is not told of, and panics where one cannot be made.
-async fn add(name: &str, version: u32, wanted: &[&str]) -> Result<(), StoreError> {
+async fn add(
+    name: &str,
+    version: u32,
+    wanted: &[&str],
+    on_blocked: Option<Function>,
+) -> Result<(), StoreError> {
     let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(threw)?;
     let open = factory.unchecked_into::<IdbFactory>().open_with_u32(name, version).map_err(threw)?;
     let stores: Vec<String> = wanted.iter().map(|store| String::from(*store)).collect();
@@ -133,6 +143,7 @@ async fn add(name: &str, version: u32, wanted: &[&str]) -> Result<(), StoreError
         }
     });
     open.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
+    open.set_onblocked(on_blocked.as_ref());
     let ended = Promise::new(&mut |resolve, reject| {
         open.set_onsuccess(Some(&resolve));
         open.set_onerror(Some(&reject));

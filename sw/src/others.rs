@@ -35,7 +35,7 @@ pub async fn waiting(name: &str, own: &str) -> u64 {
 }
 
 async fn has_unsent(name: &str) -> Result<bool, StoreError> {
-    let database = Database::open(name, &[]).await?;
+    let database = Database::open(name, &[], None).await?;
     let looked = look(&database).await;
     database.close();
     looked

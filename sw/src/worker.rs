@@ -14,7 +14,7 @@ use nightferry::store::{Snapshot, StoreError, Wanted, Whole, Write};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local as spawn};
 use web_sys::AbortController;
 
@@ -302,8 +302,15 @@ impl Worker {
         });
     }
 
-    async fn open(&self, stores: &[Rc<str>]) -> Result<(), StoreError> {
-        let database = Database::open(&self.name, stores).await?;
+    /// Tells the pages that the database waits for a connection of somebody else, whose end the browser waits for.
+    fn tell_blocked(&self) {
+        let text = "Something else of this site holds Nightferry's database open, and nothing can be saved until it lets go. What was changed in this tab is kept in it, so keep it open. Close the other tabs of this site; it goes on by itself.";
+        self.pages.post(&To::All, &from_worker::failed(None, "database_blocked", text));
+    }
+
+    async fn open(&'static self, stores: &[Rc<str>]) -> Result<(), StoreError> {
+        let blocked = Closure::once_into_js(|| self.tell_blocked()).unchecked_into();
+        let database = Database::open(&self.name, stores, Some(blocked)).await?;
         self.database.replace(Some(database));
         Ok(())
     }
@@ -332,7 +339,7 @@ impl Worker {
 
     async fn open_again(&'static self) -> Result<(), StoreError> {
         let known = self.engine.borrow().epoch();
-        let database = Database::open(&self.name, &[]).await?;
+        let database = Database::open(&self.name, &[], None).await?;
         let snapshot = database.snapshot().await?;
         if known.is_none() || snapshot.meta.iter().any(|(name, _)| name == "epoch") {
             self.database.replace(Some(database));
@@ -345,7 +352,7 @@ impl Worker {
     /// Creates a new database from the memory of the engine, after the database was deleted. Pages recognize it by its epoch.
     async fn begin_anew(&'static self) -> Result<(), StoreError> {
         let Rescue { stores, writes } = self.engine.borrow_mut().rescue();
-        let database = Database::open(&self.name, &stores).await?;
+        let database = Database::open(&self.name, &stores, None).await?;
         let transaction = database.write(&writes)?;
         database::commit(transaction, writes).await?;
         let snapshot = database.snapshot().await?;
@@ -418,7 +425,7 @@ async fn database_of(Place { name, user }: Place<'_>) -> Result<(String, Databas
     let may_exist = user.is_some() && others::databases().await.is_none_or(|known| known.contains(&own));
     let candidates = [&*own, name, &*own];
     for (at, candidate) in candidates.into_iter().enumerate().skip(usize::from(!may_exist)) {
-        let database = Database::open(candidate, &[]).await?;
+        let database = Database::open(candidate, &[], None).await?;
         let snapshot = database.snapshot().await?;
         let fits = match at {
             0 => snapshot.owner().is_some(),

@@ -37,6 +37,7 @@ mod uplink;
 mod users;
 mod wakes;
 mod workbox;
+mod worker_hindered;
 mod worker_missing;
 
 #[test]
