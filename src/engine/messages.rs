@@ -284,11 +284,11 @@ impl Engine {
 
     fn change_failed(&mut self, error: &StoreError) {
         let Some(request) = self.settings.failed() else { return };
-        let text = format!(
-            "{} could not be kept in the browser's database: {}. Close other tabs of this site and reload.",
-            request.name(),
-            error.message
-        );
+        let (why, next) = match error.full {
+            true => ("there is no room left on this device", "Free some disk space, and call it again"),
+            false => (&*error.message, "Close other tabs of this site and reload"),
+        };
+        let text = format!("{} could not be kept in the browser's database: {why}. {next}.", request.name());
         self.clients.fail(&request.page, Some(request.number), "storage", &text);
     }
 }

@@ -309,9 +309,12 @@ async fn f66_a_refused_edit_is_undone_in_two_stores_and_the_newer_edit_behind_it
 #[tokio::test(flavor = "multi_thread")]
 async fn b15_an_app_of_a_tutorial_is_kept_synced_and_shown_in_a_second_tab() -> Result<()> {
     bundle("apps.js")?;
+    let browser = Browser::start_fresh().await?;
     let (mut number, mut count) = (0, 1);
     while number < count {
-        let (server, browser, first) = start().await?;
+        // Another server is another origin, with a database of its own.
+        let server = Server::start().await?;
+        let first = browser.new_tab().await?;
         let open = async |tab: &Tab| -> Result<()> {
             tab.goto(&server.url(&format!("/__test__/bundled/apps/?{number}"))).await?;
             tab.wait_until("window.app").await?;
@@ -346,6 +349,8 @@ async fn b15_an_app_of_a_tutorial_is_kept_synced_and_shown_in_a_second_tab() -> 
         first.reload().await?;
         open(&first).await?;
         assert_eq!(sees(&first).await?, shown, "{name}, after a reload");
+        first.close().await?;
+        second.close().await?;
         number += 1;
     }
     assert!(number >= 7, "all apps were opened");
