@@ -158,8 +158,12 @@ impl Item {
         let remote = self.server_side();
         // The base becomes the server's value as the page had seen it. Unsent changes of this device stay its own.
         let seen = update.before(&local);
-        if self.base.is_some() {
-            self.base = rebase(Some(&local), self.base.as_deref(), Some(&seen)).value;
+        if let Some(known) = self.base.take() {
+            let base = rebase(Some(&local), Some(&known), Some(&seen)).value;
+            // Of what is not in conflict, the result has what the server has, elements of lists among it. The base has it, too: else it
+            // would be an addition of this device.
+            let page = base.as_ref().map(|base| update.after(base));
+            self.base = rebase(page.as_deref(), base.as_deref(), Some(&known)).value;
         }
         self.set_local(merged.value, editor);
         match self.conflict {

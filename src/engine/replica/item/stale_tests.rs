@@ -117,6 +117,31 @@ fn an_update_of_an_item_in_conflict_by_a_page_that_missed_the_other_side_joins_t
     assert_eq!(conflict.remote.map(|value| &**value), Some(r#"{"n":1,"by":"them"}"#));
 }
 
+/// In the conflict about one element, the others are the server's: what is edited or removed of them is told from what was added.
+#[test]
+fn an_element_that_a_conflict_about_another_one_took_from_the_server_is_not_an_added_one() {
+    let mut item = at_rest(r#"{"list":[]}"#);
+    pull(&mut item, 6, Some(r#"{"list":[{"id":"y","t":1},{"id":"z","t":1}]}"#), 2);
+    edit(&mut item, update(r#"{"list":[{"id":"z","t":2}]}"#, r#"{"list":[]}"#), 1, 3);
+    assert_eq!(item.conflict().unwrap().paths, ["/list/@z/t"]);
+    assert_eq!(local(&item), r#"{"list":[{"id":"y","t":1},{"id":"z","t":2}]}"#);
+    let mut edited = item.clone();
+    let gone = r#"{"list":[{"id":"z","t":3}]}"#;
+    pull(&mut item, 7, Some(gone), 4);
+    assert_eq!(item.conflict().unwrap().paths, ["/list/@z/t"]);
+    assert_eq!(local(&item), r#"{"list":[{"id":"y","t":1},{"id":"z","t":2}]}"#, "until it is decided");
+    resolve(&mut item, Choice::Merge, 5);
+    assert_eq!(local(&item), r#"{"list":[{"id":"z","t":2}]}"#, "nobody has added y here");
+
+    let (y, z) = (r#"{"id":"y","t":5}"#, r#"{"id":"z","t":2}"#);
+    let fields = format!(r#"{{"list":[{y},{z}]}}"#);
+    edit(&mut edited, update(&fields, r#"{"list":[{"id":"y","t":1},{"id":"z","t":2}]}"#), 3, 4);
+    edit(&mut edited, update(&format!(r#"{{"list":[{y}]}}"#), &fields), 3, 5);
+    pull(&mut edited, 7, Some(gone), 6);
+    let conflict = edited.conflict().expect("an edit against a removal");
+    assert!(conflict.paths.contains(&"/list/@y".to_owned()), "{:?}", conflict.paths);
+}
+
 #[test]
 fn a_put_by_a_page_that_has_not_heard_of_a_resolution_overwrites_nothing() {
     for choice in [Choice::Remote, Choice::Merge, Choice::Value(Some(json(r#"{"n":2,"by":"them"}"#)))] {
