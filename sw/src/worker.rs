@@ -22,6 +22,8 @@ use web_sys::AbortController;
 const KEEP_ALIVE_MS: u64 = 20_000;
 /// The longest time that one event is held open.
 const HOLD_MS: u32 = 25_000;
+/// Pages are told of a database that waits for somebody else's connection after this time, in ms.
+const BLOCKED_MS: u32 = 3_000;
 
 thread_local! {
     /// Lives as long as the instance.
@@ -75,6 +77,8 @@ struct Worker {
     /// `None` while stores are being added.
     database: RefCell<Option<Database>>,
     pages: Pages,
+    /// The timer that tells pages of a database that waits for somebody else's connection.
+    blocked: RefCell<Option<Timeout>>,
     /// The deadline, and its timer.
     timer: RefCell<Option<(Deadline, Timeout)>>,
     /// The request in flight. There is at most one.
@@ -104,6 +108,7 @@ impl Worker {
         engine.serve(&place, user);
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             pages: Pages::new(&place),
+            blocked: RefCell::default(),
             name,
             place,
             network,
@@ -309,9 +314,14 @@ impl Worker {
     }
 
     async fn open(&'static self, stores: &[Rc<str>]) -> Result<(), StoreError> {
-        let blocked = Closure::once_into_js(|| self.tell_blocked()).unchecked_into();
-        let database = Database::open(&self.name, stores, Some(blocked)).await?;
-        self.database.replace(Some(database));
+        // A connection that is about to be closed, such as that of a former worker, is no news.
+        let wait = || {
+            self.blocked.replace(Some(Timeout::new(BLOCKED_MS, || self.tell_blocked())));
+        };
+        let blocked = Closure::once_into_js(wait).unchecked_into();
+        let opened = Database::open(&self.name, stores, Some(blocked)).await;
+        self.blocked.take();
+        self.database.replace(Some(opened?));
         Ok(())
     }
 

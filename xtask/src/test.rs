@@ -299,6 +299,9 @@ fn e2e(options: &Options) -> Result<()> {
     for browser in needed_browsers(options) {
         test.envs(browser.ensure()?);
     }
+    // The documented deployment is opened in a browser.
+    test.env("NIGHTFERRY_POSTGRESQL", toolchain::ensure_postgresql()?);
+    test.env("NIGHTFERRY_NGINX", toolchain::ensure_nginx()?);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     test.env("RUST_TEST_THREADS", (cores * E2E_PER_CORE).min(E2E_AT_MOST).to_string());
     process::show(test.env("NIGHTFERRY_PYTHON", toolchain::python()))

@@ -66,7 +66,7 @@ pub use example::Example;
 pub use fault::Fault;
 pub use react::ReactPage;
 pub use readme::{document_block, readme_block};
-pub use server::{Applied, Request, Server};
+pub use server::{Applied, Request, Server, python};
 pub use setup::{open_client, open_client_for, reconnect_in_turn, start, start_for};
 pub use shots::{outside, shoot, shoot_into};
 pub use tab::Tab;

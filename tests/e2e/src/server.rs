@@ -420,7 +420,7 @@ impl LogLine {
     }
 }
 
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     std::env::var_os("NIGHTFERRY_PYTHON")
         .map_or_else(|| root().join("target/nightferry/venv/bin/python"), PathBuf::from)
 }

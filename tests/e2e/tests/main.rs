@@ -9,6 +9,7 @@ mod dashboard;
 mod database;
 mod decisions;
 mod demo;
+mod deployment;
 mod engines;
 mod examples;
 mod faults;
