@@ -112,7 +112,7 @@ before(() => {
   const browser = [
     true,
     { href: "https://app.test/" },
-    { visibilityState: "visible", addEventListener() {} },
+    { visibilityState: "visible", addEventListener() {}, removeEventListener() {} },
     {
       serviceWorker: { register: async ({ href }: URL) => ({ active: Object.assign(active, { scriptURL: href }) }) },
       userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",

@@ -191,7 +191,7 @@ export class Client {
       });
       machine.act({ kind: "connected" });
     } catch (error) {
-      const { code, message } = error as NightferryError;
+      const { code = "worker_failed", message } = error as NightferryError;
       machine.act({ kind: "connected", code, message });
     }
   }
@@ -201,7 +201,7 @@ export class Client {
       await this.#worker?.claim();
       machine.act({ kind: "connected" });
     } catch (error) {
-      const { code, message } = error as NightferryError;
+      const { code = "worker_failed", message } = error as NightferryError;
       machine.act({ kind: "connected", code, message });
     }
   }
