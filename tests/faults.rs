@@ -676,6 +676,28 @@ fn sent_as(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// An edit of a refused change that stayed goes to the server, and with its answer the refusal is over: pages read the list again.
+#[test]
+fn a_kept_refusal_that_an_edit_has_mended_is_off_the_list_of_every_page() {
+    let mut world = World::with(38, r#"{"files":{"refused":"keep"}}"#);
+    world.dispatch(0, "files/addItem", json!({"id": "a", "x": 0}));
+    world.run_until_quiescent();
+    world.server.refused.insert("a".into());
+    edit(&mut world, 1);
+    world.run_until_quiescent();
+    assert_eq!(rejected(&mut world).len(), 1);
+    let told = world.pages[0].heard_of("rejections").len();
+    world.server.refused.clear();
+    edit(&mut world, 2);
+    world.run_until_quiescent();
+    assert_eq!(world.status().rejected, 0);
+    assert!(
+        world.pages[0].heard_of("rejections").len() > told,
+        "pages are told that the list is another one"
+    );
+    assert_eq!(rejected(&mut world), [] as [Value; 0]);
+}
+
 /// The server refuses every patch, as where one is too much work for it: that the value goes as a patch is the worker's
 /// choice, and no reason to trouble a person.
 #[test]

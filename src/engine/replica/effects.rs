@@ -312,8 +312,11 @@ impl Replica {
             return self.index(&key);
         }
         entry.is_sent = false;
+        let refused = entry.item.refused().len();
         let was_in_conflict = entry.item.is_in_conflict();
         let effect = entry.item.answer(answer, record.incoming(&key.slice));
+        // An edit behind a refusal that has stayed ends it once the edit is taken.
+        self.refusals_changed |= entry.item.refused().len() != refused;
         let is_new_conflict = self.came_in(&key, record.position, effect, was_in_conflict, now);
         applied.acknowledged += usize::from(answer.status.is_answer());
         self.answered.insert(key.clone());
