@@ -686,13 +686,13 @@ fn a_kept_refusal_that_an_edit_has_mended_is_off_the_list_of_every_page() {
     edit(&mut world, 1);
     world.run_until_quiescent();
     assert_eq!(rejected(&mut world).len(), 1);
-    let told = world.pages[0].heard_of("rejections").len();
+    let before = world.pages[0].heard_of("rejections").len();
     world.server.refused.clear();
     edit(&mut world, 2);
     world.run_until_quiescent();
     assert_eq!(world.status().rejected, 0);
     assert!(
-        world.pages[0].heard_of("rejections").len() > told,
+        world.pages[0].heard_of("rejections").len() > before,
         "pages are told that the list is another one"
     );
     assert_eq!(rejected(&mut world), [] as [Value; 0]);
