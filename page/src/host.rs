@@ -1,4 +1,4 @@
-//! What a page in Rust does for its client, and the requests that wait for their answers.
+//! The browser around the client of a page in Rust, and the requests that wait for their answers.
 
 use crate::connection::{self, Connection, WorkerMessage};
 use crate::error::Error;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// What passes through the client of a page in Rust.
+/// The types of the client of a page in Rust.
 pub struct Rust;
 
 impl client::Types for Rust {
@@ -24,33 +24,8 @@ impl client::Types for Rust {
     type Message = WorkerMessage;
 }
 
-/// A set of items' ids.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ids(pub BTreeSet<String>);
-
-impl FromIterator<String> for Ids {
-    fn from_iter<I: IntoIterator<Item = String>>(ids: I) -> Self {
-        Ids(ids.into_iter().collect())
-    }
-}
-
-impl client::Ids for Ids {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, others: &Ids) {
-        self.0.extend(others.0.iter().cloned());
-    }
-
-    fn remove(&mut self, others: &Ids) {
-        self.0.retain(|id| !others.0.contains(id));
-    }
-
-    fn without(&self, others: &Ids) -> Ids {
-        Ids(self.0.difference(&others.0).cloned().collect())
-    }
-}
+/// The ids of items.
+pub type Ids = BTreeSet<String>;
 
 /// The browser, as the host of the page's client.
 #[derive(Default)]

@@ -72,7 +72,7 @@ pub fn dispatch<A: Serialize + ?Sized>(action: &A) -> Result<(), Error> {
         let ids: Ids = dispatched.ids().into_iter().collect();
         left = connection.with(|client, _| client.acts_on(slice, dispatched.effect(), &ids));
     }
-    let left = left.map(|Ids(left)| left.into_iter().collect::<Vec<_>>());
+    let left = left.map(|left| left.into_iter().collect::<Vec<_>>());
     enqueue(dispatched.text(left.as_deref(), epoch_ms()));
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Subscriptions {
 
     /// Calls the listeners of a slice with items, and with the ids of items that are gone.
     pub fn tell_all(&self, slice: &str, puts: Vec<Item<Value>>, gone: Ids) {
-        let change = Change { puts, deletes: gone.0.into_iter().collect(), origin: Origin::Tab };
+        let change = Change { puts, deletes: gone.into_iter().collect(), origin: Origin::Tab };
         of_slice(&self.changes, slice).tell(&change);
     }
 

@@ -10,29 +10,11 @@ impl Types for Test {
     type Message = &'static str;
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Set(BTreeSet<&'static str>);
+/// The ids of items.
+type Set = BTreeSet<&'static str>;
 
 fn set<const N: usize>(ids: [&'static str; N]) -> Set {
-    Set(BTreeSet::from(ids))
-}
-
-impl Ids for Set {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, others: &Set) {
-        self.0.extend(&others.0);
-    }
-
-    fn remove(&mut self, others: &Set) {
-        self.0 = &self.0 - &others.0;
-    }
-
-    fn without(&self, others: &Set) -> Set {
-        Set(&self.0 - &others.0)
-    }
+    BTreeSet::from(ids)
 }
 
 struct Page {
@@ -122,7 +104,7 @@ fn words(output: Output<Test>) -> Option<String> {
             )
         }
         Output::CaughtUp { slice, rows } => format!("caught up {slice} {} newer", rows.newer.len()),
-        Output::Gone { slice, ids } => format!("gone {slice} {:?}", ids.0),
+        Output::Gone { slice, ids } => format!("gone {slice} {ids:?}"),
         Output::Resync(reason) => format!("resync {reason:?}"),
         Output::NoStatus(why) => format!("no status {}", why.code),
         Output::Report(why) => format!("report {}", why.code),

@@ -2,6 +2,7 @@
 
 use super::calls::Addresses;
 use super::session::Message;
+use std::collections::BTreeSet;
 
 /// What passes through the client without being looked into.
 pub trait Types {
@@ -38,6 +39,24 @@ pub trait Ids: Clone {
     /// Returns the ids that are not among the others.
     #[must_use]
     fn without(&self, others: &Self) -> Self;
+}
+
+impl<T: Ord + Clone> Ids for BTreeSet<T> {
+    fn is_empty(&self) -> bool {
+        BTreeSet::is_empty(self)
+    }
+
+    fn add(&mut self, others: &Self) {
+        self.extend(others.iter().cloned());
+    }
+
+    fn remove(&mut self, others: &Self) {
+        self.retain(|id| !others.contains(id));
+    }
+
+    fn without(&self, others: &Self) -> Self {
+        self.difference(others).cloned().collect()
+    }
 }
 
 /// Why something failed: a code for programs, and a sentence for people.

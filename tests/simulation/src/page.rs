@@ -2,7 +2,7 @@
 
 use crate::page_view::PageView;
 use nightferry::bridge::place::is_refusal;
-use nightferry::client::{self, Addresses, Call, Client, Head, Message, Output, Resync, Subject, Types};
+use nightferry::client::{Addresses, Call, Client, Head, Message, Output, Resync, Subject, Types};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,32 +10,11 @@ use std::rc::Rc;
 /// What passes through a client of the simulator.
 struct Simulated;
 
-#[derive(Debug, Clone)]
-struct Ids(BTreeSet<String>);
-
 impl Types for Simulated {
     type Action = String;
     type Burst = Vec<String>;
-    type Ids = Ids;
+    type Ids = BTreeSet<String>;
     type Message = Rc<Value>;
-}
-
-impl client::Ids for Ids {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, others: &Ids) {
-        self.0.extend(others.0.iter().cloned());
-    }
-
-    fn remove(&mut self, others: &Ids) {
-        self.0 = &self.0 - &others.0;
-    }
-
-    fn without(&self, others: &Ids) -> Ids {
-        Ids(&self.0 - &others.0)
-    }
 }
 
 /// A request that is not answered.
@@ -242,7 +221,7 @@ impl Page {
     fn note_change(&mut self, message: &Rc<Value>) {
         let texts = |list: &Value, id: fn(&Value) -> &Value| {
             let list = list.as_array().into_iter().flatten();
-            Ids(list.filter_map(|item| id(item).as_str().map(str::to_owned)).collect())
+            list.filter_map(|item| id(item).as_str().map(str::to_owned)).collect()
         };
         let puts = texts(&message["puts"], |put| &put["id"]);
         let deletes = texts(&message["deletes"], |id| id);
