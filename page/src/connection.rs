@@ -4,7 +4,7 @@ use nightferry::client::{self, Client, Head, Output};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
-/// What a page does for its client.
+/// The page around a client: it does what the client asks for.
 pub trait Host {
     type Types: client::Types<Message = WorkerMessage>;
 

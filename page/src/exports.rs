@@ -25,7 +25,7 @@ export interface IdSet extends Set<string> {
   /** The ids that are not among the others. */
   without(others: IdSet): IdSet;
 }
-/** What a page tells its client, see the methods of the core's `Client`. Texts of settings are JSON. */
+/** An input of the client, see the methods of the core's `Client`. Texts of settings are JSON. */
 export type Input =
   | { kind: "next" | "adopted" | "post" | "hide" | "tick" | "resync" }
   | { kind: "check" | "tell"; what: string }
@@ -59,7 +59,7 @@ export type Input =
   | { kind: "track" | "hasRead" | "caughtUp"; slice: string; ids: IdSet }
   | { kind: "actsOn"; slice: string; verb: string; ids: IdSet }
   | { kind: "noteChange"; slice: string; position: number; puts: IdSet; deletes: IdSet; change: object };
-/** What a page does for its client. `Output` of the core says when each is called. */
+/** The page around a client. `Output` of the core says when each of these is called. */
 export interface Host {
   /** Posts a text: `before` and, with a burst, its actions as an array and a closing brace. */
   post(before: string, burst?: string[]): void;

@@ -202,7 +202,7 @@ pub fn post(message: Message<Vec<String>>) {
         Message::Burst { before, burst } => [&before, "[", &burst.join(","), "]}"].concat(),
     };
     if let Some(worker) = worker {
-        // What is not posted is posted again by the client's timer.
+        // The client's timer posts it again if there is none.
         let _ = worker.post_message(&text.into());
         return;
     }

@@ -64,7 +64,7 @@ async function connect(
       // The worker is looked up each time, because an update replaces it.
       const { active, waiting, installing } = registration;
       const worker = [active, waiting, installing].find((worker) => worker && worker.state !== "redundant");
-      // What is not posted is posted again by the client's timer.
+      // The client's timer posts it again if there is none.
       if (worker) worker.postMessage(text);
       else if (!isClaiming) {
         isClaiming = true;

@@ -181,24 +181,19 @@ export class Client {
 
   async #connect(machine: Machine, call: number): Promise<void> {
     const { workerUrl = "", api = "", name = "", user } = this.#options.get(call) ?? {};
-    try {
-      this.#worker ??= await this.#platform.connect([workerUrl, api, name, user ?? undefined], {
-        handleMessage: (message) => this.#handleMessage(machine, message),
-        adopted: () => machine.act({ kind: "adopted" }),
-        online: () => machine.act({ kind: "tell", what: "online" }),
-        hidden: () => machine.act({ kind: "hide" }),
-        shown: (wasPutAside) => machine.act({ kind: "show", wasPutAside }),
-      });
-      machine.act({ kind: "connected" });
-    } catch (error) {
-      const { code = "worker_failed", message } = error as NightferryError;
-      machine.act({ kind: "connected", code, message });
-    }
+    this.#worker ??= await this.#platform.connect([workerUrl, api, name, user ?? undefined], {
+      handleMessage: (message) => this.#handleMessage(machine, message),
+      adopted: () => machine.act({ kind: "adopted" }),
+      online: () => machine.act({ kind: "tell", what: "online" }),
+      hidden: () => machine.act({ kind: "hide" }),
+      shown: (wasPutAside) => machine.act({ kind: "show", wasPutAside }),
+    });
   }
 
-  async #claim(machine: Machine): Promise<void> {
+  /** Reports how connecting to the worker, or registering it anew, has ended. */
+  async #reportConnected(machine: Machine, connecting: Promise<void> | undefined): Promise<void> {
     try {
-      await this.#worker?.claim();
+      await connecting;
       machine.act({ kind: "connected" });
     } catch (error) {
       const { code = "worker_failed", message } = error as NightferryError;
@@ -218,8 +213,8 @@ export class Client {
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => machine().act({ kind: "tick" }), ms);
       },
-      connect: (call) => this.#connect(machine(), call),
-      claim: () => this.#claim(machine()),
+      connect: (call) => this.#reportConnected(machine(), this.#connect(machine(), call)),
+      claim: () => this.#reportConnected(machine(), this.#worker?.claim()),
       lookForUpdate: () => {
         // Without the server there is none.
         const looking = this.#worker?.update() ?? Promise.resolve(false);
@@ -321,17 +316,14 @@ export class Client {
 
   /** Throws if no call of `register` was granted or is under way. */
   #check(what: string): void {
-    const error = this.#machine
-      ? this.#machine.act({ kind: "check", what })
-      : this.#loading
-        ? undefined
-        : `not_registered ${what}`;
+    if (!this.#machine) {
+      if (this.#loading) return;
+      throw failure("not_registered", `${what}: call register() first, with the slices.`);
+    }
+    const error: string | undefined = this.#machine.act({ kind: "check", what });
     if (!error) return;
-    const [code = ""] = error.split(" ", 1);
-    throw failure(
-      code,
-      this.#machine ? error.slice(code.length + 1) : `${what}: call register() first, with the slices.`,
-    );
+    const space = error.indexOf(" ");
+    throw failure(error.slice(0, space), error.slice(space + 1));
   }
 
   // Requests
