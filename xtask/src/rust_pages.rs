@@ -1,6 +1,8 @@
 //! Builds Rust pages that only tests have: the page and the worker that end-to-end tests drive, and the example that `lint` looks
 //! at.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -9,35 +11,39 @@ use crate::progress::{Step, step};
 use crate::toolchain::WASM;
 use crate::workspace::{self, prepared, root};
 
+/// Compiles a package to wasm, as `build` says, and makes its JavaScript in `into`.
+fn generate(
+    build: &[&str],
+    wasm: &str,
+    into: &Path,
+    set_up: impl FnOnce(&mut Bindgen) -> Result<&mut Bindgen>,
+) -> Result<()> {
+    process::show(cargo(["build", "--quiet", "--target", WASM]).args(build))?;
+    let _lock = workspace::lock()?;
+    let wasm = workspace::cargo_target().join(WASM).join("debug").join(wasm);
+    let mut bindgen = Bindgen::new();
+    set_up(bindgen.input_path(&wasm))?
+        .generate(into)
+        .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))
+}
+
 /// Builds `tests/e2e/rust-page`, which the tests' server serves at `/__test__/bundled/rust/`, and a worker with the cases of
 /// the store contract, at `/__test__/bundled/conformance/`.
 pub fn build_for_tests() -> Result<()> {
     step("the tests' page in Rust", || {
-        process::show(&mut cargo(["build", "--quiet", "--target", WASM, "-p", "nightferry-e2e-page"]))?;
-        let _lock = workspace::lock()?;
-        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_e2e_page.wasm");
         let into = prepared().join("e2e-pages/rust");
-        let mut bindgen = Bindgen::new();
-        bindgen.input_path(&wasm).omit_default_module_path(false).typescript(false);
-        bindgen
-            .web(true)?
-            .generate(&into)
-            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+        generate(&["-p", "nightferry-e2e-page"], "nightferry_e2e_page.wasm", &into, |bindgen| {
+            bindgen.omit_default_module_path(false).typescript(false).web(true)
+        })?;
         std::fs::copy(root().join("tests/e2e/rust-page/page.js"), into.join("page.js"))?;
         Ok(Step::Done)
     })?;
     step("the tests' worker", || {
-        let build =
-            ["build", "--quiet", "--target", WASM, "-p", "nightferry-sw", "--features", "conformance"];
-        process::show(&mut cargo(build))?;
-        let _lock = workspace::lock()?;
-        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_sw.wasm");
-        let mut bindgen = Bindgen::new();
-        bindgen.input_path(&wasm).out_name("worker").omit_default_module_path(true).typescript(false);
-        bindgen
-            .no_modules(true)?
-            .generate(prepared().join("e2e-pages/conformance"))
-            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+        let build = ["-p", "nightferry-sw", "--features", "conformance"];
+        let into = prepared().join("e2e-pages/conformance");
+        generate(&build, "nightferry_sw.wasm", &into, |bindgen| {
+            bindgen.out_name("worker").omit_default_module_path(true).typescript(false).no_modules(true)
+        })?;
         Ok(Step::Done)
     })
 }
@@ -45,15 +51,9 @@ pub fn build_for_tests() -> Result<()> {
 /// Builds `tests/node`, the worker that tests in Node run.
 pub fn build_for_node() -> Result<()> {
     step("the tests' worker for Node", || {
-        process::show(&mut cargo(["build", "--quiet", "--target", WASM, "-p", "nightferry-node"]))?;
-        let _lock = workspace::lock()?;
-        let wasm = workspace::cargo_target().join(WASM).join("debug/nightferry_node.wasm");
-        let mut bindgen = Bindgen::new();
-        bindgen.input_path(&wasm).omit_default_module_path(true).typescript(true);
-        bindgen
-            .web(true)?
-            .generate(prepared().join("node"))
-            .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+        generate(&["-p", "nightferry-node"], "nightferry_node.wasm", &prepared().join("node"), |bindgen| {
+            bindgen.omit_default_module_path(true).typescript(true).web(true)
+        })?;
         Ok(Step::Done)
     })
 }

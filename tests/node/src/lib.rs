@@ -10,7 +10,7 @@ use nightferry::units::{Millis, Tick};
 use nightferry_sim::Rng;
 use nightferry_sim::disk::{Completion, Disk, Finished, Work, report};
 use nightferry_sim::server::{Fault, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 /// When the worker's clock begins, in epoch ms.
@@ -98,28 +98,14 @@ impl Worker {
         std::mem::take(&mut self.posted)
     }
 
-    /// Returns the stored items of a slice, as the JSON text of `[id, value]` pairs. What was not written to its store yet is not
-    /// among them.
-    pub fn stored(&self, slice: &str) -> String {
-        pairs(self.disk.store.rows(slice).filter_map(|(key, row)| match key {
-            nightferry::store::RowKey::Text(id) => {
-                Some((id.to_string(), serde_json::from_str(row).expect("an item is JSON")))
-            }
-            _ => None,
-        }))
-    }
-
-    /// Returns the server's items of a slice, as [`Worker::stored`] does.
+    /// Returns the server's items of a slice, as the JSON text of `[id, value]` pairs.
     #[wasm_bindgen(js_name = onServer)]
     pub fn on_server(&self, slice: &str) -> String {
         let live = self.server.live();
         let own = live.iter().filter(|key| key.0 == slice);
-        pairs(own.filter_map(|(slice, id)| Some((id.clone(), self.server.value(slice, id)?))))
+        let pairs = own.filter_map(|(slice, id)| Some(json!([id, self.server.value(slice, id)?])));
+        Value::from_iter(pairs).to_string()
     }
-}
-
-fn pairs(items: impl Iterator<Item = (String, Value)>) -> String {
-    Value::from_iter(items.map(|(id, value)| Value::from_iter([Value::from(id), value]))).to_string()
 }
 
 impl Worker {
