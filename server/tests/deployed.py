@@ -16,7 +16,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import psycopg
 import trustme
 from nginx import free_port, nginx
 from postgresql import plain, private_server
+from servers import Address, wait_until_healthy
 from sqlalchemy.engine import URL
 
 FILES = Path(__file__).parents[2] / "examples" / "deployment"
@@ -106,24 +106,13 @@ class Project:
                 env=self.environment,
                 pass_fds=[listener.fileno()],
             )
-            port: int = listener.getsockname()[1]
+            address: Address = listener.getsockname()
             try:
-                _wait_until_healthy(server, port, log)
-                yield port, log
+                wait_until_healthy(server, address, log, within=START_SECONDS)
+                yield address[1], log
             finally:
                 server.terminate()
                 server.wait(START_SECONDS)
-
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(OSError), contextlib.closing(Site(port, log).open()) as connection:
-            connection.request("GET", "/nightferry/health")
-            if connection.getresponse().status == 200:
-                return
-        time.sleep(0.02)
-    raise RuntimeError(f"gunicorn does not start: {log.read_text()}")
 
 
 @contextlib.contextmanager

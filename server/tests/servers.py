@@ -70,18 +70,21 @@ def gunicorn(
         )
         address: Address = listener.getsockname()
         try:
-            _wait_until_healthy(server, address, folder / "gunicorn.log")
+            wait_until_healthy(server, address, folder / "gunicorn.log")
             yield address
         finally:
             server.terminate()
             server.wait(START_SECONDS)
 
 
-def _wait_until_healthy(server: subprocess.Popen[bytes], address: Address, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def wait_until_healthy(
+    server: subprocess.Popen[bytes], address: Address, log: Path, within: float = START_SECONDS
+) -> None:
+    """Waits until gunicorn answers; `within` is in seconds."""
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            if request(address, "GET", "health", timeout=START_SECONDS)[0] == 200:
+            if request(address, "GET", "health", timeout=within)[0] == 200:
                 return
         except OSError:
             time.sleep(0.02)
