@@ -52,10 +52,15 @@ macro_rules! with_each_client {
 }
 
 impl Tab {
+    /// Loads the page with Nightferry's client (`window.nf`), which registers nothing.
+    pub async fn load_client(&self, server: &Server) -> Result<()> {
+        self.goto(&server.client_page()).await?;
+        self.wait_until("window.nf").await
+    }
+
     /// Loads the page with Nightferry's client (`window.nf`) and registers the slice `files` with these settings.
     pub async fn open_client(&self, server: &Server, files: Value) -> Result<()> {
-        self.goto(&server.client_page()).await?;
-        self.wait_until("window.nf").await?;
+        self.load_client(server).await?;
         self.eval_with(&json!({"slices": {"files": files}}), "await nf.register(input);").await
     }
 

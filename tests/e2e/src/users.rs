@@ -11,8 +11,7 @@ pub const CHANGES: usize = 20;
 /// Opens a page in a new tab for whoever the cookie says is signed in.
 pub async fn open_for_user(browser: &Browser, server: &Server, options: Value) -> Result<Tab> {
     let tab = browser.new_tab().await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     tab.eval_with::<()>(
         &options,
         "window.received = []; window.codes = [];

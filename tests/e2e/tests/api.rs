@@ -200,8 +200,7 @@ async fn f33_check_flask_connection_and_bulk(client: Client) -> Result<()> {
 /// f16, f18: a value, and a whole collection.
 async fn f16_f18_single_values_and_sets(client: Client) -> Result<()> {
     let (server, _browser, tab) = start_for(client).await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>(
         "await nf.register({slices: {files: {debounceMs: 20}, theme: {single: true, debounceMs: 20}}});",
     )
@@ -231,8 +230,7 @@ async fn f15_a_slice_is_added_with_tabs_open(client: Client) -> Result<()> {
     let (server, browser, tab) = open_client_for(client, json!({"debounceMs": 20})).await?;
     tab.dispatch(&[add(1)]).await?;
     let other = browser.new_tab().await?;
-    other.goto(&server.client_page()).await?;
-    other.wait_until("window.nf").await?;
+    other.load_client(&server).await?;
     let register = other.eval::<()>("await nf.register({slices: {models: {debounceMs: 20}}});");
     let actions = [add(2)];
     let dispatch = tab.dispatch(&actions);
@@ -266,8 +264,7 @@ async fn a_database_of_a_newer_format_fails_the_registration(client: Client) -> 
     tab.goto(&server.url("/__test__/blank")).await?;
     browser.stop_all_workers().await?;
     tab.write_row("_meta", "'schema'", "99").await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     let refused: (String, bool) = tab
         .eval(
             "const heard = []; nf.subscribeErrors((error) => heard.push(error));

@@ -253,8 +253,7 @@ async fn an_html_answer_with_status_200() -> Result<()> {
 
 async fn calls_that_come_too_early_or_twice(client: Client) -> Result<()> {
     let (server, _browser, tab) = start_for(client).await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     let code = |call: &str| format!("try {{ await {call}; }} catch (error) {{ return error.code; }}");
     for call in
         ["nf.dispatch({type: 'files/addItem', payload: {id: 1}})", "nf.syncNow()", "nf.hydrate('files')"]

@@ -30,8 +30,7 @@ impl Devices {
         let browsers = [Browser::start(&profiles[0]).await?, Browser::start(&profiles[1]).await?];
         let [ann, bob] = [browsers[0].tab(), browsers[1].tab()];
         for (tab, name) in [(&ann, "Ann's laptop"), (&bob, "Bob's phone")] {
-            tab.goto(&server.client_page()).await?;
-            tab.wait_until("window.nf").await?;
+            tab.load_client(&server).await?;
             let auto_sync = json!({"intervalMs": 1_000});
             let options = json!({"slices": slices, "autoSync": auto_sync, "deviceName": name});
             tab.eval_with::<()>(&options, "await nf.register(input);").await?;

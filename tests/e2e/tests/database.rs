@@ -53,8 +53,7 @@ async fn taken(tab: &Tab, worker: &Worker) -> Result<(usize, usize)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_indexed_db_for_an_item() -> Result<()> {
     let (server, browser, tab) = start().await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>("await nf.register({slices: {files: {debounceMs: 20}, drafts: {debounceMs: 20, syncToFlask: false}}});")
         .await?;
     tab.wait_until("nf.getStatus().connection === 'online'").await?;
@@ -117,8 +116,7 @@ async fn requests_of_indexed_db_for_a_push() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn trace_prints_inputs_outputs_and_deadlines() -> Result<()> {
     let (server, browser, tab) = start().await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>("await nf.register({workerUrl: '/nightferry/sw.js?trace', slices: {files: {}}});").await?;
     let _worker = browser.worker("/nightferry/sw.js").await?;
     tab.dispatch(&[add(1, "traced")]).await?;

@@ -43,8 +43,7 @@ impl Devices {
         let profiles = [Profile::fresh()?, Profile::fresh()?];
         let browsers = [Browser::start(&profiles[0]).await?, Browser::start(&profiles[1]).await?];
         let ann = browsers[0].tab();
-        ann.goto(&server.client_page()).await?;
-        ann.wait_until("window.nf").await?;
+        ann.load_client(&server).await?;
         let bob = ReactPage::open(browsers[1].tab(), &server).await?;
         for (tab, name) in [(&ann, "Ann's laptop"), (&bob.tab, "Bob's phone")] {
             let files = json!({"debounceMs": 20});

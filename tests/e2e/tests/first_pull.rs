@@ -11,8 +11,7 @@ const PAGE: &str = "\"files\":";
 
 async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     let tab = browser.tab();
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     tab.eval::<()>(
         "window.told = new Set(); window.progress = [];
          nf.subscribe('files', ({puts}) => { for (const {id} of puts) told.add(id); });

@@ -10,8 +10,7 @@ const NEVER_MS: u64 = 3_600_000;
 /// Opens a page of a device, and registers it with this interval of auto-sync.
 async fn open(browser: &Browser, server: &Server, interval_ms: u64) -> Result<Tab> {
     let tab = browser.tab();
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     let slices = json!({"files": {"debounceMs": 20}});
     let options = json!({"slices": slices, "autoSync": {"intervalMs": interval_ms}});
     tab.eval_with::<()>(

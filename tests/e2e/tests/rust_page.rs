@@ -161,8 +161,7 @@ async fn an_item_of_another_type_is_left_out_and_told() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_fails_or_goes_on_whoever_waits_for_it() -> Result<()> {
     let (server, _browser, tab) = start_for(Client::Rust).await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     let codes: Value = tab
         .eval(
             "const code = async (call) => { try { await call(); } catch (error) { return error.code; } };

@@ -69,8 +69,7 @@ async fn signing_out_takes_everything_from_the_device_and_refuses_to_lose_what_i
 
 /// Opens a page for the slice `files` whose token is that of Ann with the number `window.token`, while there is one.
 async fn open_with_token(tab: &Tab, server: &Server, token: Option<u32>) -> Result<()> {
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     tab.eval_with::<()>(
         &token,
         "window.token = input; window.asked = 0;

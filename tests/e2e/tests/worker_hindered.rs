@@ -3,22 +3,13 @@
 
 use anyhow::Result;
 use nightferry_e2e::{Client, Fault, Server, Tab, open_client_for, start_for, with_each_client};
-use serde_json::{Value, json};
+use serde_json::json;
 
-fn add(id: &str) -> Value {
-    json!({"type": "files/addItem", "payload": {"id": id}})
-}
-
-const REGISTRATION: &str = "(await navigator.serviceWorker.getRegistration('/nightferry/'))";
+use crate::worker_missing::{REGISTRATION, add, starts_without_the_server};
 
 /// Registers `files`. Returns the code and the message with which that ends; none once it is registered.
 const REGISTER: &str = "return await nf.register({slices: {files: {debounceMs: 20}}})
     .then(() => ['registered', ''], ({code, message}) => [code, message]);";
-
-async fn loaded(tab: &Tab, server: &Server) -> Result<()> {
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await
-}
 
 /// What the origin may keep, in bytes.
 async fn set_quota(tab: &Tab, server: &Server, bytes: Option<u64>) -> Result<()> {
@@ -53,18 +44,13 @@ async fn f52_wasm_that_is_broken_in_the_cache_is_fetched_anew(client: Client) ->
     // It is whole again for a start without the server.
     let size = "(await (await caches.match((await (await caches.open((await caches.keys())[0])).keys())[0])).arrayBuffer()).byteLength";
     tab.wait_until(&format!("{size} > 100_000")).await?;
-    browser.stop_all_workers().await?;
-    server.kill()?;
-    tab.dispatch(&[add("b")]).await?;
-    tab.flush().await?;
-    assert!(tab.stored("files").await?.contains_key("b"));
-    Ok(())
+    starts_without_the_server(&server, &browser, &tab).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f52_a_worker_that_has_no_room_for_its_wasm_is_there_all_the_same() -> Result<()> {
     let (server, _browser, tab) = start_for(Client::JavaScript).await?;
-    loaded(&tab, &server).await?;
+    tab.load_client(&server).await?;
     set_quota(&tab, &server, Some(1)).await?;
     // It is installed, and says what is wrong: nothing can be saved.
     let (code, message): (String, String) = tab.eval(REGISTER).await?;
@@ -89,7 +75,7 @@ async fn f53_a_worker_that_was_unregistered_while_no_page_was_open_is_back_with_
     tab.eval::<()>(&format!("await {REGISTRATION}.unregister();")).await?;
     browser.stop_all_workers().await?;
     server.heal()?;
-    loaded(&tab, &server).await?;
+    tab.load_client(&server).await?;
     assert_eq!(tab.eval::<(String, String)>(REGISTER).await?.0, "registered");
     server.wait_for_items("files", |files| files.contains_key("a")).await?;
     Ok(())
@@ -160,7 +146,7 @@ async fn f56_where_the_browser_keeps_nothing_on_request_everything_else_goes_on(
         ("navigator.storage.persist = async () => { asked += 1; };", json!({"persistStorage": false}), 0),
     ] {
         let (server, browser, tab) = start_for(Client::JavaScript).await?;
-        loaded(&tab, &server).await?;
+        tab.load_client(&server).await?;
         tab.eval_with::<()>(
             &options,
             &format!(
@@ -190,7 +176,7 @@ async fn f73_a_script_that_is_redirected_or_forbidden_by_a_policy_is_named_so(cl
         (forbid, None, "worker-src 'self'"),
     ] {
         server.fault(&fault.into_iter().collect::<Vec<_>>())?;
-        loaded(&tab, &server).await?;
+        tab.load_client(&server).await?;
         let failed: (String, String) = tab.eval(&format!("{prepare} {REGISTER}")).await?;
         assert!(failed.0 == "worker_failed" && failed.1.contains(says), "{failed:?}");
     }

@@ -4,17 +4,19 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use nightferry_e2e::{Client, Fault, open_client, open_client_for, start_for, with_each_client};
+use nightferry_e2e::{
+    Browser, Client, Fault, Server, Tab, open_client, open_client_for, start_for, with_each_client,
+};
 use serde_json::{Value, json};
 
-fn add(id: &str) -> Value {
+pub fn add(id: &str) -> Value {
     json!({"type": "files/addItem", "payload": {"id": id}})
 }
 
 /// The code with which a flush ends.
 const FLUSH: &str = "return await nf.flushPersistence().then(() => 'done', ({code}) => code);";
 
-const REGISTRATION: &str = "(await navigator.serviceWorker.getRegistration('/nightferry/'))";
+pub const REGISTRATION: &str = "(await navigator.serviceWorker.getRegistration('/nightferry/'))";
 
 /// Silence is told of after some 15 s.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -48,7 +50,11 @@ async fn f52_a_worker_whose_wasm_is_gone_says_so_and_is_mended_when_the_server_i
     server.wait_for_items("files", |files| files.contains_key("meanwhile")).await?;
     tab.wait_until("nf.getStatus().errorCode === null").await?;
     tab.wait_until("(await caches.keys()).length === 1").await?;
-    // The next start is without the server again.
+    starts_without_the_server(&server, &browser, &tab).await
+}
+
+/// The worker's next start is without the server, and it keeps what is dispatched.
+pub async fn starts_without_the_server(server: &Server, browser: &Browser, tab: &Tab) -> Result<()> {
     browser.stop_all_workers().await?;
     server.kill()?;
     tab.dispatch(&[add("later")]).await?;
@@ -123,8 +129,7 @@ async fn f71_a_page_at_an_older_worker_gets_the_newer_one_or_is_told(client: Cli
     let (server, _browser, tab) = start_for(client).await?;
     let older = Fault::on("/nightferry/sw.js").answers("text/javascript", OLDER);
     server.fault(&[older])?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     let register = "return await nf.register({slices: {files: {debounceMs: 20}}}).then(() => 'registered', ({code}) => code);";
     // There is no newer one.
     assert_eq!(tab.eval::<String>(register).await?, "bridge_version");
@@ -142,8 +147,7 @@ async fn a_worker_that_never_answers_is_told_of_and_register_ends() -> Result<()
     let (server, _browser, tab) = start_for(Client::JavaScript).await?;
     let mute = "self.addEventListener('install', () => self.skipWaiting());";
     server.fault(&[Fault::on("/nightferry/sw.js").answers("text/javascript", mute)])?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>(
         "nf.register({slices: {files: {debounceMs: 20}}}).then(() => (window.ended = 'registered'), ({code}) => (window.ended = code));
          nf.dispatch({type: 'files/addItem', payload: {id: 'a'}});",
@@ -163,8 +167,7 @@ async fn a_worker_that_never_answers_is_told_of_and_register_ends() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn f56_the_browser_is_asked_to_keep_the_data_once_there_is_something_unsent() -> Result<()> {
     let (server, _browser, tab) = start_for(Client::JavaScript).await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>(
         "window.asked = 0;
          navigator.storage.persist = async () => { asked += 1; return true; };
@@ -193,8 +196,7 @@ async fn f73_each_cause_of_a_registration_that_fails_has_its_own_code() -> Resul
         ("", Some(Fault::on("/nightferry/sw.js").status(404)), "worker_failed", "status 404"),
     ] {
         server.fault(&fault.into_iter().collect::<Vec<_>>())?;
-        tab.goto(&server.client_page()).await?;
-        tab.wait_until("window.nf").await?;
+        tab.load_client(&server).await?;
         let failed: (String, String) = tab.eval(&format!("{prepare} {register}")).await?;
         assert!(failed.0 == code && failed.1.contains(says), "{failed:?}");
     }
@@ -212,8 +214,7 @@ const SHOW: &str = "
 
 async fn f72_a_page_that_was_put_aside_reads_again_before_it_sends(client: Client) -> Result<()> {
     let (server, browser, tab) = start_for(client).await?;
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(&server).await?;
     tab.eval::<()>(
         "const onmessage = Object.getOwnPropertyDescriptor(BroadcastChannel.prototype, 'onmessage');
          Object.defineProperty(BroadcastChannel.prototype, 'onmessage', {

@@ -86,8 +86,7 @@ const RESOLVE: &str = "
 
 async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     let tab = browser.tab();
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     tab.eval::<()>(
         "window.now = () => performance.timeOrigin + performance.now();
          window.received = new Map();

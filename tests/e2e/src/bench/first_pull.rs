@@ -57,8 +57,7 @@ pub async fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
 /// Opens a page that holds the items in a map, as an app would, and notes its long tasks. It has read what is stored.
 async fn open(browser: &Browser, server: &Server) -> Result<Tab> {
     let tab = browser.tab();
-    tab.goto(&server.client_page()).await?;
-    tab.wait_until("window.nf").await?;
+    tab.load_client(server).await?;
     tab.eval::<()>(
         "window.tasks = [];
          window.observer = new PerformanceObserver((list) => tasks.push(...list.getEntries()));
